@@ -1,0 +1,48 @@
+"""The model base and the number types that everything on the wire is made of."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
+
+
+def _refuse_text_and_booleans(value: Any) -> Any:
+    """A JSON string or boolean is no number, though Decimal would read one from it."""
+    if isinstance(value, str | bool):
+        raise ValueError(f"must be a number, not {value!r}")
+    return value
+
+
+def _finite(value: Any) -> Any:
+    decimal = value if isinstance(value, Decimal) else Decimal(str(value))
+    if not decimal.is_finite():
+        raise ValueError("must be a finite number")
+    return decimal
+
+
+_AS_NUMBER = (PlainSerializer(float, return_type=float, when_used="json"), WithJsonSchema({"type": "number"}))
+
+Money = Annotated[Decimal, *_AS_NUMBER]
+"""An amount, price, size or ratio: Decimal inside, a JSON number outside. Strings are read exactly."""
+
+Number = Annotated[Decimal, BeforeValidator(_finite), BeforeValidator(_refuse_text_and_booleans), *_AS_NUMBER]
+"""A number that somebody else sends us: strings and booleans are refused, not converted."""
+
+Milliseconds = int
+"""UTC milliseconds since 1970-01-01, or a span of milliseconds."""
+
+
+class WireModel(BaseModel):
+    """What crosses a boundary: immutable, and closed to fields nobody documented."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def utc_text(timestamp: Milliseconds) -> str:
+    """The documented `datetime` of a timestamp: UTC, whole seconds, a Z at the end.
+
+    >>> utc_text(1706745600000)
+    '2024-02-01T00:00:00Z'
+    """
+    return datetime.fromtimestamp(timestamp // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,0 +1,128 @@
+"""Events on `dma.events`: CloudEvents 1.0 in JSON, with ids that survive a restart."""
+
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+from uuid import UUID, uuid5
+
+from pydantic import Field
+
+from schemas.base import Milliseconds, WireModel
+from schemas.envelope import Envelope
+from schemas.outcomes import Outcome
+from schemas.replies import Position
+
+EVENT_IDS = UUID("6f1dc5b0-3f0c-4d2e-9b56-7b0a54f6a1f4")
+"""The namespace of event ids (UUID version 5)."""
+
+SOURCE = "/perps-dma/worker"
+
+
+class ConfirmedBy(StrEnum):
+    """How we know."""
+
+    ECHO = "echo"
+    READ_BACK = "read_back"
+
+
+class Scope(StrEnum):
+    """How far a change reaches."""
+
+    SYMBOL = "symbol"
+    ACCOUNT = "account"
+
+
+class Trigger(StrEnum):
+    """Why a snapshot was taken."""
+
+    COMMAND = "command"
+    SCHEDULE = "schedule"
+    STREAM = "stream"
+
+
+class Timings(WireModel):
+    """When things happened, UTC milliseconds; null for what never did."""
+
+    received: Milliseconds
+    sent: Annotated[Milliseconds | None, Field(description="First request to the venue that could change something")]
+    finished: Milliseconds
+    deadline: Milliseconds
+    venue: Annotated[float, Field(description="Milliseconds spent waiting for the venue")]
+
+
+class CommandResult(WireModel):
+    """What became of a command."""
+
+    command_id: str
+    operation: str
+    exchange: str
+    exchange_account_id: str
+    actor: Annotated[str | None, Field(description="Who asked, as far as the bus or the token says")]
+    outcome: Outcome
+    requested: Annotated[dict[str, Any], Field(description="The request, as it was understood")]
+    applied: Annotated[dict[str, Any] | None, Field(description="The setting as the venue confirmed it")]
+    confirmed_by: ConfirmedBy | None
+    scope: Scope | None
+    venue_code: str | None
+    venue_response: Annotated[Any, Field(description="The venue's raw answer to the change, or to its read-back")]
+    attempts: Annotated[int, Field(ge=0, description="How often the change was sent to the venue")]
+    timings: Timings
+    envelope: Annotated[Envelope, Field(description="What the caller was answered")]
+
+
+class PositionSnapshot(WireModel):
+    """All open positions of an account at one instant."""
+
+    exchange: str
+    exchange_account_id: str
+    seq: Annotated[int, Field(ge=1, description="Counts the snapshots of this account")]
+    as_of: Annotated[Milliseconds, Field(description="When the venue was asked, UTC milliseconds")]
+    trigger: Trigger
+    command_id: Annotated[str | None, Field(description="The command behind it, for trigger `command`")]
+    coverage: Annotated[
+        tuple[str, ...], Field(description="The parts of the account that were read, such as linear and inverse")
+    ]
+    stale: Annotated[bool, Field(description="The venue could not be read: positions are the last ones known")]
+    positions: tuple[Position, ...]
+
+
+class CloudEvent(WireModel):
+    """The CloudEvents 1.0 attributes that all our events carry."""
+
+    specversion: Literal["1.0"] = "1.0"
+    id: Annotated[str, Field(description="Deterministic: the same logical event has the same id after any restart")]
+    source: Literal["/perps-dma/worker"] = "/perps-dma/worker"
+    subject: Annotated[str, Field(description="The exchange account")]
+    time: Annotated[str, Field(description="UTC, RFC 3339")]
+    datacontenttype: Literal["application/json"] = "application/json"
+
+
+class ResultEvent(CloudEvent):
+    """Routing key `result.<operation>.<exchange>.<account>`."""
+
+    type: Literal["perps-dma.result.v1"] = "perps-dma.result.v1"
+    data: CommandResult
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return f"result.{self.data.operation}.{self.data.exchange}.{self.data.exchange_account_id}"
+
+
+class PositionsEvent(CloudEvent):
+    """Routing key `positions.<exchange>.<account>`."""
+
+    type: Literal["perps-dma.positions.v1"] = "perps-dma.positions.v1"
+    data: PositionSnapshot
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return f"positions.{self.data.exchange}.{self.data.exchange_account_id}"
+
+
+Event = ResultEvent | PositionsEvent
+
+
+def event_id(kind: str, *parts: str | int) -> str:
+    """The id of a logical event, the same whenever and wherever it is made."""
+    return str(uuid5(EVENT_IDS, "/".join((kind, *map(str, parts)))))

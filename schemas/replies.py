@@ -1,0 +1,182 @@
+"""The `data` of each operation's envelope, field by field as the HTTP API documents it."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from schemas.base import Milliseconds, Money, WireModel
+from schemas.requests import MarginMode
+
+RawObject = Annotated[dict[str, Any], Field(description="What the venue answered, unchanged")]
+
+
+class AccountData(WireModel):
+    """What nearly every answer begins with: whose account it is."""
+
+    exchange: str
+    exchange_account_id: str
+
+
+class LeverageEcho(WireModel):
+    """What the venue confirmed: the leverage, and the market by the venue's own id."""
+
+    leverage: Money
+    symbol: str
+
+
+class LeverageSet(AccountData):
+    """Answer to set_leverage."""
+
+    symbol: str
+    leverage: Money
+    result: LeverageEcho
+
+
+class Leverage(AccountData):
+    """Answer to get_leverage. A flat market has size 0 and no side.
+
+    In hedge mode with both legs open the side is `both`, and size, notional and PnL are the sums of the
+    legs; get_positions lists the legs one by one.
+    """
+
+    symbol: str
+    leverage: Money
+    margin_mode: MarginMode
+    position_side: Annotated[str | None, Field(description="long, short, both, or null when flat")]
+    position_size: Annotated[Money, Field(description="Contracts")]
+    notional: Annotated[Money, Field(description="Value of the position in quote currency")]
+    unrealized_pnl: Annotated[Money, Field(description="In settle currency")]
+
+
+class MarginModeSet(AccountData):
+    """Answer to set_margin_mode."""
+
+    symbol: str
+    margin_mode: MarginMode
+    result: RawObject
+
+
+class Position(WireModel):
+    """One open position, with the same meaning on every venue."""
+
+    symbol: str
+    side: Annotated[str, Field(description="long or short")]
+    contracts: Annotated[Money, Field(description="Number of contracts, always positive")]
+    contract_size: Annotated[
+        Money, Field(description="Size of one contract: in base (linear) or quote currency (inverse)")
+    ]
+    entry_price: Annotated[Money, Field(description="Average entry price in quote currency")]
+    mark_price: Annotated[Money | None, Field(description="In quote currency")]
+    notional: Annotated[Money, Field(description="Value in quote currency, at mark price for linear contracts")]
+    leverage: Money
+    unrealized_pnl: Annotated[Money, Field(description="In settle currency, at mark price")]
+    percentage: Annotated[Money | None, Field(description="Unrealized PnL over notional, in percent, two decimals")]
+    margin_mode: MarginMode
+    liquidation_price: Annotated[Money | None, Field(description="Null when the venue names none")]
+    collateral: Annotated[Money | None, Field(description="Margin held, in settle currency")]
+    timestamp: Annotated[Milliseconds | None, Field(description="Last change, UTC milliseconds")]
+    datetime: Annotated[str | None, Field(description="The same instant as text, UTC")]
+    exchange: str
+    exchange_account_id: str
+
+
+class Positions(WireModel):
+    """Answer to get_positions."""
+
+    positions: tuple[Position, ...]
+    count: int
+
+
+class LedgerEntry(WireModel):
+    """One funding payment or one realized profit; received is positive."""
+
+    id: Annotated[str, Field(description="The venue's id of the entry; stable and unique")]
+    symbol: str | None
+    amount: Money
+    code: Annotated[str, Field(description="Currency the amount was paid in")]
+    timestamp: Milliseconds
+    datetime: str
+    info: RawObject
+
+
+class FundingHistory(AccountData):
+    """Answer to get_funding_history; oldest first."""
+
+    symbol: str | None
+    payments: tuple[LedgerEntry, ...]
+    count: int
+
+
+class RealizedPnl(AccountData):
+    """Answer to get_realized_pnl; oldest first."""
+
+    symbol: str | None
+    entries: tuple[LedgerEntry, ...]
+    count: int
+
+
+class CrossMarginBalance(WireModel):
+    """The margin wallet of one asset."""
+
+    total: Money
+    free: Money
+    locked: Money
+    borrowed: Money
+    interest: Money
+
+
+class FuturesBalance(WireModel):
+    """The futures wallet of one asset."""
+
+    wallet: Money
+    unrealized_pnl: Money
+
+
+class PmAssetBalance(WireModel):
+    """All wallets of one asset in a Portfolio Margin account, in that asset."""
+
+    cross_margin: CrossMarginBalance
+    um_futures: FuturesBalance
+    cm_futures: FuturesBalance
+    total_wallet_balance: Money
+    negative_balance: Money
+
+
+class PmBalance(AccountData):
+    """Answer to pm_get_balance."""
+
+    assets: dict[str, PmAssetBalance]
+
+
+class PmUmAccount(WireModel):
+    """The USDⓈ-M side of a Portfolio Margin account in totals, as decimal strings like the venue's own."""
+
+    totalInitialMargin: str
+    totalMaintMargin: str
+    totalWalletBalance: str
+    totalUnrealizedProfit: str
+    totalMarginBalance: str
+    availableBalance: str
+    maxWithdrawAmount: str
+
+
+class PmAccount(AccountData):
+    """Answer to pm_get_account."""
+
+    papi_balance: tuple[RawObject, ...]
+    papi_um_account: PmUmAccount
+
+
+class Collection(WireModel):
+    """Answer to pm_auto_collect."""
+
+    success: bool
+    exchange: str
+    exchange_account_id: str
+    response: RawObject
+
+
+class AssetCollection(Collection):
+    """Answer to pm_asset_collect."""
+
+    asset: str

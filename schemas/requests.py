@@ -1,0 +1,121 @@
+"""Request bodies of the ten operations: what a strategy engine publishes and an HTTP client sends."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import Field
+
+from schemas.base import Milliseconds, Number, WireModel
+
+
+class MarketType(StrEnum):
+    """Perpetual swaps, or futures that are delivered on a date."""
+
+    SWAP = "swap"
+    FUTURE = "future"
+
+
+class MarginMode(StrEnum):
+    """Whether a position shares the account's margin or holds its own."""
+
+    CROSS = "cross"
+    ISOLATED = "isolated"
+
+
+AccountId = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=128,
+        description="The exchange account, by its id in the registry",
+        examples=["binance-perp-001"],
+    ),
+]
+Symbol = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=64,
+        description="Unified symbol: BASE/QUOTE:SETTLE, with -YYMMDD behind it for a delivery future",
+        examples=["BTC/USDT:USDT"],
+    ),
+]
+Market = Annotated[MarketType, Field(description="Perpetual swaps or delivery futures")]
+Since = Annotated[
+    Milliseconds, Field(ge=0, description="Oldest record wanted, UTC milliseconds", examples=[1706745600000])
+]
+Limit = Annotated[int, Field(ge=1, le=100_000, description="How many records at most", examples=[10])]
+
+
+class Request(WireModel):
+    """What every request names: the account it is for."""
+
+    exchange_account_id: AccountId
+
+
+class SymbolRequest(Request):
+    """A request about one market of an account."""
+
+    symbol: Symbol
+    market_type: Market = MarketType.SWAP
+
+
+class SetLeverage(SymbolRequest):
+    """Set the leverage of a market. Never changes its margin mode."""
+
+    leverage: Annotated[Number, Field(gt=0, description="Leverage as a multiple, 10 for 10x", examples=[10])]
+
+
+class GetLeverage(SymbolRequest):
+    """Read leverage, margin mode and position size of a market."""
+
+
+class SetMarginMode(SymbolRequest):
+    """Switch a market between cross and isolated margin. Never changes its leverage."""
+
+    margin_mode: Annotated[MarginMode, Field(description="The margin mode wanted", examples=["isolated"])]
+
+
+class GetPositions(Request):
+    """Read the open positions of an account."""
+
+    symbol: Symbol | None = None
+    market_type: Market = MarketType.SWAP
+
+
+class HistoryRequest(Request):
+    """A stretch of an account's history: from `since` forward, or the newest records without it."""
+
+    symbol: Symbol | None = None
+    since: Since | None = None
+    limit: Limit | None = None
+    market_type: Market = MarketType.SWAP
+
+
+class GetFundingHistory(HistoryRequest):
+    """Read the funding payments of an account; received is positive, paid is negative."""
+
+
+class GetRealizedPnl(HistoryRequest):
+    """Read the realized profits and losses of an account, before fees."""
+
+
+class PmGetBalance(Request):
+    """Read the balances of a Binance Portfolio Margin account, asset by asset."""
+
+
+class PmGetAccount(Request):
+    """Read what Binance itself says of a Portfolio Margin account."""
+
+
+class PmAutoCollect(Request):
+    """Sweep all futures balances but BNB into the cross margin wallet."""
+
+
+class PmAssetCollect(Request):
+    """Sweep the futures balance of one asset into the cross margin wallet. BNB can't be swept."""
+
+    asset: Annotated[
+        str,
+        Field(pattern=r"^[A-Z0-9]{1,20}$", description="Asset in capitals, as the venue writes it", examples=["USDT"]),
+    ]

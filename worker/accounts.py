@@ -1,0 +1,87 @@
+"""The registry of exchange accounts: which there are, on which venue, and where their keys come from."""
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+
+class RegistryError(Exception):
+    """The registry can't be used as it is; the message names the file, the account and the remedy."""
+
+
+def _resolve(reference: SecretStr) -> SecretStr:
+    """Read a credential where it is kept: `env:NAME` or `file:PATH`."""
+    kind, _, where = reference.get_secret_value().partition(":")
+    if kind == "env" and where:
+        if not (value := os.environ.get(where, "")):
+            raise ValueError(f"the environment variable {where} is not set")
+        return SecretStr(value)
+    if kind == "file" and where:
+        try:
+            return SecretStr(Path(where).read_text().strip())
+        except OSError as error:
+            raise ValueError(f"{where} can't be read: {error.strerror}") from error
+    raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
+
+
+Credential = Annotated[SecretStr, AfterValidator(_resolve)]
+
+
+class Account(BaseModel):
+    """One exchange account. `base_url` is set for sandbox accounts only."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    exchange: Literal["binance"]
+    portfolio_margin: bool = False
+    api_key: SecretStr
+    secret: SecretStr
+    base_url: str | None = None
+
+
+class _RegisteredAccount(Account):
+    api_key: Credential
+    secret: Credential
+    base_url: None = None
+
+
+def _problems(error: ValidationError) -> str:
+    return "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors(include_input=False))
+
+
+def read_registry(path: Path) -> tuple[Account, ...]:
+    """The accounts of a TOML registry, with `[accounts.<id>]` tables and credentials by reference."""
+    try:
+        tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text()).get("accounts", {})
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise RegistryError(f"the account registry {path} can't be read: {error}") from error
+    accounts = []
+    for account_id, table in tables.items():
+        try:
+            accounts.append(_RegisteredAccount(id=account_id, **table))
+        except ValidationError as error:
+            raise RegistryError(f"{path}, account {account_id!r}: {_problems(error)}") from error
+    return tuple(accounts)
+
+
+class Accounts(Mapping[str, Account]):
+    """Accounts by id."""
+
+    def __init__(self, accounts: tuple[Account, ...]) -> None:
+        self._by_id = {account.id: account for account in accounts}
+        if len(self._by_id) < len(accounts):
+            raise RegistryError("two accounts have the same id; ids must be unique over registry and sandbox")
+
+    def __getitem__(self, account_id: str) -> Account:
+        return self._by_id[account_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)

@@ -1,0 +1,55 @@
+"""All settings, each an environment variable `PERPS_DMA_<NAME>`."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AmqpDsn, Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What can be set, with the defaults that `make up` runs on."""
+
+    model_config = SettingsConfigDict(env_prefix="PERPS_DMA_", frozen=True)
+
+    state: Annotated[Path, Field(description="Folder for everything that is written")] = Path(".perps-dma")
+    port: Annotated[int, Field(ge=1, le=65535, description="Port of the HTTP shim on loopback")] = 8080
+    host: Annotated[str, Field(description="Address the HTTP shim listens on")] = "127.0.0.1"
+    amqp_url: Annotated[
+        AmqpDsn | None, Field(description="A RabbitMQ of yours; without it `up` starts a private one")
+    ] = None
+    accounts: Annotated[
+        Path | None, Field(description="Registry of exchange accounts (TOML), beside the sandbox's own")
+    ] = None
+    jwt_secret: Annotated[SecretStr | None, Field(description="Shared secret of the HTTP tokens, 32 bytes or more")] = (
+        None
+    )
+    timeout_ms: Annotated[
+        int, Field(ge=100, le=600_000, description="How long a command may take, unless it says so itself")
+    ] = 10_000
+    venue_timeout_ms: Annotated[
+        int, Field(ge=100, le=60_000, description="How long one request to a venue may take")
+    ] = 5_000
+    prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
+    grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
+        20_000
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Annotated[Literal["auto", "json", "text"], Field(description="auto: text on a terminal, else JSON")] = (
+        "auto"
+    )
+
+    @property
+    def up_file(self) -> Path:
+        """Where a running `up` says how to reach it."""
+        return self.state / "up.json"
+
+    @property
+    def sandbox_file(self) -> Path:
+        """Where the sandbox lists its base URLs and the accounts' keys."""
+        return self.state / "sandbox.json"
+
+    @property
+    def jwt_secret_file(self) -> Path:
+        """Where `up` keeps the secret it made."""
+        return self.state / "jwt.secret"

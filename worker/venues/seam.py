@@ -1,0 +1,160 @@
+"""The seam between our handlers and a venue: one small protocol, implemented once per venue.
+
+An adapter speaks for one account. It raises only what `worker.venues.errors` draws.
+"""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+from schemas.base import Milliseconds
+from schemas.events import Scope
+from schemas.replies import LedgerEntry, PmAssetBalance, PmUmAccount, Position
+from schemas.requests import MarginMode, MarketType
+
+
+class Capability(StrEnum):
+    """What an adapter can do for its account; what is not declared is refused before any call."""
+
+    LEVERAGE = "leverage"
+    MARGIN_MODE = "margin_mode"
+    POSITIONS = "positions"
+    FUNDING_HISTORY = "funding_history"
+    REALIZED_PNL = "realized_pnl"
+    PORTFOLIO_MARGIN = "portfolio_margin"
+
+
+@dataclass(frozen=True, slots=True)
+class Market:
+    """A market as we need it. `contract_size` is in base currency, or in quote currency when inverse."""
+
+    symbol: str
+    id: str
+    type: MarketType
+    inverse: bool
+    base: str
+    quote: str
+    settle: str
+    contract_size: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """A venue's success answer to a change.
+
+    `leverage` and `margin_mode` hold what the answer itself states about the new setting, and None where it states
+    nothing; then only a read-back can confirm the change. `accepted` means that the answer is the
+    venue's documented success for an operation which has no state to read back, such as a collection.
+    """
+
+    raw: dict[str, Any]
+    leverage: Decimal | None = None
+    margin_mode: MarginMode | None = None
+    accepted: bool = False
+    scope: Scope = Scope.SYMBOL
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """Leverage and margin mode of a market, with or without an open position."""
+
+    leverage: Decimal
+    margin_mode: MarginMode
+    raw: Any = field(repr=False, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolState:
+    """Terms of a market and the position in it, as get_leverage reports them."""
+
+    terms: Terms
+    side: str | None
+    size: Decimal
+    notional: Decimal
+    unrealized_pnl: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryQuery:
+    """A stretch of history: the first `limit` records from `since` on, or without it the newest `limit`."""
+
+    market: Market | None
+    market_type: MarketType
+    since: Milliseconds | None
+    limit: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Records in ascending order, without duplicates.
+
+    `complete_from` is the oldest instant for which the venue still had records to give: later than the `since` asked
+    for when the venue no longer keeps that much.
+    """
+
+    entries: tuple[LedgerEntry, ...]
+    complete_from: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class OpenPositions:
+    """Open positions and the parts of the account that were read for them."""
+
+    positions: tuple[Position, ...]
+    coverage: tuple[str, ...]
+
+
+@runtime_checkable
+class PortfolioMargin(Protocol):
+    """The four operations of a Portfolio Margin account (Binance PAPI)."""
+
+    async def balance(self) -> dict[str, PmAssetBalance]:
+        """Balances by asset."""
+
+    async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
+        """The venue's raw balance rows, and the totals of the USDⓈ-M side."""
+
+    async def auto_collect(self) -> Echo:
+        """Sweep every futures balance but BNB into margin. Moves money: never sent twice."""
+
+    def refuse_asset(self, asset: str) -> None:
+        """Raise NotSupported for an asset that can't be swept."""
+
+    async def asset_collect(self, asset: str) -> Echo:
+        """Sweep one asset into margin. Moves money: never sent twice."""
+
+
+class Adapter(Protocol):
+    """One account of one venue."""
+
+    exchange: str
+    capabilities: frozenset[Capability]
+    portfolio_margin: PortfolioMargin | None
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Changes nothing."""
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        """Set the leverage of a market and nothing else."""
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        """Switch the margin mode of a market and nothing else."""
+
+    async def terms(self, market: Market) -> Terms:
+        """Leverage and margin mode now, with or without a position."""
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        """Terms and position of a market."""
+
+    async def positions(self, market_type: MarketType, market: Market | None = None) -> OpenPositions:
+        """All open positions of a market type, or those of one market."""
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        """Funding payments, received positive."""
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        """Realized profits and losses, gross of fees."""

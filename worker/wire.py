@@ -1,0 +1,57 @@
+"""Messages as they stand between the bus and the execution of commands, and their JSON form."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from schemas.base import Milliseconds
+from schemas.envelope import Envelope
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A request as it came from a queue, before anybody looked into its body."""
+
+    operation: str
+    body: bytes
+    message_id: str | None = None
+    reply_to: str | None = None
+    correlation_id: str | None = None
+    deadline: Milliseconds | None = None
+    actor: str | None = None
+    redelivered: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An envelope on its way back to who asked, with what a caller may want beside the documented body."""
+
+    envelope: Envelope
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """Why a message could not be carried out and its sender could not be told."""
+
+    reason: str
+
+
+def _encode_unknown(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return orjson.Fragment(format(value, "f"))
+    if isinstance(value, BaseModel):
+        return value.__dict__
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def encode(value: Any) -> bytes:
+    """JSON with exact numbers: a Decimal is written digit by digit, never through a float.
+
+    >>> encode({"entry_price": Decimal("98000.00")})
+    b'{"entry_price":98000.00}'
+    """
+    return orjson.dumps(value, default=_encode_unknown)
