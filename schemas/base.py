@@ -1,5 +1,6 @@
 """The model base and the number types that everything on the wire is made of."""
 
+import reprlib
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, Any
@@ -7,10 +8,10 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
 
-def _refuse_text_and_booleans(value: Any) -> Any:
+def _only_numbers(value: Any) -> Any:
     """A JSON string or boolean is no number, though Decimal would read one from it."""
-    if isinstance(value, str | bool):
-        raise ValueError(f"must be a number, not {value!r}")
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise ValueError(f"must be a number, not {reprlib.repr(value)}")
     return value
 
 
@@ -26,7 +27,7 @@ _AS_NUMBER = (PlainSerializer(float, return_type=float, when_used="json"), WithJ
 Money = Annotated[Decimal, *_AS_NUMBER]
 """An amount, price, size or ratio: Decimal inside, a JSON number outside. Strings are read exactly."""
 
-Number = Annotated[Decimal, BeforeValidator(_finite), BeforeValidator(_refuse_text_and_booleans), *_AS_NUMBER]
+Number = Annotated[Decimal, BeforeValidator(_finite), BeforeValidator(_only_numbers), *_AS_NUMBER]
 """A number that somebody else sends us: strings and booleans are refused, not converted."""
 
 Milliseconds = int

@@ -77,7 +77,7 @@ class PositionSnapshot(WireModel):
     seq: Annotated[int, Field(ge=1, description="Counts the snapshots of this account")]
     as_of: Annotated[Milliseconds, Field(description="When the venue was asked, UTC milliseconds")]
     trigger: Trigger
-    command_id: Annotated[str | None, Field(description="The command behind it, for trigger `command`")]
+    command_ids: Annotated[tuple[str, ...], Field(description="The commands it was taken after, for trigger `command`")]
     coverage: Annotated[
         tuple[str, ...], Field(description="The parts of the account that were read, such as linear and inverse")
     ]

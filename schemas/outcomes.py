@@ -43,6 +43,7 @@ class ErrorCode(StrEnum):
     UNKNOWN = "unknown"
     VENUE_UNAVAILABLE = "venue_unavailable"
     NO_WORKER = "no_worker"
+    BROKER_UNAVAILABLE = "broker_unavailable"
     EXPIRED = "expired"
     TIMEOUT = "timeout"
 
@@ -82,6 +83,9 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
             502, True, "the venue can't be reached or answers nonsense; nothing was changed"
         ),
         ErrorCode.NO_WORKER: ErrorKind(503, True, "no worker takes this operation at the moment; nothing was sent"),
+        ErrorCode.BROKER_UNAVAILABLE: ErrorKind(
+            503, True, "the broker can't be reached; the message says whether anything was sent"
+        ),
         ErrorCode.EXPIRED: ErrorKind(504, True, "the deadline passed before it was sent, and it never will be"),
         ErrorCode.TIMEOUT: ErrorKind(
             504, False, "no answer in time; a command's result event will tell what became of it"

@@ -180,3 +180,9 @@ class AssetCollection(Collection):
     """Answer to pm_asset_collect."""
 
     asset: str
+
+
+class Accepted(WireModel):
+    """Answer to a command whose sender does not wait: the broker has it."""
+
+    command_id: Annotated[str, Field(description="Names the command in its result event")]

@@ -63,7 +63,16 @@ class SymbolRequest(Request):
 class SetLeverage(SymbolRequest):
     """Set the leverage of a market. Never changes its margin mode."""
 
-    leverage: Annotated[Number, Field(gt=0, description="Leverage as a multiple, 10 for 10x", examples=[10])]
+    leverage: Annotated[
+        Number,
+        Field(
+            gt=0,
+            description="Leverage as a multiple, 10 for 10x",
+            examples=[10],
+            # The type's own JSON Schema would drop the bound.
+            json_schema_extra={"exclusiveMinimum": 0},
+        ),
+    ]
 
 
 class GetLeverage(SymbolRequest):

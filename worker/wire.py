@@ -40,9 +40,20 @@ class DeadLetter:
     reason: str
 
 
+def _digits(value: Decimal) -> str:
+    """A number as the documentation writes it: every digit that counts, and .00 behind a round amount of money."""
+    if not value:
+        return "0"
+    text = format(value, "f")
+    if "." not in text:
+        return text
+    text = text.rstrip("0")
+    return text + "00" if text.endswith(".") else text
+
+
 def _encode_unknown(value: Any) -> Any:
     if isinstance(value, Decimal):
-        return orjson.Fragment(format(value, "f"))
+        return orjson.Fragment(_digits(value))
     if isinstance(value, BaseModel):
         return value.__dict__
     raise TypeError(f"{type(value).__name__} has no JSON form")
@@ -51,7 +62,7 @@ def _encode_unknown(value: Any) -> Any:
 def encode(value: Any) -> bytes:
     """JSON with exact numbers: a Decimal is written digit by digit, never through a float.
 
-    >>> encode({"entry_price": Decimal("98000.00")})
-    b'{"entry_price":98000.00}'
+    >>> encode({"entry_price": Decimal("98000.00000000"), "contracts": Decimal("0.050"), "leverage": Decimal("10")})
+    b'{"entry_price":98000.00,"contracts":0.05,"leverage":10}'
     """
     return orjson.dumps(value, default=_encode_unknown)

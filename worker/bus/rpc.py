@@ -1,7 +1,28 @@
 """Asking a worker over the bus and waiting for its answer."""
 
-from collections.abc import Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
+from aiormq import spec
+from aiormq.exceptions import ChannelNotFoundEntity
+from pydantic import AmqpDsn
+
+from schemas import OPERATIONS, Operation
+from schemas.base import Milliseconds
+from worker.bus.connection import CONNECTION_TROUBLE, connect, plain_channel
+from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
+from worker.bus.topology import COMMANDS_EXCHANGE
+
+REPLY_TO = "amq.rabbitmq.reply-to"
+REPLY_GRACE_MS = 500
+"""How long after the deadline an answer is waited for: the worker needs a moment to say `expired` or `unknown`."""
+
+WATCH_INTERVAL_S = 1
+"""How old what we know of the workers may be before a request is published on the strength of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,4 +47,162 @@ class NoAnswer(BusError):
 
 
 class BrokerAway(BusError):
-    """The broker can't be reached; whether it took the message is not known if `published` was under way."""
+    """The broker can't be reached; nothing was published."""
+
+
+class NotConfirmed(BusError):
+    """The broker went away while a request was being published: it may be carried out or not."""
+
+
+def _answer(message: AbstractIncomingMessage) -> Answer:
+    headers = {name: str(value) for name, value in (message.headers or {}).items()}
+    return Answer(status=int(headers.pop("status", "200")), body=message.body, headers=headers)
+
+
+def _request(
+    operation: Operation, command_id: str, deadline: Milliseconds, actor: str | None, correlation_id: str | None
+) -> spec.Basic.Properties:
+    return properties(
+        headers={"deadline": deadline, "actor": actor},
+        persistent=operation.is_command,
+        message_id=command_id,
+        message_type=operation.name,
+        correlation_id=correlation_id,
+        reply_to=REPLY_TO if correlation_id else None,
+    )
+
+
+class _ReplyChannel:
+    """A channel that publishes requests and receives their replies: direct reply-to needs both on one channel."""
+
+    def __init__(self, channel: AbstractRobustChannel) -> None:
+        self.channel = channel
+        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+
+    async def open(self) -> None:
+        """Receive replies from now on, and again after a reconnect."""
+        # Taken with a passive declare, the reply consumer is restored after a reconnect.
+        queue = await self.channel.get_queue(REPLY_TO)
+        await queue.consume(self._receive, no_ack=True)
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        waiting = self._waiting.get(str(message.correlation_id))
+        if waiting is not None and not waiting.done():
+            waiting.set_result(_answer(message))
+
+    @asynccontextmanager
+    async def expecting(self, correlation_id: str) -> AsyncIterator["asyncio.Future[Answer]"]:
+        """The future of an answer, forgotten when nobody waits for it any more."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[correlation_id] = future
+        try:
+            yield future
+        finally:
+            del self._waiting[correlation_id]
+
+
+class RpcClient:
+    """Calls operations by publishing to `dma.commands`.
+
+    Commands are persistent and confirmed by the broker; queries are neither, for nobody wants a late answer.
+    """
+
+    def __init__(self, connection: AbstractRobustConnection, commands: _ReplyChannel, queries: _ReplyChannel) -> None:
+        self._connection = connection
+        self._commands = commands
+        self._queries = queries
+        self._calls = 0
+        self._counts: Mapping[str, int] = {}
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, connection: AbstractRobustConnection) -> AsyncIterator["RpcClient"]:
+        """A client on two channels of a connection, which keeps an eye on the workers while it is open."""
+        channels = [_ReplyChannel(await connection.channel(publisher_confirms=confirms)) for confirms in (True, False)]
+        for channel in channels:
+            await channel.open()
+        client = cls(connection, *channels)
+        watching = asyncio.create_task(client._watch_workers())
+        try:
+            yield client
+        finally:
+            watching.cancel()
+
+    async def call(
+        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
+    ) -> Answer:
+        """Publish a request and wait for its answer until shortly after the deadline.
+
+        Raises NoWorker, NoAnswer, BrokerAway or NotConfirmed.
+        """
+        side = self._commands if operation.is_command else self._queries
+        self._calls += 1
+        correlation_id = f"{self._calls:x}"
+        message = _request(operation, command_id, deadline, actor, correlation_id)
+        async with side.expecting(correlation_id) as answer:
+            await self._publish(side, operation, body, message)
+            try:
+                async with asyncio.timeout(max(0, deadline + REPLY_GRACE_MS - time.time() * 1000) / 1000):
+                    return await answer
+            except TimeoutError:
+                raise NoAnswer(f"no answer to {operation.name} before its deadline") from None
+
+    async def post(
+        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
+    ) -> None:
+        """Publish a command and wait for no answer; the broker has confirmed it.
+
+        Raises NoWorker, BrokerAway or NotConfirmed.
+        """
+        await self._publish(self._commands, operation, body, _request(operation, command_id, deadline, actor, None))
+
+    async def consumers(self) -> Mapping[str, int]:
+        """How many consumers each operation has, as the broker says now. Raises BrokerAway."""
+        try:
+            channel = await plain_channel(self._connection)
+            try:
+                declared = await asyncio.gather(
+                    *(channel.queue_declare(name, passive=True, timeout=2) for name in OPERATIONS)
+                )
+            finally:
+                await channel.close()
+        except ChannelNotFoundEntity:
+            return dict.fromkeys(OPERATIONS, 0)
+        except CONNECTION_TROUBLE as error:
+            raise BrokerAway(str(error) or "the broker does not answer") from error
+        return {name: row.consumer_count or 0 for name, row in zip(OPERATIONS, declared, strict=True)}
+
+    async def _publish(
+        self, side: _ReplyChannel, operation: Operation, body: bytes, message: spec.Basic.Properties
+    ) -> None:
+        await self._require_worker(operation)
+        try:
+            await publish(side.channel, body, message, exchange=COMMANDS_EXCHANGE, routing_key=operation.name)
+        except Unroutable as error:
+            raise NoWorker(f"there is no queue for {operation.name}: no worker was ever started") from error
+        except PublishFailed as error:
+            raise NotConfirmed(str(error)) from error
+
+    async def _require_worker(self, operation: Operation) -> None:
+        """Trust the last look if it saw a worker; otherwise look again, for one may just have started."""
+        if self._counts.get(operation.name):
+            return
+        self._counts = await self.consumers()
+        if not self._counts[operation.name]:
+            raise NoWorker(f"no worker takes {operation.name} at the moment")
+
+    async def _watch_workers(self) -> None:
+        while True:
+            try:
+                self._counts = await self.consumers()
+            except BrokerAway:
+                self._counts = {}
+            await asyncio.sleep(WATCH_INTERVAL_S)
+
+
+@asynccontextmanager
+async def connect_rpc(url: AmqpDsn | str, name: str) -> AsyncIterator[RpcClient]:
+    """A client on a connection of its own."""
+    connection = await connect(url, name)
+    async with connection, RpcClient.open(connection) as client:
+        yield client

@@ -128,9 +128,17 @@ class PortfolioMargin(Protocol):
 class Adapter(Protocol):
     """One account of one venue."""
 
-    exchange: str
-    capabilities: frozenset[Capability]
-    portfolio_margin: PortfolioMargin | None
+    @property
+    def exchange(self) -> str:
+        """The venue, as the API names it."""
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        """What it can do for its account."""
+
+    @property
+    def portfolio_margin(self) -> PortfolioMargin | None:
+        """The Portfolio Margin side of the account, if it has one."""
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
@@ -150,8 +158,8 @@ class Adapter(Protocol):
     async def symbol_state(self, market: Market) -> SymbolState:
         """Terms and position of a market."""
 
-    async def positions(self, market_type: MarketType, market: Market | None = None) -> OpenPositions:
-        """All open positions of a market type, or those of one market."""
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        """All open positions, those of one market type, or those of one market."""
 
     async def funding_history(self, query: HistoryQuery) -> History:
         """Funding payments, received positive."""

@@ -1,0 +1,6 @@
+"""Binance: USDⓈ-M and COIN-M futures, and Portfolio Margin accounts."""
+
+from worker.venues.binance.adapter import capabilities
+from worker.venues.binance.venue import BinanceVenue
+
+__all__ = ["BinanceVenue", "capabilities"]

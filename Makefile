@@ -1,0 +1,61 @@
+# `make up` runs everything, `make test` tests it; both set up what they need, once.
+PYTHON ?= python3
+VENV := .venv
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test check bench schemas constraints clean rabbitmq rabbitmq-or-docker
+
+# Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
+ifdef PORT
+export PERPS_DMA_PORT := $(PORT)
+endif
+ifdef STATE
+export PERPS_DMA_STATE := $(STATE)
+endif
+
+help: ## show this list
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim until Ctrl-C (PORT=8080 STATE=.perps-dma)
+	@exec $(VENV)/bin/perps-dma up
+
+test: $(VENV)/.dev rabbitmq-or-docker ## run every test (ARGS= for pytest)
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev ## check format, lint, types and architecture
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by side
+	@$(VENV)/bin/python -m tests.benchmarks
+
+schemas: $(VENV)/.run ## write the generated API documents anew
+	@$(VENV)/bin/perps-dma schemas --write
+
+constraints: ## pin the current versions of all Python packages anew
+	@deploy/pin-python-packages.sh $(PYTHON)
+
+clean: ## remove the virtual environment, caches and the default state folder
+	rm -rf $(VENV) .perps-dma build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find schemas worker tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+rabbitmq:
+	@deploy/install-rabbitmq.sh
+
+rabbitmq-or-docker:
+	@deploy/install-rabbitmq.sh || echo 'going on: where a Docker engine answers, the tests take their RabbitMQ from it'
+
+$(VENV)/pyvenv.cfg:
+	@deploy/make-venv.sh $(PYTHON) $(VENV)
+
+$(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@deploy/install-python-packages.sh $(VENV)/bin/python
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt | $(VENV)/pyvenv.cfg
+	@deploy/install-python-packages.sh $(VENV)/bin/python dev
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,222 @@
+"""The AsyncAPI 3.0 document of the bus, made from the table of operations. It speaks for the worker."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from schemas.documents import CONTRACT_VERSION, Schema, definitions, needed_by, success_name
+from schemas.envelope import Failure
+from schemas.events import PositionsEvent, ResultEvent
+from schemas.operations import OPERATIONS, Operation
+
+COMMANDS_EXCHANGE = "dma.commands"
+EVENTS_EXCHANGE = "dma.events"
+EVENTS_LOG = "dma.events.log"
+DEAD_LETTERS = "dma.dead-letters"
+
+_DESCRIPTION = """\
+Strategy engines publish commands and queries; risk systems bind to the events that tell what really happened.
+
+The body of a request is its JSON object and nothing else. All that concerns its delivery stands in AMQP properties:
+`message_id` is the command id, `type` the operation, `reply_to` and `correlation_id` ask for the envelope as a reply.
+A command's result is published as an event whether or not a reply was asked for.
+"""
+
+_BINDING_VERSION = "0.3.0"
+
+_REQUEST_HEADERS: Schema = {
+    "type": "object",
+    "properties": {
+        "deadline": {"type": "integer", "description": "UTC milliseconds; what was not sent by then expires"},
+        "actor": {"type": "string", "description": "Who asks, for the record"},
+        "traceparent": {"type": "string", "description": "Trace context (W3C)"},
+    },
+}
+_REPLY_HEADERS: Schema = {
+    "type": "object",
+    "required": ["status"],
+    "properties": {
+        "status": {"type": "integer", "description": "The envelope's status code"},
+        "Command-Id": {"type": "string", "description": "The command id of the request"},
+        "Outcome": {"type": "string", "description": "The one way in which a command ended"},
+        "Retry-After": {"type": "string", "description": "Seconds"},
+        "Coverage-From": {"type": "string", "description": "Oldest instant with records, UTC milliseconds"},
+    },
+}
+_DEAD_HEADERS: Schema = {
+    "type": "object",
+    "properties": {
+        "reason": {"type": "string", "description": "Why it could not be carried out"},
+        "operation": {"type": "string", "description": "The queue it came from"},
+        "x-first-death-reason": {"type": "string", "description": "Set by the broker where it gave up on a message"},
+    },
+}
+
+_PARAMETERS: Mapping[str, Schema] = MappingProxyType(
+    {
+        "operation": {"description": "Name of an operation", "enum": list(OPERATIONS)},
+        "exchange": {"description": "The venue", "examples": ["binance"]},
+        "account": {"description": "The exchange account, by its id in the registry", "examples": ["binance-perp-001"]},
+    }
+)
+
+
+def _pointer(*path: str) -> Schema:
+    return {"$ref": "/".join(("#", *path))}
+
+
+def _message(title: str, payload: Any, message_type: str, **more: Any) -> Schema:
+    amqp = {"contentEncoding": "identity", "messageType": message_type, "bindingVersion": _BINDING_VERSION}
+    return {
+        "name": message_type,
+        "title": title,
+        "contentType": "application/json",
+        "payload": payload,
+        "bindings": {"amqp": amqp},
+        **more,
+    }
+
+
+def _event(title: str, schema: str, message_type: str) -> Schema:
+    payload = _pointer("components", "schemas", schema)
+    return _message(title, payload, message_type, contentType="application/cloudevents+json")
+
+
+def _messages() -> dict[str, Schema]:
+    messages = {
+        "result": _event("What became of a command", ResultEvent.__name__, "perps-dma.result.v1"),
+        "positions": _event("Open positions of an account", PositionsEvent.__name__, "perps-dma.positions.v1"),
+        "dead_letter": _message("A message nobody could carry out", {}, "dead-letter", headers=_DEAD_HEADERS),
+    }
+    correlation = {"correlationId": _pointer("components", "correlationIds", "request")}
+    for name, operation in OPERATIONS.items():
+        request = _pointer("components", "schemas", operation.request.__name__)
+        answers = [_pointer("components", "schemas", schema) for schema in (success_name(operation), Failure.__name__)]
+        asked = _message(operation.summary, request, name, headers=_REQUEST_HEADERS, **correlation)
+        answered = _message(f"Reply to {name}", {"anyOf": answers}, name, headers=_REPLY_HEADERS, **correlation)
+        messages |= {f"{name}_request": asked, f"{name}_reply": answered}
+    return messages
+
+
+def _channel(address: str | None, description: str, messages: list[str], binding: str | None = None) -> Schema:
+    names = [name for name in _PARAMETERS if address and f"{{{name}}}" in address]
+    channel: Schema = {
+        "address": address,
+        "description": description,
+        "messages": {name: _pointer("components", "messages", name) for name in messages},
+    }
+    if names:
+        channel["parameters"] = {name: _pointer("components", "parameters", name) for name in names}
+    if binding:
+        channel["bindings"] = _pointer("components", "channelBindings", binding)
+    return channel
+
+
+def _channels() -> dict[str, Schema]:
+    requests = [f"{name}_request" for name in OPERATIONS]
+    replies = [f"{name}_reply" for name in OPERATIONS]
+    queues = {
+        name: _channel(name, f"Queue of {name}: {operation.summary}", [f"{name}_request"], name)
+        for name, operation in OPERATIONS.items()
+    }
+    return {
+        "commands": _channel("{operation}", "Takes every request to the queue of its operation", requests, "commands"),
+        **queues,
+        "replies": _channel(None, "The queue that a request names in `reply_to`, direct reply-to too", replies),
+        "results": _channel("result.{operation}.{exchange}.{account}", "What became of commands", ["result"], "events"),
+        "positions": _channel("positions.{exchange}.{account}", "Position snapshots", ["positions"], "events"),
+        "events_log": _channel(EVENTS_LOG, "Stream of all events, for replay", ["result", "positions"], "events_log"),
+        "dead_letters": _channel(DEAD_LETTERS, "What could not be carried out", ["dead_letter"], "dead_letters"),
+    }
+
+
+def _queue(name: str) -> Schema:
+    queue = {"name": name, "durable": True, "exclusive": False, "autoDelete": False}
+    return {"amqp": {"is": "queue", "queue": queue, "bindingVersion": _BINDING_VERSION}}
+
+
+def _exchange(name: str, kind: str) -> Schema:
+    exchange = {"name": name, "type": kind, "durable": True, "autoDelete": False}
+    return {"amqp": {"is": "routingKey", "exchange": exchange, "bindingVersion": _BINDING_VERSION}}
+
+
+def _channel_bindings() -> dict[str, Schema]:
+    return {
+        "commands": _exchange(COMMANDS_EXCHANGE, "direct"),
+        "events": _exchange(EVENTS_EXCHANGE, "topic"),
+        "events_log": _queue(EVENTS_LOG),
+        "dead_letters": _queue(DEAD_LETTERS),
+        **{name: _queue(name) for name in OPERATIONS},
+    }
+
+
+def _answered(name: str, operation: Operation) -> Schema:
+    return {
+        "action": "receive",
+        "summary": operation.summary,
+        "description": operation.request.__doc__ or operation.summary,
+        "channel": _pointer("channels", name),
+        "messages": [_pointer("channels", name, "messages", f"{name}_request")],
+        "bindings": {"amqp": {"ack": True, "bindingVersion": _BINDING_VERSION}},
+        "reply": {
+            "address": {
+                "location": "$message.header#/reply_to",
+                "description": "The AMQP property `reply_to`; without it there is no reply",
+            },
+            "channel": _pointer("channels", "replies"),
+            "messages": [_pointer("channels", "replies", "messages", f"{name}_reply")],
+        },
+    }
+
+
+def _published(channel: str, message: str, summary: str) -> Schema:
+    return {
+        "action": "send",
+        "summary": summary,
+        "channel": _pointer("channels", channel),
+        "messages": [_pointer("channels", channel, "messages", message)],
+        "bindings": {"amqp": {"deliveryMode": 2, "bindingVersion": _BINDING_VERSION}},
+    }
+
+
+def _operations() -> dict[str, Schema]:
+    return {
+        **{name: _answered(name, operation) for name, operation in OPERATIONS.items()},
+        "publish_result": _published("results", "result", "Tell what became of a command"),
+        "publish_positions": _published("positions", "positions", "Tell which positions are open"),
+        "publish_dead_letter": _published("dead_letters", "dead_letter", "Keep a message nobody could carry out"),
+    }
+
+
+def asyncapi() -> Schema:
+    """The document, as plain values."""
+    messages = _messages()
+    return {
+        "asyncapi": "3.0.0",
+        "id": "urn:perps-dma:bus",
+        "info": {"title": "Perps DMA bus", "version": CONTRACT_VERSION, "description": _DESCRIPTION},
+        "defaultContentType": "application/json",
+        "servers": {
+            "rabbitmq": {
+                "host": "{host}",
+                "protocol": "amqp",
+                "protocolVersion": "0.9.1",
+                "description": "The RabbitMQ that the workers are connected to",
+                "variables": {"host": {"default": "localhost:5672", "description": "Host and port"}},
+            }
+        },
+        "channels": _channels(),
+        "operations": _operations(),
+        "components": {
+            "schemas": needed_by(messages, definitions("#/components/schemas/{model}")),
+            "messages": messages,
+            "parameters": dict(_PARAMETERS),
+            "correlationIds": {
+                "request": {
+                    "location": "$message.header#/correlation_id",
+                    "description": "The AMQP property `correlation_id`, given back in the reply",
+                }
+            },
+            "channelBindings": _channel_bindings(),
+        },
+    }

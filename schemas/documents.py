@@ -1,0 +1,114 @@
+"""JSON Schemas of everything on the wire, made from the models; both API documents are built on them."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
+
+from schemas.envelope import Failure, Success
+from schemas.events import PositionsEvent, ResultEvent
+from schemas.operations import COMMANDS, OPERATIONS, Operation
+from schemas.replies import Accepted
+
+CONTRACT_VERSION = "1.0.0"
+"""Version of the wire contract, which moves apart from the version of the program."""
+
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+ACCEPTED = "AcceptedSuccess"
+"""Name of the envelope that answers a command nobody waits for."""
+
+Schema = dict[str, Any]
+
+
+class _Generator(GenerateJsonSchema):
+    """Leaves out titles that only repeat a field's name, and says that a reply always has all its fields."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def field_is_required(self, field: Any, total: bool) -> bool:
+        return self.mode == "serialization" or super().field_is_required(field, total)
+
+
+def success_name(operation: Operation) -> str:
+    """The name under which the schema of an operation's successful envelope is kept."""
+    return f"{operation.request.__name__}Success"
+
+
+def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
+    for operation in OPERATIONS.values():
+        yield operation.request, "validation"
+        yield operation.data, "serialization"
+    for model in (Success, Failure, Accepted, ResultEvent, PositionsEvent):
+        yield model, "serialization"
+
+
+def _success(template: Schema, data: Schema, status: int) -> Schema:
+    status_code = {"const": status, "type": "integer"}
+    return {**template, "properties": {**template["properties"], "statusCode": status_code, "data": data}}
+
+
+def definitions(ref_template: str = "#/$defs/{model}") -> dict[str, Schema]:
+    """All schemas by name. Each operation has an envelope of its own, which names the type of its data."""
+    _, document = models_json_schema(list(_models()), ref_template=ref_template, schema_generator=_Generator)
+    schemas: dict[str, Schema] = document["$defs"]
+    template = schemas.pop(Success.__name__)
+    del schemas["WireModel"]  # stood for the data of any envelope
+
+    def reference(name: str) -> Schema:
+        return {"$ref": ref_template.format(model=name)}
+
+    for operation in OPERATIONS.values():
+        name = success_name(operation)
+        schemas[name] = {**_success(template, reference(operation.data.__name__), 200), "title": name}
+    schemas[ACCEPTED] = {**_success(template, reference(Accepted.__name__), 202), "title": ACCEPTED}
+    answers = [*map(success_name, COMMANDS), Failure.__name__]
+    schemas["CommandResult"]["properties"]["envelope"]["anyOf"] = [reference(name) for name in answers]
+    return schemas
+
+
+def references(node: Any) -> Iterator[str]:
+    """The names of all schemas that a part of a document points to."""
+    if isinstance(node, dict):
+        if isinstance(target := node.get("$ref"), str):
+            yield target.rpartition("/")[2]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from references(child)
+
+
+def needed_by(root: Any, schemas: dict[str, Schema]) -> dict[str, Schema]:
+    """The schemas that a part of a document points to, and those that they point to, by name."""
+    found: dict[str, Schema] = {}
+    waiting = list(references(root))
+    while waiting:
+        name = waiting.pop()
+        if name in schemas and name not in found:
+            found[name] = schemas[name]
+            waiting += references(schemas[name])
+    return dict(sorted(found.items()))
+
+
+def _standalone(file: str, root: Schema, schemas: dict[str, Schema]) -> Schema:
+    identity = {"$schema": DIALECT, "$id": f"urn:perps-dma:schema:{file}", **root}
+    needed = needed_by(root, schemas)
+    return identity | ({"$defs": needed} if needed else {})
+
+
+def json_schemas() -> dict[str, Schema]:
+    """A self-contained JSON Schema for each request, data, envelope and event, by file name without the ending."""
+    schemas = definitions()
+    failed = {"$ref": f"#/$defs/{Failure.__name__}"}
+    roots: dict[str, Schema] = {
+        "failure.envelope": schemas[Failure.__name__],
+        "accepted.envelope": schemas[ACCEPTED],
+        "result.event": schemas[ResultEvent.__name__],
+        "positions.event": schemas[PositionsEvent.__name__],
+    }
+    for name, operation in OPERATIONS.items():
+        roots[f"{name}.request"] = schemas[operation.request.__name__]
+        roots[f"{name}.data"] = schemas[operation.data.__name__]
+        roots[f"{name}.envelope"] = {"anyOf": [{"$ref": f"#/$defs/{success_name(operation)}"}, failed]}
+    return {file: _standalone(file, root, schemas) for file, root in sorted(roots.items())}

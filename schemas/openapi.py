@@ -1,0 +1,219 @@
+"""The OpenAPI 3.1 document of the HTTP API, made from the table of operations."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from schemas.documents import ACCEPTED, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
+from schemas.envelope import Failure
+from schemas.operations import HTTP_PREFIXES, OPERATIONS, Operation
+from schemas.outcomes import ERRORS, ErrorCode, Outcome
+from schemas.requests import HistoryRequest, SymbolRequest
+
+_DESCRIPTION = """\
+Control plane of perpetual-futures accounts. A setting is reported as applied only when the venue confirmed it.
+
+Every answer is an envelope: `isError`, `message`, `statusCode`, and `data` or `error`. Every route stands under two
+prefixes, which do the same. What became of a command is also published as an event on the bus, with its `Command-Id`.
+"""
+
+_EVERYWHERE = frozenset(
+    {
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.REJECTED,
+        ErrorCode.UNSUPPORTED,
+        ErrorCode.UNAUTHORIZED,
+        ErrorCode.FORBIDDEN,
+        ErrorCode.UNKNOWN_ACCOUNT,
+        ErrorCode.PRECONDITION_FAILED,
+        ErrorCode.THROTTLED,
+        ErrorCode.INTERNAL_ERROR,
+        ErrorCode.VENUE_UNAVAILABLE,
+        ErrorCode.NO_WORKER,
+        ErrorCode.BROKER_UNAVAILABLE,
+        ErrorCode.EXPIRED,
+        ErrorCode.TIMEOUT,
+    }
+)
+_COMMANDS_ONLY = frozenset({ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNKNOWN})
+_SYMBOLS_ONLY = frozenset({ErrorCode.UNKNOWN_SYMBOL})
+
+_TEXT: Schema = {"type": "string"}
+
+_HEADERS: Mapping[str, Schema] = MappingProxyType(
+    {
+        "Command-Id": {"description": "Names the request, and a command's result event", "schema": _TEXT},
+        "Outcome": {
+            "description": "The one way in which a command ended",
+            "schema": {"type": "string", "enum": [str(outcome) for outcome in Outcome]},
+        },
+        "Retry-After": {"description": "Seconds after which it may be tried again", "schema": {"type": "integer"}},
+        "Coverage-From": {
+            "description": "Oldest instant the venue has records for, UTC milliseconds; later than `since` where the "
+            "venue no longer keeps that much",
+            "schema": {"type": "integer"},
+        },
+        "Preference-Applied": {"description": "Which preferences were honoured (RFC 7240)", "schema": _TEXT},
+        "WWW-Authenticate": {"description": "How to authenticate (RFC 6750)", "schema": _TEXT},
+        "traceparent": {"description": "The trace context of the request (W3C), given back", "schema": _TEXT},
+    }
+)
+
+_PARAMETERS: Mapping[str, Schema] = MappingProxyType(
+    {
+        "Prefer": {
+            "name": "Prefer",
+            "in": "header",
+            "description": "`wait=N` sets the deadline, in seconds from now and 600 at most. With `respond-async` a "
+            "command is answered as soon as the broker has it (RFC 7240).",
+            "schema": _TEXT,
+            "example": "wait=5",
+        },
+        "Idempotency-Key": {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "description": "Becomes the command id, so that a repeated request names the same command. "
+            "Without it each request gets an id of its own.",
+            "schema": {"type": "string", "pattern": "^[!-~]{1,128}$"},
+        },
+        "traceparent": {
+            "name": "traceparent",
+            "in": "header",
+            "description": "Trace context (W3C)",
+            "schema": _TEXT,
+        },
+    }
+)
+
+_ID_SUFFIXES = MappingProxyType(dict(zip(HTTP_PREFIXES, ("", "_order_execution"), strict=True)))
+"""An operation stands under each prefix, and its id must be unique all the same."""
+
+_STATUS_HEADERS: Mapping[int, tuple[str, ...]] = MappingProxyType(
+    {401: ("traceparent", "WWW-Authenticate"), 429: ("traceparent", "Command-Id", "Outcome", "Retry-After")}
+)
+_PLAIN_HEADERS = ("traceparent", "Command-Id", "Outcome")
+
+
+def _pointer(section: str, name: str) -> Schema:
+    return {"$ref": f"#/components/{section}/{name}"}
+
+
+def _content(schema: str) -> Schema:
+    return {"application/json": {"schema": _pointer("schemas", schema)}}
+
+
+def _headers(*names: str) -> Schema:
+    return {name: _pointer("headers", name) for name in names}
+
+
+def error_codes(operation: Operation) -> frozenset[ErrorCode]:
+    """Every error that an HTTP client of an operation can meet."""
+    codes = _EVERYWHERE
+    if operation.is_command:
+        codes |= _COMMANDS_ONLY
+    if "symbol" in operation.request.model_fields:
+        codes |= _SYMBOLS_ONLY
+    return codes
+
+
+def _error_responses() -> dict[str, Schema]:
+    rows = [(code, kind) for code, kind in ERRORS.items() if code in _EVERYWHERE | _COMMANDS_ONLY | _SYMBOLS_ONLY]
+    responses: dict[str, Schema] = {}
+    for status in sorted({kind.status for _, kind in rows}):
+        meanings = [f"- `{code}`: {kind.meaning}" for code, kind in rows if kind.status == status]
+        responses[f"Error{status}"] = {
+            "description": "\n".join(meanings),
+            "headers": _headers(*_STATUS_HEADERS.get(status, _PLAIN_HEADERS)),
+            "content": _content(Failure.__name__),
+        }
+    return responses
+
+
+def _responses(operation: Operation) -> dict[str, Schema]:
+    names = ["traceparent", "Command-Id"]
+    if operation.is_command:
+        names.append("Outcome")
+    if issubclass(operation.request, HistoryRequest):
+        names.append("Coverage-From")
+    done = {
+        "description": operation.data.__doc__ or operation.summary,
+        "headers": _headers(*names),
+        "content": _content(success_name(operation)),
+    }
+    taken = {
+        "description": "The broker has the command; its result event will tell what became of it.",
+        "headers": _headers("traceparent", "Command-Id", "Preference-Applied"),
+        "content": _content(ACCEPTED),
+    }
+    statuses = sorted({ERRORS[code].status for code in error_codes(operation)})
+    errors = {str(status): _pointer("responses", f"Error{status}") for status in statuses}
+    return {"200": done} | ({"202": taken} if operation.is_command else {}) | errors
+
+
+def _query_parameter(name: str, schema: Schema, *, required: bool) -> Schema:
+    """A parameter of a query string, where null can't be said and leaving out says it."""
+    options = [option for option in schema.get("anyOf", [schema]) if option != {"type": "null"}]
+    described = {**options[0], **{key: value for key, value in schema.items() if key in ("description", "default")}}
+    if described.get("default", ...) is None:
+        del described["default"]
+    description = described.pop("description", "")
+    return {"name": name, "in": "query", "required": required, "description": description, "schema": described}
+
+
+def _input(operation: Operation, request: Schema) -> Schema:
+    headers = [_pointer("parameters", name) for name in _PARAMETERS]
+    if operation.method != "GET":
+        body = {"required": True, "content": _content(operation.request.__name__)}
+        return {"parameters": headers, "requestBody": body}
+    required = request.get("required", [])
+    query = [
+        _query_parameter(name, schema, required=name in required) for name, schema in request["properties"].items()
+    ]
+    return {"parameters": query + headers}
+
+
+def _tag(operation: Operation) -> str:
+    if operation.path.startswith("/portfolio-margin"):
+        return "Portfolio Margin"
+    return "Markets" if issubclass(operation.request, SymbolRequest) else "Account"
+
+
+def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    paths: dict[str, Schema] = {}
+    for prefix in HTTP_PREFIXES:
+        for operation in OPERATIONS.values():
+            paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = {
+                "operationId": operation.name + _ID_SUFFIXES[prefix],
+                "summary": operation.summary,
+                "description": operation.request.__doc__ or operation.summary,
+                "tags": [_tag(operation)],
+                **_input(operation, schemas[operation.request.__name__]),
+                "responses": _responses(operation),
+            }
+    return paths
+
+
+def openapi() -> Schema:
+    """The document, as plain values."""
+    schemas = definitions("#/components/schemas/{model}")
+    paths, responses = _paths(schemas), _error_responses()
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Perps DMA", "version": CONTRACT_VERSION, "description": _DESCRIPTION},
+        "servers": [{"url": "/"}],
+        "security": [{"bearer": []}],
+        "paths": paths,
+        "components": {
+            "schemas": needed_by([paths, responses], schemas),
+            "responses": responses,
+            "parameters": dict(_PARAMETERS),
+            "headers": dict(_HEADERS),
+            "securitySchemes": {
+                "bearer": {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "bearerFormat": "JWT",
+                    "description": "HS256, with `exp` and the role `trader` or `admin`",
+                }
+            },
+        },
+    }

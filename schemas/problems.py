@@ -1,0 +1,53 @@
+"""What is wrong with a request, field by field, in words that a caller can act on."""
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TypedDict
+
+from pydantic import ValidationError
+
+from schemas.envelope import Failure, failure
+from schemas.outcomes import ErrorCode
+
+
+class Problem(TypedDict):
+    """One thing that is wrong. Field and problem read as a sentence; the field is `body` where the whole request is."""
+
+    field: str
+    problem: str
+
+
+_WORDS: Mapping[str, str] = MappingProxyType(
+    {
+        "missing": "is required",
+        "extra_forbidden": "is not a field of this request",
+        "model_type": "must be a JSON object",
+    }
+)
+"""Our words for the kinds of trouble that pydantic describes in its own terms."""
+
+_TURNS = ((re.compile(r"^\w+ should "), "must "), (re.compile(r"^Invalid JSON"), "is not valid JSON"))
+
+
+def _words(kind: str, message: str) -> str:
+    if kind in _WORDS:
+        return _WORDS[kind]
+    words = message.removeprefix("Value error, ")
+    for pydantic_words, ours in _TURNS:
+        words = pydantic_words.sub(ours, words)
+    return words
+
+
+def problems_of(error: ValidationError) -> list[Problem]:
+    """All that is wrong with a request. The request itself is not repeated, for it may hold a misplaced secret."""
+    rows = error.errors(include_url=False, include_context=False, include_input=False)
+    return [
+        {"field": ".".join(map(str, row["loc"])) or "body", "problem": _words(row["type"], row["msg"])} for row in rows
+    ]
+
+
+def invalid_request(problems: Sequence[Problem]) -> Failure:
+    """The envelope of a request that is not of the documented form."""
+    message = "; ".join(f"{row['field']} {row['problem']}" for row in problems)
+    return failure(ErrorCode.INVALID_REQUEST, message, details={"fields": list(problems)})

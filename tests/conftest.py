@@ -1,0 +1,69 @@
+"""The broker that the tests run on: a real one, chosen once for the whole run."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.containers import engine_answers, rabbitmq_container
+from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker, find_server
+from worker.settings import Settings
+
+_SERVED = pytest.StashKey[str]()
+_CHOICES = ("url", "private", "container")
+
+
+def _choice() -> str:
+    """PERPS_DMA_TEST_BROKER, or the first of: PERPS_DMA_AMQP_URL, rabbitmq-server, a Docker engine."""
+    if forced := os.environ.get("PERPS_DMA_TEST_BROKER"):
+        if forced not in _CHOICES:
+            raise BrokerUnavailable(f"PERPS_DMA_TEST_BROKER must be one of {', '.join(_CHOICES)}, not {forced!r}")
+        return forced
+    if os.environ.get("PERPS_DMA_AMQP_URL"):
+        return "url"
+    try:
+        find_server()
+    except BrokerUnavailable:
+        if engine_answers():
+            return "container"
+        raise
+    return "private"
+
+
+@asynccontextmanager
+async def _container() -> AsyncIterator[Broker]:
+    with ExitStack() as stack:
+        yield await asyncio.to_thread(stack.enter_context, rabbitmq_container())
+
+
+def _serving(state: Path) -> AbstractAsyncContextManager[Broker]:
+    choice = _choice()
+    if choice == "container":
+        return _container()
+    if choice == "private":
+        return find_broker(Settings(state=state, amqp_url=None))
+    if (settings := Settings(state=state)).amqp_url is None:
+        raise BrokerUnavailable("PERPS_DMA_TEST_BROKER=url needs PERPS_DMA_AMQP_URL")
+    return find_broker(settings)
+
+
+@pytest.fixture(scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> AsyncIterator[Broker]:
+    """The broker of this run. Where none is possible, whoever asks for it fails with what to do."""
+    async with _serving(tmp_path_factory.mktemp("broker")) as serving:
+        pytestconfig.stash[_SERVED] = serving.description
+        yield serving
+
+
+@pytest.fixture(scope="session")
+def amqp_url(broker: Broker) -> str:
+    """Its URL. All tests share it: use accounts and queues of your own."""
+    return broker.url
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if served := config.stash.get(_SERVED, None):
+        terminalreporter.write_line(f"rabbitmq: {served}")

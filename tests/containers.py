@@ -1,0 +1,47 @@
+"""RabbitMQ from a Docker engine, through testcontainers."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import docker
+from docker.errors import DockerException
+from testcontainers.core.container import DockerContainer
+from testcontainers.core.wait_strategies import LogMessageWaitStrategy
+
+from worker.bus.private_broker import Broker
+
+IMAGE = "rabbitmq:4-management"
+AMQP_PORT = 5672
+USER = "perps-dma"
+START_S = 90
+
+
+def engine_answers() -> bool:
+    """Whether a Docker engine can be talked to from here."""
+    try:
+        client = docker.from_env()
+    except DockerException:
+        return False
+    try:
+        return bool(client.ping())
+    except DockerException:
+        return False
+    finally:
+        client.close()
+
+
+@contextmanager
+def rabbitmq_container() -> Iterator[Broker]:
+    """A RabbitMQ that accepts logins, until the end of the context."""
+    password = secrets.token_hex(16)
+    # Not testcontainers' RabbitMqContainer: it brings a second AMQP client along and warns that it is deprecated.
+    container = (
+        DockerContainer(IMAGE)
+        .with_exposed_ports(AMQP_PORT)
+        .with_envs(RABBITMQ_DEFAULT_USER=USER, RABBITMQ_DEFAULT_PASS=password)
+        .waiting_for(LogMessageWaitStrategy("Server startup complete").with_startup_timeout(START_S))
+    )
+    with container:
+        address = f"{container.get_container_host_ip()}:{container.get_exposed_port(AMQP_PORT)}"
+        yield Broker(f"amqp://{USER}:{password}@{address}/", f"container of {IMAGE} at {address}")

@@ -1,0 +1,218 @@
+"""Every example of the documented API, against the models and the JSON Schemas."""
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+from pydantic import ValidationError
+
+from schemas import OPERATIONS, Operation, Success
+from schemas.documents import json_schemas
+from worker.wire import encode
+
+SCHEMAS = json_schemas()
+
+
+@dataclass(frozen=True)
+class Example:
+    """A documented request, the documented response in its JSON form, and the message it carries."""
+
+    request: dict[str, Any]
+    message: str
+    data: str
+
+
+PERP = {"exchange_account_id": "binance-perp-001"}
+PM = {"exchange_account_id": "binance-pm-001"}
+BTC = {"symbol": "BTC/USDT:USDT"}
+
+EXAMPLES = {
+    "set_leverage": Example(
+        {**PERP, **BTC, "leverage": 10},
+        "Leverage set to 10x for BTC/USDT:USDT",
+        """{"exchange": "binance", "exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT",
+            "leverage": 10, "result": {"leverage": 10, "symbol": "BTCUSDT"}}""",
+    ),
+    "get_leverage": Example(
+        {**PERP, **BTC},
+        "Success",
+        """{"exchange": "binance", "exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT",
+            "leverage": 10, "margin_mode": "cross", "position_side": "long", "position_size": 0.05,
+            "notional": 4925.25, "unrealized_pnl": 125.50}""",
+    ),
+    "set_margin_mode": Example(
+        {**PERP, **BTC, "margin_mode": "isolated"},
+        "Margin mode set to isolated for BTC/USDT:USDT",
+        """{"exchange": "binance", "exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT",
+            "margin_mode": "isolated", "result": {}}""",
+    ),
+    "get_positions": Example(
+        PERP,
+        "Success",
+        """{"positions": [{"symbol": "BTC/USDT:USDT", "side": "long", "contracts": 0.05, "contract_size": 1,
+            "entry_price": 98000.00, "mark_price": 98505.00, "notional": 4925.25, "leverage": 10,
+            "unrealized_pnl": 25.25, "percentage": 0.51, "margin_mode": "cross", "liquidation_price": 88200.00,
+            "collateral": 492.52, "timestamp": 1706745600000, "datetime": "2025-01-31T12:00:00Z",
+            "exchange": "binance", "exchange_account_id": "binance-perp-001"}], "count": 1}""",
+    ),
+    "get_funding_history": Example(
+        {**PERP, **BTC, "limit": 10},
+        "Success",
+        """{"exchange": "binance", "exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT",
+            "payments": [{"id": "123456789", "symbol": "BTC/USDT:USDT", "amount": -0.15, "code": "USDT",
+            "timestamp": 1706745600000, "datetime": "2025-01-31T12:00:00Z", "info": {}}], "count": 1}""",
+    ),
+    "get_realized_pnl": Example(
+        {**PERP, "limit": 10},
+        "Success",
+        """{"exchange": "binance", "exchange_account_id": "binance-perp-001", "symbol": null,
+            "entries": [{"id": "987654321", "symbol": "BTC/USDT:USDT", "amount": 125.50, "code": "USDT",
+            "timestamp": 1706745600000, "datetime": "2025-01-31T12:00:00Z", "info": {}}], "count": 1}""",
+    ),
+    "pm_get_balance": Example(
+        PM,
+        "Success",
+        """{"exchange": "binance", "exchange_account_id": "binance-pm-001", "assets": {
+            "USDT": {
+                "cross_margin":
+                    {"total": 10000.00, "free": 8500.00, "locked": 1500.00, "borrowed": 0, "interest": 0},
+                "um_futures": {"wallet": 2500.00, "unrealized_pnl": 125.50},
+                "cm_futures": {"wallet": 0, "unrealized_pnl": 0},
+                "total_wallet_balance": 12500.00, "negative_balance": 0},
+            "BTC": {
+                "cross_margin": {"total": 0.5, "free": 0.45, "locked": 0.05, "borrowed": 0, "interest": 0},
+                "um_futures": {"wallet": 0, "unrealized_pnl": 0},
+                "cm_futures": {"wallet": 0.1, "unrealized_pnl": 0.005},
+                "total_wallet_balance": 0.6, "negative_balance": 0}}}""",
+    ),
+    "pm_get_account": Example(
+        PM,
+        "Success",
+        """{"exchange": "binance", "exchange_account_id": "binance-pm-001",
+            "papi_balance": [{"asset": "USDT", "crossMarginAsset": "10000.00", "crossMarginFree": "8500.00",
+                "crossMarginLocked": "1500.00", "umWalletBalance": "2500.00", "umUnrealizedPNL": "125.50",
+                "cmWalletBalance": "0", "cmUnrealizedPNL": "0", "totalWalletBalance": "12500.00"}],
+            "papi_um_account": {"totalInitialMargin": "1000.00", "totalMaintMargin": "200.00",
+                "totalWalletBalance": "12500.00", "totalUnrealizedProfit": "125.50",
+                "totalMarginBalance": "12625.50", "availableBalance": "11500.00",
+                "maxWithdrawAmount": "11500.00"}}""",
+    ),
+    "pm_auto_collect": Example(
+        PM,
+        "Auto-collection triggered successfully",
+        """{"success": true, "exchange": "binance", "exchange_account_id": "binance-pm-001", "response": {}}""",
+    ),
+    "pm_asset_collect": Example(
+        {**PM, "asset": "USDT"},
+        "Asset-collection triggered for USDT",
+        """{"success": true, "exchange": "binance", "exchange_account_id": "binance-pm-001", "response": {},
+            "asset": "USDT"}""",
+    ),
+}
+
+
+def envelope_text(example: Example) -> str:
+    message = json.dumps(example.message)
+    return f'{{"isError": false, "message": {message}, "statusCode": 200, "data": {example.data}}}'
+
+
+def exact(text: str | bytes) -> Any:
+    """JSON with each number as it was written: 10 and 10.0 differ, and so do 125.5 and 125.50."""
+    return json.loads(text, parse_float=lambda digits: ("float", digits), parse_int=lambda digits: ("int", digits))
+
+
+def decimals(text: str) -> Any:
+    return json.loads(text, parse_float=Decimal)
+
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def test_every_operation_has_a_documented_example() -> None:
+    assert set(EXAMPLES) == set(OPERATIONS)
+
+
+@every_operation
+def test_the_documented_request_is_understood_field_by_field(operation: Operation) -> None:
+    documented = EXAMPLES[operation.name].request
+    request = operation.request.model_validate_json(json.dumps(documented), strict=True)
+    assert exact(encode(request.model_dump(exclude_unset=True))) == exact(json.dumps(documented))
+
+
+@every_operation
+def test_the_documented_response_comes_out_as_documented_to_the_digit(operation: Operation) -> None:
+    example = EXAMPLES[operation.name]
+    data = operation.data.model_validate(decimals(example.data))
+    assert exact(encode(Success(message=example.message, data=data))) == exact(envelope_text(example))
+
+
+@every_operation
+def test_the_documented_examples_satisfy_the_published_schemas(operation: Operation) -> None:
+    example = EXAMPLES[operation.name]
+    Draft202012Validator(SCHEMAS[f"{operation.name}.request"]).validate(example.request)
+    Draft202012Validator(SCHEMAS[f"{operation.name}.data"]).validate(json.loads(example.data))
+    Draft202012Validator(SCHEMAS[f"{operation.name}.envelope"]).validate(json.loads(envelope_text(example)))
+
+
+@every_operation
+def test_a_response_with_one_field_more_or_less_is_refused_by_model_and_schema(operation: Operation) -> None:
+    documented = decimals(EXAMPLES[operation.name].data)
+    schema = Draft202012Validator(SCHEMAS[f"{operation.name}.data"])
+    less = [{key: value for key, value in documented.items() if key != left_out} for left_out in documented]
+    for wrong in [{**documented, "more": 1}, *less]:
+        assert not schema.is_valid(json.loads(json.dumps(wrong, default=float)))
+        with pytest.raises(ValidationError):
+            operation.data.model_validate(wrong)
+
+
+WRONG_REQUESTS: list[tuple[str, dict[str, Any], str]] = [
+    ("set_leverage", {"leverage": "10"}, "leverage"),
+    ("set_leverage", {"leverage": True}, "leverage"),
+    ("set_leverage", {"leverage": None}, "leverage"),
+    ("set_leverage", {"leverage": [10]}, "leverage"),
+    ("set_leverage", {"leverage": 0}, "leverage"),
+    ("set_leverage", {"leverage": -5}, "leverage"),
+    ("set_leverage", {"symbol": 7}, "symbol"),
+    ("set_leverage", {"symbol": ""}, "symbol"),
+    ("set_leverage", {"market_type": "spot"}, "market_type"),
+    ("set_leverage", {"exchange_account_id": ""}, "exchange_account_id"),
+    ("set_leverage", {"side": "long"}, "side"),
+    ("set_margin_mode", {"margin_mode": "portfolio"}, "margin_mode"),
+    ("set_margin_mode", {"margin_mode": "CROSS"}, "margin_mode"),
+    ("get_funding_history", {"since": -1}, "since"),
+    ("get_funding_history", {"since": "yesterday"}, "since"),
+    ("get_funding_history", {"limit": 0}, "limit"),
+    ("get_realized_pnl", {"limit": 1.5}, "limit"),
+    ("pm_asset_collect", {"asset": "usdt"}, "asset"),
+    ("pm_asset_collect", {"asset": ""}, "asset"),
+]
+
+
+@pytest.mark.parametrize(("name", "change", "field"), WRONG_REQUESTS)
+def test_a_wrong_value_is_refused_by_model_and_schema_under_its_field(
+    name: str, change: dict[str, Any], field: str
+) -> None:
+    wrong = {**EXAMPLES[name].request, **change}
+    with pytest.raises(ValidationError) as caught:
+        OPERATIONS[name].request.model_validate_json(json.dumps(wrong), strict=True)
+    assert {row["loc"][0] for row in caught.value.errors()} == {field}
+    assert not Draft202012Validator(SCHEMAS[f"{name}.request"]).is_valid(wrong)
+
+
+@every_operation
+def test_a_request_without_its_account_is_refused(operation: Operation) -> None:
+    documented = EXAMPLES[operation.name].request
+    request = {key: value for key, value in documented.items() if key != "exchange_account_id"}
+    assert not Draft202012Validator(SCHEMAS[f"{operation.name}.request"]).is_valid(request)
+    with pytest.raises(ValidationError, match="exchange_account_id"):
+        operation.request.model_validate(request)
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_a_leverage_that_is_no_finite_number_is_refused(number: str) -> None:
+    body = f'{{"exchange_account_id": "a", "symbol": "BTC/USDT:USDT", "leverage": {number}}}'
+    with pytest.raises(ValidationError, match=r"finite|greater than 0"):
+        OPERATIONS["set_leverage"].request.model_validate_json(body, strict=True)

@@ -1,0 +1,206 @@
+"""The committed documents: as fresh as the models, and valid by the standards' own validators."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from pydantic_asyncapi.bindings.amqp import AMQPMessageBinding, AMQPOperationBinding, QueueBinding
+from pydantic_asyncapi.v3 import AsyncAPI
+
+from schemas import COMMANDS, ERRORS, HTTP_PREFIXES, OPERATIONS, ErrorCode, Operation, Outcome, failure
+from schemas.documents import references
+from schemas.events import CommandResult, Event, PositionsEvent, PositionSnapshot, ResultEvent, Timings, Trigger
+from worker.bus import topology
+from worker.documents import FOLDER, documents, read, write
+from worker.wire import encode
+
+TEXTS = documents()
+OPENAPI: dict[str, Any] = yaml.safe_load(TEXTS["openapi.yaml"])
+ASYNCAPI: dict[str, Any] = yaml.safe_load(TEXTS["asyncapi.yaml"])
+JSON_SCHEMAS = sorted(name for name in TEXTS if name.endswith(".json"))
+
+RESULT = ResultEvent(
+    id="1",
+    subject="binance-perp-001",
+    time="2026-01-01T00:00:00Z",
+    data=CommandResult(
+        command_id="c-1",
+        operation="set_leverage",
+        exchange="binance",
+        exchange_account_id="binance-perp-001",
+        actor=None,
+        outcome=Outcome.PRECONDITION_FAILED,
+        requested={"leverage": 10},
+        applied=None,
+        confirmed_by=None,
+        scope=None,
+        venue_code="-4161",
+        venue_response={"code": -4161},
+        attempts=1,
+        timings=Timings(received=1, sent=2, finished=3, deadline=4, venue=0.5),
+        envelope=failure(ErrorCode.PRECONDITION_FAILED, "close the position first", venue_code="-4161"),
+    ),
+)
+POSITIONS = PositionsEvent(
+    id="2",
+    subject="binance-perp-001",
+    time="2026-01-01T00:00:00Z",
+    data=PositionSnapshot(
+        exchange="binance",
+        exchange_account_id="binance-perp-001",
+        seq=1,
+        as_of=1,
+        trigger=Trigger.SCHEDULE,
+        command_ids=(),
+        coverage=("linear",),
+        stale=False,
+        positions=(),
+    ),
+)
+
+every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def lookup(document: dict[str, Any], reference: str) -> Any:
+    node: Any = document
+    for part in reference.removeprefix("#/").split("/"):
+        node = node[part]
+    return node
+
+
+def pointers(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from pointers(child)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_committed_document_is_what_the_models_say(name: str) -> None:
+    assert read(name) == TEXTS[name], f"schemas/{name} is out of date: run `make schemas` (perps-dma schemas --write)"
+
+
+def test_no_schema_is_committed_that_nothing_generates() -> None:
+    assert sorted(f"json/{path.name}" for path in (FOLDER / "json").iterdir()) == JSON_SCHEMAS
+
+
+def test_writing_leaves_exactly_the_documents(tmp_path: Any) -> None:
+    (tmp_path / "json").mkdir()
+    (tmp_path / "json" / "get_rich.request.json").write_text("{}")
+    write(tmp_path)
+    written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
+    assert written == TEXTS
+
+
+def test_the_openapi_document_is_valid() -> None:
+    OpenAPIV31SpecValidator(OPENAPI).validate()
+
+
+def test_the_asyncapi_document_is_valid() -> None:
+    parsed = AsyncAPI.model_validate(ASYNCAPI)
+    assert parsed.asyncapi == "3.0.0"
+    assert set(OPERATIONS) < set(parsed.operations or {})
+
+
+def test_the_amqp_bindings_of_queues_messages_and_operations_are_valid() -> None:
+    bindings = [row["amqp"] for row in ASYNCAPI["components"]["channelBindings"].values()]
+    queues = [QueueBinding.model_validate(row).queue.name for row in bindings if row["is"] == "queue"]
+    assert set(queues) == {*OPERATIONS, "dma.dead-letters", "dma.events.log"}
+    for message in ASYNCAPI["components"]["messages"].values():
+        AMQPMessageBinding.model_validate(message["bindings"]["amqp"])
+    for operation in ASYNCAPI["operations"].values():
+        AMQPOperationBinding.model_validate(operation["bindings"]["amqp"])
+
+
+@pytest.mark.parametrize("document", [OPENAPI, ASYNCAPI], ids=["openapi", "asyncapi"])
+def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
+    targets = list(pointers(document))
+    assert targets
+    for target in targets:
+        assert lookup(document, target)
+
+
+@pytest.mark.parametrize("name", JSON_SCHEMAS)
+def test_a_json_schema_is_valid_and_stands_alone(name: str) -> None:
+    schema = json.loads(TEXTS[name])
+    Draft202012Validator.check_schema(schema)
+    assert set(references(schema)) == set(schema.get("$defs", {}))
+
+
+@every_operation
+def test_openapi_has_each_operation_under_both_prefixes(operation: Operation) -> None:
+    rows = [OPENAPI["paths"][prefix + operation.path][operation.method.lower()] for prefix in HTTP_PREFIXES]
+    ids = [row["operationId"] for row in rows]
+    assert ids[0] == operation.name
+    assert len(set(ids)) == 2
+
+
+@every_operation
+def test_openapi_documents_a_status_for_every_way_an_operation_can_end(operation: Operation) -> None:
+    responses = OPENAPI["paths"][HTTP_PREFIXES[0] + operation.path][operation.method.lower()]["responses"]
+    always = {"200", "400", "401", "403", "404", "409", "429", "500", "502", "503", "504"}
+    assert set(responses) == always | ({"202", "413"} if operation.is_command else set())
+    for status in set(responses) - {"200", "202"}:
+        content = lookup(OPENAPI, responses[status]["$ref"])["content"]
+        assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+
+
+def test_openapi_explains_every_error_code_that_http_clients_meet() -> None:
+    explained = " ".join(response["description"] for response in OPENAPI["components"]["responses"].values())
+    # No such route or method belongs to no operation, and an unknown operation can only be named on the bus.
+    elsewhere = {"not_found", "method_not_allowed", "unknown_operation"}
+    assert {code for code in ERRORS if f"`{code}`" in explained} == set(ERRORS) - elsewhere
+
+
+def test_a_query_parameter_is_never_null() -> None:
+    operations = [operation for path in OPENAPI["paths"].values() for operation in path.values()]
+    queries = [row for operation in operations for row in operation["parameters"] if row.get("in") == "query"]
+    assert {row["name"] for row in queries} == {"exchange_account_id", "symbol", "market_type", "since", "limit"}
+    assert not any("anyOf" in row["schema"] or row["schema"].get("default", "swap") is None for row in queries)
+
+
+def test_asyncapi_names_the_exchanges_and_queues_that_are_declared() -> None:
+    bindings = ASYNCAPI["components"]["channelBindings"]
+    assert bindings["commands"]["amqp"]["exchange"]["name"] == topology.COMMANDS_EXCHANGE
+    assert bindings["events"]["amqp"]["exchange"]["name"] == topology.EVENTS_EXCHANGE
+    assert bindings["events_log"]["amqp"]["queue"]["name"] == topology.EVENTS_LOG
+    assert bindings["dead_letters"]["amqp"]["queue"]["name"] == topology.DEAD_LETTERS
+
+
+@every_operation
+def test_asyncapi_has_a_request_and_a_reply_for_each_operation(operation: Operation) -> None:
+    row = ASYNCAPI["operations"][operation.name]
+    channel = lookup(ASYNCAPI, row["channel"]["$ref"])
+    assert (row["action"], channel["address"]) == ("receive", operation.name)
+    request = lookup(ASYNCAPI, lookup(ASYNCAPI, row["messages"][0]["$ref"])["$ref"])
+    assert request["payload"] == {"$ref": f"#/components/schemas/{operation.request.__name__}"}
+    reply = lookup(ASYNCAPI, lookup(ASYNCAPI, row["reply"]["messages"][0]["$ref"])["$ref"])
+    assert f"#/components/schemas/{operation.request.__name__}Success" in pointers(reply["payload"])
+
+
+def test_asyncapi_publishes_events_under_the_routing_keys_the_models_make() -> None:
+    named = {"operation": "set_leverage", "exchange": "binance", "account": "binance-perp-001"}
+    made = [RESULT.routing_key, POSITIONS.routing_key]
+    assert [ASYNCAPI["channels"][channel]["address"].format(**named) for channel in ("results", "positions")] == made
+
+
+@pytest.mark.parametrize(("name", "event"), [("result.event", RESULT), ("positions.event", POSITIONS)])
+def test_an_event_as_it_is_published_satisfies_its_schema(name: str, event: Event) -> None:
+    schema = Draft202012Validator(json.loads(TEXTS[f"json/{name}.json"]))
+    published = json.loads(encode(event))
+    schema.validate(published)
+    assert not schema.is_valid({**published, "more": 1})
+    assert not schema.is_valid({**published, "data": {}})
+
+
+def test_a_result_event_admits_the_envelopes_of_commands_and_of_failures_only() -> None:
+    schema = json.loads(TEXTS["json/result.event.json"])
+    envelopes = set(references(schema["$defs"]["CommandResult"]["properties"]["envelope"]))
+    assert envelopes == {"Failure", *(f"{row.request.__name__}Success" for row in COMMANDS)}

@@ -1,0 +1,230 @@
+"""A venue that answers at once, from memory, and fails as it is told: complete against the seam."""
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from pydantic import SecretStr
+
+from schemas import MarginMode, MarketType, Position
+from schemas.base import utc_text
+from schemas.events import Event
+from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
+from worker.accounts import Account
+from worker.venues.errors import NotSupported, UnknownSymbol, ValueRefused, VenueError
+from worker.venues.seam import (
+    Capability,
+    Echo,
+    History,
+    HistoryQuery,
+    Market,
+    OpenPositions,
+    SymbolState,
+    Terms,
+)
+from worker.wire import Delivery, Reply
+
+BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
+MAX_LEVERAGE = Decimal(125)
+THEN = 1_706_745_600_000
+
+ACCOUNT = Account(
+    id="memory-perp-001",
+    exchange="binance",
+    portfolio_margin=True,
+    api_key=SecretStr("key"),
+    secret=SecretStr("secret"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Misbehaviour:
+    """The next change is carried out, or not, and then this is raised."""
+
+    error: VenueError
+    applied: bool
+
+
+@dataclass(slots=True)
+class MemoryVenue:
+    """One account with one market. `log` lists what was asked of it, in order."""
+
+    exchange: str = "binance"
+    capabilities: frozenset[Capability] = frozenset(Capability)
+    leverage: Decimal = Decimal(5)
+    margin_mode: MarginMode = MarginMode.CROSS
+    echoes: bool = True
+    log: list[str] = field(default_factory=list)
+    misbehaviours: deque[Misbehaviour | None] = field(default_factory=deque)
+    unreadable: deque[VenueError] = field(default_factory=deque)
+
+    @property
+    def portfolio_margin(self) -> "MemoryPortfolioMargin":
+        return MemoryPortfolioMargin(self)
+
+    def fail(self, *errors: VenueError, applied: bool) -> None:
+        """The next changes fail with these, after being carried out or without."""
+        self.misbehaviours.extend(Misbehaviour(error, applied) for error in errors)
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        if (symbol, market_type) != (BTC.symbol, BTC.type):
+            raise UnknownSymbol(f"there is no {market_type} market {symbol!r}; did you mean {BTC.symbol}?")
+        return BTC
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        if leverage > MAX_LEVERAGE:
+            raise ValueRefused(f"{market.symbol} takes 1x to {MAX_LEVERAGE}x, not {leverage}x")
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        def apply() -> None:
+            self.leverage = leverage
+
+        self._change(f"leverage {leverage}", apply)
+        raw = {"leverage": int(leverage), "symbol": market.id}
+        return Echo(raw, leverage=leverage) if self.echoes else Echo({})
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        def apply() -> None:
+            self.margin_mode = mode
+
+        self._change(f"margin mode {mode}", apply)
+        return Echo({"code": 200}, margin_mode=mode if self.echoes else None)
+
+    def _change(self, what: str, apply: Any) -> None:
+        self.log.append(what)
+        wrong = self.misbehaviours.popleft() if self.misbehaviours else None
+        if wrong is None or wrong.applied:
+            apply()
+        if wrong is not None:
+            raise wrong.error
+
+    def _read(self, what: str) -> None:
+        self.log.append(what)
+        if self.unreadable:
+            raise self.unreadable.popleft()
+
+    async def terms(self, market: Market) -> Terms:
+        self._read("terms")
+        return Terms(self.leverage, self.margin_mode, raw={"leverage": str(self.leverage)})
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        self._read("symbol state")
+        terms = Terms(self.leverage, self.margin_mode)
+        return SymbolState(terms, "long", Decimal("0.05"), Decimal("4925.25"), Decimal("25.25"))
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        self._read("positions")
+        return OpenPositions((self._position(),), ("linear",))
+
+    def _position(self) -> Position:
+        return Position(
+            symbol=BTC.symbol,
+            side="long",
+            contracts=Decimal("0.05"),
+            contract_size=BTC.contract_size,
+            entry_price=Decimal("98000.00"),
+            mark_price=Decimal("98505.00"),
+            notional=Decimal("4925.25"),
+            leverage=self.leverage,
+            unrealized_pnl=Decimal("25.25"),
+            percentage=Decimal("0.51"),
+            margin_mode=self.margin_mode,
+            liquidation_price=Decimal("88200.00"),
+            collateral=Decimal("492.52"),
+            timestamp=THEN,
+            datetime=utc_text(THEN),
+            exchange=self.exchange,
+            exchange_account_id=ACCOUNT.id,
+        )
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        self._read("funding history")
+        return History((_entry("123456789", "-0.15"),), THEN)
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        self._read("realized pnl")
+        return History((_entry("987654321", "125.50"),), THEN)
+
+
+@dataclass(slots=True)
+class MemoryPortfolioMargin:
+    """The Portfolio Margin side of the same account."""
+
+    venue: MemoryVenue
+
+    async def balance(self) -> dict[str, PmAssetBalance]:
+        self.venue._read("balance")
+        nothing = FuturesBalance(wallet=Decimal(0), unrealized_pnl=Decimal(0))
+        cross = CrossMarginBalance(
+            total=Decimal(10), free=Decimal(10), locked=Decimal(0), borrowed=Decimal(0), interest=Decimal(0)
+        )
+        return {
+            "USDT": PmAssetBalance(
+                cross_margin=cross,
+                um_futures=nothing,
+                cm_futures=nothing,
+                total_wallet_balance=Decimal(10),
+                negative_balance=Decimal(0),
+            )
+        }
+
+    async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
+        self.venue._read("account")
+        return ({"asset": "USDT", "totalWalletBalance": "10"},), PmUmAccount(
+            totalInitialMargin="0",
+            totalMaintMargin="0",
+            totalWalletBalance="10",
+            totalUnrealizedProfit="0",
+            totalMarginBalance="10",
+            availableBalance="10",
+            maxWithdrawAmount="10",
+        )
+
+    async def auto_collect(self) -> Echo:
+        self.venue._change("auto collect", lambda: None)
+        return Echo({"msg": "success"}, accepted=True)
+
+    def refuse_asset(self, asset: str) -> None:
+        if asset == "BNB":
+            raise NotSupported("BNB can't be collected")
+
+    async def asset_collect(self, asset: str) -> Echo:
+        self.venue._change(f"collect {asset}", lambda: None)
+        return Echo({"msg": "success"}, accepted=True)
+
+
+def _entry(entry_id: str, amount: str) -> LedgerEntry:
+    return LedgerEntry(
+        id=entry_id,
+        symbol=BTC.symbol,
+        amount=Decimal(amount),
+        code="USDT",
+        timestamp=THEN,
+        datetime=utc_text(THEN),
+        info={},
+    )
+
+
+@dataclass(slots=True)
+class MemoryOutbox:
+    """Keeps what would have been published."""
+
+    events: list[Event] = field(default_factory=list)
+    replies: list[tuple[Delivery, Reply]] = field(default_factory=list)
+
+    async def event(self, event: Event) -> None:
+        self.events.append(event)
+
+    async def reply(self, delivery: Delivery, reply: Reply) -> None:
+        if delivery.reply_to is not None:
+            self.replies.append((delivery, reply))
+
+    def results(self) -> Iterable[Any]:
+        """The data of all result events."""
+        return [event.data for event in self.events if event.type == "perps-dma.result.v1"]
+
+    def snapshots(self) -> Iterable[Any]:
+        """The data of all position snapshots."""
+        return [event.data for event in self.events if event.type == "perps-dma.positions.v1"]

@@ -1,0 +1,35 @@
+"""A worker on the real broker, with a venue in memory: what the bus does, apart from what a venue does."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.fakes import ACCOUNT, MemoryVenue
+from tests.strategy import Strategy
+from worker.accounts import Accounts
+from worker.bootstrap import running_worker
+from worker.bus.rpc import RpcClient, connect_rpc
+from worker.settings import Settings
+
+
+@pytest.fixture
+async def venue(amqp_url: str) -> AsyncIterator[MemoryVenue]:
+    """The venue behind a running worker."""
+    venue = MemoryVenue()
+    settings = Settings(amqp_url=amqp_url, timeout_ms=5_000)
+    async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: venue):
+        yield venue
+
+
+@pytest.fixture
+async def strategy(amqp_url: str, venue: MemoryVenue) -> AsyncIterator[Strategy]:
+    """A strategy engine that knows AMQP and nothing of our code."""
+    async with Strategy.connected(amqp_url) as engine:
+        yield engine
+
+
+@pytest.fixture
+async def rpc(amqp_url: str, venue: MemoryVenue) -> AsyncIterator[RpcClient]:
+    """A client of the worker."""
+    async with connect_rpc(amqp_url, "tests") as client:
+        yield client

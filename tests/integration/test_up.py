@@ -1,0 +1,204 @@
+"""`perps-dma up`, run as a person runs it."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.processes import family, gone
+from worker.settings import Settings
+
+READY_S = 90
+STOP_S = 40
+
+
+@dataclass
+class Run:
+    """A running `up` and what it has said so far."""
+
+    process: asyncio.subprocess.Process
+    settings: Settings
+    lines: list[str] = field(default_factory=list)
+
+    async def says(self, what: str) -> str:
+        """Wait for a line that begins with a word; what follows the word."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(READY_S):
+            while line := (await self.process.stdout.readline()).decode():
+                self.lines.append(line)
+                if line.split(" ", 1)[0].strip() == what:
+                    return line.removeprefix(what).strip()
+        raise AssertionError(f"`up` ended without saying {what!r}:\n{''.join(self.lines)}")
+
+    async def ends(self) -> int:
+        """Wait for its end; the exit code."""
+        async with asyncio.timeout(STOP_S):
+            out, _ = await self.process.communicate()
+        self.lines.append(out.decode())
+        return self.process.returncode or 0
+
+    @property
+    def output(self) -> str:
+        """What it has said, in one text."""
+        return "".join(self.lines)
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+@asynccontextmanager
+async def up(settings: Settings, **more: str) -> AsyncIterator[Run]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PERPS_DMA_")}
+    environment |= {"PERPS_DMA_STATE": str(settings.state), "PERPS_DMA_PORT": str(settings.port)} | more
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "worker.cli", "up"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env=environment,
+    )
+    try:
+        yield Run(process, settings)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+def new_settings(state: Path) -> Settings:
+    return Settings(state=state, port=free_port(), amqp_url=None)
+
+
+def files_under(folder: Path) -> Mapping[Path, int]:
+    skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
+    return {
+        file: file.stat().st_mtime_ns
+        for file in folder.rglob("*")
+        if file.is_file() and not skipped.intersection(file.parts)
+    }
+
+
+async def test_up_serves_says_how_to_try_it_and_leaves_nothing_behind_on_ctrl_c(tmp_path: Path) -> None:
+    before = files_under(Path.cwd())
+    async with up(new_settings(tmp_path / "state")) as running:
+        url = await running.says("ready")
+        token = await running.says("token")
+        assert url == f"http://127.0.0.1:{running.settings.port}"
+        assert f"curl -H 'Authorization: Bearer {token}' '{url}/" in await running.says("try")
+        await ask_leverage(url, token)
+        pids = family(running.process.pid)
+        assert len(pids) >= 5
+        check_up_file(running)
+        running.process.send_signal(signal.SIGINT)
+        assert await running.ends() == 0
+        await gone(*pids)
+    assert "Traceback" not in running.output
+    assert not running.settings.up_file.exists()
+    assert files_under(Path.cwd()) == before
+
+
+async def ask_leverage(url: str, token: str) -> None:
+    query = {"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT"}
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+        answer = await client.get("/oems/execution/leverage", params=query)
+    assert (answer.status_code, answer.json()["isError"]) == (200, False)
+
+
+def check_up_file(running: Run) -> None:
+    file = running.settings.up_file
+    said = json.loads(file.read_text())
+    assert file.stat().st_mode & 0o077 == 0
+    assert set(said) == {"http", "amqp", "broker", "pid", "started"}
+    assert said["http"] == f"http://127.0.0.1:{running.settings.port}"
+    assert said["pid"] == running.process.pid
+    assert f"rabbitmq  {said['broker']}" in running.output
+
+
+async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
+    async with up(new_settings(tmp_path)) as running:
+        url = await running.says("ready")
+        token = await running.says("token")
+        worker = next(pid for pid in family(running.process.pid) if b"\0worker\0" in command_line(pid))
+        os.kill(worker, signal.SIGKILL)
+        assert "ended (signal SIGKILL), starts again" in await running.says("worker")
+        await until_ready(url)
+        await ask_leverage(url, token)
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+
+
+def command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+async def until_ready(url: str) -> None:
+    async with httpx.AsyncClient(base_url=url, timeout=5) as client, asyncio.timeout(READY_S):
+        while True:
+            if (await client.get("/readyz")).status_code == httpx.codes.OK:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def test_a_second_up_is_refused_by_port_and_by_state_while_the_first_runs_on(tmp_path: Path) -> None:
+    async with up(new_settings(tmp_path / "first")) as first:
+        url = await first.says("ready")
+        same_port = Settings(state=tmp_path / "second", port=first.settings.port)
+        async with up(same_port) as second:
+            assert await second.ends() == 1
+        assert f"can't listen on 127.0.0.1:{first.settings.port}" in second.output
+        assert "PORT=" in second.output
+        same_state = Settings(state=first.settings.state, port=free_port())
+        async with up(same_state) as third:
+            assert await third.ends() == 1
+        assert f"another `up` runs on {first.settings.state}" in third.output
+        await until_ready(url)
+        first.process.send_signal(signal.SIGINT)
+        assert await first.ends() == 0
+
+
+async def test_killing_up_leaves_no_process(tmp_path: Path) -> None:
+    async with up(new_settings(tmp_path)) as running:
+        await running.says("ready")
+        pids = family(running.process.pid)
+        running.process.kill()
+        await gone(*pids)
+
+
+async def test_ctrl_c_during_the_start_stops_what_was_started(tmp_path: Path) -> None:
+    async with up(new_settings(tmp_path)) as running:
+        await running.says("sandbox")
+        pids = family(running.process.pid)
+        running.process.send_signal(signal.SIGINT)
+        assert await running.ends() == 0
+        await gone(*pids)
+    assert "Traceback" not in running.output
+
+
+async def test_without_a_broker_up_says_what_to_do_and_ends(tmp_path: Path) -> None:
+    async with up(new_settings(tmp_path), PERPS_DMA_AMQP_URL="amqp://a:b@127.0.0.1:1/") as running:
+        assert await running.ends() == 1
+    assert "no RabbitMQ lets us in at 127.0.0.1:1" in running.output
+    assert "Traceback" not in running.output
+
+
+@pytest.mark.parametrize("text", ["{", '{"accounts": 1}'])
+async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path, text: str) -> None:
+    registry = tmp_path / "accounts.toml"
+    registry.write_text(text)
+    async with up(new_settings(tmp_path / "state"), PERPS_DMA_ACCOUNTS=str(registry)) as running:
+        assert await running.ends() == 1
+    assert "worker ended before it was ready" in running.output
+    assert str(registry) in running.output
+    assert "Traceback" not in running.output.split("worker ended")[0]

@@ -1,0 +1,87 @@
+"""The highest leverage of a market: read once, kept for an hour, and never in the way when it can't be read."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from schemas.requests import MarketType
+from worker.venues.binance.brackets import FRESH_S, Brackets
+from worker.venues.binance.endpoints import STANDARD
+from worker.venues.binance.terms import check_leverage
+from worker.venues.errors import Ambiguous, NotSent, ValueRefused
+from worker.venues.seam import Market
+
+LINEAR = STANDARD[0]
+BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
+ETH = Market("ETH/USDT:USDT", "ETHUSDT", MarketType.SWAP, False, "ETH", "USDT", "USDT", Decimal(1))
+LADDERS = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 125}, {"initialLeverage": 100}]}]
+
+
+class Venue:
+    """Answers every call with `body`, or raises it."""
+
+    def __init__(self, body: Any) -> None:
+        self.body = body
+        self.calls = 0
+
+    def now(self) -> int:
+        return 0
+
+    async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
+        self.calls += 1
+        if isinstance(self.body, Exception):
+            raise self.body
+        return self.body
+
+
+class HandClock:
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+async def test_a_leverage_up_to_the_first_bracket_passes() -> None:
+    await check_leverage(Brackets(Venue(LADDERS)), LINEAR, BTC, Decimal(125))
+
+
+@pytest.mark.parametrize("leverage", [126, 200])
+async def test_more_than_the_first_bracket_names_the_range(leverage: int) -> None:
+    with pytest.raises(ValueRefused, match=f"BTC/USDT:USDT takes 1x to 125x, not {leverage}x") as caught:
+        await check_leverage(Brackets(Venue(LADDERS)), LINEAR, BTC, Decimal(leverage))
+    assert caught.value.details == {"symbol": "BTC/USDT:USDT", "minimum": 1, "maximum": 125}
+
+
+@pytest.mark.parametrize("leverage", ["10.5", "0.5", "0", "-3", "1E-5"])
+async def test_what_is_no_whole_leverage_is_refused_without_a_call(leverage: str) -> None:
+    venue = Venue(LADDERS)
+    with pytest.raises(ValueRefused, match="whole leverages"):
+        await check_leverage(Brackets(venue), LINEAR, BTC, Decimal(leverage))
+    assert venue.calls == 0
+
+
+@pytest.mark.parametrize("leverage", ["10", "10.0", "1E+1"])
+async def test_a_whole_leverage_passes_however_it_is_written(leverage: str) -> None:
+    await check_leverage(Brackets(Venue(LADDERS)), LINEAR, BTC, Decimal(leverage))
+
+
+@pytest.mark.parametrize("body", [NotSent("no way"), Ambiguous("no word"), {}, [{"symbol": "BTCUSDT"}], [{}]])
+async def test_brackets_that_cannot_be_read_leave_it_to_the_venue(body: Any) -> None:
+    await check_leverage(Brackets(Venue(body)), LINEAR, BTC, Decimal(200))
+
+
+async def test_a_market_without_brackets_leaves_it_to_the_venue() -> None:
+    await check_leverage(Brackets(Venue(LADDERS)), LINEAR, ETH, Decimal(200))
+
+
+async def test_brackets_are_read_once_an_hour() -> None:
+    venue, clock = Venue(LADDERS), HandClock()
+    brackets = Brackets(venue, clock)
+    assert [await brackets.maximum(LINEAR, BTC) for _ in range(3)] == [125, 125, 125]
+    assert venue.calls == 1
+    clock.seconds = FRESH_S
+    venue.body = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 50}]}]
+    assert await brackets.maximum(LINEAR, BTC) == 50
+    assert venue.calls == 2

@@ -1,0 +1,138 @@
+"""Every row of the tables of codes, and which table counts where two of them could."""
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE, Meaning
+from worker.venues.binance.judge import judge
+from worker.venues.errors import (
+    AccessDenied,
+    AlreadySo,
+    Ambiguous,
+    ClockSkewed,
+    PreconditionFailed,
+    Throttled,
+    UnknownSymbol,
+    ValueRefused,
+    VenueError,
+)
+from worker.venues.transport import Answer
+
+
+def answer(body: Any, status: int = 400, family: str = "fapi", headers: dict[str, str] | None = None) -> Answer:
+    text = body if isinstance(body, str) else orjson.dumps(body).decode()
+    return Answer(f"/{family}/v1/leverage", status, headers or {}, text, None if isinstance(body, str) else body)
+
+
+def judged(given: Answer) -> VenueError:
+    verdict = judge(given)
+    assert verdict is not None
+    return verdict
+
+
+@pytest.mark.parametrize(("key", "meaning"), CODES.items(), ids=str)
+def test_every_code_is_judged_by_its_row(key: tuple[str, int], meaning: Meaning) -> None:
+    family, code = key
+    body = {"code": code, "msg": "What the venue says."}
+    verdict = judged(answer(body, family=family))
+    assert type(verdict) is meaning.error
+    assert verdict.venue_code == str(code)
+    assert verdict.raw == body
+    assert verdict.message == f"Binance says 'What the venue says.' ({code}): {meaning.advice}"
+
+
+@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
+def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+    verdict = judged(answer("<html>", status))
+    assert type(verdict) is meaning.error
+    assert meaning.advice in verdict.message
+
+
+@pytest.mark.parametrize(("text", "meaning"), UNAVAILABLE.items())
+@pytest.mark.parametrize("as_json", [True, False])
+def test_a_503_means_what_its_message_says(text: str, meaning: Meaning, as_json: bool) -> None:
+    body: Any = {"code": -1000, "msg": text} if as_json else text
+    assert type(judged(answer(body, 503))) is meaning.error
+
+
+@pytest.mark.parametrize(
+    "body", ["<h1>503 Service Unavailable</h1>", {"msg": "Down."}, "Service Unavailable. Soon back."]
+)
+def test_any_other_503_tells_nothing(body: Any) -> None:
+    assert type(judged(answer(body, 503))) is Ambiguous
+
+
+@pytest.mark.parametrize("status", [500, 502, 504, 599])
+def test_a_server_error_tells_nothing(status: int) -> None:
+    assert type(judged(answer({"code": -9_999, "msg": "Oops."}, status))) is Ambiguous
+
+
+@pytest.mark.parametrize(
+    ("family", "code", "error"),
+    [
+        ("fapi", -4028, ValueRefused),
+        ("fapi", -4046, AlreadySo),
+        ("dapi", -4046, AlreadySo),
+        ("fapi", -4047, PreconditionFailed),
+        ("dapi", -4048, PreconditionFailed),
+        ("fapi", -4161, PreconditionFailed),
+        ("papi", -1021, ClockSkewed),
+        ("papi", -1022, AccessDenied),
+        ("papi", -1015, Throttled),
+        ("papi", -1007, Ambiguous),
+        ("papi", -2019, PreconditionFailed),
+        ("papi", -21001, PreconditionFailed),
+        ("fapi", -2015, AccessDenied),
+        ("fapi", -1121, UnknownSymbol),
+        ("fapi", -1000, Ambiguous),
+    ],
+)
+def test_the_codes_that_matter_most_mean_the_same_in_each_family(
+    family: str, code: int, error: type[VenueError]
+) -> None:
+    assert type(judged(answer({"code": code, "msg": "."}, family=family))) is error
+
+
+def test_a_code_counts_more_than_the_status() -> None:
+    assert type(judged(answer({"code": -1008, "msg": "Busy."}, 503))) is Throttled
+    assert type(judged(answer({"code": -1007, "msg": "Timeout."}, 408))) is Ambiguous
+
+
+def test_a_negative_code_is_an_error_even_with_200() -> None:
+    assert type(judged(answer({"code": -4028, "msg": "Leverage 200 is not valid"}, 200))) is ValueRefused
+
+
+@pytest.mark.parametrize("body", [{"code": 200, "msg": "success"}, {"msg": "success"}, {"leverage": 10}, []])
+def test_a_success_is_no_error(body: Any) -> None:
+    assert judge(answer(body, 200)) is None
+
+
+def test_a_code_nobody_knows_is_left_to_the_fallback() -> None:
+    assert judge(answer({"code": -99_999, "msg": "New."}, 400)) is None
+
+
+def test_a_portfolio_margin_code_means_nothing_elsewhere() -> None:
+    assert judge(answer({"code": -21001, "msg": "."}, 400, "fapi")) is None
+
+
+def test_retry_after_is_read_in_milliseconds() -> None:
+    verdict = judged(answer({"code": -1003, "msg": "Too many."}, 429, headers={"Retry-After": "7"}))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after == 7_000
+
+
+def test_a_ban_without_the_header_ends_when_its_message_says() -> None:
+    until = time.time_ns() // 1_000_000 + 60_000
+    verdict = judged(answer({"code": -1003, "msg": f"Way too many requests; IP banned until {until}."}, 418))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after is not None
+    assert 50_000 < verdict.retry_after <= 60_000
+
+
+def test_a_throttling_that_names_no_time_has_none() -> None:
+    verdict = judged(answer("<html>", 403))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after is None

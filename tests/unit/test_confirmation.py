@@ -1,0 +1,125 @@
+"""A setting counts as applied only when the venue confirmed it."""
+
+from decimal import Decimal
+
+import pytest
+
+from schemas import Outcome
+from schemas.events import ConfirmedBy
+from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
+from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from worker.execution.calls import Expired, VenueCalls
+from worker.execution.clock import now
+from worker.execution.completion import Done
+from worker.execution.confirmation import NotConfirmed
+from worker.handlers.leverage import set_leverage
+from worker.handlers.margin_mode import set_margin_mode
+from worker.handlers.portfolio_margin import pm_auto_collect
+from worker.venues.errors import AlreadySo, Ambiguous, NotSent, PreconditionFailed, Throttled, ValueRefused
+
+GATEWAY_TIMEOUT = Ambiguous("the venue answered 504")
+TO_10X = SetLeverage(exchange_account_id=ACCOUNT.id, symbol=BTC.symbol, leverage=Decimal(10))
+TO_ISOLATED = SetMarginMode.model_validate(
+    {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "margin_mode": "isolated"}
+)
+
+
+@pytest.fixture
+def venue() -> MemoryVenue:
+    return MemoryVenue()
+
+
+def calls(milliseconds: int = 10_000) -> VenueCalls:
+    return VenueCalls(now() + milliseconds, now)
+
+
+async def to_10x(venue: MemoryVenue, within: VenueCalls | None = None) -> Done:
+    return await set_leverage(TO_10X, venue, within or calls())
+
+
+async def test_an_echo_of_the_value_confirms_it_without_another_call(venue: MemoryVenue) -> None:
+    done = await to_10x(venue)
+    assert (done.confirmed.outcome, done.confirmed.confirmed_by) == (Outcome.APPLIED, ConfirmedBy.ECHO)
+    assert venue.log == ["leverage 10"]
+
+
+async def test_an_answer_that_echoes_nothing_is_read_back(venue: MemoryVenue) -> None:
+    venue.echoes = False
+    done = await to_10x(venue)
+    assert done.confirmed.confirmed_by is ConfirmedBy.READ_BACK
+    assert venue.log == ["leverage 10", "terms"]
+
+
+async def test_a_server_error_after_applying_is_applied(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=True)
+    done = await to_10x(venue)
+    assert (done.confirmed.outcome, done.confirmed.confirmed_by) == (Outcome.APPLIED, ConfirmedBy.READ_BACK)
+    assert venue.log == ["leverage 10", "terms"]
+
+
+async def test_a_server_error_without_applying_is_sent_again(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=False)
+    spent = calls()
+    done = await to_10x(venue, spent)
+    assert done.confirmed.outcome is Outcome.APPLIED
+    assert venue.log == ["leverage 10", "terms", "leverage 10"]
+    assert spent.attempts == 2
+
+
+async def test_a_setting_that_never_comes_into_force_is_unknown_and_says_what_was_read(venue: MemoryVenue) -> None:
+    venue.fail(*[GATEWAY_TIMEOUT] * 3, applied=False)
+    with pytest.raises(NotConfirmed, match="504; a read-back shows 5x cross") as raised:
+        await to_10x(venue)
+    assert raised.value.details["read_back"]["leverage"] == Decimal(5)
+    assert venue.log == ["leverage 10", "terms"] * 3
+
+
+async def test_a_setting_that_cant_be_read_back_is_unknown_and_not_sent_again(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=True)
+    venue.unreadable.append(Ambiguous("the venue answered 502"))
+    with pytest.raises(NotConfirmed, match="504; and reading it back failed: the venue answered 502"):
+        await to_10x(venue)
+    assert venue.log == ["leverage 10", "terms"]
+
+
+async def test_no_need_to_change_is_success_by_another_name(venue: MemoryVenue) -> None:
+    venue.fail(AlreadySo("No need to change margin type.", venue_code="-4046"), applied=False)
+    done = await set_margin_mode(TO_ISOLATED, venue, calls())
+    assert (done.confirmed.outcome, done.confirmed.venue_code) == (Outcome.UNCHANGED, "-4046")
+
+
+@pytest.mark.parametrize("refusal", [ValueRefused("no"), PreconditionFailed("no"), Throttled("no", retry_after=1000)])
+async def test_a_refusal_is_final(venue: MemoryVenue, refusal: ValueRefused) -> None:
+    venue.fail(refusal, applied=False)
+    with pytest.raises(type(refusal)):
+        await to_10x(venue)
+    assert venue.log == ["leverage 10"]
+
+
+async def test_what_never_left_is_sent_again_until_the_deadline_and_then_expires(venue: MemoryVenue) -> None:
+    venue.fail(*[NotSent("connection refused")] * 50, applied=False)
+    spent = calls(700)
+    with pytest.raises(Expired, match="nothing was sent"):
+        await to_10x(venue, spent)
+    assert len(venue.log) > 1
+    assert (spent.attempts, spent.sent) == (0, None)
+
+
+async def test_a_late_command_is_never_sent(venue: MemoryVenue) -> None:
+    with pytest.raises(Expired):
+        await to_10x(venue, calls(-1))
+    assert venue.log == []
+
+
+async def test_a_collection_in_doubt_is_never_sent_again(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=False)
+    with pytest.raises(NotConfirmed, match="504"):
+        await pm_auto_collect(PmAutoCollect(exchange_account_id=ACCOUNT.id), venue, calls())
+    assert venue.log == ["auto collect"]
+
+
+async def test_a_leverage_above_the_bracket_is_refused_before_sending(venue: MemoryVenue) -> None:
+    above = TO_10X.model_copy(update={"leverage": Decimal(200)})
+    with pytest.raises(ValueRefused, match="1x to 125x"):
+        await set_leverage(above, venue, calls())
+    assert venue.log == []

@@ -1,0 +1,207 @@
+"""What becomes of a signed request: sent or not, answered or not, and never a secret in what is said about it."""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
+from worker.venues.binance.connection import BinanceTransport, without_keys
+from worker.venues.connections import VenueConnections
+from worker.venues.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, VenueError
+
+KEY, SECRET = "k" * 64, "s" * 64
+SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
+WANTED = {"symbol": "BTCUSDT", "leverage": 10}
+ECHO = {"symbol": "BTCUSDT", "leverage": 10, "maxNotionalValue": "1000000"}
+SKEWED = answers({"code": -1021, "msg": "Timestamp for this request is outside of the recvWindow."}, 400)
+
+
+@dataclass
+class Wired:
+    venue: ScriptedVenue
+    connections: VenueConnections
+    transport: BinanceTransport
+
+
+@pytest.fixture
+async def wired() -> AsyncIterator[Wired]:
+    async with ScriptedVenue() as venue, VenueConnections() as connections:
+        yield Wired(venue, connections, _transport(connections, venue.url))
+
+
+def _transport(connections: VenueConnections, url: str, timeout_ms: int = 2_000) -> BinanceTransport:
+    transport = without_keys(connections, url, timeout_ms).for_account(KEY, SECRET)
+    assert isinstance(transport, BinanceTransport)
+    return transport
+
+
+def _unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+async def test_a_success_is_the_venues_json(wired: Wired) -> None:
+    wired.venue.on(PATH, answers(ECHO))
+    assert await wired.transport.call(SET_LEVERAGE, WANTED) == ECHO
+    (asked,) = wired.venue.asked
+    assert (asked.method, asked.headers["X-MBX-APIKEY"]) == ("POST", KEY)
+    assert {"symbol", "leverage", "timestamp", "recvWindow", "signature"} == set(asked.params)
+
+
+async def test_nothing_was_sent_where_no_connection_could_be_made() -> None:
+    async with VenueConnections() as connections:
+        with pytest.raises(NotSent, match="nothing was sent"):
+            await _transport(connections, f"http://127.0.0.1:{_unused_port()}").call(SET_LEVERAGE, WANTED)
+
+
+async def test_nothing_was_sent_where_the_venue_speaks_no_tls(wired: Wired) -> None:
+    transport = _transport(wired.connections, wired.venue.url.replace("http:", "https:"))
+    with pytest.raises(NotSent):
+        await transport.call(SET_LEVERAGE, WANTED)
+    assert wired.venue.asked == []
+
+
+async def test_nothing_was_sent_through_a_closed_session(wired: Wired) -> None:
+    await wired.connections.close()
+    with pytest.raises(NotSent):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+
+
+@pytest.mark.parametrize("misbehaviour", [hangs_up, hangs_up_half_way], ids=lambda row: row.__name__)
+async def test_a_connection_that_breaks_after_sending_tells_nothing(wired: Wired, misbehaviour: object) -> None:
+    wired.venue.on(PATH, misbehaviour)  # type: ignore[arg-type]
+    with pytest.raises(Ambiguous, match="did not arrive whole"):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert len(wired.venue.asked) == 1
+
+
+async def test_a_time_limit_that_runs_out_after_sending_tells_nothing(wired: Wired) -> None:
+    wired.venue.on(PATH, says_nothing)
+    with pytest.raises(Ambiguous, match="within 50 ms"):
+        await wired.transport.call(SET_LEVERAGE, WANTED, timeout_ms=50)
+    assert len(wired.venue.asked) == 1
+
+
+@pytest.mark.parametrize("body", [b"<html>We will be back soon.</html>", b"", b'"ok"', b"null", b"[1,", b"200"])
+async def test_a_200_without_a_json_object_or_list_is_no_success(wired: Wired, body: bytes) -> None:
+    wired.venue.on(PATH, answers(body))
+    with pytest.raises(Ambiguous, match="no JSON"):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+
+
+async def test_a_redirect_is_not_followed(wired: Wired) -> None:
+    wired.venue.on(PATH, answers(b"", 307, {"Location": wired.venue.url + "/elsewhere"}))
+    wired.venue.on("/elsewhere", answers(ECHO))
+    with pytest.raises(Ambiguous):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert wired.venue.asked_for("/elsewhere") == []
+
+
+async def test_a_cancelled_call_stays_cancelled(wired: Wired) -> None:
+    wired.venue.on(PATH, says_nothing)
+    call = asyncio.create_task(wired.transport.call(SET_LEVERAGE, WANTED))
+    await wired.venue.reached.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+async def test_a_secret_that_cannot_sign_is_refused_before_anything_is_sent(wired: Wired) -> None:
+    transport = without_keys(wired.connections, wired.venue.url, 2_000).for_account(KEY, "PRIVATE KEY" + "x" * 150)
+    with pytest.raises(AccessDenied, match="can't be signed"):
+        await transport.call(SET_LEVERAGE, WANTED)
+    assert wired.venue.asked == []
+
+
+async def test_a_refused_timestamp_sets_the_clock_and_is_sent_again_once(wired: Wired) -> None:
+    wired.venue.on(PATH, SKEWED, answers(ECHO))
+    wired.venue.on("/fapi/v1/time", answers({"serverTime": 1_000_000}))
+    assert await wired.transport.call(SET_LEVERAGE, WANTED) == ECHO
+    first, second = wired.venue.asked_for(PATH)
+    assert int(first.params["timestamp"]) > 1_700_000_000_000
+    assert 1_000_000 <= int(second.params["timestamp"]) < 1_002_000
+    assert 1_000_000 <= wired.transport.now() < 1_010_000
+
+
+async def test_a_coin_margined_call_asks_the_time_of_its_own_family(wired: Wired) -> None:
+    wired.venue.on("/dapi/v1/leverage", SKEWED, answers(ECHO))
+    wired.venue.on("/dapi/v1/time", answers({"serverTime": 1_000_000}))
+    assert await wired.transport.call("dapiPrivatePostLeverage", WANTED) == ECHO
+
+
+async def test_a_timestamp_refused_twice_is_reported(wired: Wired) -> None:
+    wired.venue.on(PATH, SKEWED)
+    wired.venue.on("/fapi/v1/time", answers({"serverTime": 1_000_000}))
+    with pytest.raises(ClockSkewed):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert len(wired.venue.asked_for(PATH)) == 2
+
+
+async def test_a_refused_timestamp_stays_a_refusal_when_the_time_cannot_be_asked(wired: Wired) -> None:
+    wired.venue.on(PATH, SKEWED)
+    wired.venue.on("/fapi/v1/time", hangs_up)
+    with pytest.raises(ClockSkewed):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert len(wired.venue.asked_for(PATH)) == 1
+
+
+async def test_response_headers_are_shown_to_whoever_counts_limits() -> None:
+    seen: list[tuple[str, str, str]] = []
+
+    def note(exchange: str, path: str, headers: Mapping[str, str]) -> None:
+        seen.append((exchange, path, headers["X-MBX-USED-WEIGHT-1M"]))
+
+    async with ScriptedVenue() as venue, VenueConnections(on_headers=note) as connections:
+        venue.on(PATH, answers(ECHO, headers={"X-MBX-USED-WEIGHT-1M": "7"}))
+        await _transport(connections, venue.url).call(SET_LEVERAGE, WANTED)
+    assert seen == [("binance", PATH, "7")]
+
+
+async def test_accounts_share_no_key_and_no_clock(wired: Wired) -> None:
+    other = without_keys(wired.connections, wired.venue.url, 2_000).for_account("other", "secret")
+    wired.venue.on(PATH, SKEWED, answers(ECHO))
+    wired.venue.on("/fapi/v1/time", answers({"serverTime": 1_000_000}))
+    await wired.transport.call(SET_LEVERAGE, WANTED)
+    await other.call(SET_LEVERAGE, WANTED)
+    last = wired.venue.asked_for(PATH)[-1]
+    assert last.headers["X-MBX-APIKEY"] == "other"
+    assert int(last.params["timestamp"]) > 1_700_000_000_000
+
+
+@pytest.mark.parametrize(
+    "misbehaviour",
+    [
+        hangs_up,
+        hangs_up_half_way,
+        answers(f"<html>{KEY} {SECRET} ?signature=abcdef0123</html>".encode()),
+        answers({"code": -1100, "msg": f"Illegal {KEY} in ?signature=abcdef0123"}, 400),
+        answers({"code": -99_999, "msg": f"Illegal {SECRET} in ?signature=abcdef0123"}, 400),
+        answers(f"{KEY} signature=abcdef0123".encode(), 400),
+        answers(f"{KEY} signature=abcdef0123".encode(), 502),
+    ],
+)
+@pytest.mark.parametrize("name", [SET_LEVERAGE, "fapiPrivateGetSymbolConfig"])
+async def test_no_failure_tells_a_secret(wired: Wired, misbehaviour: object, name: str) -> None:
+    for path in (PATH, "/fapi/v1/symbolConfig"):
+        wired.venue.on(path, misbehaviour)  # type: ignore[arg-type]
+    with pytest.raises(VenueError) as caught:
+        await wired.transport.call(name, WANTED)
+    error: BaseException | None = caught.value
+    while error:
+        told = f"{error!r} {vars(error)}"
+        assert not any(secret in told for secret in (KEY, SECRET, "abcdef0123", wired.venue.url, "timestamp="))
+        error = error.__cause__ or error.__context__
+
+
+async def test_no_log_line_tells_a_secret(wired: Wired, caplog: pytest.LogCaptureFixture) -> None:
+    wired.venue.on(PATH, answers(ECHO))
+    with caplog.at_level(logging.DEBUG):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    signature = wired.venue.asked[0].params["signature"]
+    assert not any(secret in caplog.text for secret in (KEY, SECRET, signature))

@@ -1,0 +1,133 @@
+"""Taking messages from the operation queues, each into a task of its own, and acknowledging them last."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import structlog
+from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+
+from schemas import OPERATIONS
+from worker.bus.connection import CONNECTION_TROUBLE
+from worker.bus.publisher import Publisher, PublishFailed
+from worker.bus.topology import UNROUTED, declare, queue_arguments
+from worker.wire import DeadLetter, Delivery
+
+log = structlog.get_logger(__name__)
+
+NOT_TOLD: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
+
+Handle = Callable[[Delivery], Awaitable[DeadLetter | None]]
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _deadline(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> int | None:
+    """The header `deadline` (UTC ms), else the AMQP `expiration` counted from now.
+
+    The broker minds an expiration only while the message is in its queue, not once it was prefetched.
+    """
+    match headers.get("deadline"), message.expiration:
+        case int(deadline), _:
+            return deadline
+        case None, int(seconds) | float(seconds):
+            return int((time.time() + seconds) * 1000)
+    return None
+
+
+def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
+    """What of an AMQP message the execution of a command needs to know."""
+    headers = message.headers or {}
+    return Delivery(
+        operation=operation,
+        body=message.body,
+        message_id=message.message_id,
+        reply_to=message.reply_to,
+        correlation_id=_text(message.correlation_id),
+        deadline=_deadline(message, headers),
+        actor=message.user_id or _text(headers.get("actor")),
+        redelivered=bool(message.redelivered),
+    )
+
+
+class Consumer:
+    """Consumes every operation's queue until it is closed.
+
+    A handler runs in a task of its own: the client library cancels its callbacks when a channel closes, and a
+    venue call must not be cut in the middle.
+    """
+
+    def __init__(
+        self, connection: AbstractRobustConnection, publisher: Publisher, handle: Handle, prefetch: int
+    ) -> None:
+        self._connection = connection
+        self._publisher = publisher
+        self._handle = handle
+        self._prefetch = prefetch
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = False
+
+    async def start(self) -> None:
+        """Declare the topology and take messages from now on."""
+        self._channel = await self._connection.channel()
+        await declare(self._channel)
+        await self._channel.set_qos(prefetch_count=self._prefetch)
+        for operation in OPERATIONS.values():
+            queue = await self._channel.declare_queue(
+                operation.name, durable=True, arguments=queue_arguments(operation)
+            )
+            await queue.consume(self._receiver(operation.name), consumer_tag=f"{operation.name}-{id(self):x}")
+        unrouted = await self._channel.get_queue(UNROUTED)
+        await unrouted.consume(self._receiver(None))
+
+    async def close(self, grace_s: float) -> None:
+        """Start nothing more, let what runs finish, then leave.
+
+        The consumers are not cancelled first: that would hand the queue to the next worker while ours still works.
+        """
+        self._stopping = True
+        if self._running:
+            log.info("finishing running commands", count=len(self._running), grace_s=grace_s)
+            _, late = await asyncio.wait(self._running, timeout=grace_s)
+            if late:
+                log.warning("left unfinished, the broker will deliver them again", count=len(late))
+        await self._channel.close()
+
+    def _receiver(self, operation: str | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
+        async def receive(message: AbstractIncomingMessage) -> None:
+            if self._stopping:
+                return
+            task = asyncio.create_task(self._carry_out(operation or message.routing_key or "", message))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+        return receive
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            log.error("a message could not be carried out, it was given back", exc_info=error)
+
+    async def _carry_out(self, operation: str, message: AbstractIncomingMessage) -> None:
+        delivery = read_delivery(operation, message)
+        told = False
+        try:
+            if letter := await self._handle(delivery):
+                log.warning("dead letter", operation=operation, command_id=delivery.message_id, reason=letter.reason)
+                await self._publisher.dead_letter(delivery, letter)
+            told = True
+        except* NOT_TOLD as errors:
+            reasons = [str(error) for error in errors.exceptions]
+            log.warning("not told", operation=operation, command_id=delivery.message_id, reasons=reasons)
+        finally:
+            await self._settle(message, told=told)
+
+    async def _settle(self, message: AbstractIncomingMessage, *, told: bool) -> None:
+        """Acknowledge what was told; give back what was not, so that it is delivered again."""
+        try:
+            await (message.ack() if told else message.nack(requeue=True))
+        except CONNECTION_TROUBLE as error:
+            log.info("the channel is gone, and the broker will deliver the message again", error=str(error))

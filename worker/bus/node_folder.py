@@ -1,0 +1,126 @@
+"""Where a private RabbitMQ node lives: everything it reads and writes is in one folder, nothing is the system's."""
+
+import json
+import os
+import socket
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from worker.state_files import kept_secret, write_private
+
+NODE_NAME = "perps-dma@localhost"
+"""The same for every folder: a node is known by its epmd, and each folder has an epmd of its own."""
+
+USER = "perps-dma"
+LOOPBACK = "127.0.0.1"
+
+# Both 3.10 and 4.x know every key used here. A key that only one of them knows (4.x: deprecated_features.*) would keep
+# the other from starting.
+_CONFIG = """\
+listeners.tcp.1 = {address}:{port}
+num_acceptors.tcp = 2
+default_user = {user}
+default_pass = {password}
+log.file.level = info
+log.console = false
+"""
+
+# For the node and for the short-lived Erlang programs it starts: no epmd but ours, distribution on loopback only, two
+# schedulers that sleep instead of spinning.
+_ERLANG_FLAGS = (
+    "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1} "
+    "+S 2:2 +SDcpu 1:1 +sbwt none +sbwtdcpu none +sbwtdio none"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The loopback ports of one node."""
+
+    amqp: int
+    distribution: int
+    epmd: int
+
+    @classmethod
+    def free(cls) -> "Ports":
+        """Three ports that nobody listens on."""
+        with ExitStack() as held:
+            sockets = [held.enter_context(socket.socket()) for _ in range(3)]
+            for one in sockets:
+                one.bind((LOOPBACK, 0))
+            return cls(*(one.getsockname()[1] for one in sockets))
+
+
+class NodeFolder:
+    """The files of one private node."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path.absolute()
+        self.log = self.path / "log" / "node.log"
+        self.output = self.path / "log" / "output.log"
+        self.pids = self.path / "pids"
+        self.lock = self.path / "lock"
+
+    def prepare(self, ports: Ports) -> None:
+        """Write what the node reads at its start."""
+        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept_secret(self.path / ".erlang.cookie")
+        write_private(self.path / "enabled_plugins", "[rabbitmq_consistent_hash_exchange].\n")
+        config = _CONFIG.format(address=LOOPBACK, port=ports.amqp, user=USER, password=self._password)
+        write_private(self.path / "rabbitmq.conf", config)
+
+    def url(self, ports: Ports) -> str:
+        """How a client reaches the node. It holds the password."""
+        return f"amqp://{USER}:{self._password}@{LOOPBACK}:{ports.amqp}/"
+
+    def environment(self, ports: Ports) -> dict[str, str]:
+        """The whole environment of the node: it inherits nothing that could point it to another node's files."""
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LC_ALL": "C.UTF-8",
+            "HOME": str(self.path),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_PORT": str(ports.epmd),
+            "ERL_FLAGS": _ERLANG_FLAGS,
+            "ERL_CRASH_DUMP": str(self.log.with_name("crash.dump")),
+            "RABBITMQ_NODENAME": NODE_NAME,
+            "RABBITMQ_DIST_PORT": str(ports.distribution),
+            "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
+            "RABBITMQ_CONF_ENV_FILE": str(self.path / "none-env.conf"),
+            "RABBITMQ_CONFIG_FILE": str(self.path / "rabbitmq.conf"),
+            "RABBITMQ_CONFIG_FILES": str(self.path / "none.d"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.path / "none.config"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.path / "enabled_plugins"),
+            "RABBITMQ_MNESIA_BASE": str(self.path / "data"),
+            "RABBITMQ_GENERATED_CONFIG_DIR": str(self.path / "generated"),
+            "RABBITMQ_LOG_BASE": str(self.log.parent),
+            "RABBITMQ_LOGS": str(self.log),
+            "RABBITMQ_PID_FILE": str(self.path / "rabbitmq.pid"),
+            # The start script then becomes the Erlang machine instead of waiting for it, so that its pid is the node's.
+            "RUNNING_UNDER_SYSTEMD": "true",
+        }
+
+    def note_pids(self, *pids: int) -> None:
+        """Write down which processes belong to the folder, for whoever comes after a crash."""
+        write_private(self.pids, json.dumps(pids))
+
+    def running_pids(self) -> list[int]:
+        """Those of the noted processes that still run."""
+        noted: list[int] = json.loads(self.pids.read_text()) if self.pids.exists() else []
+        return [pid for pid in noted if self.owns(pid)]
+
+    def owns(self, pid: int) -> bool:
+        """Whether a running process is one of this folder's.
+
+        A pid alone proves nothing, it may be anybody's by now; the environment it was started with names our data.
+        """
+        try:
+            environment = Path(f"/proc/{pid}/environ").read_bytes()
+        except OSError:
+            return False
+        return f"RABBITMQ_MNESIA_BASE={self.path / 'data'}".encode() in environment.split(b"\0")
+
+    @property
+    def _password(self) -> str:
+        return kept_secret(self.path / "password")

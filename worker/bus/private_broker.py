@@ -1,0 +1,240 @@
+"""A RabbitMQ node of our own, made from the machine's `rabbitmq-server`, and the choice of the broker that serves."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from io import TextIOWrapper
+from pathlib import Path
+from time import monotonic
+from typing import Self
+
+import aiormq
+from pydantic import AmqpDsn
+
+from worker.bus.connection import CONNECTION_TROUBLE
+from worker.bus.node_folder import LOOPBACK, NodeFolder, Ports
+from worker.child import POLL_S, Child, ChildFailed, tail
+from worker.settings import Settings
+from worker.state_files import hold_lock
+
+START_S = 90
+"""Longest start: about 5 s on a free machine, much more where many share it."""
+
+STOP_S = 20
+PROBE_S = 5
+
+INSTALLED_AT = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbitmq/sbin/rabbitmq-server"))
+"""The start script itself, in Debian's package and in the official image. The one that Debian puts on the PATH changes
+the user and writes to the system's folders."""
+
+
+class BrokerUnavailable(Exception):
+    """No RabbitMQ can be had; the message says what to do."""
+
+
+def find_server() -> Path:
+    """The machine's `rabbitmq-server`, from RABBITMQ_HOME, the usual places or the PATH. Raises BrokerUnavailable."""
+    candidates = list(INSTALLED_AT)
+    if home := os.environ.get("RABBITMQ_HOME"):
+        candidates.insert(0, Path(home) / "sbin" / "rabbitmq-server")
+    if on_path := shutil.which("rabbitmq-server"):
+        candidates.append(Path(on_path))
+    for script in candidates:
+        if os.access(script, os.X_OK):
+            return script
+    raise BrokerUnavailable(
+        "no RabbitMQ: this machine has no rabbitmq-server. Install it with deploy/install-rabbitmq.sh (as root), or "
+        "set PERPS_DMA_AMQP_URL to a RabbitMQ of yours"
+    )
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    except ConnectionError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+async def server_version(url: str) -> str:
+    """Log in over AMQP and read the server's version. Raises one of CONNECTION_TROUBLE."""
+    async with asyncio.timeout(PROBE_S):
+        connection = await aiormq.connect(url)
+        version = connection.server_properties["version"]
+        await connection.close()
+    return version.decode() if isinstance(version, bytes) else str(version)
+
+
+class PrivateBroker:
+    """One node on loopback, with all its files under `state / "rabbitmq"`. It ends with this process at the latest.
+
+    Making one raises BrokerUnavailable where the machine has no RabbitMQ; nothing is started or written before `start`.
+    """
+
+    def __init__(self, state: Path) -> None:
+        self.version = ""
+        self._folder = NodeFolder(state / "rabbitmq")
+        self._ports = Ports.free()
+        environment = self._folder.environment(self._ports)
+        epmd = ("epmd", "-address", LOOPBACK, "-port", str(self._ports.epmd))
+        self._epmd = Child("epmd", epmd, environment, self._folder.output)
+        self._node = Child("rabbitmq", (str(find_server()),), environment, self._folder.output)
+        self._lock: TextIOWrapper | None = None
+
+    @property
+    def log(self) -> Path:
+        """The node's log."""
+        return self._folder.log
+
+    @property
+    def pid(self) -> int:
+        """The process id of the node."""
+        return self._node.pid
+
+    @property
+    def url(self) -> str:
+        """Where it listens, with user and password."""
+        return self._folder.url(self._ports)
+
+    @property
+    def address(self) -> str:
+        """Where it listens, without user and password."""
+        return f"{LOOPBACK}:{self._ports.amqp}"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def start(self) -> str:
+        """Start a node; it is ready when this returns its URL. Raises BrokerUnavailable."""
+        self._lock = hold_lock(self._folder.lock)
+        if self._lock is None:
+            raise BrokerUnavailable(f"another process runs the private RabbitMQ of {self._folder.path}; stop it first")
+        try:
+            await self._end_stale()
+            self._folder.prepare(self._ports)
+            await self._start_epmd()
+            await self._start_node()
+        except BaseException:
+            await self.stop()
+            raise
+        return self.url
+
+    async def stop(self) -> None:
+        """End it in order, so that it writes everything down. Does nothing if it was not started."""
+        self.resume()
+        await self._node.stop(STOP_S)
+        await self._epmd.stop(STOP_S)
+        if self._lock is not None:
+            self._folder.pids.unlink(missing_ok=True)
+            self._lock.close()
+            self._lock = None
+
+    async def restart(self) -> None:
+        """Start the node again on the same ports and data, after `kill` or after it died. Raises BrokerUnavailable."""
+        await self._node.stop(STOP_S)
+        await self._start_node()
+
+    async def ended(self) -> str:
+        """Wait until the node ends, for whatever reason; says how it ended."""
+        return await self._node.ended()
+
+    async def kill(self) -> None:
+        """End the node as a crash would."""
+        await self._node.kill()
+
+    def pause(self) -> None:
+        """Freeze the node: its sockets stay open and nothing answers."""
+        self._node.send_group(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a frozen node go on."""
+        if self._node.running:
+            self._node.send_group(signal.SIGCONT)
+
+    async def _start_epmd(self) -> None:
+        try:
+            await self._epmd.start()
+            await self._epmd.until(self._epmd_answers, PROBE_S)
+        except FileNotFoundError as error:
+            raise BrokerUnavailable("RabbitMQ's Erlang is not complete: there is no epmd on the PATH") from error
+        except ChildFailed as failure:
+            raise BrokerUnavailable(str(failure)) from failure
+
+    async def _start_node(self) -> None:
+        try:
+            await self._node.start()
+            self._folder.note_pids(self._node.pid, self._epmd.pid)
+            await self._node.until(self._node_answers, START_S)
+        except ChildFailed as failure:
+            raise BrokerUnavailable(f"{failure}\n  and of {self.log}:\n{tail(self.log)}") from failure
+
+    async def _epmd_answers(self) -> bool:
+        return await _listens(self._ports.epmd)
+
+    async def _node_answers(self) -> bool:
+        if not await _listens(self._ports.amqp):
+            return False
+        try:
+            self.version = await server_version(self.url)
+        except aiormq.exceptions.ProbableAuthenticationError as error:
+            raise BrokerUnavailable(
+                f"the RabbitMQ data in {self._folder.path} has another password than the file there; remove that folder"
+            ) from error
+        except CONNECTION_TROUBLE:
+            return False
+        return True
+
+    async def _end_stale(self) -> None:
+        # We hold the lock, so whoever started these is gone.
+        async with asyncio.timeout(STOP_S):
+            while stale := self._folder.running_pids():
+                for pid in stale:
+                    with suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
+                await asyncio.sleep(POLL_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """The broker that serves: its URL (with password), one line that says which it is, and the node if it is ours."""
+
+    url: str
+    description: str
+    node: PrivateBroker | None = None
+
+
+@asynccontextmanager
+async def find_broker(settings: Settings) -> AsyncIterator[Broker]:
+    """PERPS_DMA_AMQP_URL if it is set, else a private node that lives as long as the context.
+
+    Raises BrokerUnavailable, with what to do, when there is neither.
+    """
+    if settings.amqp_url is not None:
+        yield await _broker_at(settings.amqp_url)
+        return
+    began = monotonic()
+    async with PrivateBroker(settings.state) as node:
+        took = monotonic() - began
+        yield Broker(node.url, f"private node {node.version} on {node.address} ({took:.1f} s)", node)
+
+
+async def _broker_at(url: AmqpDsn) -> Broker:
+    address = f"{url.host}:{url.port}"
+    try:
+        version = await server_version(str(url))
+    except CONNECTION_TROUBLE as error:
+        raise BrokerUnavailable(
+            f"PERPS_DMA_AMQP_URL: no RabbitMQ lets us in at {address} ({error or type(error).__name__}). Start it, "
+            "correct the URL, or unset it to get a private node"
+        ) from error
+    return Broker(str(url), f"{version} at {address}, from PERPS_DMA_AMQP_URL")

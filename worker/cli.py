@@ -1,0 +1,192 @@
+"""The command line: `perps-dma`."""
+
+import sys
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from schemas import OPERATIONS
+from worker.settings import Settings
+
+app = typer.Typer(
+    name="perps-dma",
+    help="Control plane of perpetual-futures accounts: commands over RabbitMQ, results as events.",
+    epilog="Every command reads its settings from PERPS_DMA_* variables; PERPS_DMA_STATE (.perps-dma) is where a "
+    "running `up` says how to reach it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
+ROLES = ("trader", "admin")
+
+
+def fail(message: str) -> typer.Exit:
+    """Say what is wrong on standard error; the exit code is 1."""
+    typer.secho(f"perps-dma: {message}", fg=typer.colors.RED, err=True)
+    return typer.Exit(1)
+
+
+def read_settings() -> Settings:
+    """The settings of the environment; a wrong one is named with what it should be."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        rows = (f"PERPS_DMA_{str(row['loc'][0]).upper()}: {row['msg']}" for row in error.errors())
+        raise fail("; ".join(rows)) from error
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
+    import uvloop
+
+    from worker.accounts import RegistryError
+    from worker.bootstrap import NotReady
+    from worker.bus.connection import CONNECTION_TROUBLE
+
+    try:
+        return uvloop.run(work)
+    except (NotReady, RegistryError) as error:
+        raise fail(str(error)) from error
+    except CONNECTION_TROUBLE as error:
+        raise fail(f"the broker can't be reached: {error}") from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+@app.command()
+def up() -> None:
+    """Run everything here: broker, sandbox venues, worker and HTTP shim, until Ctrl-C."""
+    from worker import up as supervisor
+
+    raise typer.Exit(run(supervisor.run(read_settings())))
+
+
+@app.command()
+def worker() -> None:
+    """Run a worker: consume commands and queries until told to stop."""
+    from worker.bootstrap import run_worker
+    from worker.telemetry import configure_logging
+
+    settings = read_settings()
+    configure_logging(settings, "worker")
+    run(run_worker(settings))
+
+
+@app.command()
+def shim() -> None:
+    """Run the HTTP shim, which maps the documented REST API onto the bus."""
+    from worker.bootstrap import run_shim
+    from worker.telemetry import configure_logging
+
+    settings = read_settings()
+    configure_logging(settings, "shim")
+    run(run_shim(settings))
+
+
+@app.command()
+def sandbox() -> None:
+    """Run the stand-in venues, and list their addresses and keys in STATE/sandbox.json."""
+    from worker.bootstrap import run_sandbox
+    from worker.telemetry import configure_logging
+
+    settings = read_settings()
+    configure_logging(settings, "sandbox")
+    run(run_sandbox(settings))
+
+
+@app.command()
+def token(
+    role: Annotated[str, typer.Option(help="trader or admin.")],
+    subject: Annotated[str, typer.Option(help="Who the token is for; appears in results as the actor.")] = "cli",
+    hours: Annotated[float, typer.Option(help="How long it is good for.", min=0.001)] = 12,
+) -> None:
+    """Print a token for the HTTP API, and nothing else."""
+    from worker.bootstrap import NotReady, jwt_secret
+    from worker.execution.clock import now
+    from worker.shim.auth import issue_token
+
+    if role not in ROLES:
+        raise fail(f"--role must be {' or '.join(ROLES)}, not {role!r}")
+    try:
+        secret = jwt_secret(read_settings())
+    except NotReady as error:
+        raise fail(str(error)) from error
+    typer.echo(issue_token(secret, role=role, subject=subject, lifetime_s=int(hours * 3600), now=now()))
+
+
+@app.command()
+def send(
+    operation: Annotated[str, typer.Argument(help=f"One of: {', '.join(OPERATIONS)}.")],
+    body: Annotated[str, typer.Argument(help="The request as JSON, or - to read it from standard input.")],
+    command_id: Annotated[str | None, typer.Option("--id", help="Command id; a new UUID by default.")] = None,
+    timeout: Annotated[float, typer.Option(help="Seconds until the command's deadline.", min=0.1)] = 10,
+    as_json: AsJson = False,
+) -> None:
+    """Publish a command or query, wait for its answer, and print it.
+
+    Example: perps-dma send set_leverage
+    '{"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 10}'
+    """
+    from worker.console.send import send as publish
+
+    text = sys.stdin.read() if body == "-" else body
+    if not run(publish(read_settings(), operation, text.encode(), command_id, timeout, as_json=as_json)):
+        raise typer.Exit(1)
+
+
+@app.command()
+def watch(
+    start: Annotated[
+        str,
+        typer.Option("--from", help="first, last, next, a UTC time such as 2026-01-31T12:00:00Z, or 15m, 2h, 1d ago."),
+    ] = "next",
+    account: Annotated[str | None, typer.Option(help="Only events of this account.")] = None,
+    count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1)] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tail the events out of the stream queue, from any point of the past."""
+    from worker.console.watch import watch as tail
+
+    run(tail(read_settings(), start, account=account, count=count, as_json=as_json))
+
+
+@app.command()
+def tour() -> None:
+    """Walk through all ten routes of a running `up`; non-zero exit if any answer is not as documented."""
+    from worker.console.tour import tour as walk
+
+    if not run(walk(read_settings())):
+        raise typer.Exit(1)
+
+
+@app.command()
+def accounts(as_json: AsJson = False) -> None:
+    """List the exchange accounts and what each can do."""
+    from worker.console.accounts import show_accounts
+
+    run(show_accounts(read_settings(), as_json=as_json))
+
+
+@app.command()
+def schemas(
+    write: Annotated[bool, typer.Option("--write", help="Write the documents into the package.")] = False,
+    name: Annotated[str | None, typer.Argument(help="The document to print, such as openapi.yaml.")] = None,
+) -> None:
+    """List, print or write the API documents generated from the operation table."""
+    from worker.console.documents import show_documents
+
+    if not show_documents(name, write=write):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point of the `perps-dma` program."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

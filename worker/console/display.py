@@ -1,0 +1,59 @@
+"""Tables for people."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+console = Console(highlight=False, soft_wrap=True)
+
+GOOD = ("applied", "unchanged")
+
+
+def show_json(document: Any) -> None:
+    """One JSON document on one line, for programs."""
+    console.out(document if isinstance(document, str) else json.dumps(document, separators=(",", ":")), highlight=False)
+
+
+def outcome_text(outcome: str | None) -> Text:
+    """An outcome in its colour."""
+    return Text(outcome or "", style="green" if outcome in GOOD else "red")
+
+
+def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> Table:
+    """A plain table without lines, which stays readable when copied or piped."""
+    shown = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for row in rows:
+        shown.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
+    return shown
+
+
+def _cell(value: Any) -> str:
+    return "-" if value is None else str(value)
+
+
+def show_envelope(envelope: Mapping[str, Any], headers: Mapping[str, str]) -> None:
+    """An answer: its message, what came beside it, and its data."""
+    outcome = headers.get("Outcome")
+    style = "red" if envelope["isError"] else "green"
+    console.print(Text(f"{envelope['statusCode']} ", style=style) + Text(envelope["message"]))
+    if outcome:
+        console.print(Text("outcome ") + outcome_text(outcome) + Text(f"  command {headers.get('Command-Id', '-')}"))
+    body = envelope.get("error") or envelope.get("data") or {}
+    for name, value in body.items():
+        _show_field(name, value)
+
+
+def _show_field(name: str, value: Any) -> None:
+    if isinstance(value, list) and value and isinstance(value[0], dict):
+        columns = [column for column in value[0] if column != "info"]
+        console.print(table(columns, ([row.get(column) for column in columns] for row in value), title=name))
+    elif isinstance(value, dict) and value:
+        console.print(f"{name}:")
+        for inner, what in value.items():
+            console.print(f"  {inner}: {json.dumps(what)}")
+    else:
+        console.print(f"{name}: {json.dumps(value)}")

@@ -1,0 +1,105 @@
+"""`perps-dma watch`: the events, from any point of the stream queue on."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractIncomingMessage
+
+from worker.bootstrap import NotReady, amqp_url
+from worker.bus.connection import CONNECTION_TROUBLE, HEARTBEAT_S
+from worker.bus.topology import EVENTS_LOG
+from worker.console.display import console, outcome_text, show_json
+from worker.settings import Settings
+
+Offset = str | int | datetime
+
+RECONNECT_S = 1
+PREFETCH = 200
+UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def stream_offset(start: str, now: datetime) -> Offset:
+    """Where in the stream to begin: a word, a UTC time, or so long ago. Raises NotReady for anything else."""
+    if start in ("first", "last", "next"):
+        return start
+    if ago := re.fullmatch(r"(\d+)([smhd])", start):
+        return now - timedelta(**{UNITS[ago[2]]: int(ago[1])})
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise NotReady(f"--from takes first, last, next, a UTC time or an age like 15m, not {start!r}") from error
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+async def events(url: str, offset: Offset) -> AsyncIterator[AbstractIncomingMessage]:
+    """Messages of the stream. After a lost connection reading goes on behind the last one, not at the beginning."""
+    last: int | None = None
+    while True:
+        try:
+            connection = await aio_pika.connect(url, heartbeat=HEARTBEAT_S)
+        except CONNECTION_TROUBLE:
+            if last is None:
+                raise
+            await asyncio.sleep(RECONNECT_S)
+            continue
+        async with connection:
+            async for message in _messages(connection, offset if last is None else last + 1):
+                last = int(str(message.headers["x-stream-offset"]))
+                yield message
+
+
+async def _messages(
+    connection: aio_pika.abc.AbstractConnection, offset: Offset
+) -> AsyncIterator[AbstractIncomingMessage]:
+    channel = await connection.channel()
+    await channel.set_qos(prefetch_count=PREFETCH)
+    queue = await channel.get_queue(EVENTS_LOG)
+    async with queue.iterator(arguments={"x-stream-offset": offset}) as messages:
+        async for message in messages:
+            await message.ack()
+            yield message
+
+
+async def watch(settings: Settings, start: str, *, account: str | None, count: int | None, as_json: bool) -> None:
+    """Print events until interrupted, or until `count` were shown."""
+    url = amqp_url(settings)
+    offset = stream_offset(start, datetime.now(UTC))
+    shown = 0
+    async for message in events(url, offset):
+        event = json.loads(message.body)
+        if _is_wanted(event, message, account, offset):
+            _show(message.body.decode() if as_json else event, message.routing_key or "")
+            shown += 1
+        if shown == count:
+            return
+
+
+def _is_wanted(event: dict[str, Any], message: AbstractIncomingMessage, account: str | None, offset: Offset) -> bool:
+    """A time names a chunk of the stream, which may begin earlier than asked: leave out what is older."""
+    too_old = isinstance(offset, datetime) and datetime.fromisoformat(event["time"]) < offset.replace(microsecond=0)
+    return not too_old and account in (None, event["subject"])
+
+
+def _show(event: dict[str, Any] | str, routing_key: str) -> None:
+    if isinstance(event, str):
+        show_json(event)
+        return
+    data = event["data"]
+    line = f"{event['time']}  {routing_key}  "
+    if routing_key.startswith("result."):
+        console.print(line, outcome_text(data["outcome"]), f"  {data['envelope']['message']}", sep="")
+    else:
+        stale = " (stale)" if data.get("stale") else ""
+        console.print(f"{line}seq {data['seq']}{stale}: {_positions(data['positions'])}")
+
+
+def _positions(positions: list[dict[str, Any]]) -> str:
+    return (
+        ", ".join(f"{row['symbol']} {row['side']} {row['contracts']} at {row['leverage']}x" for row in positions)
+        or "flat"
+    )

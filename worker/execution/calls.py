@@ -1,0 +1,81 @@
+"""Calls to a venue on behalf of one command: kept inside its deadline, counted and timed."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from schemas.base import Milliseconds
+from worker.execution.clock import Clock
+from worker.execution.retries import QUERY
+from worker.venues.errors import Ambiguous, VenueError
+
+T = TypeVar("T")
+
+READ_BACK_RESERVE_MS = 2_000
+"""What a change leaves of its time for the read-back, or a third of it when that is less."""
+
+
+class Expired(Exception):
+    """The deadline passed before anything was sent."""
+
+
+class VenueCalls:
+    """The calls of one command, and what they cost."""
+
+    def __init__(self, deadline: Milliseconds, clock: Clock) -> None:
+        self.deadline = deadline
+        self.attempts = 0
+        self.sent: Milliseconds | None = None
+        self.venue_ms = 0.0
+        self._clock = clock
+
+    def remaining(self) -> Milliseconds:
+        """Milliseconds until the deadline; negative behind it."""
+        return self.deadline - self._clock()
+
+    async def read(self, read: Callable[[], Awaitable[T]]) -> T:
+        """A call that changes nothing. Raises Expired when there is no time left for it."""
+        if (left := self.remaining()) <= 0:
+            raise Expired("the deadline passed before the venue was asked")
+        return await self._timed(read, left)
+
+    async def query(self, read: Callable[[], Awaitable[T]]) -> T:
+        """A read that is repeated when the venue fails it, within the deadline."""
+        failures = 0
+        while True:
+            try:
+                return await self.read(read)
+            except VenueError as error:
+                failures += 1
+                if (wait := QUERY.wait(error, failures, self.remaining())) is None:
+                    raise
+                await asyncio.sleep(wait / 1000)
+
+    async def change(self, send: Callable[[], Awaitable[T]], *, read_back: bool) -> T:
+        """A call that changes something. Raises Expired instead of sending late.
+
+        With `read_back` to follow, some of the time left is kept for it.
+        """
+        if (left := self.remaining()) <= 0:
+            raise Expired("the deadline passed before it was sent")
+        reserve = min(READ_BACK_RESERVE_MS, left // 3) if read_back else 0
+        self.attempts += 1
+        self.sent = self.sent or self._clock()
+        return await self._timed(send, left - reserve)
+
+    def not_sent(self) -> None:
+        """Take back an attempt that never left this machine."""
+        self.attempts -= 1
+        if not self.attempts:
+            self.sent = None
+
+    async def _timed(self, call: Callable[[], Awaitable[T]], limit: Milliseconds) -> T:
+        started = time.perf_counter()
+        try:
+            async with asyncio.timeout(limit / 1000):
+                return await call()
+        except TimeoutError as error:
+            raise Ambiguous(f"no answer from the venue within {limit} ms") from error
+        finally:
+            self.venue_ms += (time.perf_counter() - started) * 1000

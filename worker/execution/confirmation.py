@@ -1,0 +1,115 @@
+"""Carrying out a change until it is confirmed: by the venue's echo, or by reading the setting back.
+
+send ─▶ echo shows it ──────────────────────────────▶ applied (echo)
+     ─▶ "no need to change" ────────────────────────▶ unchanged
+     ─▶ refused ─────────────────────────────────────▶ the refusal
+     ─▶ nothing left this machine ─▶ wait, send again, until the deadline
+     ─▶ no word, 5xx, nonsense, or an echo that shows nothing
+             └▶ read back ─▶ shows it ──────────────▶ applied (read_back)
+                          ─▶ shows the old value ───▶ send again, a few times
+                          ─▶ not to be had ──────────▶ unknown
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from schemas import Outcome
+from schemas.events import ConfirmedBy, Scope
+from worker.execution.calls import Expired, VenueCalls
+from worker.execution.retries import Retries
+from worker.venues.errors import AlreadySo, Ambiguous, NotSent, VenueError
+from worker.venues.seam import Echo, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One change: how to send it, what in an echo or a read-back shows that it is there."""
+
+    send: Callable[[], Awaitable[Echo]]
+    echoed: Callable[[Echo], bool]
+    retries: Retries
+    read_back: Callable[[], Awaitable[Terms]] | None = None
+    shown: Callable[[Terms], bool] = lambda _: False
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A change that is in force, and how we know. `raw` is the venue's answer that says so."""
+
+    outcome: Outcome
+    confirmed_by: ConfirmedBy
+    scope: Scope
+    raw: Any
+    venue_code: str | None = None
+
+
+class NotConfirmed(Ambiguous):
+    """It was sent, and neither the answer nor a read-back tells that it is in force."""
+
+
+async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
+    """Send a change until it is confirmed.
+
+    Raises a Refused of the venue, Expired when it never left before the deadline, or NotConfirmed.
+    """
+    failures = 0
+    while True:
+        try:
+            return await _attempt(change, calls)
+        except AlreadySo as refusal:
+            return Confirmed(Outcome.UNCHANGED, ConfirmedBy.ECHO, Scope.SYMBOL, refusal.raw, refusal.venue_code)
+        except (NotSent, NotConfirmed) as error:
+            failures += 1
+            await _wait_or_give_up(error, change.retries, failures, calls)
+
+
+async def _wait_or_give_up(error: VenueError, retries: Retries, failures: int, calls: VenueCalls) -> None:
+    kind = error if isinstance(error, NotSent) else Ambiguous(error.message)
+    wait = retries.wait(kind, failures, calls.remaining())
+    if wait is not None and _may_be_sent_again(error):
+        await asyncio.sleep(wait / 1000)
+    elif isinstance(error, NotSent):
+        raise Expired(f"{error.message}; nothing was sent before the deadline") from error
+    else:
+        raise error
+
+
+def _may_be_sent_again(error: VenueError) -> bool:
+    """Only what never left, or what a read-back has shown not to be in force."""
+    return isinstance(error, NotSent) or "read_back" in error.details
+
+
+async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
+    try:
+        echo = await calls.change(change.send, read_back=change.read_back is not None)
+    except NotSent:
+        calls.not_sent()
+        raise
+    except Ambiguous as doubt:
+        return await _read_back(change, calls, doubt)
+    if change.echoed(echo):
+        return Confirmed(Outcome.APPLIED, ConfirmedBy.ECHO, echo.scope, echo.raw)
+    return await _read_back(change, calls, Ambiguous("the answer does not show the setting", raw=echo.raw), echo)
+
+
+async def _read_back(change: Change, calls: VenueCalls, doubt: Ambiguous, echo: Echo | None = None) -> Confirmed:
+    if change.read_back is None:
+        raise NotConfirmed(doubt.message, venue_code=doubt.venue_code, raw=doubt.raw) from doubt
+    try:
+        terms = await calls.read(change.read_back)
+    except (VenueError, Expired) as error:
+        raise NotConfirmed(
+            f"{doubt.message}; and reading it back failed: {error}", venue_code=doubt.venue_code, raw=doubt.raw
+        ) from error
+    if change.shown(terms):
+        scope, raw = (echo.scope, echo.raw) if echo else (Scope.SYMBOL, terms.raw)
+        return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, scope, raw)
+    seen = {"leverage": terms.leverage, "margin_mode": terms.margin_mode}
+    raise NotConfirmed(
+        f"{doubt.message}; a read-back shows {terms.leverage}x {terms.margin_mode}",
+        venue_code=doubt.venue_code,
+        raw=terms.raw,
+        details={"read_back": seen},
+    ) from doubt

@@ -1,0 +1,66 @@
+"""What each failure means to the caller: the outcome of a command, and the error it is answered with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from schemas import ErrorCode, Failure, Outcome, failure
+from schemas.base import Milliseconds
+from worker.execution.calls import Expired
+from worker.execution.confirmation import NotConfirmed
+from worker.execution.receipt import NotAccepted
+from worker.venues import errors
+
+KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
+    {
+        errors.ValueRefused: (Outcome.REJECTED, ErrorCode.REJECTED),
+        errors.UnknownSymbol: (Outcome.REJECTED, ErrorCode.UNKNOWN_SYMBOL),
+        errors.Throttled: (Outcome.REJECTED, ErrorCode.THROTTLED),
+        errors.PreconditionFailed: (Outcome.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED),
+        errors.AccessDenied: (Outcome.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED),
+        errors.ClockSkewed: (Outcome.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED),
+        errors.NotSupported: (Outcome.UNSUPPORTED, ErrorCode.UNSUPPORTED),
+        NotConfirmed: (Outcome.UNKNOWN, ErrorCode.UNKNOWN),
+        errors.NotSent: (Outcome.EXPIRED, ErrorCode.VENUE_UNAVAILABLE),
+        errors.Ambiguous: (Outcome.UNKNOWN, ErrorCode.VENUE_UNAVAILABLE),
+        errors.Refused: (Outcome.REJECTED, ErrorCode.REJECTED),
+        Expired: (Outcome.EXPIRED, ErrorCode.EXPIRED),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A failure, told: the outcome, the envelope, and what goes beside it."""
+
+    outcome: Outcome
+    envelope: Failure
+    venue_code: str | None = None
+    venue_response: Any = None
+    retry_after_ms: Milliseconds | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """`Retry-After` in whole seconds, where the venue named a time."""
+        if self.retry_after_ms is None:
+            return {}
+        return {"Retry-After": str(-(-self.retry_after_ms // 1000))}
+
+
+def refusal(error: Exception) -> Refusal:
+    """Tell a failure. The nearest class of the error decides."""
+    if isinstance(error, NotAccepted):
+        return Refusal(Outcome.REJECTED, error.envelope)
+    outcome, code = next(KINDS[kind] for kind in type(error).__mro__ if kind in KINDS)
+    venue_code = getattr(error, "venue_code", None)
+    envelope = failure(code, str(error), venue_code=venue_code, details=getattr(error, "details", None))
+    return Refusal(outcome, envelope, venue_code, getattr(error, "raw", None), getattr(error, "retry_after", None))
+
+
+def fault(command_id: str, *, sent: bool) -> Refusal:
+    """A fault of our own. When something may have been sent, nobody knows what became of it."""
+    code = ErrorCode.UNKNOWN if sent else ErrorCode.INTERNAL_ERROR
+    what = "what was sent may or may not be in force" if sent else "nothing was sent"
+    message = f"this service failed while carrying it out, and {what}; the log tells more under command {command_id}"
+    return Refusal(Outcome.UNKNOWN if sent else Outcome.REJECTED, failure(code, message))

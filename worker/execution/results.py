@@ -1,0 +1,79 @@
+"""From how a command ended to the envelope its sender gets and the event everybody gets."""
+
+from typing import Any
+
+from schemas import CommandResult, Failure, Outcome, ResultEvent, Success
+from schemas.base import Milliseconds, utc_text
+from schemas.events import Timings, event_id
+from worker.execution.calls import VenueCalls
+from worker.execution.completion import Done, Found
+from worker.execution.receipt import Command
+from worker.execution.refusals import Refusal
+from worker.wire import Reply
+
+Ending = Done | Found | Refusal
+
+
+def outcome_of(ending: Done | Refusal) -> Outcome:
+    """The one outcome in which a command ended."""
+    return ending.confirmed.outcome if isinstance(ending, Done) else ending.outcome
+
+
+def envelope_of(ending: Ending) -> Success | Failure:
+    """The documented body."""
+    if isinstance(ending, Refusal):
+        return ending.envelope
+    return Success(message=ending.message, data=ending.data)
+
+
+def reply_to(command_id: str, ending: Ending) -> Reply:
+    """The reply, with the headers that keep the documented body as documented."""
+    headers = {"Command-Id": command_id}
+    if not isinstance(ending, Found):
+        headers["Outcome"] = outcome_of(ending)
+    if not isinstance(ending, Done):
+        headers |= ending.headers
+    return Reply(envelope_of(ending), headers)
+
+
+def result_event(command: Command, ending: Done | Refusal, calls: VenueCalls, finished: Milliseconds) -> ResultEvent:
+    """What became of a command, for everybody."""
+    result = CommandResult(
+        command_id=command.id,
+        operation=command.operation.name,
+        exchange=command.account.exchange,
+        exchange_account_id=command.account.id,
+        actor=command.actor,
+        outcome=outcome_of(ending),
+        requested=command.request.model_dump(),
+        attempts=calls.attempts,
+        timings=Timings(
+            received=command.received,
+            sent=calls.sent,
+            finished=finished,
+            deadline=command.deadline,
+            venue=round(calls.venue_ms, 3),
+        ),
+        envelope=envelope_of(ending),
+        **_evidence(ending),
+    )
+    return ResultEvent(
+        id=event_id("result", command.id),
+        subject=command.account.id,
+        time=utc_text(finished),
+        data=result,
+    )
+
+
+def _evidence(ending: Done | Refusal) -> dict[str, Any]:
+    if isinstance(ending, Refusal):
+        unconfirmed = {"applied": None, "confirmed_by": None, "scope": None}
+        return {**unconfirmed, "venue_code": ending.venue_code, "venue_response": ending.venue_response}
+    confirmed = ending.confirmed
+    return {
+        "applied": ending.applied,
+        "confirmed_by": confirmed.confirmed_by,
+        "scope": confirmed.scope,
+        "venue_code": confirmed.venue_code,
+        "venue_response": confirmed.raw,
+    }

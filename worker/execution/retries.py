@@ -1,0 +1,43 @@
+"""Whether, and when, to try again: a value, apart from the trying."""
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from schemas.base import Milliseconds
+from worker.venues.errors import Ambiguous, NotSent, VenueError
+
+FIRST_WAIT_MS = 100
+LONGEST_WAIT_MS = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often each kind of failure is tried again; what is not listed is final."""
+
+    limits: Mapping[type[VenueError], int | None]
+
+    def wait(self, error: VenueError, failures: int, left: Milliseconds) -> Milliseconds | None:
+        """Milliseconds to wait after the n-th failure, or None to give up.
+
+        The wait doubles, with jitter, and never reaches the deadline.
+        """
+        if type(error) not in self.limits:
+            return None
+        limit = self.limits[type(error)]
+        if limit is not None and failures > limit:
+            return None
+        longest = min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1))
+        wait = int(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+        return wait if wait < left else None
+
+
+SETTER = Retries(MappingProxyType({NotSent: None, Ambiguous: 2}))
+"""A setting may be sent again, after a read-back has shown the old value; while nothing leaves, until the deadline."""
+
+COLLECTION = Retries(MappingProxyType({NotSent: None}))
+"""A collection moves money: once sent it is never sent again."""
+
+QUERY = Retries(MappingProxyType({NotSent: 2, Ambiguous: 2}))
+"""A query changes nothing and may be repeated."""

@@ -1,0 +1,45 @@
+"""Funding payments and realized profits."""
+
+from schemas.replies import FundingHistory, RealizedPnl
+from schemas.requests import GetFundingHistory, GetRealizedPnl, HistoryRequest
+from worker.execution.calls import VenueCalls
+from worker.execution.completion import Found
+from worker.venues.seam import Adapter, History, HistoryQuery
+
+
+def _query(request: HistoryRequest, adapter: Adapter) -> HistoryQuery:
+    market = adapter.market(request.symbol, request.market_type) if request.symbol else None
+    return HistoryQuery(market, request.market_type, request.since, request.limit)
+
+
+def _coverage(history: History) -> dict[str, str]:
+    """From when on the venue had all its records: later than `since` when it no longer keeps that much."""
+    return {"Coverage-From": str(history.complete_from)}
+
+
+async def get_funding_history(request: GetFundingHistory, adapter: Adapter, calls: VenueCalls) -> Found:
+    """Funding payments, oldest first; received is positive."""
+    query = _query(request, adapter)
+    history = await calls.query(lambda: adapter.funding_history(query))
+    data = FundingHistory(
+        exchange=adapter.exchange,
+        exchange_account_id=request.exchange_account_id,
+        symbol=request.symbol,
+        payments=history.entries,
+        count=len(history.entries),
+    )
+    return Found(data, _coverage(history))
+
+
+async def get_realized_pnl(request: GetRealizedPnl, adapter: Adapter, calls: VenueCalls) -> Found:
+    """Realized profits and losses, oldest first, gross of fees."""
+    query = _query(request, adapter)
+    history = await calls.query(lambda: adapter.realized_pnl(query))
+    data = RealizedPnl(
+        exchange=adapter.exchange,
+        exchange_account_id=request.exchange_account_id,
+        symbol=request.symbol,
+        entries=history.entries,
+        count=len(history.entries),
+    )
+    return Found(data, _coverage(history))

@@ -1,0 +1,36 @@
+"""Switching between cross and isolated margin."""
+
+from schemas import Outcome
+from schemas.replies import MarginModeSet
+from schemas.requests import SetMarginMode
+from worker.execution.calls import VenueCalls
+from worker.execution.completion import Done
+from worker.execution.confirmation import Change, carry_out
+from worker.execution.retries import SETTER
+from worker.venues.seam import Adapter
+
+
+async def set_margin_mode(request: SetMarginMode, adapter: Adapter, calls: VenueCalls) -> Done:
+    """Switch the margin mode of a market; confirmed by reading it back where the venue echoes nothing."""
+    market = adapter.market(request.symbol, request.market_type)
+    change = Change(
+        send=lambda: adapter.set_margin_mode(market, request.margin_mode),
+        echoed=lambda echo: echo.margin_mode is request.margin_mode,
+        read_back=lambda: adapter.terms(market),
+        shown=lambda terms: terms.margin_mode is request.margin_mode,
+        retries=SETTER,
+    )
+    confirmed = await carry_out(change, calls)
+    verb = "is" if confirmed.outcome is Outcome.UNCHANGED else "set to"
+    return Done(
+        message=f"Margin mode {verb} {request.margin_mode} for {market.symbol}",
+        data=MarginModeSet(
+            exchange=adapter.exchange,
+            exchange_account_id=request.exchange_account_id,
+            symbol=market.symbol,
+            margin_mode=request.margin_mode,
+            result=confirmed.raw if isinstance(confirmed.raw, dict) else {},
+        ),
+        applied={"symbol": market.symbol, "margin_mode": request.margin_mode},
+        confirmed=confirmed,
+    )

@@ -1,0 +1,1 @@
+"""Binance futures: USDⓈ-M under /fapi, COIN-M under /dapi, Portfolio Margin under /papi."""

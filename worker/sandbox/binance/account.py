@@ -1,0 +1,125 @@
+"""The state that Binance keeps of an account."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+
+from schemas.base import Milliseconds
+from worker.sandbox.binance.contracts import Contract
+from worker.sandbox.binance.formulas import ZERO, Leg
+
+
+class MarginType(StrEnum):
+    """Margin types as requests name them."""
+
+    CROSSED = "CROSSED"
+    ISOLATED = "ISOLATED"
+
+
+class PositionSide(StrEnum):
+    """Sides of positions: BOTH in one-way mode, LONG and SHORT in hedge mode."""
+
+    BOTH = "BOTH"
+    LONG = "LONG"
+    SHORT = "SHORT"
+
+
+@dataclass(slots=True)
+class Terms:
+    """Leverage and margin type of a symbol; the defaults are those of an account that never changed them."""
+
+    leverage: int = 20
+    margin_type: MarginType = MarginType.CROSSED
+
+
+@dataclass(slots=True)
+class OpenPosition:
+    """A position. `amount` is signed; `isolated_wallet` is the margin put aside for it, in the margin asset."""
+
+    contract: Contract
+    side: PositionSide
+    amount: Decimal
+    entry_price: Decimal
+    update_time: Milliseconds
+    isolated_wallet: Decimal = ZERO
+
+    @property
+    def leg(self) -> Leg:
+        """The position as the formulas need it."""
+        return Leg(self.contract, self.amount, self.entry_price)
+
+
+@dataclass(slots=True)
+class MarginBalance:
+    """An asset in the cross margin wallet of a Portfolio Margin account."""
+
+    free: Decimal = ZERO
+    locked: Decimal = ZERO
+    borrowed: Decimal = ZERO
+    interest: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """What is in the wallet."""
+        return self.free + self.locked
+
+
+class Income(NamedTuple):
+    """A row of income history, in units of the asset."""
+
+    symbol: str
+    type: str
+    amount: Decimal
+    asset: str
+    info: str
+    time: Milliseconds
+    tran_id: int
+    trade_id: str
+
+
+@dataclass(slots=True)
+class AccountState:
+    """One account: positions by symbol and side; wallets with the whole balance by asset, isolated margin included."""
+
+    id: str
+    portfolio_margin: bool = False
+    dual_side: bool = False
+    multi_assets: bool = False
+    um_wallet: dict[str, Decimal] = field(default_factory=dict)
+    cm_wallet: dict[str, Decimal] = field(default_factory=dict)
+    margin: dict[str, MarginBalance] = field(default_factory=dict)
+    positions: dict[str, dict[PositionSide, OpenPosition]] = field(default_factory=dict)
+    terms: dict[str, Terms] = field(default_factory=dict)
+    open_orders: dict[str, int] = field(default_factory=dict)
+    um_income: tuple[Income, ...] = ()
+    cm_income: tuple[Income, ...] = ()
+
+    def terms_of(self, contract: Contract) -> Terms:
+        """The terms of a symbol, flat or not."""
+        return self.terms.setdefault(contract.symbol, Terms())
+
+    def positions_in(self, contract: Contract) -> tuple[OpenPosition, ...]:
+        """Open positions in a contract."""
+        return tuple(self.positions.get(contract.symbol, {}).values())
+
+    def hold(self, position: OpenPosition) -> None:
+        """Open a position, or replace the one on its side; an amount of 0 closes it."""
+        sides = self.positions.setdefault(position.contract.symbol, {})
+        sides.pop(position.side, None)
+        if position.amount:
+            sides[position.side] = position
+        if not sides:
+            del self.positions[position.contract.symbol]
+
+    def has_orders_in(self, contract: Contract) -> bool:
+        """Whether an order is open in a contract."""
+        return self.open_orders.get(contract.symbol, 0) > 0
+
+    def wallet(self, *, inverse: bool) -> dict[str, Decimal]:
+        """The USDⓈ-M or the COIN-M wallet."""
+        return self.cm_wallet if inverse else self.um_wallet
+
+    def is_isolated(self, position: OpenPosition) -> bool:
+        """Whether a position has its own margin."""
+        return self.terms_of(position.contract).margin_type is MarginType.ISOLATED

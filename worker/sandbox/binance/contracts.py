@@ -1,0 +1,185 @@
+"""The contracts that are listed: perpetual ones and the deliveries of the next two quarters."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from itertools import islice
+
+from schemas.base import Milliseconds
+from worker.sandbox.binance import brackets
+from worker.sandbox.binance.brackets import Bracket
+from worker.sandbox.binance.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.clock import Clock
+
+PERPETUAL_DELIVERY: Milliseconds = 4_133_404_800_000
+"""The delivery date that Binance gives to contracts which have none: 2100-12-25 08:00 UTC."""
+
+ONBOARD: Milliseconds = 1_569_398_400_000
+FRIDAY = 4
+SETTLEMENT_HOUR = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """A listed contract. `size` is 1 coin if linear, and the worth of one contract in USD if inverse."""
+
+    symbol: str
+    pair: str
+    base: str
+    quote: str
+    margin_asset: str
+    type: str
+    delivery_date: Milliseconds
+    inverse: bool
+    size: int
+    mark_price: Decimal
+    tick: Decimal
+    step: Decimal
+    brackets: Sequence[Bracket]
+
+    @property
+    def price_precision(self) -> int:
+        """Decimals of a price."""
+        return _decimals(self.tick)
+
+    @property
+    def quantity_precision(self) -> int:
+        """Decimals of a position's amount."""
+        return _decimals(self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What all accounts share: the clock and the contracts."""
+
+    clock: Clock
+    contracts: Mapping[str, Contract]
+
+    def linear(self) -> tuple[Contract, ...]:
+        """USDⓈ-M contracts."""
+        return tuple(contract for contract in self.contracts.values() if not contract.inverse)
+
+    def inverse(self) -> tuple[Contract, ...]:
+        """COIN-M contracts."""
+        return tuple(contract for contract in self.contracts.values() if contract.inverse)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A quarterly delivery."""
+
+    type: str
+    at: Milliseconds
+
+    @property
+    def suffix(self) -> str:
+        """How a symbol names it: YYMMDD."""
+        return datetime.fromtimestamp(self.at / 1000, UTC).strftime("%y%m%d")
+
+
+def _decimals(increment: Decimal) -> int:
+    return max(0, -int(increment.normalize().as_tuple().exponent))
+
+
+def _last_friday(year: int, month: int) -> date:
+    last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
+    return last - timedelta(days=(last.weekday() - FRIDAY) % 7)
+
+
+def _quarter_ends(now: Milliseconds) -> Iterator[Milliseconds]:
+    year = datetime.fromtimestamp(now / 1000, UTC).year
+    while True:
+        for month in (3, 6, 9, 12):
+            day = _last_friday(year, month)
+            at = int(datetime(day.year, day.month, day.day, SETTLEMENT_HOUR, tzinfo=UTC).timestamp()) * 1000
+            if at > now:
+                yield at
+        year += 1
+
+
+def deliveries(now: Milliseconds) -> tuple[Delivery, Delivery]:
+    """The current and the next quarter's delivery: the last Friday of the quarter, 08:00 UTC."""
+    current, following = islice(_quarter_ends(now), 2)
+    return Delivery("CURRENT_QUARTER", current), Delivery("NEXT_QUARTER", following)
+
+
+def _linear(base: str, mark: str, tick: str, step: str, ladder: Sequence[Bracket], *, quote: str = "USDT") -> Contract:
+    return Contract(
+        symbol=base + quote,
+        pair=base + quote,
+        base=base,
+        quote=quote,
+        margin_asset=quote,
+        type="PERPETUAL",
+        delivery_date=PERPETUAL_DELIVERY,
+        inverse=False,
+        size=1,
+        mark_price=Decimal(mark),
+        tick=Decimal(tick),
+        step=Decimal(step),
+        brackets=ladder,
+    )
+
+
+def _inverse(base: str, mark: str, tick: str, size: int, ladder: Sequence[Bracket]) -> Contract:
+    return Contract(
+        symbol=f"{base}USD_PERP",
+        pair=f"{base}USD",
+        base=base,
+        quote="USD",
+        margin_asset=base,
+        type="PERPETUAL",
+        delivery_date=PERPETUAL_DELIVERY,
+        inverse=True,
+        size=size,
+        mark_price=Decimal(mark),
+        tick=Decimal(tick),
+        step=Decimal(1),
+        brackets=ladder,
+    )
+
+
+PERPETUALS = (
+    _linear("BTC", "98505", "0.10", "0.001", brackets.BTC),
+    _linear("ETH", "3200", "0.01", "0.001", brackets.ETH),
+    _linear("SOL", "185.50", "0.01", "0.01", brackets.ALTCOIN),
+    _linear("BTC", "98490", "0.10", "0.001", brackets.BTC, quote="USDC"),
+    *(_linear(base, mark, "0.000001", "1", brackets.ALTCOIN) for base, mark in FURTHER_PERPETUALS),
+    _inverse("BTC", "98500", "0.1", 100, brackets.COIN_BTC),
+    _inverse("ETH", "3199.50", "0.01", 10, brackets.COIN_ETH),
+)
+
+DELIVERED = ("BTCUSDT", "BTCUSD_PERP")
+"""Perpetual contracts that have quarterly siblings."""
+
+CONTANGO = {"CURRENT_QUARTER": Decimal("1.005"), "NEXT_QUARTER": Decimal("1.02")}
+"""What a delivery is marked at, relative to the perpetual contract."""
+
+
+def _delivered(perpetual: Contract, delivery: Delivery) -> Contract:
+    return Contract(
+        symbol=f"{perpetual.pair}_{delivery.suffix}",
+        pair=perpetual.pair,
+        base=perpetual.base,
+        quote=perpetual.quote,
+        margin_asset=perpetual.margin_asset,
+        type=delivery.type,
+        delivery_date=delivery.at,
+        inverse=perpetual.inverse,
+        size=perpetual.size,
+        mark_price=perpetual.mark_price * CONTANGO[delivery.type],
+        tick=perpetual.tick,
+        step=perpetual.step,
+        brackets=perpetual.brackets if perpetual.inverse else brackets.DELIVERY,
+    )
+
+
+def listed(now: Milliseconds) -> dict[str, Contract]:
+    """All contracts by symbol, with the deliveries that are open at this time."""
+    contracts = {contract.symbol: contract for contract in PERPETUALS}
+    for symbol in DELIVERED:
+        for delivery in deliveries(now):
+            contract = _delivered(contracts[symbol], delivery)
+            contracts[contract.symbol] = contract
+    return contracts

@@ -1,0 +1,97 @@
+"""Income history: which rows a query gets (the income pages of USDⓈ-M, COIN-M and Portfolio Margin)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from schemas.base import Milliseconds
+from worker.sandbox.binance.account import Income
+from worker.sandbox.binance.errors import Refused
+from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.clock import DAY, HOUR
+
+DEFAULT_LIMIT = 100
+HIGHEST_LIMIT = 1_000
+
+INCOME_TYPES = frozenset(
+    {
+        "TRANSFER",
+        "WELCOME_BONUS",
+        "REALIZED_PNL",
+        "FUNDING_FEE",
+        "COMMISSION",
+        "INSURANCE_CLEAR",
+        "REFERRAL_KICKBACK",
+        "COMMISSION_REBATE",
+        "API_REBATE",
+        "CONTEST_REWARD",
+        "CROSS_COLLATERAL_TRANSFER",
+        "OPTIONS_PREMIUM_FEE",
+        "OPTIONS_SETTLE_PROFIT",
+        "INTERNAL_TRANSFER",
+        "AUTO_EXCHANGE",
+        "DELIVERED_SETTELMENT",
+        "COIN_SWAP_DEPOSIT",
+        "COIN_SWAP_WITHDRAW",
+        "POSITION_LIMIT_INCREASE_FEE",
+        "STRATEGY_UMFUTURES_TRANSFER",
+        "FEE_RETURN",
+        "BFUSD_REWARD",
+        "SPECIAL_FUNDING_FEE",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class IncomeRules:
+    """How far an endpoint looks back.
+
+    `default_span` is what it looks at when it is told neither start nor end; `kept` is how long rows are kept, None for
+    ever; start and end may lie at most `longest_span` apart, else `span_refusal` is answered.
+    """
+
+    default_span: Milliseconds
+    kept: Milliseconds | None = None
+    longest_span: Milliseconds | None = None
+    span_refusal: tuple[int, int] = (-1130, 0)
+
+
+USDS_MARGINED = IncomeRules(default_span=7 * DAY, kept=90 * DAY)
+COIN_MARGINED = IncomeRules(default_span=7 * DAY, longest_span=365 * DAY, span_refusal=(-1127, 365 * DAY // HOUR))
+PORTFOLIO_UM = USDS_MARGINED
+PORTFOLIO_CM = IncomeRules(default_span=200 * DAY, longest_span=200 * DAY, span_refusal=(-4165, 200))
+
+
+def window(parameters: Parameters, rules: IncomeRules, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
+    """Start and end of a query, both inclusive. Raises Refused for a window that the endpoint doesn't take."""
+    start, end = parameters.optional_integer("startTime"), parameters.optional_integer("endTime")
+    end = max(now, start or now) if end is None else end
+    start = end - rules.default_span if start is None else start
+    if start > end:
+        raise Refused(-1023)
+    if rules.longest_span is not None and end - start > rules.longest_span:
+        raise Refused(*rules.span_refusal)
+    return (start if rules.kept is None else max(start, now - rules.kept)), end
+
+
+def _page(parameters: Parameters) -> slice:
+    limit = parameters.optional_integer("limit")
+    limit = DEFAULT_LIMIT if limit is None else limit
+    if not 1 <= limit <= HIGHEST_LIMIT:
+        raise Refused(-1130, "limit")
+    page = parameters.optional_integer("page")
+    page = 1 if page is None else page
+    if page < 1:
+        raise Refused(-1130, "page")
+    return slice((page - 1) * limit, page * limit)
+
+
+def select(rows: Sequence[Income], parameters: Parameters, rules: IncomeRules, now: Milliseconds) -> Sequence[Income]:
+    """The rows of a query: the first of its window, in ascending order, at most `limit`, from page `page` on."""
+    start, end = window(parameters, rules, now)
+    kind, symbol = parameters.get("incomeType"), parameters.get("symbol")
+    if kind is not None and kind not in INCOME_TYPES:
+        raise Refused(-1130, "incomeType")
+    found = [
+        row for row in rows if start <= row.time <= end and kind in (None, row.type) and symbol in (None, row.symbol)
+    ]
+    return found[_page(parameters)]

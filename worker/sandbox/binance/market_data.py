@@ -1,0 +1,134 @@
+"""Public endpoints: time, contracts, mark prices."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.sandbox.binance.contracts import ONBOARD, Contract, Exchange
+from worker.sandbox.binance.endpoint import contracts_asked
+from worker.sandbox.binance.figures import fixed, plain
+from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.clock import HOUR
+
+FUNDING_INTERVAL = 8 * HOUR
+ORDER_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
+TIME_IN_FORCE = ["GTC", "IOC", "FOK", "GTX", "GTD"]
+ASSETS = ("USDT", "BTC", "BNB", "ETH", "USDC")
+RATE_LIMITS = [
+    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
+    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
+]
+
+
+def ping(_exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+    """GET ping."""
+    return {}
+
+
+def server_time(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+    """GET time."""
+    return {"serverTime": exchange.clock.now()}
+
+
+def linear_information(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+    """GET /fapi/v1/exchangeInfo."""
+    return {
+        **_information(exchange, exchange.linear()),
+        "futuresType": "U_MARGINED",
+        "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"} for asset in ASSETS],
+    }
+
+
+def inverse_information(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+    """GET /dapi/v1/exchangeInfo."""
+    return _information(exchange, exchange.inverse())
+
+
+def _information(exchange: Exchange, contracts: Sequence[Contract]) -> dict[str, Any]:
+    return {
+        "timezone": "UTC",
+        "serverTime": exchange.clock.now(),
+        "rateLimits": RATE_LIMITS,
+        "exchangeFilters": [],
+        "symbols": [_symbol(contract) for contract in contracts],
+    }
+
+
+def _symbol(contract: Contract) -> dict[str, Any]:
+    own = (
+        {"contractStatus": "TRADING", "contractSize": contract.size, "equalQtyPrecision": 4}
+        if contract.inverse
+        else {"status": "TRADING", "settlePlan": 0}
+    )
+    return {
+        "symbol": contract.symbol,
+        "pair": contract.pair,
+        "contractType": contract.type,
+        "deliveryDate": contract.delivery_date,
+        "onboardDate": ONBOARD,
+        **own,
+        "maintMarginPercent": "2.5000",
+        "requiredMarginPercent": "5.0000",
+        "baseAsset": contract.base,
+        "quoteAsset": contract.quote,
+        "marginAsset": contract.margin_asset,
+        "pricePrecision": contract.price_precision,
+        "quantityPrecision": contract.quantity_precision,
+        "baseAssetPrecision": 8,
+        "quotePrecision": 8,
+        "underlyingType": "COIN",
+        "underlyingSubType": ["PoW"] if contract.base == "BTC" else [],
+        "triggerProtect": "0.0500",
+        "liquidationFee": "0.012500",
+        "marketTakeBound": "0.05",
+        "filters": _filters(contract),
+        "orderTypes": ORDER_TYPES,
+        "timeInForce": TIME_IN_FORCE,
+    }
+
+
+def _filters(contract: Contract) -> list[dict[str, Any]]:
+    tick, step = str(contract.tick), str(contract.step)
+    filters: list[dict[str, Any]] = [
+        {
+            "filterType": "PRICE_FILTER",
+            "minPrice": tick,
+            "maxPrice": plain(contract.mark_price * 100),
+            "tickSize": tick,
+        },
+        {"filterType": "LOT_SIZE", "minQty": step, "maxQty": "1000000", "stepSize": step},
+        {"filterType": "MARKET_LOT_SIZE", "minQty": step, "maxQty": "60000", "stepSize": step},
+        {"filterType": "MAX_NUM_ORDERS", "limit": 200},
+        {"filterType": "PERCENT_PRICE", "multiplierUp": "1.0500", "multiplierDown": "0.9500", "multiplierDecimal": "4"},
+    ]
+    return filters if contract.inverse else [*filters, {"filterType": "MIN_NOTIONAL", "notional": "5"}]
+
+
+def linear_premium_index(exchange: Exchange, parameters: Parameters) -> Any:
+    """GET /fapi/v1/premiumIndex: an object for one symbol, a list without."""
+    rows = [
+        _premium(contract, exchange.clock.now()) for contract in contracts_asked(exchange, parameters, inverse=False)
+    ]
+    return rows[0] if "symbol" in parameters else rows
+
+
+def inverse_premium_index(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+    """GET /dapi/v1/premiumIndex: always a list."""
+    contracts = contracts_asked(exchange, parameters, inverse=True)
+    now = exchange.clock.now()
+    return [{**_premium(contract, now), "pair": contract.pair} for contract in contracts]
+
+
+def _premium(contract: Contract, now: Milliseconds) -> dict[str, Any]:
+    perpetual = contract.type == "PERPETUAL"
+    return {
+        "symbol": contract.symbol,
+        "markPrice": fixed(contract.mark_price),
+        "indexPrice": fixed(contract.mark_price),
+        "estimatedSettlePrice": fixed(contract.mark_price),
+        "lastFundingRate": fixed(Decimal("0.0001")) if perpetual else "",
+        "interestRate": fixed(Decimal("0.0001")) if perpetual else "",
+        "nextFundingTime": (now // FUNDING_INTERVAL + 1) * FUNDING_INTERVAL if perpetual else 0,
+        "time": now,
+    }

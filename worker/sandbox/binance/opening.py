@@ -1,0 +1,146 @@
+"""Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.sandbox.binance.account import AccountState, MarginType, OpenPosition, PositionSide, Terms
+from worker.sandbox.binance.contracts import Contract, Exchange
+from worker.sandbox.binance.figures import quantity
+from worker.sandbox.binance.seeded_income import cm_income, um_income
+from worker.sandbox.binance.seeds import SeedAccount, SeedPosition
+from worker.sandbox.venue import ControlRefused
+
+DELIVERY_OF_SEEDS = "_CURRENT"
+POSITION_WORTH = Decimal(500)
+"""What each position of an account opened on request is worth at least, in USDT."""
+
+
+class NewAccount(BaseModel):
+    """An account asked for on request, with `open_positions` long cross positions in as many linear contracts."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    portfolio_margin: bool = False
+    dual_side: bool = False
+    open_positions: Annotated[int, Field(ge=0)] = 0
+    with_income: bool = False
+
+
+class PositionChange(BaseModel):
+    """A position to open or replace; an amount of 0 closes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    symbol: str
+    amount: Decimal
+    entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    side: PositionSide = PositionSide.BOTH
+
+
+class TermsChange(BaseModel):
+    """Leverage and margin type of a symbol."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    leverage: Annotated[int, Field(ge=1)] = 20
+    margin_type: MarginType = MarginType.CROSSED
+
+
+class AccountChange(BaseModel):
+    """What to change of an account; what is left out stays. `open_orders` counts orders by symbol."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    open_orders: dict[str, int] = {}
+    multi_assets: bool | None = None
+    positions: tuple[PositionChange, ...] = ()
+    terms: dict[str, TermsChange] = {}
+
+
+def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
+    """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
+    perpetuals = [contract for contract in exchange.linear() if contract.type == "PERPETUAL"]
+    if request.open_positions > len(perpetuals):
+        raise ControlRefused(f"there are {len(perpetuals)} linear perpetual contracts, no more positions can be open")
+    side = PositionSide.LONG if request.dual_side else PositionSide.BOTH
+    return SeedAccount(
+        id=request.id,
+        portfolio_margin=request.portfolio_margin,
+        dual_side=request.dual_side,
+        um_wallet={"USDT": Decimal(1_000_000), "USDC": Decimal(10_000)},
+        positions=tuple(_position(contract, side) for contract in perpetuals[: request.open_positions]),
+        with_income=request.with_income,
+    )
+
+
+def _position(contract: Contract, side: PositionSide) -> SeedPosition:
+    steps = (POSITION_WORTH / contract.mark_price / contract.step).to_integral_value() + 1
+    return SeedPosition(contract.symbol, steps * contract.step, contract.mark_price * Decimal("0.99"), side)
+
+
+def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+    """An account as its seed describes it."""
+    now = exchange.clock.now()
+    state = AccountState(
+        id=seed.id,
+        portfolio_margin=seed.portfolio_margin,
+        dual_side=seed.dual_side,
+        multi_assets=seed.multi_assets,
+        um_wallet=dict(seed.um_wallet),
+        cm_wallet=dict(seed.cm_wallet),
+        margin={asset: replace(balance) for asset, balance in seed.margin.items()},
+        terms={_listed(exchange, symbol).symbol: replace(terms) for symbol, terms in seed.terms.items()},
+        um_income=um_income(now, _listed(exchange, f"BTCUSDT{DELIVERY_OF_SEEDS}").symbol) if seed.with_income else (),
+        cm_income=cm_income(now) if seed.with_income else (),
+    )
+    for position in seed.positions:
+        state.hold(_open(exchange, position))
+    return state
+
+
+def _open(exchange: Exchange, seed: SeedPosition) -> OpenPosition:
+    return OpenPosition(
+        contract=_listed(exchange, seed.symbol),
+        side=seed.side,
+        amount=seed.amount,
+        entry_price=seed.entry_price,
+        update_time=seed.update_time,
+        isolated_wallet=seed.isolated_wallet,
+    )
+
+
+def _listed(exchange: Exchange, symbol: str) -> Contract:
+    pair = symbol.removesuffix(DELIVERY_OF_SEEDS)
+    for contract in exchange.contracts.values():
+        if contract.symbol == symbol or (
+            pair != symbol and contract.pair == pair and contract.type == "CURRENT_QUARTER"
+        ):
+            return contract
+    raise ControlRefused(f"{symbol} is not listed")
+
+
+def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+    """Change an account. Raises ControlRefused for a symbol that isn't listed or an amount it can't have."""
+    account.open_orders.update(
+        {_listed(exchange, symbol).symbol: count for symbol, count in wanted.open_orders.items()}
+    )
+    if wanted.multi_assets is not None:
+        account.multi_assets = wanted.multi_assets
+    for symbol, terms in wanted.terms.items():
+        account.terms[_listed(exchange, symbol).symbol] = Terms(terms.leverage, terms.margin_type)
+    for position in wanted.positions:
+        _replace_position(account, exchange, position)
+
+
+def _replace_position(account: AccountState, exchange: Exchange, wanted: PositionChange) -> None:
+    contract = _listed(exchange, wanted.symbol)
+    if wanted.amount % contract.step:
+        raise ControlRefused(
+            f"{contract.symbol} is traded in steps of {quantity(contract.step, contract.quantity_precision)}"
+        )
+    now = exchange.clock.now()
+    account.hold(OpenPosition(contract, wanted.side, wanted.amount, wanted.entry_price, now))

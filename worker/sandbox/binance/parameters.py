@@ -1,0 +1,73 @@
+"""A request's parameters, read as Binance reads them."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from urllib.parse import parse_qsl
+
+from worker.sandbox.binance.errors import Refused
+from worker.sandbox.http import Received
+
+INTEGER = re.compile(r"-?[0-9]{1,20}")
+LEGAL_INTEGER = "^[0-9]{1,20}$"
+BOOLEANS = {"true": True, "false": False}
+
+
+class Parameters(Mapping[str, str]):
+    """Parameters by name; where query and body both have one, the query's counts (general info, "SIGNED endpoints")."""
+
+    def __init__(self, values: Mapping[str, str]) -> None:
+        self._values = values
+
+    @classmethod
+    def of(cls, received: Received) -> "Parameters":
+        """Read a request's query and form body. Raises Refused for a parameter that is given twice."""
+        return cls({**_pairs(received.body), **_pairs(received.query)})
+
+    def __getitem__(self, name: str) -> str:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def text(self, name: str) -> str:
+        """A mandatory parameter."""
+        if not (value := self.get(name, "")):
+            raise Refused(-1102, name)
+        return value
+
+    def integer(self, name: str) -> int:
+        """A mandatory integer."""
+        value = self.text(name)
+        if not INTEGER.fullmatch(value):
+            raise Refused(-1102, name)
+        return int(value)
+
+    def optional_integer(self, name: str) -> int | None:
+        """An integer that may be left out."""
+        if name not in self:
+            return None
+        if not INTEGER.fullmatch(self[name]):
+            raise Refused(-1100, name, LEGAL_INTEGER)
+        return int(self[name])
+
+    def choice(self, name: str, choices: Sequence[str]) -> str:
+        """A mandatory parameter with a fixed set of values."""
+        value = self.text(name)
+        if value not in choices:
+            raise Refused(-1130, name)
+        return value
+
+    def boolean(self, name: str) -> bool:
+        """A mandatory "true" or "false"."""
+        return BOOLEANS[self.choice(name, tuple(BOOLEANS))]
+
+
+def _pairs(encoded: str) -> dict[str, str]:
+    pairs = parse_qsl(encoded, keep_blank_values=True)
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        raise Refused(-1101)
+    return values

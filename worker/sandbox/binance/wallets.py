@@ -1,0 +1,133 @@
+"""Account details: the assets of a futures wallet and every contract's terms and position."""
+
+from typing import Any
+
+from worker.sandbox.binance.account import AccountState, MarginType, PositionSide
+from worker.sandbox.binance.brackets import cap_at
+from worker.sandbox.binance.contracts import Exchange
+from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
+from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.positions import ALL_SIDES, HEDGED, ONE_WAY
+from worker.sandbox.binance.risk import AccountRisk, PositionRisk, WalletRisk
+
+
+def _sides(account: AccountState) -> tuple[PositionSide, ...]:
+    return ALL_SIDES if account.dual_side else ONE_WAY
+
+
+def inverse_account(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    """GET /dapi/v1/account."""
+    risk = AccountRisk(account)
+    positions = [
+        _inverse_position(row, account)
+        for contract in exchange.inverse()
+        for row in risk.rows(contract, _sides(account))
+    ]
+    wallets = (risk.wallet(asset, inverse=True) for asset in account.cm_wallet)
+    return {
+        "assets": [_asset(wallet) for wallet in wallets],
+        "positions": positions,
+        "canDeposit": True,
+        "canTrade": True,
+        "canWithdraw": True,
+        "feeTier": 0,
+        "updateTime": 0,
+    }
+
+
+def _asset(wallet: WalletRisk) -> dict[str, Any]:
+    return {
+        "asset": wallet.asset,
+        "walletBalance": fixed(wallet.wallet_balance),
+        "unrealizedProfit": fixed(wallet.unrealized_profit),
+        "marginBalance": fixed(wallet.margin_balance),
+        "maintMargin": fixed(wallet.maintenance_margin),
+        "initialMargin": fixed(wallet.initial_margin),
+        "positionInitialMargin": fixed(wallet.initial_margin),
+        "openOrderInitialMargin": "0.00000000",
+        "maxWithdrawAmount": fixed(wallet.available),
+        "crossWalletBalance": fixed(wallet.cross_wallet_balance),
+        "crossUnPnl": fixed(wallet.cross_unrealized_profit),
+        "availableBalance": fixed(wallet.available),
+        "updateTime": 0,
+    }
+
+
+def _inverse_position(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+    terms = account.terms_of(risk.contract)
+    return {
+        **_position(risk, terms.leverage),
+        "isolated": terms.margin_type is MarginType.ISOLATED,
+        "breakEvenPrice": plain(risk.break_even_price) if risk.amount else "0.0",
+        "maxQty": str(cap_at(risk.contract.brackets, terms.leverage)),
+        "notionalValue": some(risk.notional),
+    }
+
+
+def _position(risk: PositionRisk, leverage: int) -> dict[str, Any]:
+    return {
+        "symbol": risk.contract.symbol,
+        "positionAmt": quantity(risk.amount, risk.contract.quantity_precision),
+        "initialMargin": some(risk.initial_margin),
+        "maintMargin": some(risk.maintenance_margin),
+        "unrealizedProfit": fixed(risk.unrealized_profit),
+        "positionInitialMargin": some(risk.initial_margin),
+        "openOrderInitialMargin": "0",
+        "leverage": str(leverage),
+        "positionSide": risk.side.value,
+        "entryPrice": plain(risk.entry_price) if risk.amount else "0.0",
+        "updateTime": risk.update_time,
+    }
+
+
+def portfolio_um_account(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    """GET /papi/v1/um/account."""
+    risk = AccountRisk(account)
+    positions = [
+        _portfolio_um_position(row, account)
+        for contract in exchange.linear()
+        for row in risk.rows(contract, _sides(account))
+    ]
+    return {"assets": _portfolio_assets(account, risk, inverse=False), "positions": positions}
+
+
+def _portfolio_um_position(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+    leverage = account.terms_of(risk.contract).leverage
+    return {
+        **_position(risk, leverage),
+        "maxNotional": str(cap_at(risk.contract.brackets, leverage)),
+        "bidNotional": "0",
+        "askNotional": "0",
+    }
+
+
+def portfolio_cm_account(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    """GET /papi/v1/cm/account."""
+    sides = HEDGED if account.dual_side else ONE_WAY
+    risk = AccountRisk(account)
+    positions = [
+        _portfolio_cm_position(row, account) for contract in exchange.inverse() for row in risk.rows(contract, sides)
+    ]
+    return {"assets": _portfolio_assets(account, risk, inverse=True), "positions": positions}
+
+
+def _portfolio_cm_position(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+    leverage = account.terms_of(risk.contract).leverage
+    return {**_position(risk, leverage), "maxQty": str(cap_at(risk.contract.brackets, leverage))}
+
+
+def _portfolio_assets(account: AccountState, risk: AccountRisk, *, inverse: bool) -> list[dict[str, Any]]:
+    wallets = (risk.wallet(asset, inverse=inverse) for asset in account.wallet(inverse=inverse))
+    return [
+        {
+            "asset": wallet.asset,
+            "crossWalletBalance": money(wallet.cross_wallet_balance),
+            "crossUnPnl": money(wallet.cross_unrealized_profit),
+            "maintMargin": money(wallet.maintenance_margin),
+            "initialMargin": money(wallet.initial_margin),
+            "positionInitialMargin": money(wallet.initial_margin),
+            "openOrderInitialMargin": "0",
+            "updateTime": 0,
+        }
+        for wallet in wallets
+    ]

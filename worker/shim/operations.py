@@ -1,0 +1,118 @@
+"""The routes of the operations: authenticate, parse, ask a worker, pass its answer on untouched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import SecretStr
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from schemas import ErrorCode, Failure, Operation, Success, failure
+from schemas.base import Milliseconds
+from schemas.replies import Accepted
+from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker
+from worker.execution.clock import now
+from worker.shim.auth import verify
+from worker.shim.caller import Caller
+from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
+from worker.shim.parsing import request_body
+from worker.shim.preferences import Preferences, command_id, preferences
+from worker.wire import encode
+
+_WATCH = "the result event with this command id will tell what became of it"
+_MAYBE = "it may have taken the command all the same, and then the result event with this command id will tell"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request on its way to a worker."""
+
+    operation: Operation
+    body: bytes
+    command_id: str
+    actor: str | None
+    preferences: Preferences
+    timeout_ms: Milliseconds
+
+
+def bus_failure(error: BusError, call: Call) -> Failure:
+    """What a caller is told when no worker answered, and what to do then."""
+    operation, details = call.operation, {"command_id": call.command_id}
+    match error:
+        case NoWorker():
+            message = f"no worker takes {operation.name} at the moment; nothing was sent"
+            return failure(ErrorCode.NO_WORKER, message, details=details)
+        case NoAnswer():
+            hint = _WATCH if operation.is_command else "ask again"
+            message = f"no answer to {operation.name} within {call.timeout_ms} ms; {hint}"
+            return failure(ErrorCode.TIMEOUT, message, details=details, retryable=not operation.is_command)
+        case BrokerAway():
+            message = "the broker can't be reached; nothing was sent"
+            return failure(ErrorCode.BROKER_UNAVAILABLE, message, details=details)
+        case _:
+            message = f"the broker went away meanwhile; {_MAYBE if operation.is_command else 'ask again'}"
+            code = ErrorCode.BROKER_UNAVAILABLE
+            return failure(code, message, details=details, retryable=not operation.is_command)
+
+
+class OperationsEndpoint:
+    """One path of the API, with an operation for each method it answers. An ASGI application."""
+
+    def __init__(
+        self, operations: Mapping[str, Operation], caller: Caller, secret: SecretStr, timeout_ms: Milliseconds
+    ) -> None:
+        self._operations = operations
+        self._caller = caller
+        self._secret = secret
+        self._timeout_ms = timeout_ms
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        request = Request(scope, receive)
+        try:
+            response = await self._ask(await self._understand(request))
+        except Refusal as refusal:
+            response = refusal.response()
+        await response(scope, receive, send)
+
+    async def _understand(self, request: Request) -> Call:
+        operation = self._operations.get(request.method)
+        if operation is None:
+            raise method_not_allowed(request.method, request.url.path, ", ".join(self._operations))
+        actor = verify(self._secret, request.headers.get("authorization"), now())
+        body = await request_body(operation, request)
+        preferred = preferences(request.headers, is_command=operation.is_command)
+        timeout_ms = preferred.timeout_ms(self._timeout_ms)
+        return Call(operation, body, command_id(request.headers), actor.subject, preferred, timeout_ms)
+
+    async def _ask(self, call: Call) -> Response:
+        headers = {"Command-Id": call.command_id, **call.preferences.applied}
+        try:
+            if call.preferences.respond_async:
+                return await self._post(call, headers)
+            answer = await self._caller.call(
+                call.operation,
+                call.body,
+                command_id=call.command_id,
+                deadline=_deadline(call),
+                actor=call.actor,
+            )
+        except BusError as error:
+            return envelope_response(bus_failure(error, call), headers)
+        return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
+
+    async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
+        await self._caller.post(
+            call.operation, call.body, command_id=call.command_id, deadline=_deadline(call), actor=call.actor
+        )
+        envelope = Success(
+            message=f"{call.operation.name} was taken; its result event will tell what became of it",
+            statusCode=202,
+            data=Accepted(command_id=call.command_id),
+        )
+        return Response(encode(envelope), 202, headers, JSON)
+
+
+def _deadline(call: Call) -> Milliseconds:
+    return now() + call.timeout_ms

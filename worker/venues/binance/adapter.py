@@ -1,0 +1,185 @@
+"""One Binance account behind the venue seam."""
+
+import asyncio
+from decimal import Decimal
+from itertools import chain
+
+from schemas.replies import LedgerEntry, Position
+from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
+from worker.venues import shape
+from worker.venues.binance import terms as market_terms
+from worker.venues.binance.brackets import Brackets
+from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
+from worker.venues.binance.income import RECENT, Income, IncomeType, entry_of
+from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
+from worker.venues.binance.positions import amount_of, position_of, side_of, state_of, terms_of
+from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
+from worker.venues.markets import Markets
+from worker.venues.seam import (
+    Capability,
+    Echo,
+    History,
+    HistoryQuery,
+    Market,
+    OpenPositions,
+    PortfolioMargin,
+    SymbolState,
+    Terms,
+)
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
+"""Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
+
+_ALWAYS = frozenset({Capability.LEVERAGE, Capability.POSITIONS, Capability.FUNDING_HISTORY, Capability.REALIZED_PNL})
+
+
+def capabilities(account: Account) -> frozenset[Capability]:
+    """What Binance lets an account of this type do. Margin mode: PAPI has no endpoint for it, all is cross."""
+    return _ALWAYS | {Capability.PORTFOLIO_MARGIN if account.portfolio_margin else Capability.MARGIN_MODE}
+
+
+class BinanceAdapter:
+    """A standard account (fapi and dapi) or a Portfolio Margin account (papi only)."""
+
+    exchange = "binance"
+
+    def __init__(self, account: Account, transport: Calls, markets: Markets) -> None:
+        self._account_id = account.id
+        self._transport = transport
+        self._markets = markets
+        self._brackets = Brackets(transport)
+        self._all = PORTFOLIO if account.portfolio_margin else STANDARD
+        self.capabilities = capabilities(account)
+        self.portfolio_margin: PortfolioMargin | None = (
+            BinancePortfolioMargin(transport, markets.linear_settles) if account.portfolio_margin else None
+        )
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
+        return self._markets.find(symbol, market_type)
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Changes nothing."""
+        await market_terms.check_leverage(self._brackets, self._endpoints(market), market, leverage)
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        """Set the leverage of a market and nothing else."""
+        return await market_terms.set_leverage(self._transport, self._endpoints(market), market, leverage)
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        """Switch the margin mode of a market and nothing else.
+
+        Raises NotSupported for a Portfolio Margin account before any call, and PreconditionFailed that says which
+        position to close or that orders are open.
+        """
+        try:
+            return await market_terms.set_margin_mode(self._transport, self._endpoints(market), market, mode)
+        except PreconditionFailed as refusal:
+            if refusal.venue_code not in (HAS_ORDERS, HOLDS_POSITION):
+                raise
+            raise await self._naming(refusal, market, mode) from None
+
+    async def terms(self, market: Market) -> Terms:
+        """Leverage and margin mode now, with or without a position."""
+        return await market_terms.read_terms(self._transport, self._endpoints(market), market)
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        """Terms and position of a market; both legs of a hedged one are summed."""
+        endpoints = self._endpoints(market)
+        if endpoints.symbol_config is None:
+            rows = await market_terms.read_positions(self._transport, endpoints, market)
+            if not rows:
+                raise Ambiguous(f"Binance's answer has no row for {market.id}")
+            terms = terms_of(rows[0])
+        else:
+            terms, rows = await asyncio.gather(
+                self.terms(market), market_terms.read_positions(self._transport, endpoints, market)
+            )
+        return state_of([row for row in rows if amount_of(row)], market, terms)
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        """All open positions, those of a market type, or those of one market."""
+        asked = self._all if market is None else (self._endpoints(market),)
+        parts = await asyncio.gather(*(self._open_in(endpoints, market_type, market) for endpoints in asked))
+        return OpenPositions(tuple(chain.from_iterable(parts)), tuple(endpoints.coverage for endpoints in asked))
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
+        if query.market_type is MarketType.FUTURE:
+            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
+        return await self._history(IncomeType.FUNDING_FEE, query)
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        """Realized profits and losses, gross of fees."""
+        return await self._history(IncomeType.REALIZED_PNL, query)
+
+    def _endpoints(self, market: Market) -> Endpoints:
+        return next(endpoints for endpoints in self._all if endpoints.inverse is market.inverse)
+
+    async def _open_in(
+        self, endpoints: Endpoints, market_type: MarketType | None, only: Market | None
+    ) -> list[Position]:
+        terms, rows = await asyncio.gather(
+            market_terms.read_all_terms(self._transport, endpoints, only),
+            market_terms.read_positions(self._transport, endpoints, only),
+        )
+        found = [(row, self._listed(row, endpoints)) for row in rows if amount_of(row)]
+        return [
+            position_of(row, market, terms.get(market.id) or terms_of(row), self._account_id)
+            for row, market in found
+            if market_type in (None, market.type)
+        ]
+
+    def _listed(self, row: Row, endpoints: Endpoints) -> Market:
+        market_id = shape.text(row, "symbol")
+        if market := self._markets.by_id(market_id, inverse=endpoints.inverse):
+            return market
+        # leaving it out would be a lie: it is an open position
+        raise Ambiguous(f"Binance names a position in {market_id}, which is not among its loaded markets", raw=row)
+
+    async def _naming(self, refusal: PreconditionFailed, market: Market, mode: MarginMode) -> PreconditionFailed:
+        """The same refusal in words that say what to do."""
+        in_the_way = await self._in_the_way(market, refusal)
+        return PreconditionFailed(
+            f"{market.symbol} has {in_the_way} before switching its margin mode to {mode}",
+            venue_code=refusal.venue_code,
+            raw=refusal.raw,
+            details={"symbol": market.symbol},
+        )
+
+    async def _in_the_way(self, market: Market, refusal: PreconditionFailed) -> str:
+        """What must be done away with first. The position is named if it can be read; that it is there is sure."""
+        if refusal.venue_code == HAS_ORDERS:
+            return "open orders; cancel them"
+        try:
+            rows = await market_terms.read_positions(self._transport, self._endpoints(market), market)
+            held = [f"{side_of(amount)} {abs(amount).normalize():f}" for row in rows if (amount := amount_of(row))]
+        except VenueError:
+            held = []
+        return f"an open position ({' and '.join(held)}); close it" if held else "an open position; close it"
+
+    async def _history(self, kind: IncomeType, query: HistoryQuery) -> History:
+        asked = self._all if query.market is None else (self._endpoints(query.market),)
+        parts = await asyncio.gather(*(self._income(kind, endpoints, query).history(query) for endpoints in asked))
+        entries = sorted(chain.from_iterable(part.entries for part in parts), key=lambda entry: entry.timestamp)
+        if query.limit is not None:
+            entries = entries[: query.limit] if query.since is not None else entries[-query.limit :]
+        return History(tuple(entries), max(part.complete_from for part in parts))
+
+    def _income(self, kind: IncomeType, endpoints: Endpoints, query: HistoryQuery) -> Income:
+        def entry(row: Row) -> LedgerEntry | None:
+            market_id = str(row.get("symbol") or "")
+            market = self._markets.by_id(market_id, inverse=endpoints.inverse)
+            wanted = (market.type if market else _type_of_delisted(market_id)) is query.market_type
+            return entry_of(row, market.symbol if market else market_id or None) if wanted else None
+
+        market_id = query.market.id if query.market else None
+        return Income(self._transport, endpoints, kind, market_id, entry)
+
+
+def _type_of_delisted(market_id: str) -> MarketType:
+    """Binance ends the ids of delivery futures with their date, BTCUSDT_261225."""
+    return MarketType.FUTURE if market_id.rpartition("_")[2].isdecimal() else MarketType.SWAP

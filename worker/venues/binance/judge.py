@@ -1,0 +1,64 @@
+"""What an answer of Binance means: by its 503 message, else by its code, else by its HTTP status."""
+
+import re
+import time
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.venues.binance.codes import CODES, SERVER_ERROR, STATUSES, UNAVAILABLE, Meaning
+from worker.venues.errors import Throttled, VenueError
+from worker.venues.transport import Answer
+
+_BANNED_UNTIL = re.compile(r"until (\d{13})")
+
+
+def judge(answer: Answer) -> VenueError | None:
+    """The error in an answer; None where the tables say nothing, as for a success.
+
+    Binance's codes are negative; a positive one, such as the 200 of marginType, is no error in itself.
+    """
+    code = _code(answer.body)
+    if answer.status < 400 and code is None:
+        return None
+    meaning = _meaning(answer, code)
+    if meaning is None:
+        return None
+    facts: dict[str, Any] = {"venue_code": None if code is None else str(code), "raw": answer.body}
+    if issubclass(meaning.error, Throttled):
+        facts["retry_after"] = retry_after(answer)
+    return meaning.error(_words(answer, code, meaning), **facts)
+
+
+def retry_after(answer: Answer) -> Milliseconds | None:
+    """How long to wait: by the header, which counts seconds, or by the end of a ban in the message."""
+    header = answer.header("retry-after")
+    if header and header.isdecimal():
+        return int(header) * 1_000
+    if until := _BANNED_UNTIL.search(answer.text):
+        return max(0, int(until[1]) - time.time_ns() // 1_000_000)
+    return None
+
+
+def _code(body: Any) -> int | None:
+    code = body.get("code") if isinstance(body, dict) else None
+    return code if isinstance(code, int) and code < 0 else None
+
+
+def _message(answer: Answer) -> str:
+    message = answer.body.get("msg") if isinstance(answer.body, dict) else answer.text
+    return message if isinstance(message, str) else ""
+
+
+def _meaning(answer: Answer, code: int | None) -> Meaning | None:
+    if answer.status == 503 and (meaning := UNAVAILABLE.get(_message(answer))):
+        return meaning
+    family = answer.path.lstrip("/").partition("/")[0]
+    if code is not None and (meaning := CODES.get((family, code))):
+        return meaning
+    return SERVER_ERROR if answer.status >= 500 else STATUSES.get(answer.status)
+
+
+def _words(answer: Answer, code: int | None, meaning: Meaning) -> str:
+    if code is None:
+        return f"Binance answered with HTTP {answer.status}: {meaning.advice}"
+    return f"Binance says {_message(answer)!r} ({code}): {meaning.advice}"

@@ -1,0 +1,104 @@
+"""Binance's position rows in our terms.
+
+Fields: https://developers.binance.com, Position Information V3 (fapi), Position Information (dapi), Query UM and CM
+Position Information (papi). `positionAmt` and `notional` are negative for shorts; `unRealizedProfit` and margins are in
+settle currency.
+"""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from schemas.base import utc_text
+from schemas.replies import Position
+from schemas.requests import MarginMode
+from worker.venues import shape
+from worker.venues.errors import Ambiguous
+from worker.venues.seam import Market, SymbolState, Terms
+from worker.venues.shape import Row
+
+USD_STABLECOINS = frozenset({"USDT", "USDC", "BUSD", "FDUSD", "USD1", "BFUSD"})
+CENT, SATOSHI = Decimal("0.01"), Decimal("0.00000001")
+MARGIN_MODES = {
+    "CROSSED": MarginMode.CROSS,
+    "cross": MarginMode.CROSS,
+    "ISOLATED": MarginMode.ISOLATED,
+    "isolated": MarginMode.ISOLATED,
+}
+
+
+def terms_of(row: Row) -> Terms:
+    """Leverage and margin mode in a row. Rows of a Portfolio Margin account name no mode, for all is cross."""
+    spelling = row.get("marginType", "CROSSED")
+    if spelling not in MARGIN_MODES:
+        raise Ambiguous("the field marginType of the venue's answer is unreadable", raw=row)
+    return Terms(shape.decimal(row, "leverage"), MARGIN_MODES[spelling], raw=row)
+
+
+def amount_of(row: Row) -> Decimal:
+    """Contracts, negative for a short position."""
+    return shape.decimal(row, "positionAmt")
+
+
+def side_of(amount: Decimal) -> str:
+    """The side of an open position."""
+    return "long" if amount > 0 else "short"
+
+
+def notional_of(row: Row, market: Market) -> Decimal:
+    """The value of a position in quote currency, always positive."""
+    if market.inverse:
+        return abs(amount_of(row)) * market.contract_size
+    return abs(shape.decimal(row, "notional"))
+
+
+def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Position:
+    """An open position."""
+    amount, mark = amount_of(row), shape.decimal(row, "markPrice")
+    notional, profit = notional_of(row, market), shape.decimal(row, "unRealizedProfit")
+    changed = shape.milliseconds(row, "updateTime")
+    # every field was read from a checked row just now, so validating again would only cost time
+    return Position.model_construct(
+        symbol=market.symbol,
+        side=side_of(amount),
+        contracts=abs(amount),
+        contract_size=market.contract_size,
+        entry_price=shape.decimal(row, "entryPrice"),
+        mark_price=mark or None,
+        notional=notional,
+        leverage=terms.leverage,
+        unrealized_pnl=profit,
+        percentage=_percentage(profit * mark if market.inverse else profit, notional),
+        margin_mode=terms.margin_mode,
+        liquidation_price=shape.decimal(row, "liquidationPrice") or None,
+        collateral=_collateral(row, market, terms, notional / mark if market.inverse and mark else notional),
+        timestamp=changed or None,
+        datetime=utc_text(changed) if changed else None,
+        exchange="binance",
+        exchange_account_id=account_id,
+    )
+
+
+def state_of(open_rows: list[Row], market: Market, terms: Terms) -> SymbolState:
+    """Terms and position of a market; both legs of a hedged one are summed."""
+    sides = {side_of(amount_of(row)) for row in open_rows}
+    return SymbolState(
+        terms=terms,
+        side=None if not sides else "both" if len(sides) > 1 else sides.pop(),
+        size=sum((abs(amount_of(row)) for row in open_rows), Decimal(0)),
+        notional=sum((notional_of(row, market) for row in open_rows), Decimal(0)),
+        unrealized_pnl=sum((shape.decimal(row, "unRealizedProfit") for row in open_rows), Decimal(0)),
+    )
+
+
+def _percentage(profit: Decimal, notional: Decimal) -> Decimal | None:
+    """Profit over notional in percent, both in quote currency."""
+    return (profit / notional * 100).quantize(CENT, ROUND_HALF_EVEN) if notional else None
+
+
+def _collateral(row: Row, market: Market, terms: Terms, notional_settle: Decimal) -> Decimal:
+    if terms.margin_mode is MarginMode.ISOLATED:
+        held = shape.decimal(row, "isolatedMargin")
+    elif "positionInitialMargin" in row:
+        held = shape.decimal(row, "positionInitialMargin")
+    else:
+        held = notional_settle / terms.leverage
+    return held.quantize(CENT if market.settle in USD_STABLECOINS else SATOSHI, ROUND_HALF_EVEN)

@@ -1,0 +1,35 @@
+"""Binance at one address: its markets, and adapters for its accounts."""
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues.binance.adapter import BinanceAdapter
+from worker.venues.binance.connection import without_keys
+from worker.venues.connections import VenueConnections
+from worker.venues.markets import Markets
+
+LOAD_TIMEOUT_MS: Milliseconds = 15_000
+"""The list of markets is some megabytes long; it may take longer than a request of an account."""
+
+
+class BinanceVenue:
+    """Makes adapters that share markets, session and TLS context. `load` first."""
+
+    def __init__(
+        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+    ) -> None:
+        self._base_url = base_url
+        self._public = without_keys(connections, base_url, timeout_ms)
+        self._markets: Markets | None = None
+
+    async def load(self) -> None:
+        """Load or reload the markets, without any key. Raises VenueError."""
+        self._markets = Markets.from_ccxt(await self._public.load_markets(LOAD_TIMEOUT_MS))
+
+    def adapter(self, account: Account) -> BinanceAdapter:
+        """The adapter of an account at this address."""
+        if self._markets is None:
+            raise RuntimeError("load() must have succeeded before adapters can be made")
+        if account.base_url != self._base_url:
+            raise ValueError(f"{account.id} belongs to another address than this venue")
+        transport = self._public.for_account(account.api_key.get_secret_value(), account.secret.get_secret_value())
+        return BinanceAdapter(account, transport, self._markets)
