@@ -6,13 +6,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import pytest
 
 from tests.processes import family, gone
 from worker.settings import Settings
@@ -80,13 +79,9 @@ def new_settings(state: Path) -> Settings:
     return Settings(state=state, port=free_port(), amqp_url=None)
 
 
-def files_under(folder: Path) -> Mapping[Path, int]:
+def files_under(folder: Path) -> set[Path]:
     skipped = {".git", ".venv", "__pycache__", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis"}
-    return {
-        file: file.stat().st_mtime_ns
-        for file in folder.rglob("*")
-        if file.is_file() and not skipped.intersection(file.parts)
-    }
+    return {file for file in folder.rglob("*") if not skipped.intersection(file.parts)}
 
 
 async def test_up_serves_says_how_to_try_it_and_leaves_nothing_behind_on_ctrl_c(tmp_path: Path) -> None:
@@ -193,12 +188,11 @@ async def test_without_a_broker_up_says_what_to_do_and_ends(tmp_path: Path) -> N
     assert "Traceback" not in running.output
 
 
-@pytest.mark.parametrize("text", ["{", '{"accounts": 1}'])
-async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path, text: str) -> None:
+async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:
     registry = tmp_path / "accounts.toml"
-    registry.write_text(text)
+    registry.write_text("{")
     async with up(new_settings(tmp_path / "state"), PERPS_DMA_ACCOUNTS=str(registry)) as running:
         assert await running.ends() == 1
-    assert "worker ended before it was ready" in running.output
-    assert str(registry) in running.output
-    assert "Traceback" not in running.output.split("worker ended")[0]
+    assert "worker ended before it was ready (exit code 1)" in running.output
+    assert f"the account registry {registry} can't be read" in running.output
+    assert "Traceback" not in running.output

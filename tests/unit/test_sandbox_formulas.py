@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -91,10 +92,10 @@ def test_cross_positions_of_one_asset_share_its_wallet_and_an_isolated_one_keeps
     account.terms["ETHUSDT"] = Terms(margin_type=MarginType.ISOLATED)
     account.positions["ETHUSDT"][PositionSide.BOTH].isolated_wallet = Decimal(300)
     isolated = risk_of(account, LINEAR).liquidation_price
-    eth = CONTRACTS["ETHUSDT"]
-    assert shared - alone == (200 + Leg(eth, Decimal(2), Decimal(3300)).maintenance_margin) / Decimal("0.0498")
-    assert isolated - alone == 300 / Decimal("0.0498")
-    assert risk_of(account, eth).isolated_margin == 100
+    loss, maintenance_margin, per_dollar = 200, 32, Decimal("0.0498")
+    assert round((shared - alone) * per_dollar, 12) == loss + maintenance_margin
+    assert round((isolated - alone) * per_dollar, 12) == 300
+    assert risk_of(account, CONTRACTS["ETHUSDT"]).isolated_margin == 300 - loss
 
 
 def test_legs_of_a_hedged_contract_are_liquidated_together() -> None:
@@ -107,7 +108,7 @@ def test_legs_of_a_hedged_contract_are_liquidated_together() -> None:
 
 @pytest.mark.parametrize("ladder", LADDERS)
 def test_the_maintenance_margin_is_continuous_where_brackets_meet(ladder: tuple[brackets.Bracket, ...]) -> None:
-    for lower, upper in zip(ladder, ladder[1:], strict=False):
+    for lower, upper in pairwise(ladder):
         assert lower.cap == upper.floor
         assert lower.cap * lower.ratio - lower.cum == upper.floor * upper.ratio - upper.cum
 

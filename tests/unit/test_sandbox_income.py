@@ -16,7 +16,7 @@ UM = um_income(NOW, "BTCUSDT_261225")
 CM = cm_income(NOW)
 
 
-def ask(rules: IncomeRules, rows: tuple[Income, ...] = UM, **parameters: object) -> list[Income]:
+def ask(rules: IncomeRules, rows: tuple[Income, ...] = UM, /, **parameters: object) -> list[Income]:
     return list(select(rows, Parameters({name: str(value) for name, value in parameters.items()}), rules, NOW))
 
 

@@ -47,11 +47,3 @@ def test_who_ignores_the_warnings_is_banned_beyond_the_minute() -> None:
     assert over_limit(meter, START + 1).banned_until == START + 1 + BAN
     assert over_limit(meter, START + MINUTE).banned_until == START + 1 + BAN
     assert meter.charge("here", 1, START + 1 + BAN) == 1
-
-
-def test_forgetting_lifts_a_ban() -> None:
-    meter = WeightMeter(limit=0)
-    for _ in range(IGNORED_WARNINGS + 1):
-        over_limit(meter, START)
-    meter.forget()
-    assert over_limit(meter, START).banned_until is None

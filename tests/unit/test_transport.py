@@ -34,9 +34,7 @@ async def wired() -> AsyncIterator[Wired]:
 
 
 def _transport(connections: VenueConnections, url: str, timeout_ms: int = 2_000) -> BinanceTransport:
-    transport = without_keys(connections, url, timeout_ms).for_account(KEY, SECRET)
-    assert isinstance(transport, BinanceTransport)
-    return transport
+    return without_keys(connections, url, timeout_ms).for_account(KEY, SECRET)
 
 
 def _unused_port() -> int:

@@ -51,10 +51,6 @@ class WeightMeter:
             raise self._refusal(spending, now)
         return spending.used
 
-    def forget(self) -> None:
-        """Forget what was spent and lift every ban."""
-        self._spending.clear()
-
     def _of(self, address: str, now: Milliseconds) -> _Spending:
         minute = now // MINUTE
         spending = self._spending.setdefault(address, _Spending(minute))

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.requests import MarketType
-from worker.venues.errors import UnknownSymbol
+from worker.venues.errors import Ambiguous, UnknownSymbol
 from worker.venues.seam import Market
 
 
@@ -40,9 +40,15 @@ class Markets:
         """Currencies in which linear markets settle."""
 
     @classmethod
-    def from_ccxt(cls, raw: Mapping[str, Mapping[str, Any]]) -> "Markets":
-        """The swaps and futures among ccxt's markets."""
-        return cls(market_of(row) for row in raw.values() if row["type"] in frozenset(MarketType))
+    def from_ccxt(cls, raw: Iterable[Mapping[str, Any]]) -> "Markets":
+        """The swaps and futures among ccxt's markets. Raises Ambiguous if there are none, or one is beyond use."""
+        try:
+            markets = cls(market_of(row) for row in raw if row["type"] in frozenset(MarketType))
+        except (KeyError, ArithmeticError) as error:
+            raise Ambiguous(f"the venue's list of markets can't be read ({type(error).__name__})") from error
+        if not len(markets):
+            raise Ambiguous("the venue lists no markets")
+        return markets
 
     def __len__(self) -> int:
         return len(self._by_symbol)

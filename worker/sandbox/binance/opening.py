@@ -11,6 +11,7 @@ from worker.sandbox.binance.contracts import Contract, Exchange
 from worker.sandbox.binance.figures import quantity
 from worker.sandbox.binance.seeded_income import cm_income, um_income
 from worker.sandbox.binance.seeds import SeedAccount, SeedPosition
+from worker.sandbox.clock import MINUTE
 from worker.sandbox.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "_CURRENT"
@@ -83,8 +84,8 @@ def _position(contract: Contract, side: PositionSide) -> SeedPosition:
 
 
 def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
-    """An account as its seed describes it."""
-    now = exchange.clock.now()
+    """An account as its seed describes it. Accounts opened in the same minute share their (immutable) income."""
+    now = exchange.clock.now() // MINUTE * MINUTE
     state = AccountState(
         id=seed.id,
         portfolio_margin=seed.portfolio_margin,

@@ -6,6 +6,7 @@ row has a lower id. Funding of all symbols falls due in the same millisecond, so
 
 from collections.abc import Iterator
 from decimal import Decimal
+from functools import lru_cache
 from itertools import count
 from typing import NamedTuple
 
@@ -51,6 +52,7 @@ PROFIT_EVERY = 36 * HOUR
 DELIVERY_PROFIT_EVERY = 21 * DAY
 
 
+@lru_cache(maxsize=4)
 def um_income(now: Milliseconds, delivery: str) -> tuple[Income, ...]:
     """USDⓈ-M income of nearly three months, in ascending order. `delivery` is a delivery contract's symbol."""
     rows = [
@@ -62,6 +64,7 @@ def um_income(now: Milliseconds, delivery: str) -> tuple[Income, ...]:
     return _ascending(rows)
 
 
+@lru_cache(maxsize=4)
 def cm_income(now: Milliseconds) -> tuple[Income, ...]:
     """COIN-M income of more than a year, in ascending order."""
     return _ascending([*_funding(now, CM_DAYS * DAY, CM_FUNDED, NEWEST_COIN_FUNDING_ID), *_coin_profits(now)])

@@ -23,7 +23,7 @@ class BinanceVenue:
 
     async def load(self) -> None:
         """Load or reload the markets, without any key. Raises VenueError."""
-        self._markets = Markets.from_ccxt(await self._public.load_markets(LOAD_TIMEOUT_MS))
+        self._markets = Markets.from_ccxt(await self._public.markets(LOAD_TIMEOUT_MS))
 
     def adapter(self, account: Account) -> BinanceAdapter:
         """The adapter of an account at this address."""

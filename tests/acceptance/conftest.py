@@ -1,0 +1,126 @@
+"""A running `up`, started once, as a new user starts it; and people and programs in front of it."""
+
+import asyncio
+import json
+import os
+import socket
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.strategy import Strategy
+
+READY_S = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What a command printed, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunningUp:
+    """How to reach it."""
+
+    state: Path
+    http: str
+    amqp: str
+    sandbox: str
+    environment: dict[str, str]
+
+    async def cli(self, *arguments: str) -> Ended:
+        """Run `perps-dma` against it."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "worker.cli", *arguments),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            env=self.environment,
+        )
+        out, err = await process.communicate()
+        return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningUp]:
+    """`perps-dma up` in a state folder and on a port of its own."""
+    state, port = tmp_path_factory.mktemp("up") / "state", _free_port()
+    environment = {**os.environ, "PERPS_DMA_STATE": str(state), "PERPS_DMA_PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "worker.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(READY_S):
+            while not (line := await process.stdout.readline()).startswith(b"ready"):
+                assert line, "up ended before it was ready"
+        told = json.loads((state / "up.json").read_text())
+        venues = json.loads((state / "sandbox.json").read_text())["venues"]
+        yield RunningUp(state, told["http"], told["amqp"], venues["binance"]["control_url"], environment)
+    finally:
+        process.terminate()
+        assert await process.wait() == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Venue:
+    """The control side of the sandbox venue."""
+
+    client: httpx.AsyncClient
+
+    async def misbehave(self, **fault: Any) -> None:
+        """Plan a fault."""
+        (await self.client.post("faults", json=fault)).raise_for_status()
+
+    async def requests(self) -> list[tuple[str, str]]:
+        """Method and path of what it received since the test began."""
+        rows = (await self.client.get("requests")).json()["requests"]
+        return [(row["method"], row["path"]) for row in rows]
+
+    async def changes(self) -> list[str]:
+        """The paths of the requests that could change something."""
+        return [path for method, path in await self.requests() if method == "POST"]
+
+
+@pytest.fixture
+async def venue(running_up: RunningUp) -> AsyncIterator[Venue]:
+    """The sandbox as seeded, with an empty journal."""
+    async with httpx.AsyncClient(base_url=f"{running_up.sandbox}/") as client:
+        (await client.post("reset")).raise_for_status()
+        yield Venue(client)
+        (await client.delete("faults")).raise_for_status()
+
+
+@pytest.fixture(scope="session")
+async def trader_token(running_up: RunningUp) -> str:
+    """What `perps-dma token` prints."""
+    return (await running_up.cli("token", "--role", "trader")).out.strip()
+
+
+@pytest.fixture
+async def trader(running_up: RunningUp, trader_token: str, venue: Venue) -> AsyncIterator[httpx.AsyncClient]:
+    """An HTTP client with a trader's token."""
+    headers = {"Authorization": f"Bearer {trader_token}"}
+    async with httpx.AsyncClient(base_url=running_up.http, headers=headers, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture
+async def strategy(running_up: RunningUp, venue: Venue) -> AsyncIterator[Strategy]:
+    """A strategy engine on bare aio-pika."""
+    async with Strategy.connected(running_up.amqp) as engine:
+        yield engine
