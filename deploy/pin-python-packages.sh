@@ -7,7 +7,7 @@ scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 "$(dirname "$0")/make-venv.sh" "$1" "$scratch/venv"
 python=$scratch/venv/bin/python
-"$python" -m pip install --quiet --upgrade pip setuptools
+"$python" -m pip install --quiet --upgrade setuptools
 "$python" -m pip install --quiet --no-build-isolation --editable '.[dev]'
 {
     echo '# Every package, at the version the project is tested with. `make constraints` renews this file.'

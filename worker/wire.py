@@ -41,14 +41,14 @@ class DeadLetter:
 
 
 def _digits(value: Decimal) -> str:
-    """A number as the documentation writes it: every digit that counts, and .00 behind a round amount of money."""
+    """A number as the documentation writes it: all digits that count, and not the zeros behind the second decimal."""
     if not value:
         return "0"
     text = format(value, "f")
-    if "." not in text:
+    point = text.find(".")
+    if point < 0:
         return text
-    text = text.rstrip("0")
-    return text + "00" if text.endswith(".") else text
+    return text[: max(len(text.rstrip("0")), point + 3)]
 
 
 def _encode_unknown(value: Any) -> Any:

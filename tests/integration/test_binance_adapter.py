@@ -516,7 +516,7 @@ class TestTheVenueAtItsWorst:
             ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
             ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
             ({"fault": "status", "status": 503, "body": UNKNOWN_OUTCOME}, Ambiguous),
-            ({"fault": "status", "status": 503, "body": "Service Unavailable."}, Throttled),
+            ({"fault": "status", "status": 503, "body": "Service Unavailable."}, Ambiguous),
             ({"fault": "status", "status": 503, "code": -1008, "msg": "Server is busy."}, Throttled),
             ({"fault": "status", "status": 429, "code": -1003, "msg": "Too many.", "retry_after": 3}, Throttled),
             ({"fault": "status", "status": 418, "code": -1003, "msg": "Banned.", "retry_after": 60}, Throttled),

@@ -83,9 +83,9 @@ async def test_commands_of_one_account_run_in_the_order_of_the_queue(strategy: S
 
 
 BAD_BODIES = {
-    "no JSON": (b"{", "Invalid JSON"),
+    "no JSON": (b"{", "body is not valid JSON"),
     "not an object": (b"[]", "body"),
-    "no leverage": (b'{"exchange_account_id": "a", "symbol": "b"}', "leverage: Field required"),
+    "no leverage": (b'{"exchange_account_id": "a", "symbol": "b"}', "leverage is required"),
     "leverage as text": (b'{"exchange_account_id": "a", "symbol": "b", "leverage": "10"}', "must be a number"),
     "leverage zero": (b'{"exchange_account_id": "a", "symbol": "b", "leverage": 0}', "greater than 0"),
     "leverage negative": (b'{"exchange_account_id": "a", "symbol": "b", "leverage": -1}', "greater than 0"),

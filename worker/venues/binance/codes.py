@@ -39,10 +39,11 @@ _UNSURE = "Binance itself can't say whether it was carried out"
 _PARAMETER = "Binance does not take this parameter"
 _RISK = "close or reduce positions, or add margin"
 _LIMITED = "Binance limits the leverage of this account"
+_FAILED = "Binance says that it failed"
 
 _EVERYWHERE: dict[int, Meaning] = {
     -1000: Meaning(Ambiguous, _UNSURE),
-    -1001: Meaning(Throttled, _BUSY),
+    -1001: Meaning(Ambiguous, _UNSURE),
     -1002: Meaning(AccessDenied, _KEY),
     -1003: Meaning(Throttled, "too many requests; " + _BUSY),
     -1004: Meaning(Refused, "this address is on the list already"),
@@ -55,7 +56,7 @@ _EVERYWHERE: dict[int, Meaning] = {
     -1013: Meaning(ValueRefused, _PARAMETER),
     -1014: Meaning(NotSupported, "Binance knows no such order"),
     -1015: Meaning(Throttled, "too many orders; " + _BUSY),
-    -1016: Meaning(Throttled, "this service is being shut down; " + _BUSY),
+    -1016: Meaning(Ambiguous, "this service is being shut down; " + _UNSURE),
     -1020: Meaning(NotSupported, "Binance has no such operation"),
     -1021: Meaning(ClockSkewed, "our clock and Binance's differ by more than the window allows"),
     -1022: Meaning(AccessDenied, "the signature is wrong; check the account's secret"),
@@ -180,8 +181,8 @@ SERVER_ERROR = Meaning(Ambiguous, _UNSURE)
 UNAVAILABLE: Mapping[str, Meaning] = MappingProxyType(
     {
         "Unknown error, please check your request or try again later.": Meaning(Ambiguous, _UNSURE),
-        "Service Unavailable.": Meaning(Throttled, _BUSY),
-        "Internal error; unable to process your request. Please try again.": Meaning(Throttled, _BUSY),
+        "Service Unavailable.": Meaning(Ambiguous, _FAILED),
+        "Internal error; unable to process your request. Please try again.": Meaning(Ambiguous, _FAILED),
     }
 )
-"""The three meanings of a 503, told apart by the whole text of its message."""
+"""The three messages of a 503. Binance calls the last two failed; a read-back is cheap, and trusts nobody's word."""
