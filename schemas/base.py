@@ -46,4 +46,4 @@ def utc_text(timestamp: Milliseconds) -> str:
     >>> utc_text(1706745600000)
     '2024-02-01T00:00:00Z'
     """
-    return datetime.fromtimestamp(timestamp // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(timestamp // 1000, UTC).isoformat()[:19]}Z"

@@ -3,6 +3,7 @@
 import logging
 import sys
 
+import orjson
 import structlog
 
 from worker.settings import Settings
@@ -13,34 +14,45 @@ QUIET = ("ccxt", "aiormq", "aio_pika", "asyncio", "uvicorn", "httpx", "httpcore"
 # The variables of a frame can hold keys and signed requests; a traceback names places only.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
+_SHARED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+_TEXT: list[structlog.typing.Processor] = [
+    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+]
+_JSON: list[structlog.typing.Processor] = [
+    structlog.processors.ExceptionRenderer(_NO_LOCALS),
+    structlog.processors.JSONRenderer(serializer=orjson.dumps, default=repr),
+]
+
 
 def configure_logging(settings: Settings, process: str) -> None:
     """Send our logs and those of libraries to standard error, in one form."""
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())
-    shared: list[structlog.typing.Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    renderer: list[structlog.typing.Processor] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if as_text
-        else [structlog.processors.ExceptionRenderer(_NO_LOCALS), structlog.processors.JSONRenderer()]
-    )
+    # A line is logged for every command: past the standard library's logging, it is much cheaper.
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*_SHARED, *(_TEXT if as_text else _JSON)],
         wrapper_class=structlog.make_filtering_bound_logger(settings.log_level),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=(
+            structlog.PrintLoggerFactory(sys.stderr) if as_text else structlog.BytesLoggerFactory(sys.stderr.buffer)
+        ),
         cache_logger_on_first_use=True,
     )
+    _configure_libraries(settings, as_text=as_text)
+    structlog.contextvars.bind_contextvars(process=process)
+
+
+def _configure_libraries(settings: Settings, *, as_text: bool) -> None:
+    renderer = _TEXT if as_text else [*_JSON[:-1], structlog.processors.JSONRenderer()]
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=_SHARED,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
         )
     )
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     for name in QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.contextvars.bind_contextvars(process=process)

@@ -42,13 +42,15 @@ class DeadLetter:
 
 def _digits(value: Decimal) -> str:
     """A number as the documentation writes it: all digits that count, and not the zeros behind the second decimal."""
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
+    if text[-1] != "0":
+        return text
     if not value:
         return "0"
-    text = format(value, "f")
     point = text.find(".")
-    if point < 0:
-        return text
-    return text[: max(len(text.rstrip("0")), point + 3)]
+    return text if point < 0 else text[: max(len(text.rstrip("0")), point + 3)]
 
 
 def _encode_unknown(value: Any) -> Any:

@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
@@ -121,12 +121,13 @@ class RpcClient:
         channels = [_ReplyChannel(await connection.channel(publisher_confirms=confirms)) for confirms in (True, False)]
         for channel in channels:
             await channel.open()
-        client = cls(connection, *channels)
-        watching = asyncio.create_task(client._watch_workers())
-        try:
-            yield client
-        finally:
-            watching.cancel()
+        client, closing = cls(connection, *channels), asyncio.Event()
+        async with asyncio.TaskGroup() as watching:
+            watching.create_task(client._watch_workers(closing))
+            try:
+                yield client
+            finally:
+                closing.set()
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
@@ -191,13 +192,15 @@ class RpcClient:
         if not self._counts[operation.name]:
             raise NoWorker(f"no worker takes {operation.name} at the moment")
 
-    async def _watch_workers(self) -> None:
-        while True:
+    async def _watch_workers(self, closing: asyncio.Event) -> None:
+        while not closing.is_set():
             try:
                 self._counts = await self.consumers()
             except BrokerAway:
                 self._counts = {}
-            await asyncio.sleep(WATCH_INTERVAL_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(WATCH_INTERVAL_S):
+                    await closing.wait()
 
 
 @asynccontextmanager

@@ -114,8 +114,8 @@ class Service:
         # The reply need not wait for the event's confirm; the acknowledgement, which comes last, does.
         await self._outbox.reply(delivery, reply_to(command.id, ending))
         event = result_event(command, ending, calls, self._clock())
-        log.info("done", operation=command.operation.name, outcome=event.data.outcome, attempts=calls.attempts)
         await self._outbox.event(event)
+        log.info("done", operation=command.operation.name, outcome=event.data.outcome, attempts=calls.attempts)
         if handler.moves_terms and calls.sent is not None:
             await self._take_snapshot(command)
 

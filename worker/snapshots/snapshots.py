@@ -19,6 +19,9 @@ from worker.venues.seam import Adapter, OpenPositions
 
 log = structlog.get_logger(__name__)
 
+GATHER_MS: Milliseconds = 100
+"""How long a due snapshot waits for further changes of the account."""
+
 
 @dataclass(slots=True)
 class _AccountSnapshots:
@@ -35,8 +38,8 @@ class _AccountSnapshots:
 class Snapshots:
     """Takes snapshots, one at a time per account.
 
-    Commands that end while a snapshot is still waiting for its turn share it: it is taken after all of them, and
-    costs the venue's limit once.
+    A snapshot is taken a moment after the command that asked for it; commands that end meanwhile share it. It is
+    taken after all of them, and a burst of changes costs the venue's limit, and the reader's attention, once.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class Snapshots:
         await asyncio.shield(known.due)
 
     async def _take(self, account: Account, known: _AccountSnapshots) -> None:
+        await asyncio.sleep(GATHER_MS / 1000)
         async with known.turn:
             known.due, commands, known.commands = None, tuple(known.commands), []
             as_of = self._clock()

@@ -7,7 +7,7 @@ from worker.sandbox.binance.brackets import cap_at
 from worker.sandbox.binance.contracts import Contract, Exchange
 from worker.sandbox.binance.endpoint import contracts_asked
 from worker.sandbox.binance.errors import Refused
-from worker.sandbox.binance.figures import fixed, plain, quantity, some
+from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
 from worker.sandbox.binance.parameters import Parameters
 from worker.sandbox.binance.risk import AccountRisk, PositionRisk
 
@@ -40,11 +40,11 @@ def _linear_v3(risk: PositionRisk) -> dict[str, Any]:
         "symbol": contract.symbol,
         "positionSide": risk.side.value,
         "positionAmt": quantity(risk.amount, contract.quantity_precision),
-        "entryPrice": plain(risk.entry_price),
+        "entryPrice": money(risk.entry_price),
         "breakEvenPrice": plain(risk.break_even_price),
         "markPrice": fixed(contract.mark_price),
         "unRealizedProfit": fixed(risk.unrealized_profit),
-        "liquidationPrice": plain(risk.liquidation_price),
+        "liquidationPrice": money(risk.liquidation_price),
         "isolatedMargin": some(risk.isolated_margin),
         "notional": some(risk.notional),
         "marginAsset": contract.margin_asset,
@@ -84,10 +84,10 @@ def _row(risk: PositionRisk, leverage: int) -> dict[str, Any]:
     return {
         "symbol": risk.contract.symbol,
         "positionAmt": quantity(risk.amount, risk.contract.quantity_precision),
-        "entryPrice": plain(risk.entry_price) if risk.amount else "0.0",
+        "entryPrice": money(risk.entry_price) if risk.amount else "0.0",
         "markPrice": fixed(risk.contract.mark_price),
         "unRealizedProfit": fixed(risk.unrealized_profit),
-        "liquidationPrice": plain(risk.liquidation_price),
+        "liquidationPrice": money(risk.liquidation_price),
         "leverage": str(leverage),
         "positionSide": risk.side.value,
         "updateTime": risk.update_time,

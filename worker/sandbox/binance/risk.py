@@ -66,10 +66,7 @@ class AccountRisk:
             symbol: {side: (position, position.leg) for side, position in sides.items()}
             for symbol, sides in account.positions.items()
         }
-        wallets = {(row[0].contract.margin_asset, row[0].contract.inverse) for row in self._all()}
-        self._cross_balances = {
-            (asset, inverse): self._cross_balance(asset, inverse=inverse) for asset, inverse in wallets
-        }
+        self._cross_balances: dict[tuple[str, bool], Decimal] = {}
 
     def rows(self, contract: Contract, sides: Sequence[PositionSide]) -> list[PositionRisk]:
         """A contract's figures, one row for each of the sides, open or not."""
@@ -103,6 +100,13 @@ class AccountRisk:
         return [(position, leg) for position, leg in pairs if not self._account.is_isolated(position)]
 
     def _cross_balance(self, asset: str, *, inverse: bool) -> Decimal:
+        """Computed for the first row that needs it: most answers are about one of the two wallets."""
+        key = asset, inverse
+        if key not in self._cross_balances:
+            self._cross_balances[key] = self._compute_cross_balance(asset, inverse=inverse)
+        return self._cross_balances[key]
+
+    def _compute_cross_balance(self, asset: str, *, inverse: bool) -> Decimal:
         wallet = self.wallet(asset, inverse=inverse)
         maintenance = sum((leg.maintenance_margin for _, leg in self._cross(self._on(asset, inverse=inverse))), ZERO)
         return wallet.cross_wallet_balance + wallet.cross_unrealized_profit - maintenance
@@ -114,7 +118,7 @@ class AccountRisk:
         if self._account.is_isolated(position):
             return liquidation_price([leg], position.isolated_wallet)
         legs = [other for _, other in self._held[leg.contract.symbol].values()]
-        balance = self._cross_balances[leg.contract.margin_asset, leg.contract.inverse]
+        balance = self._cross_balance(leg.contract.margin_asset, inverse=leg.contract.inverse)
         own = sum((other.unrealized_profit - other.maintenance_margin for other in legs), ZERO)
         return liquidation_price(legs, balance - own)
 

@@ -128,7 +128,7 @@ class BinanceAdapter:
         )
         found = [(row, self._listed(row, endpoints)) for row in rows if amount_of(row)]
         return [
-            position_of(row, market, terms.get(market.id) or terms_of(row), self._account_id)
+            position_of(row, market, terms_of(terms.get(market.id, row)), self._account_id)
             for row, market in found
             if market_type in (None, market.type)
         ]

@@ -55,8 +55,7 @@ def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Posi
     amount, mark = amount_of(row), shape.decimal(row, "markPrice")
     notional, profit = notional_of(row, market), shape.decimal(row, "unRealizedProfit")
     changed = shape.milliseconds(row, "updateTime")
-    # every field was read from a checked row just now, so validating again would only cost time
-    return Position.model_construct(
+    return Position(
         symbol=market.symbol,
         side=side_of(amount),
         contracts=abs(amount),

@@ -1,0 +1,103 @@
+"""`make bench`: what the architecture promises about speed, measured in one run on this machine."""
+
+import secrets
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from os import environ
+from pathlib import Path
+
+import aiohttp
+import uvloop
+
+from schemas import HTTP_PREFIXES
+from tests.benchmarks.bus import bus_against_echo
+from tests.benchmarks.report import Runs, ratios, show_machine, show_ratios, show_samples
+from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
+from worker.bus.private_broker import find_broker
+from worker.child import Child
+from worker.console.display import console
+from worker.settings import Settings
+
+READY_S = 60
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@asynccontextmanager
+async def _service(name: str, settings: Settings, ready: Callable[[], Awaitable[bool]]) -> AsyncIterator[None]:
+    """A command of `perps-dma` as a process of its own, as it runs in production."""
+    assert settings.jwt_secret is not None
+    variables = {
+        "PERPS_DMA_STATE": str(settings.state),
+        "PERPS_DMA_PORT": str(settings.port),
+        "PERPS_DMA_AMQP_URL": str(settings.amqp_url),
+        "PERPS_DMA_JWT_SECRET": settings.jwt_secret.get_secret_value(),
+    }
+    argv = (sys.executable, "-m", "worker.cli", name)
+    child = Child(name, argv, environ | variables, settings.state / "log" / f"{name}.log")
+    await child.start()
+    try:
+        await child.until(ready, READY_S)
+        yield
+    finally:
+        await child.stop(grace_s=20)
+
+
+async def _measure_routes(settings: Settings) -> tuple[Runs, Runs]:
+    base = f"http://{settings.host}:{settings.port}"
+
+    async def listed() -> bool:
+        return settings.sandbox_file.exists()
+
+    async def answers(path: str) -> bool:
+        try:
+            async with aiohttp.ClientSession() as session, session.get(base + path) as response:
+                return response.status == 200
+        except aiohttp.ClientConnectionError:
+            return False
+
+    async with _service("sandbox", settings, listed):
+        venue = await Venue.opened(settings.state)
+        async with (
+            _service("shim", settings, lambda: answers("/healthz")),
+            _service("worker", settings, lambda: answers("/readyz")),
+        ):
+            routes = base + HTTP_PREFIXES[0]
+            console.print("measuring set_leverage over bus and HTTP against ccxt …")
+            leverage = await leverage_routes(settings, venue, routes)
+            console.print("measuring GET /positions against ccxt …")
+            return leverage, await positions_routes(settings, venue, routes)
+
+
+async def main() -> None:
+    """Run all benchmarks and print their tables."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with find_broker(Settings(state=Path(folder))) as broker:
+            show_machine()
+            console.print(f"rabbitmq: {broker.description}")
+            settings = Settings(
+                state=Path(folder),
+                port=_free_port(),
+                amqp_url=broker.url,
+                jwt_secret=secrets.token_hex(32),
+                log_level="warning",
+            )
+            console.print("measuring the way through the bus against a bare echo …")
+            bus = await bus_against_echo(broker.url)
+            leverage, positions = await _measure_routes(settings)
+    console.print()
+    show_samples("(a) bare aio-pika RPC echo, (b) a command's way through the bus, no venue", "at once", bus)
+    show_samples("(b) (c) (d) set_leverage, the sandbox venue's time included", "at once", leverage)
+    show_samples("(e) positions, one call at a time", "positions", positions)
+    show_ratios(ratios(bus, leverage, positions))
+
+
+if __name__ == "__main__":
+    uvloop.run(main())

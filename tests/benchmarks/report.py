@@ -1,0 +1,49 @@
+"""The tables of a run, and its ratios beside their targets."""
+
+import os
+import platform
+from collections.abc import Mapping
+
+from tests.benchmarks.measure import Samples
+from worker.console.display import console, table
+
+Runs = Mapping[int, Mapping[str, Samples]]
+
+
+def show_samples(title: str, unit: str, runs: Runs) -> None:
+    """Median, p99 and rate of every call at every size."""
+    rows = (
+        (size, name, f"{taken.median:.2f}", f"{taken.p99:.2f}", f"{taken.rate:.0f}")
+        for size, calls in runs.items()
+        for name, taken in calls.items()
+    )
+    console.print(table([unit, "call", "median ms", "p99 ms", "per second"], rows, title=title))
+    console.print()
+
+
+def show_ratios(rows: list[tuple[str, float, str, bool]]) -> None:
+    """Each ratio, its target, and whether it was met."""
+    shown = ((name, f"{ratio:.2f}", target, "met" if met else "MISSED") for name, ratio, target, met in rows)
+    console.print(table(["ratio", "measured", "target", ""], shown, title="Ratios, each within this one run"))
+
+
+def show_machine() -> None:
+    """What it ran on."""
+    console.print(
+        f"{os.cpu_count()} cores, Python {platform.python_version()}, {platform.system()} {platform.machine()}"
+    )
+
+
+def ratios(bus: Runs, leverage: Runs, positions: Runs) -> list[tuple[str, float, str, bool]]:
+    """The ratios that matter."""
+    alone, crowd, many = bus[1], bus[128], positions[100]
+    latency = alone["set_leverage"].median / alone["bare echo"].median
+    rate = crowd["set_leverage"].rate / crowd["bare echo"].rate
+    reads = many["GET /positions over HTTP"].median / many["ccxt fetch_positions in process"].median
+    http = leverage[1]["set_leverage over HTTP"].median / leverage[1]["set_leverage over the bus"].median
+    return [
+        ("bus command : bare echo, median at 1", latency, "at most 1.5", latency <= 1.5),
+        ("bus command : bare echo, rate at 128", rate, "at least 0.5", rate >= 0.5),
+        ("100 positions over HTTP : ccxt in process, median", reads, "below 1", reads < 1),
+        ("set_leverage over HTTP : over the bus, median at 1", http, "(no target)", True),
+    ]
