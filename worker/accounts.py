@@ -4,9 +4,10 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
 
 class RegistryError(Exception):
@@ -31,22 +32,62 @@ def _resolve(reference: SecretStr) -> SecretStr:
 Credential = Annotated[SecretStr, AfterValidator(_resolve)]
 
 
+Exchange = Literal["binance", "bybit", "gate", "okx", "hyperliquid"]
+
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "binance": ("api_key", "secret"),
+        "bybit": ("api_key", "secret"),
+        "gate": ("api_key", "secret"),
+        "okx": ("api_key", "secret", "passphrase"),
+        "hyperliquid": ("secret", "account_address"),
+    }
+)
+"""What each venue wants to know of an account. Hyperliquid's `secret` is the private key of the signer."""
+
+
 class Account(BaseModel):
-    """One exchange account. `base_url` is set for sandbox accounts only."""
+    """One exchange account. `base_url` is set for sandbox accounts only.
+
+    On Hyperliquid the signer (an agent wallet, whose private key is the `secret`) acts for `account_address`, which
+    owns the positions, or for `vault_address`, a vault or sub-account of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
-    exchange: Literal["binance"]
+    exchange: Exchange
     portfolio_margin: bool = False
-    api_key: SecretStr
+    margin_mode_scope: Annotated[
+        Literal["account", "symbol"],
+        Field(description="Where a venue changes margin mode for the whole account only, `symbol` refuses that"),
+    ] = "account"
+    api_key: SecretStr | None = None
     secret: SecretStr
+    passphrase: SecretStr | None = None
+    account_address: str | None = None
+    vault_address: str | None = None
     base_url: str | None = None
+
+    def reveal(self, credential: str) -> str:
+        """A credential in the clear, or nothing where the venue has none of the kind."""
+        secret: SecretStr | None = getattr(self, credential)
+        return secret.get_secret_value() if secret else ""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        missing = [name for name in NEEDS[self.exchange] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"an account on {self.exchange} also needs {' and '.join(missing)}")
+        if self.portfolio_margin and self.exchange != "binance":
+            raise ValueError("portfolio_margin is an account type of Binance only")
+        return self
 
 
 class _RegisteredAccount(Account):
-    api_key: Credential
+    api_key: Credential | None = None
     secret: Credential
+    passphrase: Credential | None = None
     base_url: None = None
 
 

@@ -107,8 +107,8 @@ async def call(sandbox: Sandbox, client: str, method: str, account: str | None =
     """Call an official client in a thread: it blocks, and the sandbox lives in our loop."""
     owner = account_of(sandbox, account or ("binance-pm-001" if client == "portfolio" else "binance-perp-001"))
     configuration = ConfigurationRestAPI(
-        api_key=owner.api_key.get_secret_value(),
-        api_secret=owner.secret.get_secret_value(),
+        api_key=owner.reveal("api_key"),
+        api_secret=owner.reveal("secret"),
         base_path=owner.base_url,
         timeout=5_000,
         retries=0,
@@ -222,11 +222,7 @@ def test_every_signed_endpoint_weighs_what_the_official_client_documents() -> No
 
 
 def ccxt_client(account: Account | None, base_url: str) -> Any:
-    keys = (
-        {}
-        if account is None
-        else {"apiKey": account.api_key.get_secret_value(), "secret": account.secret.get_secret_value()}
-    )
+    keys = {} if account is None else {"apiKey": account.reveal("api_key"), "secret": account.reveal("secret")}
     options = {"fetchMarkets": {"types": ["linear", "inverse"]}, "defaultType": "swap", "fetchMargins": False}
     client = ccxt.binance({"enableRateLimit": False, "options": options, **keys})
     client.has["fetchCurrencies"] = False

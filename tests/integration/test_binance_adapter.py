@@ -14,7 +14,6 @@ import pytest
 from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.sandbox.server import Sandbox
-from worker.venues.binance.endpoints import DAY
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import (
     AccessDenied,
@@ -28,6 +27,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.history import DAY
 from worker.venues.registry import Venues
 from worker.venues.seam import Adapter, Capability, HistoryQuery, Market, Terms
 
@@ -536,7 +536,7 @@ class TestTheVenueAtItsWorst:
         assert type(caught.value) is error
         account = stand.account(PERP)
         told = f"{caught.value!r} {vars(caught.value)}"
-        for secret in (account.api_key.get_secret_value(), account.secret.get_secret_value(), "signature=", "http://"):
+        for secret in (account.reveal("api_key"), account.reveal("secret"), "signature=", "http://"):
             assert secret not in told
         if isinstance(caught.value, Throttled) and "retry_after" in fault:
             assert caught.value.retry_after == fault["retry_after"] * 1_000
@@ -574,7 +574,7 @@ class TestTheVenueAtItsWorst:
         account = stand.account(PERP)
         with caplog.at_level(logging.DEBUG):
             await stand.adapter(PERP).positions(SWAP)
-        assert account.api_key.get_secret_value() not in caplog.text
+        assert account.reveal("api_key") not in caplog.text
 
 
 async def test_a_venue_that_lists_no_markets_is_reported(stand: Stand) -> None:

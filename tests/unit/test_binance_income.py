@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from schemas.requests import MarketType
 from worker.venues.binance import income
-from worker.venues.binance.endpoints import DAY, PORTFOLIO, STANDARD, Endpoints
-from worker.venues.binance.income import Income, IncomeType, entry_of, windows
+from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
+from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.errors import Ambiguous
+from worker.venues.history import DAY, windows
 from worker.venues.seam import HistoryQuery
 
 NOW = 1_760_000_000_000

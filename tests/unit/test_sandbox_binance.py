@@ -32,14 +32,15 @@ def send(
     binance: Binance, account: str, method: str, path: str, *, query: str = "", body: str = "", key: str | None = None
 ) -> Answer:
     """Send a request as it stands."""
-    headers = {"X-MBX-APIKEY": account_of(binance, account).api_key.get_secret_value() if key is None else key}
+    headers = {"X-MBX-APIKEY": account_of(binance, account).reveal("api_key") if key is None else key}
     return binance.answer(Received(method, path, query, body, headers, "127.0.0.1"))
 
 
 def signed(binance: Binance, account: str, **parameters: object) -> str:
     parameters.setdefault("timestamp", binance.clock.now())
     query = urlencode(parameters)
-    return f"{query}&signature={signature_of(account_of(binance, account).secret.get_secret_value(), query, '')}"
+    signature = signature_of(account_of(binance, account).reveal("secret"), query, "")
+    return f"{query}&signature={signature}"
 
 
 def ask(binance: Binance, account: str, method: str, path: str, **parameters: object) -> Any:
@@ -56,7 +57,7 @@ def code(binance: Binance, account: str, method: str, path: str, **parameters: o
 
 
 def test_a_request_may_be_signed_in_the_query_in_the_body_or_across_both(binance: Binance) -> None:
-    secret = account_of(binance, PERP).secret.get_secret_value()
+    secret = account_of(binance, PERP).reveal("secret")
     query, body = "symbol=BTCUSDT&leverage=10", f"timestamp={binance.clock.now()}"
     signature = signature_of(secret, query, body)
     across = send(binance, PERP, "POST", LEVERAGE, query=query, body=f"{body}&signature={signature}")

@@ -44,8 +44,8 @@ async def call(sandbox: Sandbox, http: aiohttp.ClientSession, method: str, path:
     """Send a signed request of the first account."""
     account = sandbox.accounts[0]
     query = urlencode({**parameters, "timestamp": time.time_ns() // 1_000_000})
-    signature = signature_of(account.secret.get_secret_value(), query, "")
-    headers = {"X-MBX-APIKEY": account.api_key.get_secret_value()}
+    signature = signature_of(account.reveal("secret"), query, "")
+    headers = {"X-MBX-APIKEY": account.reveal("api_key")}
     async with http.request(method, f"{path}?{query}&signature={signature}", headers=headers) as response:
         return await response.json()
 
@@ -63,9 +63,11 @@ async def leverage_now(sandbox: Sandbox, http: aiohttp.ClientSession) -> int:
 async def test_the_description_holds_what_other_programs_need(sandbox: Sandbox) -> None:
     description = json.loads(json.dumps(sandbox.describe()))
     base_url = sandbox.base_urls["binance"]
-    assert description["venues"] == {"binance": {"base_url": base_url, "control_url": f"{base_url}/sandbox"}}
+    assert description["venues"]["binance"] == {"base_url": base_url, "control_url": f"{base_url}/sandbox"}
     account = description["accounts"][0]
-    assert set(account) == {"id", "exchange", "portfolio_margin", "api_key", "secret", "base_url"}
+    assert set(account) == {
+        *("id", "exchange", "portfolio_margin", "margin_mode_scope", "api_key", "secret", "base_url")
+    }
     assert (account["id"], account["base_url"]) == ("binance-perp-001", base_url)
 
 

@@ -7,13 +7,21 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import pytest
+from pydantic import SecretStr
 
 from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
+from worker.accounts import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, VenueError
 
 KEY, SECRET = "k" * 64, "s" * 64
+
+
+def account(api_key: str = KEY, secret: str = SECRET) -> Account:
+    return Account(id="one", exchange="binance", api_key=SecretStr(api_key), secret=SecretStr(secret))
+
+
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 WANTED = {"symbol": "BTCUSDT", "leverage": 10}
 ECHO = {"symbol": "BTCUSDT", "leverage": 10, "maxNotionalValue": "1000000"}
@@ -34,7 +42,7 @@ async def wired() -> AsyncIterator[Wired]:
 
 
 def _transport(connections: VenueConnections, url: str, timeout_ms: int = 2_000) -> BinanceTransport:
-    return without_keys(connections, url, timeout_ms).for_account(KEY, SECRET)
+    return without_keys(connections, url, timeout_ms).for_account(account())
 
 
 def _unused_port() -> int:
@@ -111,7 +119,9 @@ async def test_a_cancelled_call_stays_cancelled(wired: Wired) -> None:
 
 
 async def test_a_secret_that_cannot_sign_is_refused_before_anything_is_sent(wired: Wired) -> None:
-    transport = without_keys(wired.connections, wired.venue.url, 2_000).for_account(KEY, "PRIVATE KEY" + "x" * 150)
+    transport = without_keys(wired.connections, wired.venue.url, 2_000).for_account(
+        account(secret="PRIVATE KEY" + "x" * 150)
+    )
     with pytest.raises(AccessDenied, match="can't be signed"):
         await transport.call(SET_LEVERAGE, WANTED)
     assert wired.venue.asked == []
@@ -162,7 +172,7 @@ async def test_response_headers_are_shown_to_whoever_counts_limits() -> None:
 
 
 async def test_accounts_share_no_key_and_no_clock(wired: Wired) -> None:
-    other = without_keys(wired.connections, wired.venue.url, 2_000).for_account("other", "secret")
+    other = without_keys(wired.connections, wired.venue.url, 2_000).for_account(account("other", "secret"))
     wired.venue.on(PATH, SKEWED, answers(ECHO))
     wired.venue.on("/fapi/v1/time", answers({"serverTime": 1_000_000}))
     await wired.transport.call(SET_LEVERAGE, WANTED)

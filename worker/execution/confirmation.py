@@ -42,6 +42,7 @@ class Confirmed:
     confirmed_by: ConfirmedBy
     scope: Scope
     raw: Any
+    note: str | None = None
     venue_code: str | None = None
 
 
@@ -59,7 +60,9 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
         try:
             return await _attempt(change, calls)
         except AlreadySo as refusal:
-            return Confirmed(Outcome.UNCHANGED, ConfirmedBy.ECHO, Scope.SYMBOL, refusal.raw, refusal.venue_code)
+            return Confirmed(
+                Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, venue_code=refusal.venue_code
+            )
         except (NotSent, NotConfirmed) as error:
             failures += 1
             await _wait_or_give_up(error, change.retries, failures, calls)
@@ -90,7 +93,7 @@ async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
     except Ambiguous as doubt:
         return await _read_back(change, calls, doubt)
     if change.echoed(echo):
-        return Confirmed(Outcome.APPLIED, ConfirmedBy.ECHO, echo.scope, echo.raw)
+        return Confirmed(Outcome.APPLIED, ConfirmedBy.ECHO, echo.scope, echo.raw, echo.note)
     return await _read_back(change, calls, Ambiguous("the answer does not show the setting", raw=echo.raw), echo)
 
 
@@ -104,8 +107,9 @@ async def _read_back(change: Change, calls: VenueCalls, doubt: Ambiguous, echo: 
             f"{doubt.message}; and reading it back failed: {error}", venue_code=doubt.venue_code, raw=doubt.raw
         ) from error
     if change.shown(terms):
-        scope, raw = (echo.scope, echo.raw) if echo else (Scope.SYMBOL, terms.raw)
-        return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, scope, raw)
+        if echo is None:
+            return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, Scope.SYMBOL, terms.raw)
+        return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, echo.scope, echo.raw, echo.note)
     seen = {"leverage": terms.leverage, "margin_mode": terms.margin_mode}
     raise NotConfirmed(
         f"{doubt.message}; a read-back shows {terms.leverage}x {terms.margin_mode}",

@@ -17,7 +17,7 @@ async def set_leverage(request: SetLeverage, adapter: Adapter, calls: VenueCalls
         send=lambda: adapter.set_leverage(market, request.leverage),
         echoed=lambda echo: echo.leverage == request.leverage,
         read_back=lambda: adapter.terms(market),
-        shown=lambda terms: terms.leverage == request.leverage,
+        shown=lambda terms: terms.all_at(request.leverage),
         retries=SETTER,
     )
     confirmed = await carry_out(change, calls)

@@ -1,11 +1,14 @@
 """Switching between cross and isolated margin."""
 
+from typing import Any
+
 from schemas import Outcome
+from schemas.events import Scope
 from schemas.replies import MarginModeSet
 from schemas.requests import SetMarginMode
 from worker.execution.calls import VenueCalls
 from worker.execution.completion import Done
-from worker.execution.confirmation import Change, carry_out
+from worker.execution.confirmation import Change, Confirmed, carry_out
 from worker.execution.retries import SETTER
 from worker.venues.seam import Adapter
 
@@ -23,14 +26,28 @@ async def set_margin_mode(request: SetMarginMode, adapter: Adapter, calls: Venue
     confirmed = await carry_out(change, calls)
     verb = "is" if confirmed.outcome is Outcome.UNCHANGED else "set to"
     return Done(
-        message=f"Margin mode {verb} {request.margin_mode} for {market.symbol}",
+        message=f"Margin mode {verb} {request.margin_mode} for {market.symbol}{_remarks(confirmed)}",
         data=MarginModeSet(
             exchange=adapter.exchange,
             exchange_account_id=request.exchange_account_id,
             symbol=market.symbol,
             margin_mode=request.margin_mode,
-            result=confirmed.raw if isinstance(confirmed.raw, dict) else {},
+            result=_result(confirmed),
         ),
         applied={"symbol": market.symbol, "margin_mode": request.margin_mode},
         confirmed=confirmed,
     )
+
+
+def _remarks(confirmed: Confirmed) -> str:
+    """What a reader of the message must know: a wider reach than the symbol, another meaning than usual."""
+    scope = "scope: account" if confirmed.scope is Scope.ACCOUNT else None
+    remarks = "; ".join(filter(None, (scope, confirmed.note)))
+    return f" ({remarks})" if remarks else ""
+
+
+def _result(confirmed: Confirmed) -> dict[str, Any]:
+    """The venue's answer, with the scope where it is wider than the symbol."""
+    answer = dict(confirmed.raw) if isinstance(confirmed.raw, dict) else {}
+    scope = {"scope": confirmed.scope.value} if confirmed.scope is Scope.ACCOUNT else {}
+    return answer | scope | ({"note": confirmed.note} if confirmed.note else {})

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from aiohttp import web
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
 
 from schemas.base import Milliseconds
 from worker.accounts import Account
@@ -39,14 +39,8 @@ class ClockSkew(BaseModel):
 
 def describe_account(account: Account) -> dict[str, Any]:
     """An account with its keys in the clear: they open nothing but the sandbox."""
-    return {
-        "id": account.id,
-        "exchange": account.exchange,
-        "portfolio_margin": account.portfolio_margin,
-        "api_key": account.api_key.get_secret_value(),
-        "secret": account.secret.get_secret_value(),
-        "base_url": account.base_url,
-    }
+    facts = account.model_dump(exclude_none=True)
+    return {name: fact.get_secret_value() if isinstance(fact, SecretStr) else fact for name, fact in facts.items()}
 
 
 class Control:

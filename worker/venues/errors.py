@@ -17,6 +17,7 @@ VenueError
 from typing import Any
 
 from schemas.base import Milliseconds
+from schemas.events import Scope
 
 
 class VenueError(Exception):
@@ -65,7 +66,11 @@ class UnknownSymbol(Refused):
 
 
 class AlreadySo(Refused):
-    """There was nothing to change."""
+    """There was nothing to change. `scope` says how far the setting reaches."""
+
+    def __init__(self, message: str, *, scope: Scope = Scope.SYMBOL, **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.scope = scope
 
 
 class Throttled(Refused):

@@ -45,7 +45,8 @@ class Echo:
 
     `leverage` and `margin_mode` hold what the answer itself states about the new setting, and None where it states
     nothing; then only a read-back can confirm the change. `accepted` means that the answer is the
-    venue's documented success for an operation which has no state to read back, such as a collection.
+    venue's documented success for an operation which has no state to read back, such as a collection. `note` tells what
+    the change means on this venue, where that is not what one would expect.
     """
 
     raw: dict[str, Any]
@@ -53,15 +54,24 @@ class Echo:
     margin_mode: MarginMode | None = None
     accepted: bool = False
     scope: Scope = Scope.SYMBOL
+    note: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """Leverage and margin mode of a market, with or without an open position."""
+    """Leverage and margin mode of a market, with or without an open position.
+
+    `sides` holds the leverage of each side where the venue keeps one per side; `leverage` is then the higher one.
+    """
 
     leverage: Decimal
     margin_mode: MarginMode
     raw: Any = field(repr=False, default=None)
+    sides: tuple[Decimal, ...] = ()
+
+    def all_at(self, leverage: Decimal) -> bool:
+        """Whether every side has this leverage."""
+        return all(side == leverage for side in self.sides or (self.leverage,))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ import ccxt
 import orjson
 
 from schemas.base import Milliseconds
+from worker.accounts import Account
 from worker.venues import errors
 from worker.venues.connections import PASSAGE, Passage, VenueConnections
 
@@ -56,6 +58,10 @@ class Answer:
         return next((value for key, value in self.headers.items() if key.lower() == name), None)
 
 
+CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
+"""ccxt's names for what the registry holds. A venue with other credentials overrides `for_account`."""
+
+
 Judge = Callable[[Answer], errors.VenueError | None]
 """What an answer means by the venue's own tables; None when they say nothing."""
 
@@ -80,6 +86,7 @@ class SignedExchange:
     id: str
     apiKey: str  # noqa: N815 - ccxt's name
     secret: str
+    password: str
     judge: Judge
     connections: VenueConnections
     on_json_response = staticmethod(orjson.loads)
@@ -99,7 +106,7 @@ class SignedExchange:
         self, code: int, reason: str, url: str, method: str, headers: Any, text: str, *_: Any
     ) -> str:
         """The text of an answer, without any secret that it may echo."""
-        for secret in (self.apiKey, self.secret):
+        for secret in (self.apiKey, self.secret, self.password):
             if secret:
                 text = text.replace(secret, "***")
         return _SIGNATURE.sub("signature=***", text).strip()
@@ -171,14 +178,15 @@ class Transport(ABC):
         self._timeout_ms = timeout_ms
         exchange.timeout = NEVER_REACHED_MS
 
-    def for_account(self, api_key: str, secret: str) -> Self:
+    def for_account(self, account: Account) -> Self:
         """A transport with keys. It shares all that ccxt holds but the keys and what belongs to them.
 
         A copy costs microseconds and a few kB where a new ccxt instance costs 5 ms and 244 kB.
         """
         twin = copy.copy(self._exchange)
         twin.options = dict(self._exchange.options)
-        twin.apiKey, twin.secret = api_key, secret
+        for attribute, credential in CREDENTIALS.items():
+            setattr(twin, attribute, account.reveal(credential))
         return type(self)(twin, self._timeout_ms)
 
     def now(self) -> Milliseconds:

@@ -11,10 +11,11 @@ from worker.venues import shape
 from worker.venues.binance import terms as market_terms
 from worker.venues.binance.brackets import Brackets
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
-from worker.venues.binance.income import RECENT, Income, IncomeType, entry_of
+from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, side_of, state_of, terms_of
 from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
+from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
     Capability,
@@ -164,10 +165,7 @@ class BinanceAdapter:
     async def _history(self, kind: IncomeType, query: HistoryQuery) -> History:
         asked = self._all if query.market is None else (self._endpoints(query.market),)
         parts = await asyncio.gather(*(self._income(kind, endpoints, query).history(query) for endpoints in asked))
-        entries = sorted(chain.from_iterable(part.entries for part in parts), key=lambda entry: entry.timestamp)
-        if query.limit is not None:
-            entries = entries[: query.limit] if query.since is not None else entries[-query.limit :]
-        return History(tuple(entries), max(part.complete_from for part in parts))
+        return merged(parts, query)
 
     def _income(self, kind: IncomeType, endpoints: Endpoints, query: HistoryQuery) -> Income:
         def entry(row: Row) -> LedgerEntry | None:

@@ -3,9 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
+from worker.venues.history import DAY
 from worker.venues.seam import Market
-
-DAY: Milliseconds = 86_400_000
 
 
 @dataclass(frozen=True, slots=True)

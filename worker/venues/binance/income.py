@@ -4,24 +4,22 @@ Sources: Get Income History (fapi, dapi), Get UM and CM Income History (papi). P
 are included, and `tranId` is unique within one type of income.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues import shape
-from worker.venues.binance.endpoints import DAY, Endpoints
+from worker.venues.binance.endpoints import Endpoints
 from worker.venues.errors import Ambiguous
+from worker.venues.history import Records
 from worker.venues.seam import History, HistoryQuery
 from worker.venues.shape import Row
 from worker.venues.transport import Calls
 
 PAGE = 1_000
 """The most entries one answer holds."""
-
-RECENT: Milliseconds = 7 * DAY
-"""How far back a query reaches that names neither a start nor a number."""
 
 LAUNCH: Milliseconds = 1_567_296_000_000
 """2019-09-01. Binance had no futures before, so no window needs to begin earlier."""
@@ -46,40 +44,8 @@ class Income:
 
     async def history(self, query: HistoryQuery) -> History:
         """The first `limit` entries from `since` on, or without it the newest. Raises VenueError."""
-        now = self.transport.now()
-        kept = self.endpoints.income_kept
-        oldest = LAUNCH if kept is None else now - kept
-        if query.since is not None:
-            begin = max(query.since, oldest)
-            entries = await self._onwards(begin, now, query.limit)
-            return History(entries, query.since if kept is None else begin)
-        if query.limit is not None:
-            return await self._newest(oldest, now, query.limit)
-        return History(await self._all_between(now - RECENT, now), now - RECENT)
-
-    async def _onwards(self, begin: Milliseconds, now: Milliseconds, limit: int | None) -> tuple[LedgerEntry, ...]:
-        entries: list[LedgerEntry] = []
-        for start, end in windows(begin, now, self.endpoints.income_span):
-            async for entry in self._between(start, end):
-                entries.append(entry)
-                if len(entries) == limit:
-                    return tuple(entries)
-        return tuple(entries)
-
-    async def _newest(self, oldest: Milliseconds, now: Milliseconds, limit: int) -> History:
-        """Walk backwards, in windows that grow twofold: seven days hold enough for most, and few need them all."""
-        entries: tuple[LedgerEntry, ...] = ()
-        begin, reach = now + 1, RECENT
-        while len(entries) < limit and begin > oldest:
-            end = begin - 1
-            begin = max(oldest, begin - min(reach, self.endpoints.income_span))
-            entries = await self._all_between(begin, end) + entries
-            reach *= 2
-        newest = entries[-limit:]
-        return History(newest, newest[0].timestamp if len(newest) < len(entries) else begin)
-
-    async def _all_between(self, start: Milliseconds, end: Milliseconds) -> tuple[LedgerEntry, ...]:
-        return tuple([entry async for entry in self._between(start, end)])
+        records = Records(self._between, self.endpoints.income_span, LAUNCH, self.endpoints.income_kept)
+        return await records.history(query, self.transport.now())
 
     async def _between(self, start: Milliseconds, end: Milliseconds) -> AsyncIterator[LedgerEntry]:
         """Every entry of a window once, ascending.
@@ -126,16 +92,6 @@ def entry_of(row: Row, symbol: str | None) -> LedgerEntry:
         datetime=utc_text(timestamp),
         info=row,
     )
-
-
-def windows(begin: Milliseconds, end: Milliseconds, span: Milliseconds) -> Iterator[tuple[Milliseconds, Milliseconds]]:
-    """Consecutive windows of at most `span` from `begin` to `end`, both ends included.
-
-    >>> list(windows(0, 25, 10))
-    [(0, 9), (10, 19), (20, 25)]
-    """
-    for start in range(begin, end + 1, span):
-        yield start, min(start + span - 1, end)
 
 
 def _key(row: Row) -> tuple[object, ...]:

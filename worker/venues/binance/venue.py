@@ -31,5 +31,5 @@ class BinanceVenue:
             raise RuntimeError("load() must have succeeded before adapters can be made")
         if account.base_url != self._base_url:
             raise ValueError(f"{account.id} belongs to another address than this venue")
-        transport = self._public.for_account(account.api_key.get_secret_value(), account.secret.get_secret_value())
+        transport = self._public.for_account(account)
         return BinanceAdapter(account, transport, self._markets)
