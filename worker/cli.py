@@ -44,8 +44,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     import uvloop
 
     from worker.accounts import RegistryError
-    from worker.bootstrap import NotReady
     from worker.bus.connection import CONNECTION_TROUBLE
+    from worker.locations import NotReady
 
     try:
         return uvloop.run(work)
@@ -79,7 +79,7 @@ def worker() -> None:
 @app.command()
 def shim() -> None:
     """Run the HTTP shim, which maps the documented REST API onto the bus."""
-    from worker.bootstrap import run_shim
+    from worker.shim.server import run_shim
     from worker.telemetry import configure_logging
 
     settings = read_settings()
@@ -90,7 +90,7 @@ def shim() -> None:
 @app.command()
 def sandbox() -> None:
     """Run the stand-in venues, and list their addresses and keys in STATE/sandbox.json."""
-    from worker.bootstrap import run_sandbox
+    from worker.sandbox.process import run_sandbox
     from worker.telemetry import configure_logging
 
     settings = read_settings()
@@ -105,8 +105,8 @@ def token(
     hours: Annotated[float, typer.Option(help="How long it is good for.", min=0.001)] = 12,
 ) -> None:
     """Print a token for the HTTP API, and nothing else."""
-    from worker.bootstrap import NotReady, jwt_secret
     from worker.execution.clock import now
+    from worker.locations import NotReady, jwt_secret
     from worker.shim.auth import issue_token
 
     if role not in ROLES:

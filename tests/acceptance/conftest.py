@@ -58,7 +58,7 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningUp]:
     """`perps-dma up` in a state folder and on a port of its own."""
-    state, port = tmp_path_factory.mktemp("up") / "state", _free_port()
+    state, port = tmp_path_factory.mktemp("up") / ".perps-dma", _free_port()
     environment = {**os.environ, "PERPS_DMA_STATE": str(state), "PERPS_DMA_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment

@@ -28,12 +28,22 @@ async def test_send_of_a_bad_request_says_what_is_wrong_and_fails(running_up: Ru
     assert "there are set_leverage" in ended.err
 
 
-async def test_watch_replays_the_past(running_up: RunningUp, strategy: Strategy) -> None:
+async def test_watch_replays_the_past_as_often_as_asked(running_up: RunningUp, strategy: Strategy) -> None:
     command_id = await strategy.publish("set_leverage", json.loads(TO_10X))
     await strategy.event("positions", command_id)
-    ended = await running_up.cli("watch", "--from", "first", "--count", "2", "--json")
-    types = [json.loads(line)["type"] for line in ended.out.splitlines()]
-    assert types == ["perps-dma.result.v1", "perps-dma.positions.v1"]
+    once, again = [await running_up.cli("watch", "--from", "first", "--count", "2", "--json") for _ in range(2)]
+    events = [json.loads(line) for line in once.out.splitlines()]
+    assert len({event["id"] for event in events}) == 2
+    assert {event["specversion"] for event in events} == {"1.0"}
+    assert once.out == again.out
+
+
+async def test_watch_shows_people_one_line_an_event(running_up: RunningUp, strategy: Strategy) -> None:
+    command_id = await strategy.publish("set_leverage", json.loads(TO_10X))
+    await strategy.event("positions", command_id)
+    ended = await running_up.cli("watch", "--from", "10m", "--account", "binance-perp-001", "--count", "1")
+    assert len(ended.out.splitlines()) == 1
+    assert "binance-perp-001" in ended.out
 
 
 async def test_watch_says_what_from_takes(running_up: RunningUp) -> None:

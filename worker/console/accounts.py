@@ -1,7 +1,7 @@
 """`perps-dma accounts`: which there are, and what each can do."""
 
-from worker.bootstrap import load_accounts
 from worker.console.display import console, show_json, table
+from worker.locations import load_accounts
 from worker.settings import Settings
 from worker.venues.registry import capabilities_of
 from worker.venues.seam import Capability
@@ -34,4 +34,4 @@ async def show_accounts(settings: Settings, *, as_json: bool) -> None:
         ]
         for account in accounts.values()
     )
-    console.print(table(columns, rows))
+    console.print(table(columns, rows, folding=columns[3:]))

@@ -1,6 +1,7 @@
 """Tables for people."""
 
 import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -8,7 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-console = Console(highlight=False, soft_wrap=True)
+PIPE_WIDTH = 240
+"""Columns of a line that no terminal will fold: wide enough to keep a table's row on one line."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 GOOD = ("applied", "unchanged")
 
@@ -23,9 +27,13 @@ def outcome_text(outcome: str | None) -> Text:
     return Text(outcome or "", style="green" if outcome in GOOD else "red")
 
 
-def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None) -> Table:
-    """A plain table without lines, which stays readable when copied or piped."""
-    shown = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+def table(
+    columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None, folding: Iterable[str] = ()
+) -> Table:
+    """A plain table without lines, which stays readable when copied or piped. Only `folding` columns break a line."""
+    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        shown.add_column(column, no_wrap=column not in folding, overflow="fold")
     for row in rows:
         shown.add_row(*(cell if isinstance(cell, Text) else Text(_cell(cell)) for cell in row))
     return shown

@@ -5,9 +5,9 @@ import time
 from uuid import uuid4
 
 from schemas import OPERATIONS
-from worker.bootstrap import NotReady, amqp_url
 from worker.bus.rpc import BusError, connect_rpc
 from worker.console.display import show_envelope, show_json
+from worker.locations import NotReady, amqp_url
 from worker.settings import Settings
 
 

@@ -12,11 +12,11 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from schemas import HTTP_PREFIXES, OPERATIONS, Failure, Operation
-from worker.bootstrap import NotReady, amqp_url, jwt_secret
 from worker.bus.connection import connect
 from worker.bus.topology import EVENTS_EXCHANGE
 from worker.console.display import console, table
 from worker.execution.clock import now
+from worker.locations import NotReady, amqp_url, jwt_secret
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 
@@ -205,7 +205,7 @@ def _show(title: str, visits: list[Visit]) -> None:
         )
         for visit in visits
     )
-    console.print(table(["route", "status", "ms", "answer", ""], rows, title=title))
+    console.print(table(["route", "status", "ms", "answer", ""], rows, title=title, folding=["answer"]))
     console.print()
 
 

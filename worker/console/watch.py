@@ -10,10 +10,10 @@ from typing import Any
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
-from worker.bootstrap import NotReady, amqp_url
 from worker.bus.connection import CONNECTION_TROUBLE, HEARTBEAT_S
 from worker.bus.topology import EVENTS_LOG
 from worker.console.display import console, outcome_text, show_json
+from worker.locations import NotReady, amqp_url
 from worker.settings import Settings
 
 Offset = str | int | datetime

@@ -1,0 +1,96 @@
+"""The README's programs, run as they stand there."""
+
+import asyncio
+import json
+import re
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+
+import pytest
+
+from tests.acceptance.conftest import RunningUp, Venue
+from worker.accounts import RegistryError, read_registry
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+BLOCKS = {
+    match["name"]: match["text"]
+    for match in re.finditer(r"```(?:python|toml)\n(?P<text># (?P<name>[\w.]+)\n.*?)```", README, re.DOTALL)
+}
+
+
+async def start(running_up: RunningUp, name: str) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", BLOCKS[name]), stdout=PIPE, cwd=running_up.state.parent
+    )
+
+
+async def line(process: Process) -> str:
+    assert process.stdout is not None
+    async with asyncio.timeout(15):
+        return (await process.stdout.readline()).decode()
+
+
+async def test_the_strategy_engine_gets_its_answer_and_the_risk_system_hears_of_it(
+    running_up: RunningUp, venue: Venue
+) -> None:
+    risk = await start(running_up, "risk.py")
+    try:
+        heard = asyncio.create_task(line(risk))
+        while not heard.done():  # the risk system hears what is published once it has subscribed
+            strategy = await start(running_up, "strategy.py")
+            assert await line(strategy) == "applied Leverage set to 10x for BTC/USDT:USDT\n"
+            assert await strategy.wait() == 0
+        result = await heard
+        snapshot = await line(risk)
+        while snapshot.startswith("result."):
+            snapshot = await line(risk)
+        assert result == "result.set_leverage.binance.binance-perp-001 applied\n"
+        assert snapshot.startswith("positions.binance.binance-perp-001 [{'symbol': 'BTC/USDT:USDT', 'side': 'long'")
+    finally:
+        risk.kill()
+        await risk.wait()
+
+
+@pytest.fixture
+def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    secret = tmp_path / "binance-secret"
+    secret.write_text("a secret in a file\n")
+    for name in ("BINANCE_API_KEY", "BINANCE_PM_API_KEY", "BINANCE_PM_SECRET"):
+        monkeypatch.setenv(name, f"value of {name}")
+    path = tmp_path / "accounts.toml"
+    path.write_text(BLOCKS["accounts.toml"].replace("/run/secrets/binance-secret", str(secret)))
+    return path
+
+
+def test_the_registry_example_is_read_with_its_references_resolved(registry: Path) -> None:
+    main, pm = read_registry(registry)
+    assert (main.id, main.reveal("api_key"), main.reveal("secret")) == (
+        "binance-main",
+        "value of BINANCE_API_KEY",
+        "a secret in a file",
+    )
+    assert (pm.portfolio_margin, pm.base_url) == (True, None)
+
+
+def test_a_secret_written_into_the_registry_is_refused_and_not_repeated(registry: Path) -> None:
+    registry.write_text(registry.read_text().replace("env:BINANCE_PM_SECRET", "hunter2"))
+    with pytest.raises(RegistryError, match=r"binance-pm.*must be a reference, env:NAME or file:PATH") as raised:
+        read_registry(registry)
+    assert "hunter2" not in str(raised.value)
+
+
+def test_a_variable_that_is_not_set_is_named(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BINANCE_API_KEY")
+    with pytest.raises(RegistryError, match="BINANCE_API_KEY is not set"):
+        read_registry(registry)
+
+
+async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: RunningUp, registry: Path) -> None:
+    environment = {**running_up.environment, "PERPS_DMA_ACCOUNTS": str(registry)}
+    for name in ("BINANCE_API_KEY", "BINANCE_PM_API_KEY", "BINANCE_PM_SECRET"):
+        environment[name] = "something"
+    with_registry = RunningUp(running_up.state, running_up.http, running_up.amqp, running_up.sandbox, environment)
+    listed = {row["id"]: row for row in json.loads((await with_registry.cli("accounts", "--json")).out)}
+    assert listed["binance-main"]["sandbox"] is False
+    assert listed["binance-perp-001"]["sandbox"] is True
