@@ -9,13 +9,14 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json
 from schemas.envelope import Failure, Success
 from schemas.events import PositionsEvent, ResultEvent
 from schemas.operations import COMMANDS, OPERATIONS, Operation
-from schemas.replies import Accepted
+from schemas.replies import Accepted, Capabilities
 
 CONTRACT_VERSION = "1.0.0"
 """Version of the wire contract, which moves apart from the version of the program."""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ACCEPTED = "AcceptedSuccess"
+CAPABILITIES = "CapabilitiesSuccess"
 """Name of the envelope that answers a command nobody waits for."""
 
 Schema = dict[str, Any]
@@ -40,7 +41,7 @@ def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     for operation in OPERATIONS.values():
         yield operation.request, "validation"
         yield operation.data, "serialization"
-    for model in (Success, Failure, Accepted, ResultEvent, PositionsEvent):
+    for model in (Success, Failure, Accepted, Capabilities, ResultEvent, PositionsEvent):
         yield model, "serialization"
 
 
@@ -63,6 +64,7 @@ def definitions(ref_template: str = "#/$defs/{model}") -> dict[str, Schema]:
         name = success_name(operation)
         schemas[name] = {**_success(template, reference(operation.data.__name__), 200), "title": name}
     schemas[ACCEPTED] = {**_success(template, reference(Accepted.__name__), 202), "title": ACCEPTED}
+    schemas[CAPABILITIES] = {**_success(template, reference(Capabilities.__name__), 200), "title": CAPABILITIES}
     answers = [*map(success_name, COMMANDS), Failure.__name__]
     schemas["CommandResult"]["properties"]["envelope"]["anyOf"] = [reference(name) for name in answers]
     return schemas
@@ -104,6 +106,7 @@ def json_schemas() -> dict[str, Schema]:
     roots: dict[str, Schema] = {
         "failure.envelope": schemas[Failure.__name__],
         "accepted.envelope": schemas[ACCEPTED],
+        "capabilities.envelope": schemas[CAPABILITIES],
         "result.event": schemas[ResultEvent.__name__],
         "positions.event": schemas[PositionsEvent.__name__],
     }

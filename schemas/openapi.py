@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas.documents import ACCEPTED, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
+from schemas.documents import ACCEPTED, CAPABILITIES, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
 from schemas.envelope import Failure
-from schemas.operations import HTTP_PREFIXES, OPERATIONS, Operation
+from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, OPERATIONS, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
 from schemas.requests import HistoryRequest, SymbolRequest
 
@@ -189,7 +189,26 @@ def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
                 **_input(operation, schemas[operation.request.__name__]),
                 "responses": _responses(operation),
             }
+        paths[prefix + CAPABILITIES_PATH] = {"get": _capabilities(_ID_SUFFIXES[prefix])}
     return paths
+
+
+def _capabilities(suffix: str) -> Schema:
+    """The one route that no worker is asked for."""
+    denials = {str(status): _pointer("responses", f"Error{status}") for status in (401, 403, 500)}
+    told = {
+        "description": "The matrix, as the adapters declare it",
+        "headers": _headers("traceparent"),
+        "content": _content(CAPABILITIES),
+    }
+    return {
+        "operationId": f"get_capabilities{suffix}",
+        "summary": "What can be done on which venue",
+        "description": "What is false is refused before any call to the venue.",
+        "tags": ["Account"],
+        "parameters": [_pointer("parameters", "traceparent")],
+        "responses": {"200": told} | denials,
+    }
 
 
 def openapi() -> Schema:

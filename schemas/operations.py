@@ -10,6 +10,9 @@ from schemas.base import WireModel
 
 HTTP_PREFIXES = ("/oems/execution", "/order-execution/execution")
 
+CAPABILITIES_PATH = "/capabilities"
+"""The matrix of capabilities stands beside the operations, under both prefixes; the shim knows it by itself."""
+
 
 class Kind(StrEnum):
     """Commands change something at the venue; queries only read."""

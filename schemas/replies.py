@@ -176,13 +176,36 @@ class Collection(WireModel):
     response: RawObject
 
 
-class AssetCollection(Collection):
+class AssetCollection(WireModel):
     """Answer to pm_asset_collect."""
 
+    success: bool
+    exchange: str
+    exchange_account_id: str
     asset: str
+    response: RawObject
 
 
 class Accepted(WireModel):
     """Answer to a command whose sender does not wait: the broker has it."""
 
     command_id: Annotated[str, Field(description="Names the command in its result event")]
+
+
+class VenueCapabilities(WireModel):
+    """What a venue lets one type of account do; what is false is refused before any call."""
+
+    exchange: str
+    account_type: Annotated[str, Field(description="standard or portfolio margin")]
+    leverage: bool
+    margin_mode: bool
+    positions: bool
+    funding_history: bool
+    realized_pnl: bool
+    portfolio_margin: bool
+
+
+class Capabilities(WireModel):
+    """What can be done where, as the adapters declare it."""
+
+    venues: tuple[VenueCapabilities, ...]

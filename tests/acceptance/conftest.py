@@ -34,7 +34,7 @@ class RunningUp:
     state: Path
     http: str
     amqp: str
-    sandbox: str
+    control_urls: dict[str, str]
     environment: dict[str, str]
 
     async def cli(self, *arguments: str) -> Ended:
@@ -70,7 +70,8 @@ async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
                 assert line, "up ended before it was ready"
         told = json.loads((state / "up.json").read_text())
         venues = json.loads((state / "sandbox.json").read_text())["venues"]
-        yield RunningUp(state, told["http"], told["amqp"], venues["binance"]["control_url"], environment)
+        control_urls = {name: venue["control_url"] for name, venue in venues.items()}
+        yield RunningUp(state, told["http"], told["amqp"], control_urls, environment)
     finally:
         process.terminate()
         assert await process.wait() == 0
@@ -99,7 +100,7 @@ class Venue:
 @pytest.fixture
 async def venue(running_up: RunningUp) -> AsyncIterator[Venue]:
     """The sandbox as seeded, with an empty journal."""
-    async with httpx.AsyncClient(base_url=f"{running_up.sandbox}/") as client:
+    async with httpx.AsyncClient(base_url=f"{running_up.control_urls['binance']}/") as client:
         (await client.post("reset")).raise_for_status()
         yield Venue(client)
         (await client.delete("faults")).raise_for_status()

@@ -72,7 +72,7 @@ async def test_without_a_running_up_the_message_says_how_to_start_one(running_up
         running_up.state,
         running_up.http,
         running_up.amqp,
-        running_up.sandbox,
+        running_up.control_urls,
         {**running_up.environment, "PERPS_DMA_STATE": str(running_up.state / "nowhere")},
     )
     for command in (("send", "set_leverage", TO_10X), ("watch",), ("tour",)):

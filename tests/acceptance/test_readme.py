@@ -25,10 +25,13 @@ async def start(running_up: RunningUp, name: str) -> Process:
     )
 
 
-async def line(process: Process) -> str:
+async def line(process: Process, beginning: str = "") -> str:
+    """The next line that begins so; the events of other tests may come before it."""
     assert process.stdout is not None
     async with asyncio.timeout(15):
-        return (await process.stdout.readline()).decode()
+        while not (read := (await process.stdout.readline()).decode()).startswith(beginning):
+            assert read, "it ended"
+    return read
 
 
 async def test_the_strategy_engine_gets_its_answer_and_the_risk_system_hears_of_it(
@@ -36,17 +39,14 @@ async def test_the_strategy_engine_gets_its_answer_and_the_risk_system_hears_of_
 ) -> None:
     risk = await start(running_up, "risk.py")
     try:
-        heard = asyncio.create_task(line(risk))
+        heard = asyncio.create_task(line(risk, "result.set_leverage.binance.binance-perp-001"))
         while not heard.done():  # the risk system hears what is published once it has subscribed
             strategy = await start(running_up, "strategy.py")
             assert await line(strategy) == "applied Leverage set to 10x for BTC/USDT:USDT\n"
             assert await strategy.wait() == 0
-        result = await heard
-        snapshot = await line(risk)
-        while snapshot.startswith("result."):
-            snapshot = await line(risk)
-        assert result == "result.set_leverage.binance.binance-perp-001 applied\n"
-        assert snapshot.startswith("positions.binance.binance-perp-001 [{'symbol': 'BTC/USDT:USDT', 'side': 'long'")
+        assert (await heard).endswith(" applied\n")
+        snapshot = await line(risk, "positions.binance.binance-perp-001")
+        assert "[{'symbol': 'BTC/USDT:USDT', 'side': 'long'" in snapshot
     finally:
         risk.kill()
         await risk.wait()
@@ -90,7 +90,7 @@ async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: Runn
     environment = {**running_up.environment, "PERPS_DMA_ACCOUNTS": str(registry)}
     for name in ("BINANCE_API_KEY", "BINANCE_PM_API_KEY", "BINANCE_PM_SECRET"):
         environment[name] = "something"
-    with_registry = RunningUp(running_up.state, running_up.http, running_up.amqp, running_up.sandbox, environment)
+    with_registry = RunningUp(running_up.state, running_up.http, running_up.amqp, running_up.control_urls, environment)
     listed = {row["id"]: row for row in json.loads((await with_registry.cli("accounts", "--json")).out)}
     assert listed["binance-main"]["sandbox"] is False
     assert listed["binance-perp-001"]["sandbox"] is True

@@ -15,7 +15,7 @@ from worker.shim.auth import verify
 from worker.shim.envelope import Refusal
 
 DONE = Answer(200, b'{"isError":false}', {})
-LATER = now_ms() // 1000 + 60
+LATER = now_ms() // 1000 + 3_600
 
 
 def signed(claims: dict[str, Any], key: str = SECRET.get_secret_value(), algorithm: str = "HS256") -> str:

@@ -3,7 +3,7 @@
 from worker.console.display import console, show_json, table
 from worker.locations import load_accounts
 from worker.settings import Settings
-from worker.venues.registry import capabilities_of
+from worker.venues.capabilities import account_type, capabilities_of
 from worker.venues.seam import Capability
 
 
@@ -29,7 +29,7 @@ async def show_accounts(settings: Settings, *, as_json: bool) -> None:
         [
             account.id,
             account.exchange + (" (sandbox)" if account.base_url else ""),
-            "portfolio margin" if account.portfolio_margin else "standard",
+            account_type(account),
             *("yes" if capability in capabilities_of(account) else "-" for capability in Capability),
         ]
         for account in accounts.values()

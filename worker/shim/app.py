@@ -12,6 +12,7 @@ from schemas import HTTP_PREFIXES, OPERATIONS, Operation
 from schemas.base import Milliseconds
 from worker.shim.access_log import AccessLog
 from worker.shim.caller import Caller
+from worker.shim.capabilities import capability_routes
 from worker.shim.docs import document_routes
 from worker.shim.envelope import fault, refuse
 from worker.shim.health import health_routes
@@ -32,7 +33,12 @@ def _operation_routes(caller: Caller, secret: SecretStr, timeout_ms: Millisecond
 def create_app(caller: Caller, secret: SecretStr, timeout_ms: Milliseconds) -> Starlette:
     """The ASGI application. `timeout_ms` is how long a request may take unless it prefers otherwise."""
     app = Starlette(
-        routes=[*_operation_routes(caller, secret, timeout_ms), *health_routes(caller), *document_routes()],
+        routes=[
+            *_operation_routes(caller, secret, timeout_ms),
+            *capability_routes(secret),
+            *health_routes(caller),
+            *document_routes(),
+        ],
         middleware=[Middleware(AccessLog)],
         exception_handlers={HTTPException: refuse, Exception: fault},
     )

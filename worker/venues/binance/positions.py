@@ -5,18 +5,16 @@ Position Information (papi). `positionAmt` and `notional` are negative for short
 settle currency.
 """
 
-from decimal import ROUND_HALF_EVEN, Decimal
+from decimal import Decimal
 
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import shape
+from worker.venues import figures, shape
 from worker.venues.errors import Ambiguous
 from worker.venues.seam import Market, SymbolState, Terms
 from worker.venues.shape import Row
 
-USD_STABLECOINS = frozenset({"USDT", "USDC", "BUSD", "FDUSD", "USD1", "BFUSD"})
-CENT, SATOSHI = Decimal("0.01"), Decimal("0.00000001")
 MARGIN_MODES = {
     "CROSSED": MarginMode.CROSS,
     "cross": MarginMode.CROSS,
@@ -65,7 +63,7 @@ def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Posi
         notional=notional,
         leverage=terms.leverage,
         unrealized_pnl=profit,
-        percentage=_percentage(profit * mark if market.inverse else profit, notional),
+        percentage=figures.percentage(profit * mark if market.inverse else profit, notional),
         margin_mode=terms.margin_mode,
         liquidation_price=shape.decimal(row, "liquidationPrice") or None,
         collateral=_collateral(row, market, terms, notional / mark if market.inverse and mark else notional),
@@ -88,11 +86,6 @@ def state_of(open_rows: list[Row], market: Market, terms: Terms) -> SymbolState:
     )
 
 
-def _percentage(profit: Decimal, notional: Decimal) -> Decimal | None:
-    """Profit over notional in percent, both in quote currency."""
-    return (profit / notional * 100).quantize(CENT, ROUND_HALF_EVEN) if notional else None
-
-
 def _collateral(row: Row, market: Market, terms: Terms, notional_settle: Decimal) -> Decimal:
     if terms.margin_mode is MarginMode.ISOLATED:
         held = shape.decimal(row, "isolatedMargin")
@@ -100,4 +93,4 @@ def _collateral(row: Row, market: Market, terms: Terms, notional_settle: Decimal
         held = shape.decimal(row, "positionInitialMargin")
     else:
         held = notional_settle / terms.leverage
-    return held.quantize(CENT if market.settle in USD_STABLECOINS else SATOSHI, ROUND_HALF_EVEN)
+    return figures.margin(held, market.settle)
