@@ -21,6 +21,7 @@ class Asked:
     path: str
     params: Mapping[str, str]
     headers: Mapping[str, str]
+    body: str = ""
 
 
 def answers(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answering:
@@ -89,8 +90,9 @@ class ScriptedVenue:
         await self._runner.cleanup()
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
-        params = dict(request.query) | dict(parse_qsl(await request.text()))
-        self.asked.append(Asked(request.method, request.path, params, dict(request.headers)))
+        body = await request.text()
+        params = dict(request.query) | dict(parse_qsl(body))
+        self.asked.append(Asked(request.method, request.path, params, dict(request.headers), body))
         self.reached.set()
         coming = self.script.get(request.path) or deque([answers({"code": -5000, "msg": "Not in the script."}, 404)])
         return await (coming.popleft() if len(coming) > 1 else coming[0])(request)

@@ -25,30 +25,37 @@ from worker.venues.seam import Adapter
 
 log = structlog.get_logger(__name__)
 
-LONGEST_LOAD_WAIT_S = 15
+FIRST_LOAD_S = 20
+"""How long the start waits for the markets of a venue; after that it goes on without, and loads them when it can."""
 
 
 @asynccontextmanager
 async def open_venues(accounts: Accounts, timeout_ms: int) -> AsyncIterator[Callable[[Account], Adapter]]:
-    """The adapter of any account, over shared connections, with the markets of every venue in use loaded."""
+    """The adapter of any account, over shared connections, with the markets of every venue that answers loaded."""
     async with VenueConnections() as connections:
         venues = Venues(connections, accounts.values(), timeout_ms)
-        await _load(venues)
-        adapters = {account.id: venues.adapter(account) for account in accounts.values()}
-        yield lambda account: adapters[account.id]
-
-
-async def _load(venues: Venues) -> None:
-    wait_s = 0.5
-    while True:
+        loading = asyncio.create_task(venues.load_patiently(_warn))
         try:
-            await venues.load()
-        except VenueError as error:
-            log.warning("markets can't be loaded, trying again", error=error.message, wait_s=wait_s)
-            await asyncio.sleep(wait_s)
-            wait_s = min(LONGEST_LOAD_WAIT_S, wait_s * 2)
-        else:
-            return
+            await asyncio.wait([loading], timeout=FIRST_LOAD_S)
+            yield _kept(venues.adapter)
+        finally:
+            loading.cancel()
+
+
+def _kept(make: Callable[[Account], Adapter]) -> Callable[[Account], Adapter]:
+    """One adapter per account, made when it is first needed: it remembers what it has learnt of the account."""
+    adapters: dict[str, Adapter] = {}
+
+    def adapter_of(account: Account) -> Adapter:
+        if account.id not in adapters:
+            adapters[account.id] = make(account)
+        return adapters[account.id]
+
+    return adapter_of
+
+
+def _warn(exchange: str, error: VenueError) -> None:
+    log.warning("markets can't be loaded, trying again", exchange=exchange, error=error.message)
 
 
 def build_service(

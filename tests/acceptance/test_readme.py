@@ -18,6 +18,8 @@ BLOCKS = {
     for match in re.finditer(r"```(?:python|toml)\n(?P<text># (?P<name>[\w.]+)\n.*?)```", README, re.DOTALL)
 }
 
+VARIABLES = sorted(set(re.findall(r"env:(\w+)", BLOCKS["accounts.toml"])))
+
 
 async def start(running_up: RunningUp, name: str) -> Process:
     return await asyncio.create_subprocess_exec(
@@ -56,7 +58,7 @@ async def test_the_strategy_engine_gets_its_answer_and_the_risk_system_hears_of_
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     secret = tmp_path / "binance-secret"
     secret.write_text("a secret in a file\n")
-    for name in ("BINANCE_API_KEY", "BINANCE_PM_API_KEY", "BINANCE_PM_SECRET"):
+    for name in VARIABLES:
         monkeypatch.setenv(name, f"value of {name}")
     path = tmp_path / "accounts.toml"
     path.write_text(BLOCKS["accounts.toml"].replace("/run/secrets/binance-secret", str(secret)))
@@ -64,13 +66,15 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_registry_example_is_read_with_its_references_resolved(registry: Path) -> None:
-    main, pm = read_registry(registry)
+    main, pm, okx, hyperliquid = read_registry(registry)
     assert (main.id, main.reveal("api_key"), main.reveal("secret")) == (
         "binance-main",
         "value of BINANCE_API_KEY",
         "a secret in a file",
     )
     assert (pm.portfolio_margin, pm.base_url) == (True, None)
+    assert okx.reveal("passphrase") == "value of OKX_PASSPHRASE"
+    assert hyperliquid.account_address == "0x0000000000000000000000000000000000000001"
 
 
 def test_a_secret_written_into_the_registry_is_refused_and_not_repeated(registry: Path) -> None:
@@ -88,8 +92,7 @@ def test_a_variable_that_is_not_set_is_named(registry: Path, monkeypatch: pytest
 
 async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: RunningUp, registry: Path) -> None:
     environment = {**running_up.environment, "PERPS_DMA_ACCOUNTS": str(registry)}
-    for name in ("BINANCE_API_KEY", "BINANCE_PM_API_KEY", "BINANCE_PM_SECRET"):
-        environment[name] = "something"
+    environment.update(dict.fromkeys(VARIABLES, "something"))
     with_registry = RunningUp(running_up.state, running_up.http, running_up.amqp, running_up.control_urls, environment)
     listed = {row["id"]: row for row in json.loads((await with_registry.cli("accounts", "--json")).out)}
     assert listed["binance-main"]["sandbox"] is False

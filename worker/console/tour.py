@@ -1,10 +1,10 @@
-"""`perps-dma tour`: every documented route of a running `up`, and the refusals a caller will meet."""
+"""`perps-dma tour`: every route of a running `up` on every venue, and the refusals a caller will meet."""
 
 import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import httpx
@@ -15,25 +15,25 @@ from schemas import HTTP_PREFIXES, OPERATIONS, Failure, Operation
 from worker.bus.connection import connect
 from worker.bus.topology import EVENTS_EXCHANGE
 from worker.console.display import console, table
+from worker.console.seeded import PM_ACCOUNT, SEEDED, Seeded
 from worker.execution.clock import now
 from worker.locations import NotReady, amqp_url, jwt_secret
 from worker.settings import Settings
 from worker.shim.auth import issue_token
-
-PERP, PM = "binance-perp-001", "binance-pm-001"
-BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
+from worker.venues.capabilities import DECLARED, AccountType
+from worker.venues.seam import Capability
 
 Facts = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One request of the tour, the status it must have, and what a person wants to see of the answer."""
+    """One request of the tour, the statuses it may have, and what a person wants to see of the answer."""
 
     operation: str
     request: Facts
     tell: Callable[[Facts], str] = lambda data: ""
-    status: int = 200
+    statuses: tuple[int, ...] = (200,)
     role: str | None = "trader"
 
     @property
@@ -50,66 +50,83 @@ def _positions(data: Facts) -> str:
     )
 
 
-def _entries(kind: str) -> Callable[[Facts], str]:
-    return lambda data: f"{data['count']} records, the newest {data[kind][-1]['amount']} {data[kind][-1]['code']}"
-
-
 def _wallets(data: Facts) -> str:
     return ", ".join(f"{asset} {wallet['total_wallet_balance']}" for asset, wallet in data["assets"].items())
 
 
-def _margin_mode(mode: str, symbol: str = ETH, status: int = 200) -> Step:
-    request = {"exchange_account_id": PERP, "symbol": symbol, "margin_mode": mode}
-    return Step("set_margin_mode", request, lambda data: f"{symbol} is {data['margin_mode']}", status)
+def _margin_mode(seeded: Seeded, mode: str, symbol: str, *statuses: int) -> Step:
+    request = {"exchange_account_id": seeded.account, "symbol": symbol, "margin_mode": mode}
+    return Step("set_margin_mode", request, lambda data: f"{symbol} is {data['margin_mode']}", statuses or (200,))
 
 
-def _leverage(leverage: Any, status: int = 200, role: str | None = "trader", account: str = PERP) -> Step:
-    request = {"exchange_account_id": account, "symbol": BTC, "leverage": leverage}
-    return Step("set_leverage", request, lambda data: f"{data['symbol']} at {data['leverage']}x", status, role)
+def _leverage(seeded: Seeded, leverage: Any, status: int = 200, role: str | None = "trader") -> Step:
+    request = {"exchange_account_id": seeded.account, "symbol": seeded.held, "leverage": leverage}
+    return Step("set_leverage", request, lambda data: f"{data['symbol']} at {data['leverage']}x", (status,), role)
 
 
 def _asset(asset: str, status: int = 200) -> Step:
+    request = {"exchange_account_id": PM_ACCOUNT, "asset": asset}
+    return Step("pm_asset_collect", request, lambda data: f"{data['asset']}: {data['response']}", (status,))
+
+
+def _history(seeded: Seeded, operation: str, kind: str, **more: Any) -> Step:
+    request = {"exchange_account_id": seeded.account, "limit": 10, **more}
     return Step(
-        "pm_asset_collect",
-        {"exchange_account_id": PM, "asset": asset},
-        lambda data: f"{data['asset']}: {data['response']}",
-        status,
+        operation,
+        request,
+        lambda data: f"{data['count']} records, the newest {data[kind][-1]['amount']} {data[kind][-1]['code']}",
     )
 
 
-STEPS: tuple[Step, ...] = (
-    Step("get_positions", {"exchange_account_id": PERP}, _positions),
-    Step(
-        "get_leverage",
-        {"exchange_account_id": PERP, "symbol": BTC},
-        lambda data: f"{data['leverage']}x {data['margin_mode']}, {data['position_side']} {data['position_size']}",
-    ),
-    _leverage(20),
-    _leverage(10),
-    _margin_mode("isolated"),
-    _margin_mode("cross"),
-    Step("get_funding_history", {"exchange_account_id": PERP, "symbol": BTC, "limit": 10}, _entries("payments")),
-    Step("get_realized_pnl", {"exchange_account_id": PERP, "limit": 10}, _entries("entries")),
-    Step("pm_get_balance", {"exchange_account_id": PM}, _wallets),
+def _can_switch(seeded: Seeded) -> bool:
+    return Capability.MARGIN_MODE in DECLARED[seeded.exchange, AccountType.STANDARD]
+
+
+def venue_steps(seeded: Seeded) -> tuple[Step, ...]:
+    """The operations of a venue, each with the answer that its declared capabilities promise."""
+    account = {"exchange_account_id": seeded.account}
+    # Where one switch moves the whole account, an open position in another symbol stands in its way.
+    switches = (200, 409) if _can_switch(seeded) else (400,)
+    return (
+        Step("get_positions", account, _positions),
+        Step(
+            "get_leverage",
+            {**account, "symbol": seeded.held},
+            lambda data: f"{data['leverage']}x {data['margin_mode']}, {data['position_side']} {data['position_size']}",
+        ),
+        _leverage(seeded, 20),
+        _leverage(seeded, 10),
+        _margin_mode(seeded, "isolated", seeded.flat, *switches),
+        _margin_mode(seeded, "cross", seeded.flat, *switches),
+        _history(seeded, "get_funding_history", "payments", symbol=seeded.held),
+        _history(seeded, "get_realized_pnl", "entries"),
+    )
+
+
+PM_STEPS: tuple[Step, ...] = (
+    Step("pm_get_balance", {"exchange_account_id": PM_ACCOUNT}, _wallets),
     Step(
         "pm_get_account",
-        {"exchange_account_id": PM},
+        {"exchange_account_id": PM_ACCOUNT},
         lambda data: f"margin balance {data['papi_um_account']['totalMarginBalance']}",
     ),
     _asset("USDT"),
-    Step("pm_auto_collect", {"exchange_account_id": PM}, lambda data: str(data["response"])),
+    Step("pm_auto_collect", {"exchange_account_id": PM_ACCOUNT}, lambda data: str(data["response"])),
 )
 
+BINANCE = SEEDED["binance"]
+NOBODY = replace(BINANCE, account="nobody")
+
 REFUSALS: tuple[Step, ...] = (
-    _margin_mode("isolated", symbol=BTC, status=409),
-    _leverage(0, status=400),
-    _leverage(10.5, status=400),
-    _leverage(500, status=400),
+    _margin_mode(BINANCE, "isolated", BINANCE.held, 409),
+    _leverage(BINANCE, 0, status=400),
+    _leverage(BINANCE, 10.5, status=400),
+    _leverage(BINANCE, 500, status=400),
     _asset("BNB", status=400),
-    Step("pm_get_balance", {"exchange_account_id": PERP}, status=400),
-    _leverage(10, status=404, account="nobody"),
-    _leverage(10, status=401, role=None),
-    _leverage(10, status=403, role="viewer"),
+    Step("pm_get_balance", {"exchange_account_id": BINANCE.account}, statuses=(400,)),
+    _leverage(NOBODY, 10, status=404),
+    _leverage(BINANCE, 10, status=401, role=None),
+    _leverage(BINANCE, 10, status=403, role="viewer"),
 )
 
 
@@ -127,10 +144,10 @@ class Visit:
 def _check(step: Step, response: httpx.Response) -> tuple[str, str | None]:
     """What to tell of an answer, and what is wrong with it."""
     body = response.json()
-    if response.status_code != step.status or body.get("statusCode") != step.status:
-        return str(body.get("message")), f"status {response.status_code}, expected {step.status}"
+    if response.status_code not in step.statuses or body.get("statusCode") != response.status_code:
+        return str(body.get("message")), f"status {response.status_code}, expected {step.statuses}"
     try:
-        if step.status >= 400:
+        if response.status_code >= 400:
             return Failure.model_validate(body).message, None
         step.row.data.model_validate(data := body["data"])
     except (ValidationError, KeyError) as error:
@@ -209,16 +226,23 @@ def _show(title: str, visits: list[Visit]) -> None:
     console.print()
 
 
+def _stages() -> Iterator[tuple[str, str, tuple[Step, ...]]]:
+    first, second = HTTP_PREFIXES
+    documented = (*venue_steps(BINANCE), *PM_STEPS)
+    yield f"binance, all operations under {first}", first, documented
+    yield f"binance, the same under {second}", second, documented
+    for seeded in SEEDED.values():
+        if seeded is not BINANCE:
+            yield seeded.exchange, first, venue_steps(seeded)
+    yield "what is refused, and how", first, REFUSALS
+
+
 async def tour(settings: Settings) -> bool:
-    """Walk all routes under both prefixes, then the refusals. True when everything was as documented."""
+    """Walk all routes under both prefixes, all venues, then the refusals. True when everything was as documented."""
     good = True
     async with httpx.AsyncClient(base_url=_base_url(settings), timeout=30) as client, listening(settings) as heard:
         walker = Tour(client, settings)
-        for steps, prefix, title in (
-            (STEPS, HTTP_PREFIXES[0], f"All operations under {HTTP_PREFIXES[0]}"),
-            (STEPS, HTTP_PREFIXES[1], f"The same under {HTTP_PREFIXES[1]}"),
-            (REFUSALS, HTTP_PREFIXES[0], "What is refused, and how"),
-        ):
+        for title, prefix, steps in _stages():
             visits = [await walker.visit(step, prefix) for step in steps]
             _show(title, visits)
             good = good and not any(visit.fault for visit in visits)

@@ -61,7 +61,7 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
             return await _attempt(change, calls)
         except AlreadySo as refusal:
             return Confirmed(
-                Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, venue_code=refusal.venue_code
+                Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, refusal.note, refusal.venue_code
             )
         except (NotSent, NotConfirmed) as error:
             failures += 1

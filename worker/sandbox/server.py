@@ -9,8 +9,12 @@ from aiohttp import web
 
 from worker.accounts import Account
 from worker.sandbox.binance.venue import Binance
+from worker.sandbox.bybit.venue import Bybit
 from worker.sandbox.control import CONTROL, control_application, describe_account
 from worker.sandbox.desk import Desk
+from worker.sandbox.gate.venue import Gate
+from worker.sandbox.hyperliquid.venue import Hyperliquid
+from worker.sandbox.okx.venue import Okx
 from worker.sandbox.venue import StandIn
 
 LOOPBACK = "127.0.0.1"
@@ -27,7 +31,7 @@ def application(desk: Desk) -> web.Application:
 
 
 def _venues() -> tuple[StandIn, ...]:
-    return (Binance(),)
+    return (Binance(), Bybit(), Gate(), Okx(), Hyperliquid())
 
 
 class Sandbox:

@@ -66,11 +66,12 @@ class UnknownSymbol(Refused):
 
 
 class AlreadySo(Refused):
-    """There was nothing to change. `scope` says how far the setting reaches."""
+    """There was nothing to change. `scope` says how far the setting reaches; `note` as in an `Echo`."""
 
-    def __init__(self, message: str, *, scope: Scope = Scope.SYMBOL, **facts: Any) -> None:
+    def __init__(self, message: str, *, scope: Scope = Scope.SYMBOL, note: str | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.scope = scope
+        self.note = note
 
 
 class Throttled(Refused):

@@ -1,7 +1,9 @@
 """Walking through a venue's records in windows, the same way everywhere; how a window is read is the venue's part."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 
 from schemas.base import Milliseconds
 from schemas.replies import LedgerEntry
@@ -21,13 +23,14 @@ class Records:
     """One kind of records of a venue.
 
     `span` is the widest window it answers for, `launch` an instant before which it has no records at all, and `kept`
-    how long it keeps them: None for ever.
+    how long it keeps them: None for ever. `abreast` windows are read at once: several where they are short and many.
     """
 
     between: Between
     span: Milliseconds
     launch: Milliseconds
     kept: Milliseconds | None = None
+    abreast: int = 1
 
     async def history(self, query: HistoryQuery, now: Milliseconds) -> History:
         """The first `limit` records from `since` on, or without it the newest. Raises VenueError."""
@@ -41,6 +44,8 @@ class Records:
         return History(await self._all_between(now - RECENT, now), now - RECENT)
 
     async def _onwards(self, begin: Milliseconds, now: Milliseconds, limit: int | None) -> tuple[LedgerEntry, ...]:
+        if limit is None:
+            return await self._all_between(begin, now)
         entries: list[LedgerEntry] = []
         for start, end in windows(begin, now, self.span):
             async for entry in self.between(start, end):
@@ -55,17 +60,21 @@ class Records:
         begin, reach = now + 1, RECENT
         while len(entries) < limit and begin > oldest:
             end = begin - 1
-            begin = max(oldest, begin - min(reach, self.span))
+            begin = max(oldest, begin - min(reach, self.span * self.abreast))
             entries = await self._all_between(begin, end) + entries
             reach *= 2
         newest = entries[-limit:]
         return History(newest, newest[0].timestamp if len(newest) < len(entries) else begin)
 
     async def _all_between(self, start: Milliseconds, end: Milliseconds) -> tuple[LedgerEntry, ...]:
-        entries: tuple[LedgerEntry, ...] = ()
-        for first, last in windows(start, end, self.span):
-            entries += tuple([entry async for entry in self.between(first, last)])
-        return entries
+        entries: list[LedgerEntry] = []
+        coming = windows(start, end, self.span)
+        while batch := list(islice(coming, self.abreast)):
+            entries.extend(chain.from_iterable(await asyncio.gather(*(self._window(*window) for window in batch))))
+        return tuple(entries)
+
+    async def _window(self, first: Milliseconds, last: Milliseconds) -> list[LedgerEntry]:
+        return [entry async for entry in self.between(first, last)]
 
 
 def windows(begin: Milliseconds, end: Milliseconds, span: Milliseconds) -> Iterator[tuple[Milliseconds, Milliseconds]]:

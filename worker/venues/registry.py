@@ -6,9 +6,10 @@ from types import MappingProxyType
 from typing import Protocol
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
-from worker.venues import binance
+from worker.accounts import Account, Exchange
+from worker.venues import binance, bybit, gate, hyperliquid, okx
 from worker.venues.connections import VenueConnections
+from worker.venues.errors import NotSent, VenueError
 from worker.venues.seam import Adapter, Capability
 
 
@@ -25,11 +26,25 @@ class Venue(Protocol):
 VenueFactory = Callable[[VenueConnections, str | None, Milliseconds], Venue]
 """Makes a venue from the shared connections, a base URL other than its own, and the time limit of a request."""
 
-VENUES: Mapping[str, VenueFactory] = MappingProxyType({"binance": binance.BinanceVenue})
+VENUES: Mapping[str, VenueFactory] = MappingProxyType(
+    {
+        "binance": binance.BinanceVenue,
+        "bybit": bybit.BybitVenue,
+        "gate": gate.GateVenue,
+        "hyperliquid": hyperliquid.HyperliquidVenue,
+        "okx": okx.OkxVenue,
+    }
+)
 """All venues by the name of the exchange. A new one is a row here and one in CAPABILITIES."""
 
 CAPABILITIES: Mapping[str, Callable[[Account], frozenset[Capability]]] = MappingProxyType(
-    {"binance": binance.capabilities}
+    {
+        "binance": binance.capabilities,
+        "bybit": bybit.capabilities,
+        "gate": gate.capabilities,
+        "hyperliquid": hyperliquid.capabilities,
+        "okx": okx.capabilities,
+    }
 )
 """What each venue lets an account do, told without asking it."""
 
@@ -37,6 +52,12 @@ CAPABILITIES: Mapping[str, Callable[[Account], frozenset[Capability]]] = Mapping
 def capabilities_of(account: Account) -> frozenset[Capability]:
     """What an account can do; everything else is refused before any call."""
     return CAPABILITIES[account.exchange](account)
+
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 15
+
+_Place = tuple[Exchange, str | None]
 
 
 class Venues:
@@ -47,11 +68,36 @@ class Venues:
         self._venues = {
             (exchange, base_url): VENUES[exchange](connections, base_url, timeout_ms) for exchange, base_url in places
         }
+        self._loaded: set[_Place] = set()
 
     async def load(self) -> None:
         """Load the markets of all of them side by side. Raises VenueError if any can't be read."""
         await asyncio.gather(*(venue.load() for venue in self._venues.values()))
+        self._loaded = set(self._venues)
+
+    async def load_patiently(self, told: Callable[[str, VenueError], None]) -> None:
+        """Load each venue's markets, and try again for as long as it takes; `told` hears of every failure.
+
+        A venue that can't be reached holds up nobody but its own accounts.
+        """
+        await asyncio.gather(*(self._load_one(place, told) for place in self._venues))
+
+    async def _load_one(self, place: _Place, told: Callable[[str, VenueError], None]) -> None:
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                await self._venues[place].load()
+            except VenueError as error:
+                told(place[0], error)
+                await asyncio.sleep(wait_s)
+                wait_s = min(LONGEST_WAIT_S, wait_s * 2)
+            else:
+                self._loaded.add(place)
+                return
 
     def adapter(self, account: Account) -> Adapter:
-        """The adapter of an account."""
-        return self._venues[account.exchange, account.base_url].adapter(account)
+        """A new adapter of an account. Raises NotSent while its venue's markets are not loaded."""
+        place = account.exchange, account.base_url
+        if place not in self._loaded:
+            raise NotSent(f"the markets of {account.exchange} are not loaded yet")
+        return self._venues[place].adapter(account)

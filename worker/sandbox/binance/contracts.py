@@ -1,23 +1,22 @@
 """The contracts that are listed: perpetual ones and the deliveries of the next two quarters."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
 
 from schemas.base import Milliseconds
 from worker.sandbox.binance import brackets
 from worker.sandbox.binance.brackets import Bracket
-from worker.sandbox.binance.perpetuals import FURTHER_PERPETUALS
 from worker.sandbox.clock import Clock
+from worker.sandbox.deliveries import quarter_ends
+from worker.sandbox.perpetuals import FURTHER_PERPETUALS
 
 PERPETUAL_DELIVERY: Milliseconds = 4_133_404_800_000
 """The delivery date that Binance gives to contracts which have none: 2100-12-25 08:00 UTC."""
 
 ONBOARD: Milliseconds = 1_569_398_400_000
-FRIDAY = 4
-SETTLEMENT_HOUR = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,25 +81,9 @@ def _decimals(increment: Decimal) -> int:
     return max(0, -int(increment.normalize().as_tuple().exponent))
 
 
-def _last_friday(year: int, month: int) -> date:
-    last = date(year + month // 12, month % 12 + 1, 1) - timedelta(days=1)
-    return last - timedelta(days=(last.weekday() - FRIDAY) % 7)
-
-
-def _quarter_ends(now: Milliseconds) -> Iterator[Milliseconds]:
-    year = datetime.fromtimestamp(now / 1000, UTC).year
-    while True:
-        for month in (3, 6, 9, 12):
-            day = _last_friday(year, month)
-            at = int(datetime(day.year, day.month, day.day, SETTLEMENT_HOUR, tzinfo=UTC).timestamp()) * 1000
-            if at > now:
-                yield at
-        year += 1
-
-
 def deliveries(now: Milliseconds) -> tuple[Delivery, Delivery]:
     """The current and the next quarter's delivery: the last Friday of the quarter, 08:00 UTC."""
-    current, following = islice(_quarter_ends(now), 2)
+    current, following = islice(quarter_ends(now), 2)
     return Delivery("CURRENT_QUARTER", current), Delivery("NEXT_QUARTER", following)
 
 

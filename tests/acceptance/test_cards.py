@@ -1,0 +1,265 @@
+"""Acceptance cards: numbered promises, each played on every venue whose declared capabilities cover it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import pytest
+
+from schemas import Failure, Position
+from tests.acceptance.conftest import RunningUp, Venue
+from tests.acceptance.venues import CHANGES, FRACTIONS
+from tests.strategy import Strategy
+from worker.console.seeded import SEEDED, Seeded
+from worker.venues.capabilities import DECLARED, AccountType
+from worker.venues.seam import Capability
+
+ROUTE = "/oems/execution"
+Body = dict[str, Any]
+PERCENT = Decimal("0.02")
+
+
+def declaring(capability: Capability) -> Callable[[Any], Any]:
+    """The seeded accounts of the venues that declare a capability."""
+    able = [seeded for seeded in SEEDED.values() if capability in DECLARED[seeded.exchange, AccountType.STANDARD]]
+    return pytest.mark.parametrize("seeded", able, ids=str)
+
+
+def lacking(capability: Capability) -> list[Seeded]:
+    """The seeded accounts of the venues that don't."""
+    return [seeded for seeded in SEEDED.values() if capability not in DECLARED[seeded.exchange, AccountType.STANDARD]]
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Where the cards are played: the API, the account and its venue."""
+
+    api: httpx.AsyncClient
+    seeded: Seeded
+    venue: Venue
+
+    @property
+    def change(self) -> str:
+        """The path of the request that sets leverage."""
+        return CHANGES[self.seeded.exchange]
+
+    async def get(self, path: str, **parameters: Any) -> Body:
+        """The data of a query that must succeed."""
+        response = await self.api.get(ROUTE + path, params={"exchange_account_id": self.seeded.account, **parameters})
+        assert response.status_code == 200, response.text
+        data: Body = response.json()["data"]
+        return data
+
+    async def post(self, path: str, **body: Any) -> httpx.Response:
+        """The answer to a command."""
+        return await self.api.post(ROUTE + path, json={"exchange_account_id": self.seeded.account, **body})
+
+    async def leverage(self, symbol: str) -> Body:
+        """Terms and position of a symbol."""
+        return await self.get("/leverage", symbol=symbol)
+
+    async def positions(self) -> list[Position]:
+        """All open swaps."""
+        return [Position.model_validate(row) for row in (await self.get("/positions"))["positions"]]
+
+
+@pytest.fixture
+async def table(
+    running_up: RunningUp, trader_token: str, request: pytest.FixtureRequest, seeded: Seeded
+) -> AsyncIterator[Table]:
+    """The venue of the account as seeded, with an empty journal."""
+    async with (
+        httpx.AsyncClient(base_url=f"{running_up.control_urls[seeded.exchange]}/") as control,
+        httpx.AsyncClient(
+            base_url=running_up.http, headers={"Authorization": f"Bearer {trader_token}"}, timeout=30
+        ) as api,
+    ):
+        (await control.post("reset")).raise_for_status()
+        yield Table(api, seeded, Venue(control))
+        (await control.post("reset")).raise_for_status()
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_01_a_leverage_set_is_in_force_and_told(table: Table, strategy: Strategy) -> None:
+    symbol = table.seeded.held
+    for leverage in (7, 8):
+        response = await table.post("/leverage", symbol=symbol, leverage=leverage)
+        assert (response.status_code, response.headers["outcome"]) == (200, "applied"), response.text
+        assert (await table.leverage(symbol))["leverage"] == leverage
+    result = await strategy.event("result", response.headers["command-id"])
+    assert (result["applied"]["leverage"], result["confirmed_by"] in ("echo", "read_back")) == (8, True)
+    snapshot = await strategy.event("positions", response.headers["command-id"])
+    assert {row["leverage"] for row in snapshot["positions"] if row["symbol"] == symbol} == {8}
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_02_setting_leverage_never_changes_the_margin_mode(table: Table) -> None:
+    before = {(row.symbol, row.side): row.margin_mode for row in await table.positions()}
+    for symbol in sorted({symbol for symbol, _ in before}):
+        response = await table.post("/leverage", symbol=symbol, leverage=6)
+        assert response.headers["outcome"] in ("applied", "unchanged", "precondition_failed"), response.text
+    assert {(row.symbol, row.side): row.margin_mode for row in await table.positions()} == before
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_03_a_flat_symbol_has_leverage_and_margin_mode_too(table: Table) -> None:
+    response = await table.post("/leverage", symbol=table.seeded.flat, leverage=9)
+    assert response.headers["outcome"] == "applied", response.text
+    terms = await table.leverage(table.seeded.flat)
+    assert (terms["leverage"], terms["position_side"], terms["position_size"]) == (9, None, 0)
+    assert terms["margin_mode"] in ("cross", "isolated")
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_04_a_leverage_beyond_the_maximum_is_refused_with_the_maximum(table: Table) -> None:
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=900)
+    failure = Failure.model_validate_json(response.content)
+    assert (response.status_code, failure.error.code) == (400, "rejected")
+    assert "takes 1x to" in failure.message
+    assert table.change not in [path for _, path in await table.venue.requests()]
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_05_a_fraction_is_taken_only_where_the_venue_takes_it(table: Table) -> None:
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=4.5)
+    if table.seeded.exchange not in FRACTIONS:
+        assert response.status_code == 400
+        assert table.change not in [path for _, path in await table.venue.requests()]
+    else:
+        assert (await table.leverage(table.seeded.held))["leverage"] == 4.5
+
+
+@declaring(Capability.LEVERAGE)
+@pytest.mark.parametrize("fault", [{"fault": "status", "status": 502}, {"fault": "html"}, {"fault": "empty"}], ids=str)
+async def test_card_06_a_change_that_came_through_unanswered_is_applied(table: Table, fault: Body) -> None:
+    await table.venue.misbehave(path=table.change, apply=True, **fault)
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=11)
+    assert response.headers["outcome"] == "applied", response.text
+    assert [path for _, path in await table.venue.requests()].count(table.change) == 1
+    assert (await table.leverage(table.seeded.held))["leverage"] == 11
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_07_a_change_that_got_lost_is_sent_again(table: Table) -> None:
+    await table.venue.misbehave(path=table.change, fault="status", status=504)
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=12)
+    assert response.headers["outcome"] == "applied", response.text
+    assert (await table.leverage(table.seeded.held))["leverage"] == 12
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_08_an_unknown_symbol_is_404_with_what_was_probably_meant(table: Table) -> None:
+    base, quote = table.seeded.held.split(":")[0].split("/")
+    response = await table.post("/leverage", symbol=f"{base}{quote}", leverage=5)
+    assert response.status_code == 404
+    assert f"did you mean {table.seeded.held}" in response.json()["message"]
+
+
+@declaring(Capability.MARGIN_MODE)
+async def test_card_09_the_margin_mode_of_a_flat_symbol_is_set_once(table: Table) -> None:
+    now = (await table.leverage(table.seeded.flat))["margin_mode"]
+    other = "isolated" if now == "cross" else "cross"
+    response = await table.post("/margin-mode", symbol=table.seeded.flat, margin_mode=other)
+    assert response.headers["outcome"] in ("applied", "precondition_failed"), response.text
+    if response.headers["outcome"] == "applied":
+        again = await table.post("/margin-mode", symbol=table.seeded.flat, margin_mode=other)
+        assert (again.status_code, again.headers["outcome"]) == (200, "unchanged"), again.text
+
+
+@declaring(Capability.MARGIN_MODE)
+async def test_card_10_the_margin_mode_it_has_already_is_unchanged(table: Table) -> None:
+    now = (await table.leverage(table.seeded.held))["margin_mode"]
+    response = await table.post("/margin-mode", symbol=table.seeded.held, margin_mode=now)
+    assert (response.status_code, response.headers["outcome"]) == (200, "unchanged"), response.text
+
+
+@declaring(Capability.MARGIN_MODE)
+async def test_card_11_the_margin_mode_of_a_held_symbol_is_a_conflict_that_names_the_position(table: Table) -> None:
+    now = (await table.leverage(table.seeded.held))["margin_mode"]
+    other = "isolated" if now == "cross" else "cross"
+    response = await table.post("/margin-mode", symbol=table.seeded.held, margin_mode=other)
+    assert (response.status_code, response.headers["outcome"]) == (409, "precondition_failed"), response.text
+    assert "long" in response.json()["message"]
+    assert (await table.leverage(table.seeded.held))["margin_mode"] == now
+
+
+@declaring(Capability.POSITIONS)
+async def test_card_12_positions_mean_the_same_everywhere(table: Table) -> None:
+    positions = await table.positions()
+    assert table.seeded.held in {row.symbol for row in positions}
+    for row in positions:
+        inverse = row.symbol.partition("/")[2].partition(":")[0] != row.symbol.rpartition(":")[2]
+        assert row.contracts > 0
+        assert row.mark_price is not None
+        value = row.contracts * row.contract_size * (1 if inverse else row.mark_price)
+        assert abs(row.notional - value) <= value * Decimal("0.01")
+        profit = row.unrealized_pnl * (row.mark_price if inverse else 1)
+        assert row.percentage is not None
+        assert abs(row.percentage - profit / row.notional * 100) <= PERCENT
+        assert row.collateral is not None
+        assert row.collateral > 0
+
+
+@declaring(Capability.POSITIONS)
+async def test_card_13_one_symbols_positions_are_those_of_the_symbol(table: Table) -> None:
+    found = (await table.get("/positions", symbol=table.seeded.held))["positions"]
+    assert {row["symbol"] for row in found} == {table.seeded.held}
+    assert (await table.get("/positions", symbol=table.seeded.flat))["positions"] == []
+
+
+HISTORIES = [
+    pytest.param(Capability.FUNDING_HISTORY, "/funding-history", "payments", id="funding"),
+    pytest.param(Capability.REALIZED_PNL, "/realized-pnl", "entries", id="pnl"),
+]
+
+
+@pytest.mark.parametrize("seeded", SEEDED.values(), ids=str)
+@pytest.mark.parametrize(("capability", "path", "kind"), HISTORIES)
+async def test_card_14_a_history_is_whole_ascending_and_without_duplicates(
+    table: Table, capability: Capability, path: str, kind: str
+) -> None:
+    assert capability in DECLARED[table.seeded.exchange, AccountType.STANDARD]
+    everything = (await table.get(path, since=0))[kind]
+    times = [row["timestamp"] for row in everything]
+    assert times == sorted(times)
+    assert len({(row["id"], row["symbol"], row["code"]) for row in everything}) == len(everything) > 50
+    from_the_middle = (await table.get(path, since=times[len(times) // 2]))[kind]
+    assert from_the_middle == [row for row in everything if row["timestamp"] >= times[len(times) // 2]]
+    newest = (await table.get(path, limit=7))[kind]
+    assert newest == everything[-7:]
+
+
+@pytest.mark.parametrize("seeded", SEEDED.values(), ids=str)
+@pytest.mark.parametrize(("capability", "path", "kind"), HISTORIES)
+async def test_card_15_a_history_of_a_symbol_is_of_that_symbol_alone(
+    table: Table, capability: Capability, path: str, kind: str
+) -> None:
+    assert capability in DECLARED[table.seeded.exchange, AccountType.STANDARD]
+    everything = (await table.get(path, since=0))[kind]
+    of_one = (await table.get(path, since=0, symbol=table.seeded.held))[kind]
+    assert of_one == [row for row in everything if row["symbol"] == table.seeded.held]
+    assert 0 < len(of_one) < len(everything)
+
+
+DASHES = [
+    pytest.param(seeded, capability, id=f"{seeded}-{capability}")
+    for capability in Capability
+    for seeded in lacking(capability)
+]
+REQUESTS: dict[Capability, tuple[str, str, Body]] = {
+    Capability.MARGIN_MODE: ("POST", "/margin-mode", {"margin_mode": "isolated"}),
+    Capability.PORTFOLIO_MARGIN: ("GET", "/portfolio-margin/balance", {}),
+}
+
+
+@pytest.mark.parametrize(("seeded", "capability"), DASHES)
+async def test_card_16_a_dash_is_refused_before_any_call(table: Table, capability: Capability) -> None:
+    method, path, more = REQUESTS[capability]
+    if method == "POST":
+        response = await table.post(path, symbol=table.seeded.flat, **more)
+    else:
+        response = await table.api.get(ROUTE + path, params={"exchange_account_id": table.seeded.account})
+    assert (response.status_code, response.json()["error"]["code"]) == (400, "unsupported")
+    assert await table.venue.requests() == []

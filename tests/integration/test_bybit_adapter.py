@@ -1,0 +1,592 @@
+"""The Bybit adapter against the sandbox: every operation, every kind of account, and the venue at its worst."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from schemas.events import Scope
+from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
+from worker.sandbox.bybit.venue import Bybit
+from worker.sandbox.server import Sandbox
+from worker.venues.bybit import BybitVenue
+from worker.venues.bybit.history import KEPT
+from worker.venues.connections import VenueConnections
+from worker.venues.errors import (
+    AccessDenied,
+    AlreadySo,
+    Ambiguous,
+    NotSupported,
+    PreconditionFailed,
+    Refused,
+    Throttled,
+    ValueRefused,
+    VenueError,
+)
+from worker.venues.history import DAY
+from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
+
+PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
+SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
+LINEAR, USDC, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USDT:USDT"
+SET_LEVERAGE, SET_MODE, LIST = "/v5/position/set-leverage", "/v5/account/set-margin-mode", "/v5/position/list"
+INFO, LOG, EXECUTIONS, CLOSED = (
+    "/v5/account/info",
+    "/v5/account/transaction-log",
+    "/v5/execution/list",
+    "/v5/position/closed-pnl",
+)
+TIMEOUT_MS = 1_000
+UNLIMITED = {"ip": 1_000_000} | dict.fromkeys((LIST, INFO, LOG, EXECUTIONS, CLOSED), 1_000_000)
+
+
+@dataclass
+class Stand:
+    """The sandbox, its control endpoints and adapters for its accounts."""
+
+    sandbox: Sandbox
+    venue: BybitVenue
+    control: httpx.AsyncClient
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+
+    @property
+    def standin(self) -> Bybit:
+        venue = self.sandbox.desks["bybit"].venue
+        assert isinstance(venue, Bybit)
+        return venue
+
+    def opened(self, **content: Any) -> str:
+        return self.sandbox.open_account("bybit", id=f"opened-{uuid4()}", **content).id
+
+    def account(self, account_id: str) -> Account:
+        return next(account for account in self.sandbox.accounts if account.id == account_id)
+
+    def adapter(self, account_id: str, **changes: Any) -> Adapter:
+        if changes:
+            return self.venue.adapter(self.account(account_id).model_copy(update=changes))
+        return self.adapters.setdefault(account_id, self.venue.adapter(self.account(account_id)))
+
+    async def fault(self, path: str, fault: str, **more: Any) -> None:
+        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
+
+    async def change(self, account_id: str, **content: Any) -> None:
+        (await self.control.patch(f"/accounts/{account_id}", json=content)).raise_for_status()
+
+    async def limit(self, **limits: int) -> None:
+        (await self.control.put("/limits", json=limits)).raise_for_status()
+
+    async def requests(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
+        return entries
+
+    async def paths(self) -> list[str]:
+        return sorted(entry["path"] for entry in await self.requests())
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[Stand]:
+    async with Sandbox() as sandbox, VenueConnections() as connections:
+        base_url = sandbox.base_urls["bybit"]
+        venue = BybitVenue(connections, base_url, TIMEOUT_MS)
+        await venue.load()
+        async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
+            yield Stand(sandbox, venue, control)
+
+
+@pytest.fixture
+async def stand(shared: Stand) -> Stand:
+    await shared.control.post("/reset")
+    await shared.limit(**UNLIMITED)
+    shared.adapters.clear()
+    return shared
+
+
+def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
+    return adapter.market(symbol, market_type)
+
+
+async def delivery(stand: Stand) -> Market:
+    """The delivery future that the unified account holds."""
+    adapter = stand.adapter(PERP)
+    (held,) = (await adapter.positions(FUTURE)).positions
+    return adapter.market(held.symbol, FUTURE)
+
+
+class TestLeverage:
+    @pytest.mark.parametrize("account_id", [PERP, CLASSIC, HEDGE])
+    @pytest.mark.parametrize("symbol", [LINEAR, INVERSE, FLAT])
+    async def test_nothing_is_echoed_and_the_read_back_shows_it_on_every_side(
+        self, stand: Stand, account_id: str, symbol: str
+    ) -> None:
+        adapter = stand.adapter(account_id)
+        wanted = market(adapter, symbol)
+        before = (await adapter.terms(wanted)).margin_mode
+        echo = await adapter.set_leverage(wanted, Decimal(7))
+        assert (echo.leverage, echo.margin_mode, echo.raw["result"]) == (None, None, {})
+        terms = await adapter.terms(wanted)
+        assert terms.all_at(Decimal(7))
+        assert terms.margin_mode is before
+
+    async def test_a_fraction_is_taken_and_read_back_whole(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        await adapter.check_leverage(market(adapter, LINEAR), Decimal("4.5"))
+        await adapter.set_leverage(market(adapter, LINEAR), Decimal("4.50"))
+        assert (await adapter.symbol_state(market(adapter, LINEAR))).terms.leverage == Decimal("4.5")
+
+    async def test_a_delivery_future_has_a_leverage_of_its_own(self, stand: Stand) -> None:
+        adapter, future = stand.adapter(PERP), await delivery(stand)
+        await adapter.set_leverage(future, Decimal(3))
+        assert (await adapter.terms(future)).leverage == Decimal(3)
+        assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(10)
+
+    async def test_what_is_so_already_is_no_change(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        with pytest.raises(AlreadySo) as caught:
+            await adapter.set_leverage(market(adapter, LINEAR), Decimal(10))
+        assert (caught.value.venue_code, caught.value.scope) == ("110043", Scope.SYMBOL)
+
+    async def test_each_side_has_its_own_until_both_are_set(self, stand: Stand) -> None:
+        adapter = stand.adapter(HEDGE)
+        terms = await adapter.terms(market(adapter, LINEAR))
+        assert (terms.leverage, terms.sides) == (Decimal(10), (Decimal(10), Decimal(5)))
+        await adapter.set_leverage(market(adapter, LINEAR), Decimal(10))
+        assert (await adapter.terms(market(adapter, LINEAR))).sides == (Decimal(10), Decimal(10))
+
+    async def test_more_than_the_market_allows_names_the_maximum_and_asks_nobody(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        with pytest.raises(ValueRefused, match="BTC/USDT:USDT takes 1x to 100x, not 200x"):
+            await adapter.check_leverage(market(adapter, LINEAR), Decimal(200))
+        assert await stand.requests() == []
+
+    async def test_the_venue_refuses_it_too(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        with pytest.raises(ValueRefused) as caught:
+            await adapter.set_leverage(market(adapter, LINEAR), Decimal(200))
+        assert caught.value.venue_code == "110013"
+
+    async def test_portfolio_margin_has_none_to_set(self, stand: Stand) -> None:
+        await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
+        adapter = stand.adapter(PERP)
+        with pytest.raises(PreconditionFailed, match="portfolio margin has no leverage"):
+            await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
+
+
+class TestMarginModeOfAUnifiedAccount:
+    async def test_it_changes_for_the_whole_account_and_says_so(self, stand: Stand) -> None:
+        adapter = stand.adapter(HEDGE)
+        echo = await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
+        assert (echo.scope, echo.margin_mode) == (Scope.ACCOUNT, None)
+        for symbol in (LINEAR, FLAT, INVERSE):
+            assert (await adapter.terms(market(adapter, symbol))).margin_mode is MarginMode.CROSS
+
+    async def test_what_is_so_already_is_found_by_reading(self, stand: Stand) -> None:
+        adapter = stand.adapter(HEDGE)
+        with pytest.raises(AlreadySo) as caught:
+            await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
+        assert (caught.value.scope, caught.value.note) == (Scope.ACCOUNT, None)
+        assert await stand.paths() == [INFO]
+
+    async def test_portfolio_margin_counts_as_cross_and_is_named(self, stand: Stand) -> None:
+        await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
+        adapter = stand.adapter(PERP)
+        with pytest.raises(AlreadySo) as caught:
+            await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
+        assert caught.value.note
+        assert "portfolio margin" in caught.value.note
+        terms = await adapter.terms(market(adapter, FLAT))
+        assert (terms.margin_mode, terms.raw["account"]["marginMode"]) == (MarginMode.CROSS, "PORTFOLIO_MARGIN")
+
+    @pytest.mark.parametrize("mode", MarginMode)
+    async def test_registered_for_symbols_only_it_refuses_before_it_changes_anything(
+        self, stand: Stand, mode: MarginMode
+    ) -> None:
+        adapter = stand.adapter(PERP, margin_mode_scope="symbol")
+        with pytest.raises(NotSupported, match="margin_mode_scope = account"):
+            await adapter.set_margin_mode(market(adapter, FLAT), mode)
+        assert await stand.paths() == [INFO]
+
+    async def test_a_refusal_tells_the_reasons_and_the_open_positions(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        with pytest.raises(PreconditionFailed) as caught:
+            await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
+        assert caught.value.venue_code == "3400045"
+        assert "Insufficient available balance." in caught.value.message
+        assert "BTC/USDT:USDT long 0.05, SOL/USDT:USDT short 12" in caught.value.message
+        assert caught.value.details["reasons"][0]["reasonCode"] == "110012"
+        assert len(caught.value.details["open_positions"]) == 5
+
+    async def test_positions_that_cannot_be_read_leave_the_reasons(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        await stand.change(PERP, reasons={"3400013": "Repay your loans first."})
+        await stand.fault(LIST, "html", times=3)
+        with pytest.raises(PreconditionFailed, match="Repay your loans first") as caught:
+            await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
+        assert caught.value.details["open_positions"] == []
+
+    async def test_only_the_linear_part_of_the_first_kind_is_unified(self, stand: Stand) -> None:
+        adapter = stand.adapter(stand.opened(status=3, open_positions=1))
+        linear, inverse = market(adapter, LINEAR), market(adapter, INVERSE)
+        assert (await adapter.set_margin_mode(inverse, MarginMode.ISOLATED)).scope is Scope.SYMBOL
+        assert (await adapter.terms(linear)).margin_mode is MarginMode.CROSS
+        assert (await adapter.set_margin_mode(linear, MarginMode.ISOLATED)).scope is Scope.ACCOUNT
+
+
+class TestMarginModeOfAClassicAccount:
+    @pytest.mark.parametrize("symbol", [LINEAR, FLAT, INVERSE])
+    async def test_a_symbol_switches_alone_and_keeps_its_leverage(self, stand: Stand, symbol: str) -> None:
+        adapter = stand.adapter(CLASSIC)
+        wanted = market(adapter, symbol)
+        before = await adapter.terms(wanted)
+        echo = await adapter.set_margin_mode(wanted, MarginMode.ISOLATED)
+        assert (echo.scope, echo.margin_mode) == (Scope.SYMBOL, None)
+        after = await adapter.terms(wanted)
+        assert (after.margin_mode, after.leverage) == (MarginMode.ISOLATED, before.leverage)
+        assert (await adapter.terms(market(adapter, "XRP/USDT:USDT"))).margin_mode is MarginMode.CROSS
+
+    async def test_what_is_so_already_is_no_change(self, stand: Stand) -> None:
+        adapter = stand.adapter(CLASSIC)
+        with pytest.raises(AlreadySo) as caught:
+            await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
+        assert (caught.value.venue_code, caught.value.scope) == ("110026", Scope.SYMBOL)
+
+    async def test_it_may_be_registered_for_symbols_only(self, stand: Stand) -> None:
+        adapter = stand.adapter(CLASSIC, margin_mode_scope="symbol")
+        await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
+        assert (await adapter.terms(market(adapter, FLAT))).margin_mode is MarginMode.ISOLATED
+
+    async def test_each_side_keeps_the_leverage_it_has(self, stand: Stand) -> None:
+        account_id = stand.opened(status=1, hedged=True)
+        await stand.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 3, "isolated": True}})
+        adapter = stand.adapter(account_id)
+        await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.CROSS)
+        terms = await adapter.terms(market(adapter, LINEAR))
+        assert (terms.margin_mode, terms.sides) == (MarginMode.CROSS, (Decimal(8), Decimal(3)))
+
+    async def test_usdc_contracts_have_none_of_their_own(self, stand: Stand) -> None:
+        adapter = stand.adapter(CLASSIC)
+        with pytest.raises(NotSupported, match="upgrade the account"):
+            await adapter.set_margin_mode(market(adapter, USDC), MarginMode.ISOLATED)
+        assert await stand.paths() == [INFO]
+
+    async def test_a_refusal_names_the_position_of_the_symbol(self, stand: Stand) -> None:
+        adapter = stand.adapter(CLASSIC)
+        body = {"retCode": 110011, "retMsg": "Liquidation.", "result": {}, "time": 1}
+        await stand.fault("/v5/position/switch-isolated", "status", body=body)
+        with pytest.raises(PreconditionFailed, match=r"open positions: BTC/USDT:USDT long 0\.05$"):
+            await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.ISOLATED)
+
+
+class TestSymbolState:
+    async def test_a_held_symbol(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        state = await adapter.symbol_state(market(adapter, LINEAR))
+        assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), MarginMode.CROSS)
+        assert (state.side, state.size, state.notional) == ("long", Decimal("0.05"), Decimal("4925.25"))
+        assert state.unrealized_pnl == Decimal("25.25")
+
+    @pytest.mark.parametrize(("account_id", "leverage"), [(PERP, 10), (CLASSIC, "12.5")])
+    async def test_a_flat_market_has_terms_and_no_side(self, stand: Stand, account_id: str, leverage: Any) -> None:
+        adapter = stand.adapter(account_id)
+        state = await adapter.symbol_state(market(adapter, FLAT))
+        assert (state.side, state.size) == (None, Decimal(0))
+        assert state.terms.leverage == Decimal(leverage)
+
+    async def test_both_legs_of_a_hedge_are_summed(self, stand: Stand) -> None:
+        adapter = stand.adapter(HEDGE)
+        state = await adapter.symbol_state(market(adapter, LINEAR))
+        assert (state.side, state.size, state.notional) == ("both", Decimal("0.14"), Decimal("13790.70"))
+
+    async def test_an_inverse_position_is_valued_in_quote(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        state = await adapter.symbol_state(market(adapter, INVERSE))
+        assert (state.side, state.size, state.notional) == ("long", Decimal(1500), Decimal(1500))
+
+
+class TestPositions:
+    async def test_every_settle_coin_and_both_categories_are_read(self, stand: Stand) -> None:
+        found = await stand.adapter(PERP).positions()
+        assert found.coverage == ("linear USDT", "linear USDC", "inverse")
+        future = await delivery(stand)
+        assert [(row.symbol, row.side) for row in found.positions] == [
+            (LINEAR, "long"),
+            ("SOL/USDT:USDT", "short"),
+            (future.symbol, "long"),
+            (USDC, "long"),
+            (INVERSE, "long"),
+        ]
+        assert {row.margin_mode for row in found.positions} == {MarginMode.CROSS}
+
+    async def test_swaps_and_futures_are_told_apart(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        swaps, futures = [(await adapter.positions(kind)).positions for kind in (SWAP, FUTURE)]
+        assert [row.symbol for row in futures] == [(await delivery(stand)).symbol]
+        assert {row.symbol for row in swaps} == {LINEAR, "SOL/USDT:USDT", USDC, INVERSE}
+
+    async def test_a_classic_account_has_both_modes_at_once(self, stand: Stand) -> None:
+        rows = (await stand.adapter(CLASSIC).positions()).positions
+        assert [(row.symbol, row.margin_mode, row.collateral) for row in rows] == [
+            (LINEAR, MarginMode.CROSS, Decimal("492.52")),
+            ("SOL/USDT:USDT", MarginMode.ISOLATED, Decimal("513.60")),
+            (INVERSE, MarginMode.CROSS, Decimal("0.00081218")),
+        ]
+
+    async def test_both_sides_of_a_hedge_are_positions_with_their_own_leverage(self, stand: Stand) -> None:
+        rows = (await stand.adapter(HEDGE).positions(SWAP)).positions
+        legs = [(row.side, row.contracts, row.leverage) for row in rows if row.symbol == LINEAR]
+        assert legs == [("long", Decimal("0.1"), Decimal(10)), ("short", Decimal("0.04"), Decimal(5))]
+        assert all(row.liquidation_price for row in rows)
+
+    @pytest.mark.parametrize(
+        ("symbol", "coverage"),
+        [(LINEAR, "linear USDT"), (USDC, "linear USDC"), (INVERSE, "inverse"), (FLAT, "linear USDT")],
+    )
+    async def test_a_symbol_asks_for_its_own_only(self, stand: Stand, symbol: str, coverage: str) -> None:
+        adapter = stand.adapter(PERP)
+        found = await adapter.positions(SWAP, market(adapter, symbol))
+        assert found.coverage == (coverage,)
+        assert [row.symbol for row in found.positions] == ([] if symbol == FLAT else [symbol])
+        assert await stand.paths() == [INFO, LIST]
+
+    async def test_portfolio_margin_positions_are_complete(self, stand: Stand) -> None:
+        await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
+        rows = (await stand.adapter(PERP).positions()).positions
+        assert {(row.leverage, row.collateral, row.margin_mode) for row in rows} == {
+            (Decimal(0), None, MarginMode.CROSS)
+        }
+        assert len(rows) == 5
+
+    async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
+        found = await stand.adapter(stand.opened(open_positions=100)).positions()
+        assert len({row.symbol for row in found.positions}) == 100
+
+    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
+        result = {"list": [{"symbol": "NEWUSDT", "size": "1"}], "nextPageCursor": ""}
+        await stand.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
+        with pytest.raises(Ambiguous, match="NEWUSDT"):
+            await stand.adapter(PERP).positions(SWAP)
+
+    @pytest.mark.parametrize("result", [None, {}, {"list": None}, {"list": [1]}, {"list": [{"symbol": "BTCUSDT"}]}])
+    async def test_rows_of_another_shape_are_no_positions(self, stand: Stand, result: Any) -> None:
+        await stand.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
+        with pytest.raises(Ambiguous):
+            await stand.adapter(PERP).positions(SWAP)
+
+
+def query(
+    only: Market | None = None, kind: MarketType = SWAP, since: int | None = None, limit: int | None = None
+) -> HistoryQuery:
+    return HistoryQuery(only, kind, since, limit)
+
+
+class TestHistory:
+    @pytest.mark.parametrize("account_id", [PERP, CLASSIC])
+    async def test_funding_is_whole_over_two_years_and_many_pages(self, stand: Stand, account_id: str) -> None:
+        history = await stand.adapter(account_id).funding_history(query(since=0))
+        now = stand.standin.clock.now()
+        seeded = stand.standin.states[account_id].funding
+        assert len(history.entries) == len(seeded) > 3 * 50
+        assert sum(entry.amount for entry in history.entries) == sum(row.amount for row in seeded)
+        times = [entry.timestamp for entry in history.entries]
+        assert times == sorted(times)
+        assert len({entry.id for entry in history.entries}) == len(times)
+        assert now - KEPT - 60_000 < history.complete_from <= now - KEPT
+        assert times[0] < now - 700 * DAY
+
+    async def test_both_kinds_of_account_tell_the_same_with_the_sign_of_what_is_received(self, stand: Stand) -> None:
+        since = stand.standin.clock.now() - 20 * DAY
+        told = []
+        for account_id in (PERP, CLASSIC):
+            entries = (await stand.adapter(account_id).funding_history(query(since=since))).entries
+            told.append(sorted((row.timestamp, row.symbol, row.amount, row.code) for row in entries if row.symbol))
+        assert told[0] == told[1]
+        signs = {(symbol, code): amount > 0 for _, symbol, amount, code in told[0]}
+        assert signs[LINEAR, "USDT"] is False
+        assert signs["SOL/USDT:USDT", "USDT"] is True
+        assert signs[USDC, "USDC"] is False
+        assert signs[INVERSE, "BTC"] is True
+
+    async def test_the_first_kind_of_unified_account_has_each_payment_once(self, stand: Stand) -> None:
+        entries = (
+            await stand.adapter(stand.opened(status=4, with_history=True)).funding_history(query(limit=70))
+        ).entries
+        assert len({(row.timestamp, row.symbol) for row in entries}) == 70
+        assert {row.symbol for row in entries} >= {LINEAR, INVERSE}
+
+    @pytest.mark.parametrize("symbol", [LINEAR, USDC, INVERSE])
+    @pytest.mark.parametrize("account_id", [PERP, CLASSIC])
+    async def test_the_history_of_a_symbol_is_of_that_symbol(self, stand: Stand, account_id: str, symbol: str) -> None:
+        adapter = stand.adapter(account_id)
+        since = stand.standin.clock.now() - 20 * DAY
+        everything = (await adapter.funding_history(query(since=since))).entries
+        found = (await adapter.funding_history(query(market(adapter, symbol), since=since))).entries
+        assert found == tuple(row for row in everything if row.symbol == symbol)
+        assert found
+
+    @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
+    async def test_since_and_limit_cut_where_they_say(self, stand: Stand, operation: str) -> None:
+        read = getattr(stand.adapter(PERP), operation)
+        since = stand.standin.clock.now() - 20 * DAY
+        entries = (await read(query(since=since))).entries
+        middle = entries[len(entries) // 2].timestamp
+        assert (await read(query(since=middle))).entries == tuple(row for row in entries if row.timestamp >= middle)
+        assert (await read(query(since=since, limit=120))).entries == entries[:120]
+        assert (await read(query(limit=120))).entries == entries[-120:]
+        week = (await read(query())).entries
+        assert week == entries[-len(week) :]
+
+    async def test_delivery_futures_pay_no_funding_and_nothing_is_asked(self, stand: Stand) -> None:
+        history = await stand.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
+        assert (history.entries, history.complete_from) == ((), 5)
+        assert await stand.requests() == []
+
+    async def test_realized_profits_are_whole_linear_and_inverse(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        seeded = stand.standin.states[PERP].profits
+        swaps = (await adapter.realized_pnl(query(since=0))).entries
+        futures = (await adapter.realized_pnl(query(kind=FUTURE, since=0))).entries
+        assert len(swaps) + len(futures) == len(seeded) > 3 * 100
+        assert {row.symbol for row in futures} == {(await delivery(stand)).symbol}
+        assert {row.code for row in swaps} == {"USDT", "USDC", "BTC"}
+        assert {row.amount > 0 for row in swaps} == {True, False}
+        assert len({row.id for row in swaps}) == len(swaps)
+        of_one = (await adapter.realized_pnl(query(market(adapter, LINEAR), since=0))).entries
+        assert of_one == tuple(row for row in swaps if row.symbol == LINEAR)
+
+    async def test_more_pages_than_a_second_allows_come_one_second_later(self, stand: Stand) -> None:
+        await stand.limit(**{LOG: 2})
+        since = stand.standin.clock.now() - 6 * DAY
+        entries = (await stand.adapter(PERP).funding_history(query(since=since))).entries
+        statuses = [entry["status"] for entry in await stand.requests() if entry["path"] == LOG]
+        assert len(entries) > 2 * 50
+        assert len(statuses) > 3
+
+    async def test_a_broken_page_breaks_the_history(self, stand: Stand) -> None:
+        await stand.fault(LOG, "html")
+        with pytest.raises(Ambiguous):
+            await stand.adapter(PERP).funding_history(query(limit=5))
+
+
+class TestTheVenueAtItsWorst:
+    @pytest.mark.parametrize(
+        ("fault", "error"),
+        [
+            ({"fault": "html"}, Ambiguous),
+            ({"fault": "empty"}, Ambiguous),
+            ({"fault": "status", "body": {}}, Ambiguous),
+            ({"fault": "reset"}, Ambiguous),
+            ({"fault": "reset", "apply": True}, Ambiguous),
+            ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
+            ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
+            ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
+            ({"fault": "status", "status": 503, "body": {"retCode": 110013, "retMsg": "No."}}, Ambiguous),
+            ({"fault": "status", "body": {"retCode": 10000, "retMsg": "Server Timeout"}}, Ambiguous),
+            ({"fault": "status", "body": {"retCode": 10016, "retMsg": "Server error."}}, Ambiguous),
+            ({"fault": "status", "body": {"retCode": 10018, "retMsg": "Too many."}}, Throttled),
+            ({"fault": "status", "body": {"retCode": 10429, "retMsg": "Too many."}}, Throttled),
+            ({"fault": "status", "status": 403, "body": "access too frequent"}, Throttled),
+            ({"fault": "status", "status": 429, "body": "busy"}, Throttled),
+            ({"fault": "status", "status": 401, "body": ""}, AccessDenied),
+            ({"fault": "status", "body": {"retCode": 33004, "retMsg": "Expired."}}, AccessDenied),
+            ({"fault": "status", "body": {"retCode": 110044, "retMsg": "Margin."}}, PreconditionFailed),
+            ({"fault": "status", "body": {"retCode": 999_999, "retMsg": "Nobody knows."}}, Refused),
+        ],
+        ids=str,
+    )  # fmt: skip
+    async def test_each_misbehaviour_is_told_apart(
+        self, stand: Stand, fault: dict[str, Any], error: type[VenueError]
+    ) -> None:
+        adapter = stand.adapter(PERP)
+        await stand.fault(SET_LEVERAGE, **fault)
+        with pytest.raises(error) as caught:
+            await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
+        assert type(caught.value) is error
+        account = stand.account(PERP)
+        told = f"{caught.value!r} {vars(caught.value)}"
+        for secret in (account.reveal("api_key"), account.reveal("secret"), "http://"):
+            assert secret not in told
+
+    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        await stand.fault(SET_LEVERAGE, "reset", apply=True)
+        with pytest.raises(Ambiguous):
+            await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
+        assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(5)
+
+    @pytest.mark.parametrize("offset_ms", [-120_000, 120_000])
+    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(self, stand: Stand, offset_ms: int) -> None:
+        await stand.control.put("/clock", json={"offset_ms": offset_ms})
+        adapter = stand.adapter(PERP)
+        await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
+        assert [entry["path"] for entry in await stand.requests()] == [SET_LEVERAGE, "/v5/market/time", SET_LEVERAGE]
+
+    async def test_a_limit_that_is_used_up_says_when_it_is_fresh_again(self, stand: Stand) -> None:
+        await stand.limit(**{SET_LEVERAGE: 1})
+        adapter = stand.adapter(PERP)
+        await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
+        with pytest.raises(Throttled) as caught:
+            await adapter.set_leverage(market(adapter, LINEAR), Decimal(6))
+        assert caught.value.retry_after is not None
+        assert 0 < caught.value.retry_after <= 1_000
+
+    async def test_an_address_that_sends_too_much_is_banned(self, stand: Stand) -> None:
+        await stand.limit(ip=1)
+        adapter = stand.adapter(PERP)
+        with pytest.raises(Throttled) as caught:
+            await adapter.terms(market(adapter, LINEAR))
+        assert caught.value.retry_after == 600_000
+
+    async def test_a_wrong_secret_is_refused_and_the_key_in_the_answer_is_not_told(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP, secret=stand.account(HEDGE).secret)
+        with pytest.raises(AccessDenied, match="origin_string") as caught:
+            await adapter.positions(SWAP)
+        assert caught.value.venue_code == "10004"
+        assert stand.account(PERP).reveal("api_key") not in f"{caught.value} {caught.value.raw}"
+
+    async def test_a_key_nobody_has_is_refused(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP, api_key=stand.account(PERP).secret)
+        with pytest.raises(AccessDenied) as caught:
+            await adapter.positions(SWAP)
+        assert caught.value.venue_code == "10003"
+
+    async def test_a_cancelled_call_stays_cancelled(self, stand: Stand) -> None:
+        adapter = stand.adapter(PERP)
+        await stand.fault(SET_LEVERAGE, "delay", delay_ms=TIMEOUT_MS)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
+
+    async def test_no_log_line_tells_a_key(self, stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
+        account = stand.account(PERP)
+        with caplog.at_level(logging.DEBUG):
+            await stand.adapter(PERP).positions(SWAP)
+        assert account.reveal("api_key") not in caplog.text
+
+
+def test_all_but_portfolio_margin_is_declared(shared: Stand) -> None:
+    adapter = shared.adapter(PERP)
+    assert adapter.capabilities == frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
+    assert adapter.portfolio_margin is None
+
+
+async def test_a_venue_that_lists_no_markets_is_reported(stand: Stand) -> None:
+    await stand.fault("/v5/market/instruments-info", "html")
+    with pytest.raises(Ambiguous):
+        await stand.venue.load()
+    await stand.venue.load()
+    assert stand.venue.adapter(stand.account(PERP)).market(LINEAR, SWAP).id == "BTCUSDT"
+
+
+async def test_an_adapter_before_the_markets_or_for_another_address_is_a_mistake(stand: Stand) -> None:
+    async with VenueConnections() as connections:
+        unloaded = BybitVenue(connections, stand.sandbox.base_urls["bybit"])
+        with pytest.raises(RuntimeError, match="load"):
+            unloaded.adapter(stand.account(PERP))
+    with pytest.raises(ValueError, match="another address"):
+        stand.venue.adapter(stand.account(PERP).model_copy(update={"base_url": None}))

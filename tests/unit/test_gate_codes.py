@@ -1,0 +1,130 @@
+"""Every row of Gate's tables of labels, and which table counts where two of them could."""
+
+import time
+from typing import Any
+
+import orjson
+import pytest
+
+from worker.venues.errors import (
+    AccessDenied,
+    AlreadySo,
+    Ambiguous,
+    ClockSkewed,
+    PreconditionFailed,
+    Refused,
+    Throttled,
+    UnknownSymbol,
+    ValueRefused,
+    VenueError,
+)
+from worker.venues.gate.codes import CODES, STATUSES, Meaning
+from worker.venues.gate.judge import judge
+from worker.venues.transport import Answer
+
+RESET = "X-Gate-RateLimit-Reset-Timestamp"
+
+
+def answer(body: Any, status: int = 400, headers: dict[str, str] | None = None) -> Answer:
+    text = body if isinstance(body, str) else orjson.dumps(body).decode()
+    path = "/api/v4/futures/usdt/positions/BTC_USDT/leverage"
+    return Answer(path, status, headers or {}, text, None if isinstance(body, str) else body)
+
+
+def judged(given: Answer) -> VenueError:
+    verdict = judge(given)
+    assert verdict is not None
+    return verdict
+
+
+@pytest.mark.parametrize(("label", "meaning"), CODES.items())
+@pytest.mark.parametrize("field", ["message", "detail"])
+def test_every_label_is_judged_by_its_row(label: str, meaning: Meaning, field: str) -> None:
+    body = {"label": label, field: "What the venue says."}
+    verdict = judged(answer(body))
+    assert type(verdict) is meaning.error
+    assert (verdict.venue_code, verdict.raw) == (label, body)
+    assert verdict.message == f"Gate says 'What the venue says.' ({label}): {meaning.advice}"
+
+
+@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
+def test_every_status_without_a_label_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+    verdict = judged(answer("<html>", status))
+    assert type(verdict) is meaning.error
+    assert verdict.message == f"Gate answered with HTTP {status}: {meaning.advice}"
+    assert verdict.venue_code is None
+
+
+@pytest.mark.parametrize(
+    ("label", "error"),
+    [
+        ("INVALID_KEY", AccessDenied),
+        ("INVALID_SIGNATURE", AccessDenied),
+        ("IP_FORBIDDEN", AccessDenied),
+        ("REQUEST_EXPIRED", ClockSkewed),
+        ("TOO_MANY_REQUESTS", Throttled),
+        ("TOO_FAST", Throttled),
+        ("INTERNAL", Ambiguous),
+        ("SERVER_ERROR", Ambiguous),
+        ("TOO_BUSY", Ambiguous),
+        ("CONTRACT_NOT_FOUND", UnknownSymbol),
+        ("LEVERAGE_TOO_HIGH", ValueRefused),
+        ("LEVERAGE_TOO_LOW", ValueRefused),
+        ("INSUFFICIENT_AVAILABLE", PreconditionFailed),
+        ("POSITION_HOLDING", PreconditionFailed),
+        ("ORDER_PENDING", PreconditionFailed),
+        ("NO_CHANGE", AlreadySo),
+    ],
+)
+def test_the_labels_that_matter_most(label: str, error: type[VenueError]) -> None:
+    assert type(judged(answer({"label": label, "message": "."}))) is error
+
+
+def test_accepted_is_not_done() -> None:
+    assert type(judged(answer({"contract": "BTC_USDT", "lever": "10"}, 202))) is Ambiguous
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+@pytest.mark.parametrize("body", ["<html>", {"message": "Oops."}, {"label": "NEVER_SEEN", "message": "Oops."}])
+def test_a_server_error_tells_nothing(status: int, body: Any) -> None:
+    assert type(judged(answer(body, status))) is Ambiguous
+
+
+def test_a_label_counts_more_than_the_status() -> None:
+    assert type(judged(answer({"label": "REQUEST_EXPIRED", "message": "gap"}, 403))) is ClockSkewed
+    assert type(judged(answer({"label": "NO_CHANGE"}, 200))) is AlreadySo
+
+
+def test_a_label_nobody_knows_is_a_refusal_that_names_it() -> None:
+    verdict = judged(answer({"label": "NEVER_SEEN", "message": "New."}))
+    assert (type(verdict), verdict.venue_code) == (Refused, "NEVER_SEEN")
+
+
+@pytest.mark.parametrize("body", [{"lever": "10"}, [{"lever": "10"}], [], {"label": None}, {"label": 5}])
+def test_a_success_is_no_error(body: Any) -> None:
+    assert judge(answer(body, 200)) is None
+
+
+def test_a_refusal_without_a_label_is_left_to_the_fallback() -> None:
+    assert judge(answer({"message": "?"}, 400)) is None
+
+
+def test_retry_after_is_what_is_left_until_the_reset() -> None:
+    reset = time.time_ns() // 1_000_000_000 + 7
+    verdict = judged(answer({"label": "TOO_MANY_REQUESTS"}, 429, {RESET: str(reset)}))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after is not None
+    assert 5_000 < verdict.retry_after <= 7_000
+
+
+def test_a_reset_that_has_passed_means_now() -> None:
+    verdict = judged(answer({"label": "TOO_MANY_REQUESTS"}, 429, {RESET: "1"}))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after == 0
+
+
+@pytest.mark.parametrize("headers", [{}, {RESET: "soon"}])
+def test_a_throttling_that_names_no_time_has_none(headers: dict[str, str]) -> None:
+    verdict = judged(answer("<html>", 429, headers))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after is None

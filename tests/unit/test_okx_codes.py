@@ -1,0 +1,127 @@
+"""Every row of the tables of codes, and which part of an answer counts where two of them could."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from worker.venues.errors import (
+    AccessDenied,
+    Ambiguous,
+    ClockSkewed,
+    NotSupported,
+    PreconditionFailed,
+    Refused,
+    Throttled,
+    UnknownSymbol,
+    ValueRefused,
+    VenueError,
+)
+from worker.venues.okx.codes import CODES, STATUSES, Meaning
+from worker.venues.okx.judge import judge
+from worker.venues.transport import Answer
+
+
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+    text = body if isinstance(body, str) else orjson.dumps(body).decode()
+    parsed = None if isinstance(body, str) else body
+    return Answer("/api/v5/account/set-leverage", status, headers or {}, text, parsed)
+
+
+def refused(code: str, message: str = "What the venue says.") -> dict[str, Any]:
+    return {"code": code, "data": [], "msg": message}
+
+
+def judged(given: Answer) -> VenueError:
+    verdict = judge(given)
+    assert verdict is not None
+    return verdict
+
+
+@pytest.mark.parametrize(("code", "meaning"), CODES.items(), ids=str)
+def test_every_code_is_judged_by_its_row(code: str, meaning: Meaning) -> None:
+    body = refused(code)
+    verdict = judged(answer(body))
+    assert type(verdict) is meaning.error
+    assert (verdict.venue_code, verdict.raw) == (code, body)
+    assert verdict.message == f"OKX says 'What the venue says.' ({code}): {meaning.advice}"
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_the_code_of_an_item_means_the_same(code: str) -> None:
+    body = {"code": "1", "data": [{"sCode": "0"}, {"sCode": code, "sMsg": "Because."}], "msg": "Operation failed."}
+    verdict = judged(answer(body))
+    assert type(verdict) is CODES[code].error
+    assert verdict.message.startswith(f"OKX says 'Because.' ({code})")
+
+
+@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
+def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+    verdict = judged(answer("<html>", status))
+    assert type(verdict) is meaning.error
+    assert meaning.advice in verdict.message
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [
+        ("50001", Ambiguous),
+        ("50004", Ambiguous),
+        ("50013", Ambiguous),
+        ("50026", Ambiguous),
+        ("63999", Ambiguous),
+        ("2", Ambiguous),
+        ("50011", Throttled),
+        ("50040", Throttled),
+        ("50061", Throttled),
+        ("50102", ClockSkewed),
+        ("50105", AccessDenied),
+        ("50111", AccessDenied),
+        ("50113", AccessDenied),
+        ("50119", AccessDenied),
+        ("50120", AccessDenied),
+        ("51000", ValueRefused),
+        ("51001", UnknownSymbol),
+        ("51039", NotSupported),
+        ("59000", PreconditionFailed),
+        ("59101", PreconditionFailed),
+        ("59102", ValueRefused),
+        ("59107", PreconditionFailed),
+        ("59108", PreconditionFailed),
+    ],
+)
+def test_the_codes_that_matter_most(code: str, error: type[VenueError]) -> None:
+    assert type(judged(answer(refused(code)))) is error
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
+@pytest.mark.parametrize("body", [refused("51000"), refused("99999"), "<html>"], ids=str)
+def test_a_server_error_tells_nothing_whatever_comes_with_it(status: int, body: Any) -> None:
+    assert type(judged(answer(body, status))) is Ambiguous
+
+
+def test_an_item_that_is_refused_in_a_success_is_a_refusal() -> None:
+    body = {"code": "0", "data": [{"instId": "BTC-USDT-SWAP", "sCode": "59102", "sMsg": "Too high."}], "msg": ""}
+    verdict = judged(answer(body))
+    assert (type(verdict), verdict.venue_code) == (ValueRefused, "59102")
+
+
+@pytest.mark.parametrize("status", [200, 400])
+def test_a_code_nobody_knows_is_a_refusal(status: int) -> None:
+    verdict = judged(answer(refused("51999"), status))
+    assert (type(verdict), verdict.venue_code) == (Refused, "51999")
+
+
+@pytest.mark.parametrize(
+    "body", [{"code": "0", "data": [], "msg": ""}, {"code": "0", "data": [{"sCode": "0"}]}, [], {}]
+)
+def test_a_success_is_no_error(body: Any) -> None:
+    assert judge(answer(body)) is None
+
+
+@pytest.mark.parametrize(("headers", "wait"), [({}, 2_000), ({"Retry-After": "7"}, 7_000)])
+@pytest.mark.parametrize("body", [refused("50011"), "Too Many Requests"], ids=str)
+def test_a_throttling_says_when_the_window_ends(body: Any, headers: dict[str, str], wait: int) -> None:
+    verdict = judged(answer(body, 429, headers))
+    assert isinstance(verdict, Throttled)
+    assert verdict.retry_after == wait

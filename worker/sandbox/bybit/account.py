@@ -1,0 +1,109 @@
+"""The state that Bybit keeps of an account."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum, StrEnum
+
+from schemas.base import Milliseconds
+from worker.sandbox.bybit.contracts import Contract
+from worker.sandbox.bybit.records import Funding, Profit
+
+CLASSIC, UNIFIED_1, UNIFIED_2 = 1, 3, 5
+"""`unifiedMarginStatus`: a classic account, one of the first unified kind, one of the second (Get Account Info)."""
+
+
+class MarginMode(StrEnum):
+    """Margin modes of a unified account."""
+
+    REGULAR = "REGULAR_MARGIN"
+    ISOLATED = "ISOLATED_MARGIN"
+    PORTFOLIO = "PORTFOLIO_MARGIN"
+
+
+class Index(IntEnum):
+    """`positionIdx`: one-way, or the buy or the sell side of hedge mode."""
+
+    ONE_WAY = 0
+    BUY = 1
+    SELL = 2
+
+
+@dataclass(slots=True)
+class Terms:
+    """Leverage of both sides; `isolated` counts for what is not unified only."""
+
+    buy: Decimal = Decimal(10)
+    sell: Decimal = Decimal(10)
+    isolated: bool = False
+
+
+@dataclass(slots=True)
+class OpenPosition:
+    """A position: `size` is never negative, `side` is Buy or Sell."""
+
+    contract: Contract
+    index: Index
+    side: str
+    size: Decimal
+    entry_price: Decimal
+    updated: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a unified account can't switch its margin mode."""
+
+    code: str
+    message: str
+
+
+@dataclass(slots=True)
+class AccountState:
+    """One account. `reasons` stand in the way of a switch of its margin mode until they are taken away."""
+
+    id: str
+    status: int = UNIFIED_2
+    margin_mode: MarginMode = MarginMode.REGULAR
+    hedged: bool = False
+    wallet: dict[str, Decimal] = field(default_factory=dict)
+    positions: dict[tuple[str, Index], OpenPosition] = field(default_factory=dict)
+    terms: dict[str, Terms] = field(default_factory=dict)
+    reasons: tuple[Reason, ...] = ()
+    funding: tuple[Funding, ...] = ()
+    profits: tuple[Profit, ...] = ()
+
+    def is_unified(self, contract: Contract) -> bool:
+        """Whether a contract belongs to the unified part of the account."""
+        return self.status >= (UNIFIED_2 if contract.inverse else UNIFIED_1)
+
+    def is_isolated(self, contract: Contract) -> bool:
+        """Whether positions in a contract have their own margin."""
+        if self.is_unified(contract):
+            return self.margin_mode is MarginMode.ISOLATED
+        return self.terms_of(contract).isolated
+
+    def indexes(self, contract: Contract) -> tuple[Index, ...]:
+        """The rows of a contract. Only perpetual contracts in USDT have a hedge mode."""
+        hedged = self.hedged and contract.perpetual and contract.settle == "USDT"
+        return (Index.BUY, Index.SELL) if hedged else (Index.ONE_WAY,)
+
+    def terms_of(self, contract: Contract) -> Terms:
+        """The terms of a contract, flat or not."""
+        return self.terms.setdefault(contract.symbol, Terms())
+
+    def leverage_of(self, contract: Contract, index: Index, side: str) -> Decimal:
+        """The leverage of a row."""
+        terms = self.terms_of(contract)
+        return terms.sell if index is Index.SELL or side == "Sell" else terms.buy
+
+    def hold(self, position: OpenPosition) -> None:
+        """Open a position, or replace the one in its row; a size of 0 closes it."""
+        key = (position.contract.symbol, position.index)
+        self.positions.pop(key, None)
+        if position.size:
+            self.positions[key] = position
+
+    def initial_margin(self, position: OpenPosition) -> Decimal:
+        """Value at mark price over leverage."""
+        value = position.contract.value(position.size, position.contract.mark_price)
+        return value / self.leverage_of(position.contract, position.index, position.side)

@@ -1,0 +1,153 @@
+"""Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
+
+from dataclasses import replace
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.sandbox.bybit.account import (
+    CLASSIC,
+    UNIFIED_2,
+    AccountState,
+    Index,
+    MarginMode,
+    OpenPosition,
+    Reason,
+    Terms,
+)
+from worker.sandbox.bybit.contracts import LINEAR, Contract, Exchange
+from worker.sandbox.bybit.seeded_history import funding, profits
+from worker.sandbox.bybit.seeds import FIRST_UPDATE, SeedAccount, SeedPosition
+from worker.sandbox.clock import MINUTE
+from worker.sandbox.venue import ControlRefused
+
+DELIVERY_OF_SEEDS = "-CURRENT"
+POSITION_WORTH = Decimal(500)
+"""What each position of an account opened on request is worth at least, in USDT or USDC."""
+
+
+Status = Annotated[int, Field(ge=CLASSIC, le=6)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NewAccount(_Request):
+    """An account asked for on request, with `open_positions` long positions in as many linear contracts."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    status: Status = UNIFIED_2
+    hedged: bool = False
+    margin_mode: MarginMode = MarginMode.REGULAR
+    open_positions: Annotated[int, Field(ge=0)] = 0
+    with_history: bool = False
+
+
+class PositionChange(_Request):
+    """A position to open or replace, negative for a short one; a size of 0 closes it."""
+
+    symbol: str
+    size: Decimal
+    entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    index: Index = Index.ONE_WAY
+
+
+class TermsChange(_Request):
+    """Leverage of both sides, and a classic account's margin mode, of a symbol."""
+
+    buy: Annotated[Decimal, Field(ge=1)] = Decimal(10)
+    sell: Annotated[Decimal, Field(ge=1)] = Decimal(10)
+    isolated: bool = False
+
+
+class AccountChange(_Request):
+    """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code."""
+
+    status: Status | None = None
+    margin_mode: MarginMode | None = None
+    reasons: dict[str, str] | None = None
+    positions: tuple[PositionChange, ...] = ()
+    terms: dict[str, TermsChange] = {}
+
+
+def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
+    """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
+    perpetuals = [contract for contract in exchange.listed_in(LINEAR) if contract.perpetual]
+    if request.status == CLASSIC:
+        perpetuals = [contract for contract in perpetuals if contract.settle == "USDT"]
+    if request.open_positions > len(perpetuals):
+        raise ControlRefused(f"there are {len(perpetuals)} linear perpetual contracts, no more positions can be open")
+    return SeedAccount(
+        id=request.id,
+        status=request.status,
+        margin_mode=request.margin_mode,
+        hedged=request.hedged,
+        wallet={"USDT": Decimal(1_000_000), "USDC": Decimal(10_000), "BTC": Decimal(10)},
+        positions=tuple(_position(contract, request.hedged) for contract in perpetuals[: request.open_positions]),
+        with_history=request.with_history,
+    )
+
+
+def _position(contract: Contract, hedged: bool) -> SeedPosition:
+    steps = (POSITION_WORTH / contract.mark_price / contract.step).to_integral_value() + 1
+    index = Index.BUY if hedged and contract.settle == "USDT" else Index.ONE_WAY
+    return SeedPosition(contract.symbol, steps * contract.step, contract.mark_price * Decimal("0.99"), index)
+
+
+def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+    """An account as its seed describes it. Accounts opened in the same minute share their (immutable) history."""
+    now = exchange.clock.now() // MINUTE * MINUTE
+    contracts = tuple(exchange.contracts.values())
+    state = AccountState(
+        id=seed.id,
+        status=seed.status,
+        margin_mode=seed.margin_mode,
+        hedged=seed.hedged,
+        wallet=dict(seed.wallet),
+        terms={_listed(exchange, symbol).symbol: replace(terms) for symbol, terms in seed.terms.items()},
+        funding=funding(now, contracts) if seed.with_history else (),
+        profits=profits(now, contracts) if seed.with_history else (),
+    )
+    for position in seed.positions:
+        contract = _listed(exchange, position.symbol)
+        state.hold(_open(contract, position.size, position.entry_price, position.index, FIRST_UPDATE))
+    return state
+
+
+def _open(contract: Contract, size: Decimal, entry_price: Decimal, index: Index, updated: int) -> OpenPosition:
+    return OpenPosition(
+        contract=contract,
+        index=index,
+        side="Buy" if size > 0 else "Sell",
+        size=abs(size),
+        entry_price=entry_price,
+        updated=updated,
+    )
+
+
+def _listed(exchange: Exchange, symbol: str) -> Contract:
+    pair = symbol.removesuffix(DELIVERY_OF_SEEDS)
+    if pair != symbol:
+        return next(
+            contract
+            for contract in exchange.contracts.values()
+            if not contract.perpetual and contract.symbol.startswith(pair)
+        )
+    if (contract := exchange.contracts.get(symbol)) is None:
+        raise ControlRefused(f"{symbol} is not listed")
+    return contract
+
+
+def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+    """Change an account. Raises ControlRefused for a symbol that isn't listed."""
+    account.status = wanted.status or account.status
+    account.margin_mode = wanted.margin_mode or account.margin_mode
+    if wanted.reasons is not None:
+        account.reasons = tuple(Reason(code, message) for code, message in wanted.reasons.items())
+    for symbol, terms in wanted.terms.items():
+        account.terms[_listed(exchange, symbol).symbol] = Terms(terms.buy, terms.sell, terms.isolated)
+    for row in wanted.positions:
+        contract = _listed(exchange, row.symbol)
+        account.hold(_open(contract, row.size, row.entry_price, row.index, exchange.clock.now()))

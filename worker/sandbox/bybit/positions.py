@@ -1,0 +1,146 @@
+"""Position rows (Get Position Info)."""
+
+from collections.abc import Iterable, Iterator
+from decimal import Decimal
+from typing import Any
+
+from worker.sandbox.bybit.account import AccountState, Index, MarginMode, OpenPosition
+from worker.sandbox.bybit.contracts import INVERSE, LINEAR, Contract, Exchange
+from worker.sandbox.bybit.errors import Refused
+from worker.sandbox.bybit.figures import plain, some
+from worker.sandbox.bybit.paging import Page, paged
+from worker.sandbox.bybit.parameters import Parameters
+
+PAGE = Page(20, 200)
+RISK_LIMIT = "2000000"
+
+
+def contract_of(exchange: Exchange, parameters: Parameters) -> Contract:
+    """The contract that category and symbol name."""
+    category, symbol = parameters.choice("category", (LINEAR, INVERSE)), parameters.text("symbol")
+    contract = exchange.contracts.get(symbol)
+    if contract is None or contract.category != category:
+        raise Refused(10001, "symbol invalid")
+    return contract
+
+
+def positions(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    """GET /v5/position/list: a symbol with its flat rows too, else what is open, with a cursor even at its end."""
+    category = parameters.choice("category", (LINEAR, INVERSE))
+    rows = list(_rows(account, _asked(exchange, parameters, category), flat="symbol" in parameters))
+    chosen, cursor = paged(rows, parameters, PAGE, _key)
+    last = chosen[-1] if chosen else None
+    return {
+        "category": category,
+        "list": chosen,
+        "nextPageCursor": cursor or ("" if last is None else f"{last['symbol']}%3A{last['positionIdx']}"),
+    }
+
+
+def _key(row: dict[str, Any]) -> str:
+    return f"{row['symbol']}:{row['positionIdx']}"
+
+
+def _asked(exchange: Exchange, parameters: Parameters, category: str) -> tuple[Contract, ...]:
+    if "symbol" in parameters:
+        return (contract_of(exchange, parameters),)
+    settle = parameters.get("settleCoin")
+    if category == LINEAR and not settle:
+        raise Refused(10001, "missing some parameters that must be filled in, symbol or settleCoin")
+    return tuple(contract for contract in exchange.listed_in(category) if settle in (None, contract.settle))
+
+
+def _rows(account: AccountState, contracts: Iterable[Contract], *, flat: bool) -> Iterator[dict[str, Any]]:
+    for contract in contracts:
+        for index in account.indexes(contract):
+            position = account.positions.get((contract.symbol, index))
+            if position or flat:
+                yield _row(account, contract, index, position)
+
+
+def _row(account: AccountState, contract: Contract, index: Index, position: OpenPosition | None) -> dict[str, Any]:
+    portfolio = account.is_unified(contract) and account.margin_mode is MarginMode.PORTFOLIO
+    leverage = account.leverage_of(contract, index, position.side if position else "")
+    own_mode = account.is_isolated(contract) and not account.is_unified(contract)
+    return {
+        "positionIdx": index.value,
+        "riskId": 0 if portfolio else 1,
+        "riskLimitValue": "" if portfolio else RISK_LIMIT,
+        "symbol": contract.symbol,
+        "tradeMode": int(own_mode),
+        "leverage": "" if portfolio else plain(leverage),
+        "markPrice": plain(contract.mark_price),
+        **(_figures(account, position, portfolio=portfolio) if position else _FLAT),
+        "autoAddMargin": 0,
+        "positionStatus": "Normal",
+        "bustPrice": "",
+        "tpslMode": "Full",
+        "takeProfit": "",
+        "stopLoss": "",
+        "trailingStop": "0",
+        "sessionAvgPrice": "",
+        "delta": "",
+        "gamma": "",
+        "vega": "",
+        "theta": "",
+        "adlRankIndicator": 2 if position else 0,
+        "isReduceOnly": False,
+        "mmrSysUpdatedTime": "",
+        "leverageSysUpdatedTime": "",
+        "seq": 5_723_621_632 if position else -1,
+    }
+
+
+_FLAT = {
+    "side": "",
+    "size": "0",
+    "avgPrice": "0",
+    "positionValue": "",
+    "positionBalance": "0",
+    "liqPrice": "",
+    "positionIM": "0",
+    "positionMM": "0",
+    "positionIMByMp": "0",
+    "positionMMByMp": "0",
+    "unrealisedPnl": "",
+    "curRealisedPnl": "0",
+    "cumRealisedPnl": "0",
+    "createdTime": "0",
+    "updatedTime": "0",
+}
+
+
+def _figures(account: AccountState, position: OpenPosition, *, portfolio: bool) -> dict[str, str]:
+    contract, size = position.contract, position.size
+    long = 1 if position.side == "Buy" else -1
+    value = contract.value(size, position.entry_price)
+    leverage = account.leverage_of(contract, position.index, position.side)
+    initial = None if portfolio else account.initial_margin(position)
+    maintenance = None if portfolio else contract.value(size, contract.mark_price) * contract.maintenance
+    liquidation = _liquidation(position, leverage) if account.is_isolated(contract) else None
+    return {
+        "side": position.side,
+        "size": plain(size),
+        "avgPrice": plain(position.entry_price),
+        "positionValue": plain(value),
+        "positionBalance": "0" if account.is_unified(contract) else plain(value / leverage),
+        "liqPrice": some(liquidation),
+        "positionIM": some(initial),
+        "positionMM": some(maintenance),
+        "positionIMByMp": some(initial),
+        "positionMMByMp": some(maintenance),
+        "unrealisedPnl": plain(long * contract.profit(size, position.entry_price, contract.mark_price)),
+        "curRealisedPnl": "0",
+        "cumRealisedPnl": "0",
+        "createdTime": str(position.updated),
+        "updatedTime": str(position.updated),
+    }
+
+
+def _liquidation(position: OpenPosition, leverage: Decimal) -> Decimal:
+    """Where an isolated position has lost its initial margin down to the maintenance margin."""
+    long, kept = position.side == "Buy", 1 / leverage - position.contract.maintenance
+    change = -kept if long else kept
+    if position.contract.inverse:
+        return position.entry_price / (1 - change)
+    return position.entry_price * (1 + change)

@@ -1,0 +1,111 @@
+"""What anybody may ask: the time and the contracts."""
+
+from decimal import Decimal
+from typing import Any
+
+from worker.sandbox.clock import HOUR, SECOND
+from worker.sandbox.gate.contracts import DELIVERY, Contract
+from worker.sandbox.gate.endpoint import Question
+from worker.sandbox.gate.formulas import TAKER_FEE
+
+CREATED = 1_574_035_200
+"""2019-11-18, in seconds."""
+
+FUNDING_INTERVAL = 8 * HOUR
+
+
+def server_time(question: Question) -> dict[str, Any]:
+    """GET /spot/time."""
+    return {"server_time": question.exchange.clock.now()}
+
+
+def contracts(question: Question) -> list[dict[str, Any]]:
+    """GET contracts."""
+    listed = question.exchange.listed(question.family, question.settle)
+    return [_row(contract, question) for contract in listed]
+
+
+def contract(question: Question) -> dict[str, Any]:
+    """GET contracts/{contract}."""
+    return _row(question.contract, question)
+
+
+def _row(contract: Contract, question: Question) -> dict[str, Any]:
+    special = _delivery(contract) if contract.family == DELIVERY else _perpetual(contract, question)
+    return {**_common(contract), **_sizes(question.decimal_sizes), **special}
+
+
+def _common(contract: Contract) -> dict[str, Any]:
+    price = f"{contract.mark_price:f}"
+    return {
+        "name": contract.name,
+        "type": "inverse" if contract.inverse else "direct",
+        "quanto_multiplier": f"{contract.multiplier:f}",
+        "leverage_min": "1",
+        "leverage_max": str(contract.highest_leverage),
+        "maintenance_rate": str(contract.maintenance_rate),
+        "mark_type": "index",
+        "mark_price": price,
+        "index_price": price,
+        "last_price": price,
+        "maker_fee_rate": "-0.0001",
+        "taker_fee_rate": str(TAKER_FEE),
+        "order_price_round": str(contract.tick),
+        "mark_price_round": str(contract.tick),
+        "risk_limit_base": "1000000",
+        "risk_limit_step": "1000000",
+        "risk_limit_max": "8000000",
+        "order_price_deviate": "0.5",
+        "ref_discount_rate": "0",
+        "ref_rebate_rate": "0.2",
+        "orderbook_id": 1,
+        "trade_id": 1,
+        "config_change_time": Decimal(CREATED),
+        "in_delisting": False,
+        "orders_limit": 100,
+    }
+
+
+def _sizes(decimal: bool) -> dict[str, Any]:
+    sizes = {"order_size_min": 1, "order_size_max": 1_000_000, "trade_size": 100_000, "position_size": 10_000}
+    return {name: str(size) for name, size in sizes.items()} if decimal else dict(sizes)
+
+
+def _perpetual(contract: Contract, question: Question) -> dict[str, Any]:
+    now = question.exchange.clock.now()
+    return {
+        "funding_rate": "0.0001",
+        "funding_interval": FUNDING_INTERVAL // SECOND,
+        "funding_next_apply": (now // FUNDING_INTERVAL + 1) * FUNDING_INTERVAL // SECOND,
+        "interest_rate": "0.0003",
+        "enable_decimal": False,
+        "enable_bonus": True,
+        "enable_credit": True,
+        "create_time": CREATED,
+        "funding_cap_ratio": "0.75",
+        "status": "trading",
+        "launch_time": CREATED,
+        "delisting_time": 0,
+        "delisted_time": 0,
+        "market_order_slip_ratio": "0.05",
+        "market_order_size_max": "0",
+        "funding_rate_limit": "0.003",
+        "contract_type": "",
+        "funding_impact_value": "60000",
+        "enable_circuit_breaker": False,
+        "cross_leverage_default": "10",
+    }
+
+
+def _delivery(contract: Contract) -> dict[str, Any]:
+    return {
+        "underlying": contract.name.rpartition("_")[0],
+        "cycle": contract.cycle,
+        "basis_rate": "0.005",
+        "basis_value": "492.5",
+        "basis_impact_value": "100000",
+        "settle_price": "0",
+        "settle_price_interval": 60,
+        "settle_price_duration": 1800,
+        "expire_time": contract.expires // SECOND,
+    }

@@ -1,0 +1,122 @@
+"""Opening accounts, and changing them behind their owners' backs."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.sandbox.clock import MINUTE
+from worker.sandbox.gate.account import AccountState, MarginMode, Side, Slot
+from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, Contract, Exchange
+from worker.sandbox.gate.formulas import entry_margin
+from worker.sandbox.gate.seeded_book import books
+from worker.sandbox.gate.seeds import FIRST_UPDATE, SeedAccount, SeedSlot
+from worker.sandbox.venue import ControlRefused
+
+DELIVERY_OF_SEEDS = "_CURRENT"
+POSITION_WORTH = Decimal(500)
+"""What each position of an account opened on request is worth at least, in USDT."""
+
+
+class NewAccount(BaseModel):
+    """An account asked for on request, with `open_positions` long cross positions in as many USDT perpetuals."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    hedged: bool = False
+    open_positions: Annotated[int, Field(ge=0)] = 0
+    with_book: bool = False
+
+
+class PositionChange(BaseModel):
+    """A position to open or replace, in whole contracts; a size of 0 closes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    contract: str
+    size: int
+    entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    side: Side = Side.SINGLE
+    margin_mode: MarginMode = MarginMode.CROSS
+    leverage: Annotated[Decimal, Field(ge=1)] = Decimal(10)
+
+
+class AccountChange(BaseModel):
+    """What to change of an account; what is left out stays. `open_orders` counts orders by contract."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    open_orders: dict[str, int] = {}
+    positions: tuple[PositionChange, ...] = ()
+
+
+def requested_seed(exchange: Exchange, request: NewAccount, user: int) -> SeedAccount:
+    """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
+    perpetuals = exchange.listed(PERPETUAL, "usdt")
+    if request.open_positions > len(perpetuals):
+        raise ControlRefused(f"there are {len(perpetuals)} USDT perpetuals, no more positions can be open")
+    side = Side.LONG if request.hedged else Side.SINGLE
+    return SeedAccount(
+        id=request.id,
+        user=user,
+        hedged=request.hedged,
+        wallets={(PERPETUAL, "usdt"): Decimal(1_000_000)},
+        slots=tuple(_position(contract, side) for contract in perpetuals[: request.open_positions]),
+        with_book=request.with_book,
+    )
+
+
+def _position(contract: Contract, side: Side) -> SeedSlot:
+    size = (POSITION_WORTH / contract.mark_price / contract.multiplier).to_integral_value() + 1
+    return SeedSlot(contract.name, size, contract.mark_price * Decimal("0.99"), side=side)
+
+
+def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+    """An account as its seed describes it. Accounts opened in the same minute share their (immutable) books."""
+    now = exchange.clock.now() // MINUTE * MINUTE
+    delivery = _listed(exchange, f"BTC_USDT{DELIVERY_OF_SEEDS}").name
+    state = AccountState(
+        id=seed.id,
+        user=seed.user,
+        hedged=seed.hedged,
+        wallets=dict(seed.wallets),
+        books=books(now, delivery) if seed.with_book else {},
+    )
+    for slot in seed.slots:
+        _hold(state, _listed(exchange, slot.contract), slot)
+    return state
+
+
+def _hold(state: AccountState, contract: Contract, seed: SeedSlot) -> None:
+    state.touch(contract)
+    if (contract, seed.side) not in state.slots:
+        raise ControlRefused(f"{contract.name} has no side {seed.side} in this account")
+    slot = Slot(contract, seed.side, seed.size, seed.entry_price, seed.margin_mode, seed.leverage)
+    if slot.margin_mode is MarginMode.ISOLATED:
+        slot.margin = entry_margin(slot, slot.leverage)
+    slot.opened = slot.updated = FIRST_UPDATE if slot.size else 0
+    state.slots[contract, seed.side] = slot
+
+
+def _listed(exchange: Exchange, name: str) -> Contract:
+    pair = name.removesuffix(DELIVERY_OF_SEEDS)
+    for contract in exchange.contracts.values():
+        if contract.name == name or (pair != name and contract.family == DELIVERY and contract.name.startswith(pair)):
+            return contract
+    raise ControlRefused(f"{name} is not listed")
+
+
+def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+    """Change an account. Raises ControlRefused for a contract that isn't listed or a side it doesn't have."""
+    account.open_orders.update({_listed(exchange, name).name: count for name, count in wanted.open_orders.items()})
+    for position in wanted.positions:
+        seed = SeedSlot(
+            position.contract,
+            Decimal(position.size),
+            position.entry_price if position.size else Decimal(0),
+            position.leverage,
+            position.margin_mode,
+            position.side,
+        )
+        _hold(account, _listed(exchange, position.contract), seed)

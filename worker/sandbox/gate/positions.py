@@ -1,0 +1,131 @@
+"""Position rows, and the endpoints that list them."""
+
+from decimal import ROUND_HALF_EVEN, Decimal
+from typing import Any
+
+from worker.sandbox.clock import SECOND
+from worker.sandbox.gate import formulas
+from worker.sandbox.gate.account import DEFAULT_LEVERAGE, ZERO, AccountState, MarginMode, Side, Slot
+from worker.sandbox.gate.contracts import DELIVERY, Contract
+from worker.sandbox.gate.endpoint import Question
+from worker.sandbox.gate.errors import Refused
+
+PAGE = 100
+TWELVE_PLACES = Decimal("0.000000000001")
+NOT_RANKED = 6
+"""The rank in the queue for auto-deleveraging of who has no position."""
+
+
+def figure(value: Decimal) -> str:
+    """Figures are strings with as many decimals as needed, at most twelve.
+
+    >>> figure(Decimal("98000.00")), figure(Decimal(0))
+    ('98000', '0')
+    """
+    return format(value.quantize(TWELVE_PLACES, ROUND_HALF_EVEN).normalize() + 0, "f")
+
+
+def position_row(slot: Slot, account: AccountState, *, decimal_sizes: bool) -> dict[str, Any]:
+    """A side of a contract, flat or not."""
+    row = {**_identity(slot, account, decimal_sizes), **_terms(slot), **_figures(slot, account), **_past()}
+    return row if slot.contract.family == DELIVERY else {**row, **_newer_terms(slot)}
+
+
+def _identity(slot: Slot, account: AccountState, decimal_sizes: bool) -> dict[str, Any]:
+    size = str(slot.size) if decimal_sizes and slot.contract.family != DELIVERY else int(slot.size)
+    return {
+        "user": account.user,
+        "contract": slot.contract.name,
+        "size": size,
+        "mode": slot.side.value,
+        "adl_ranking": 5 if slot.size else NOT_RANKED,
+        "pending_orders": account.open_orders.get(slot.contract.name, 0),
+        "close_order": None,
+        "update_time": slot.updated // SECOND,
+        "update_id": slot.update_id,
+        "open_time": slot.opened // SECOND,
+    }
+
+
+def _terms(slot: Slot) -> dict[str, Any]:
+    cross = slot.margin_mode is MarginMode.CROSS
+    return {
+        "leverage": "0" if cross else figure(slot.leverage),
+        "cross_leverage_limit": figure(slot.leverage) if cross else "0",
+        "leverage_max": str(slot.contract.highest_leverage),
+        "risk_limit": "1000000",
+        "risk_limit_table": f"{slot.contract.name}_TABLE",
+        "maintenance_rate": str(slot.contract.maintenance_rate),
+        "average_maintenance_rate": str(slot.contract.maintenance_rate),
+    }
+
+
+def _newer_terms(slot: Slot) -> dict[str, Any]:
+    """What only perpetuals have."""
+    return {
+        "pos_margin_mode": slot.margin_mode.value,
+        "lever": figure(slot.leverage),
+        "pid": 0,
+        "hedge_status": None,
+        "hedged_size": "0",
+        "unhedged_size": str(abs(slot.size)),
+    }
+
+
+def _figures(slot: Slot, account: AccountState) -> dict[str, Any]:
+    balance = formulas.balance_of(account, slot)
+    return {
+        "value": figure(formulas.value(slot)),
+        "margin": figure(slot.margin),
+        "entry_price": figure(slot.entry_price),
+        "mark_price": figure(slot.contract.mark_price),
+        "liq_price": figure(formulas.liquidation_price(slot, balance)),
+        "initial_margin": figure(formulas.initial_margin(slot) if slot.size else ZERO),
+        "maintenance_margin": figure(formulas.maintenance_margin(slot)),
+        "unrealised_pnl": figure(formulas.unrealised(slot)),
+    }
+
+
+def _past() -> dict[str, Any]:
+    names = ("realised_pnl", "pnl_pnl", "pnl_fund", "pnl_fee", "history_pnl", "last_close_pnl")
+    return dict.fromkeys((*names, "realised_point", "history_point"), "0")
+
+
+def rows_of(contract: Contract, account: AccountState, question: Question) -> list[dict[str, Any]]:
+    """The rows of a contract that the account has touched. Raises Refused for any other."""
+    slots = account.touched(contract)
+    if not slots:
+        raise Refused("POSITION_NOT_FOUND")
+    return [position_row(slot, account, decimal_sizes=question.decimal_sizes) for slot in slots]
+
+
+def one_position(question: Question, account: AccountState) -> Any:
+    """GET positions/{contract}: an object, or in hedge mode both sides."""
+    rows = rows_of(question.contract, account, question)
+    return rows if len(rows) > 1 else rows[0]
+
+
+def both_positions(question: Question, account: AccountState) -> list[dict[str, Any]]:
+    """GET dual_comp/positions/{contract}."""
+    return rows_of(question.contract, account, question)
+
+
+def default_leverage(question: Question, account: AccountState) -> dict[str, Any]:
+    """GET get_leverage/{contract}. The field begins with a capital."""
+    question.parameters.choice("pos_margin_mode", tuple(MarginMode))
+    side = question.parameters.choice("dual_side", ("dual_long", "dual_short"))
+    touched = [slot.leverage for slot in account.touched(question.contract) if slot.side in (Side.SINGLE, side)]
+    return {"Lever": figure(touched[0] if touched else DEFAULT_LEVERAGE)}
+
+
+def list_positions(question: Question, account: AccountState) -> list[dict[str, Any]]:
+    """GET positions: all at once, or pages of at most a hundred."""
+    parameters = question.parameters
+    slots = account.slots_in(question.family, question.settle)
+    if parameters.flag("holding"):
+        slots = tuple(slot for slot in slots if slot.size)
+    offset = parameters.integer("offset", 0)
+    limit = parameters.integer("limit", len(slots) or 1, PAGE if "limit" in parameters else None, 1)
+    return [
+        position_row(slot, account, decimal_sizes=question.decimal_sizes) for slot in slots[offset : offset + limit]
+    ]

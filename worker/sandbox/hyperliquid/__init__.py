@@ -1,0 +1,1 @@
+"""Hyperliquid: questions to /info, signed actions to /exchange, for the main dex and two builder-deployed ones."""

@@ -1,0 +1,87 @@
+"""Which rows of its past an address is given, and how they are written (info endpoint, "Pagination").
+
+An answer to a span of time begins with the oldest row of it. Of fills only the newest 10,000 can be had at all.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.sandbox.hyperliquid.account import ZERO, AccountState, Fill, Payment
+from worker.sandbox.hyperliquid.body import Body
+from worker.sandbox.hyperliquid.figures import wire
+
+PAYMENTS_AT_ONCE = 500
+FILLS_AT_ONCE = 2_000
+FILLS_KEPT = 10_000
+NO_HASH = "0x" + "0" * 64
+
+
+def user_funding(state: AccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
+    """The first payments of a span; `startTime` is mandatory."""
+    start, end = _span(body, now)
+    found = [payment for payment in state.payments if start <= payment.time <= end]
+    return [_payment(payment) for payment in found[:PAYMENTS_AT_ONCE]]
+
+
+def user_fills_by_time(state: AccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
+    """The first fills of a span that can still be had; `startTime` is mandatory."""
+    start, end = _span(body, now)
+    found = [fill for fill in _kept(state) if start <= fill.time <= end]
+    return [_fill(fill) for fill in found[:FILLS_AT_ONCE]]
+
+
+def user_fills(state: AccountState) -> list[dict[str, Any]]:
+    """The newest fills, the newest first."""
+    return [_fill(fill) for fill in reversed(_kept(state)[-FILLS_AT_ONCE:])]
+
+
+def _kept(state: AccountState) -> Sequence[Fill]:
+    return state.fills[-FILLS_KEPT:]
+
+
+def _span(body: Body, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
+    end = body.optional_integer("endTime")
+    return body.integer("startTime"), now if end is None else end
+
+
+def _payment(payment: Payment) -> dict[str, Any]:
+    return {
+        "time": payment.time,
+        "hash": NO_HASH,
+        "delta": {
+            "type": "funding",
+            "coin": payment.coin,
+            "usdc": wire(payment.usdc),
+            "szi": wire(payment.size),
+            "fundingRate": format(payment.rate, "f"),
+            "nSamples": None,
+        },
+    }
+
+
+def _fill(fill: Fill) -> dict[str, Any]:
+    return {
+        "coin": fill.coin,
+        "px": wire(fill.price),
+        "sz": wire(fill.size),
+        "side": "B" if fill.buys else "A",
+        "time": fill.time,
+        "startPosition": wire(fill.start),
+        "dir": _direction(fill),
+        "closedPnl": wire(fill.closed_pnl),
+        "hash": f"0x{fill.tid:064x}",
+        "oid": fill.tid // 3,
+        "crossed": True,
+        "fee": wire(fill.fee),
+        "tid": fill.tid,
+        "feeToken": "USDC",
+        "twapId": None,
+    }
+
+
+def _direction(fill: Fill) -> str:
+    if "/" in fill.coin or fill.coin.startswith("@"):
+        return "Buy" if fill.buys else "Sell"
+    opens = (fill.start >= ZERO) is fill.buys
+    return f"{'Open' if opens else 'Close'} {'Long' if fill.buys is opens else 'Short'}"

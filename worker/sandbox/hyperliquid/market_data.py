@@ -1,0 +1,113 @@
+"""Public questions: what is listed and at which prices (info endpoint, "Perpetuals" and "Spot")."""
+
+from decimal import Decimal
+from typing import Any
+
+from worker.sandbox.hyperliquid.figures import wire
+from worker.sandbox.hyperliquid.perps import DEXES, PERPS, SPOT_PAIRS, TOKENS, Dex, Perp, listed_on
+
+BUILDER = "0x" + "88" * 20
+"""Who deployed the builder-deployed dexes."""
+
+SPOT_PRICE = Decimal("25.5")
+
+
+def meta(dex: Dex) -> dict[str, Any]:
+    """The perpetuals of a dex and their margin tiers."""
+    perps = listed_on(dex)
+    return {
+        "universe": [_universe_row(perp) for perp in perps],
+        "marginTables": [_margin_table(most) for most in sorted({perp.max_leverage for perp in perps})],
+        "collateralToken": dex.collateral.index,
+    }
+
+
+def _universe_row(perp: Perp) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "szDecimals": perp.sz_decimals,
+        "name": perp.coin,
+        "maxLeverage": perp.max_leverage,
+        "marginTableId": perp.max_leverage,
+    }
+    return row | ({"onlyIsolated": True, "marginMode": "noCross"} if perp.only_isolated else {})
+
+
+def _margin_table(most: int) -> list[Any]:
+    return [most, {"description": "", "marginTiers": [{"lowerBound": "0.0", "maxLeverage": most}]}]
+
+
+def meta_and_contexts(dex: Dex) -> list[Any]:
+    """The perpetuals of a dex, and their prices in the same order."""
+    return [meta(dex), [_context(perp) for perp in listed_on(dex)]]
+
+
+def _context(perp: Perp) -> dict[str, Any]:
+    mark = wire(perp.mark_price)
+    return {
+        "funding": "0.0000125",
+        "openInterest": "1000.0",
+        "prevDayPx": mark,
+        "dayNtlVlm": "1000000.0",
+        "premium": "0.0",
+        "oraclePx": mark,
+        "markPx": mark,
+        "midPx": mark,
+        "impactPxs": [mark, mark],
+        "dayBaseVlm": "1000.0",
+    }
+
+
+def perp_dexs() -> list[Any]:
+    """The dexes; the main one is null."""
+    return [None, *(_dex(dex) for dex in DEXES[1:])]
+
+
+def _dex(dex: Dex) -> dict[str, Any]:
+    coins = [perp.coin for perp in listed_on(dex)]
+    return {
+        "name": dex.name,
+        "fullName": dex.full_name,
+        "deployer": BUILDER,
+        "oracleUpdater": None,
+        "feeRecipient": None,
+        "assetToStreamingOiCap": [[coin, "100000000.0"] for coin in coins],
+        "assetToFundingMultiplier": [[coin, "1.0"] for coin in coins],
+    }
+
+
+def all_mids(dex: Dex) -> dict[str, str]:
+    """The price in the middle of each book."""
+    return {perp.coin: wire(perp.mark_price) for perp in PERPS.values() if perp.dex is dex}
+
+
+def spot_meta() -> dict[str, Any]:
+    """Spot tokens and pairs."""
+    return {
+        "tokens": [
+            {
+                "name": token.name,
+                "szDecimals": token.sz_decimals,
+                "weiDecimals": 8,
+                "index": token.index,
+                "tokenId": f"0x{token.index:032x}",
+                "isCanonical": True,
+                "evmContract": None,
+                "fullName": None,
+            }
+            for token in TOKENS
+        ],
+        "universe": [
+            {"name": name, "tokens": [base, quote], "index": index, "isCanonical": not name.startswith("@")}
+            for index, (name, base, quote) in enumerate(SPOT_PAIRS)
+        ],
+    }
+
+
+def spot_meta_and_contexts() -> list[Any]:
+    """Spot tokens and pairs, and the pairs' prices in the same order."""
+    price = wire(SPOT_PRICE)
+    contexts = [
+        {"dayNtlVlm": "8906.0", "markPx": price, "midPx": price, "prevDayPx": price, "coin": name}
+        for name, _, _ in SPOT_PAIRS
+    ]
+    return [spot_meta(), contexts]

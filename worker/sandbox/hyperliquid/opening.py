@@ -1,0 +1,105 @@
+"""Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from schemas.base import Milliseconds
+from worker.sandbox.clock import MINUTE
+from worker.sandbox.hyperliquid.account import AccountState, Held, Terms
+from worker.sandbox.hyperliquid.perps import MAIN, PERPS, Perp, listed_on
+from worker.sandbox.hyperliquid.seeded_history import fills, payments
+from worker.sandbox.hyperliquid.seeds import SeedAccount, SeedAddress, SeedPosition
+from worker.sandbox.venue import ControlRefused
+
+POSITION_WORTH = Decimal(500)
+"""What each position of an account opened on request is worth at least, in USDC."""
+
+
+class NewAccount(BaseModel):
+    """An account asked for on request, with `open_positions` long cross positions and as many `fills` in its past."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    open_positions: Annotated[int, Field(ge=0)] = 0
+    fills: Annotated[int, Field(ge=0)] = 0
+
+
+class PositionChange(BaseModel):
+    """A position to open or replace; a size of 0 closes it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    coin: str
+    size: Decimal
+    entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    margin: Annotated[Decimal, Field(ge=0)] = Decimal(0)
+
+
+class TermsChange(BaseModel):
+    """Leverage and margin mode of a perpetual."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    leverage: Annotated[int, Field(ge=1)]
+    cross: bool = True
+
+
+class AccountChange(BaseModel):
+    """What to change of the address that owns the positions; what is left out stays. `actions` were sent so far."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    positions: tuple[PositionChange, ...] = ()
+    terms: dict[str, TermsChange] = {}
+    balances: dict[str, Decimal] = {}
+    actions: Annotated[int | None, Field(ge=0)] = None
+
+
+def requested_seed(request: NewAccount) -> SeedAccount:
+    """The seed of an account asked for on request. Raises ControlRefused if there are too few perpetuals."""
+    perps = [perp for perp in listed_on(MAIN) if not perp.only_isolated]
+    if request.open_positions > len(perps):
+        raise ControlRefused(f"there are {len(perps)} perpetuals with cross margin, no more positions can be open")
+    positions = tuple(_position(perp) for perp in perps[: request.open_positions])
+    return SeedAccount(request.id, SeedAddress({"": Decimal(1_000_000)}, positions, fills=request.fills))
+
+
+def _position(perp: Perp) -> SeedPosition:
+    step = Decimal(1).scaleb(-perp.sz_decimals)
+    steps = (POSITION_WORTH / perp.mark_price / step).to_integral_value() + 1
+    return SeedPosition(perp.coin, steps * step, perp.mark_price)
+
+
+def state_of(seed: SeedAddress, address: str, now: Milliseconds) -> AccountState:
+    """An address as its seed describes it. Those made in the same minute share their (immutable) past."""
+    minute = now // MINUTE * MINUTE
+    state = AccountState(
+        address=address,
+        balances=dict(seed.balances),
+        terms={coin: Terms(terms.leverage, terms.cross) for coin, terms in seed.terms.items()},
+        payments=payments(minute) if seed.with_funding else (),
+        fills=fills(minute, seed.fills),
+    )
+    for position in seed.positions:
+        state.hold(Held(PERPS[position.coin], position.size, position.entry_price, position.margin))
+    return state
+
+
+def change(state: AccountState, wanted: AccountChange) -> None:
+    """Change an address. Raises ControlRefused for a coin that isn't listed."""
+    for coin, terms in wanted.terms.items():
+        state.terms[_listed(coin).coin] = Terms(terms.leverage, terms.cross)
+    for position in wanted.positions:
+        state.hold(Held(_listed(position.coin), position.size, position.entry_price, position.margin))
+    state.balances.update(wanted.balances)
+    if wanted.actions is not None:
+        state.actions = wanted.actions
+
+
+def _listed(coin: str) -> Perp:
+    if coin not in PERPS:
+        raise ControlRefused(f"{coin} is not listed")
+    return PERPS[coin]

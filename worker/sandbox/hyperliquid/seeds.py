@@ -1,0 +1,75 @@
+"""The accounts that the sandbox starts with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+
+from worker.sandbox.hyperliquid.account import Terms
+from worker.sandbox.hyperliquid.seeded_history import FILLS
+
+
+@dataclass(frozen=True, slots=True)
+class SeedPosition:
+    """A position: `size` is signed; `margin` is put aside for an isolated one."""
+
+    coin: str
+    size: Decimal
+    entry_price: Decimal
+    margin: Decimal = Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class SeedAddress:
+    """The state of an address at the start: collateral by dex, positions, terms by coin, and how much past it has."""
+
+    balances: Mapping[str, Decimal]
+    positions: tuple[SeedPosition, ...] = ()
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    with_funding: bool = False
+    fills: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class SeedAccount:
+    """An account with an API wallet. If it acts for a vault that is an address of its own, with a state of its own."""
+
+    id: str
+    account: SeedAddress
+    vault: SeedAddress | None = None
+
+
+PERP = SeedAccount(
+    id="hyperliquid-perp-001",
+    account=SeedAddress(
+        balances={"": Decimal("1500"), "xyz": Decimal("800")},
+        positions=(
+            SeedPosition("BTC", Decimal("0.05"), Decimal("98000")),
+            SeedPosition("SOL", Decimal("-5"), Decimal("190"), margin=Decimal("200")),
+            SeedPosition("xyz:GOLD", Decimal("0.6"), Decimal("4100")),
+        ),
+        terms={"BTC": Terms(10, cross=True), "SOL": Terms(5, cross=False), "xyz:GOLD": Terms(5, cross=True)},
+        with_funding=True,
+        fills=FILLS,
+    ),
+)
+
+VAULT = SeedAccount(
+    id="hyperliquid-vault-001",
+    account=SeedAddress(
+        balances={"": Decimal("100")},
+        positions=(SeedPosition("SOL", Decimal("1"), Decimal("180")),),
+        terms={"SOL": Terms(4, cross=True)},
+    ),
+    vault=SeedAddress(
+        balances={"": Decimal("20000")},
+        positions=(
+            SeedPosition("BTC", Decimal("-0.1"), Decimal("99000")),
+            SeedPosition("ETH", Decimal("2"), Decimal("3150"), margin=Decimal("700")),
+        ),
+        terms={"BTC": Terms(20, cross=True), "ETH": Terms(10, cross=False)},
+        with_funding=True,
+        fills=300,
+    ),
+)
+
+SEEDS = (PERP, VAULT)

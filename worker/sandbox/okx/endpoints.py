@@ -1,0 +1,54 @@
+"""Every endpoint that is served, with its limit: requests in two seconds (the endpoints' own pages)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from worker.sandbox.okx import market_data, positions, settings
+from worker.sandbox.okx.account import AccountState
+from worker.sandbox.okx.bills import ARCHIVED, RECENT, bills
+from worker.sandbox.okx.instruments import Exchange
+from worker.sandbox.okx.parameters import Parameters
+
+Items = list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Public:
+    """An endpoint that anybody may ask; its limit is by address."""
+
+    method: str
+    path: str
+    limit: int
+    handler: Callable[[Exchange, Parameters], Items]
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """An endpoint that wants a signed request and speaks for its account; its limit is by user."""
+
+    method: str
+    path: str
+    limit: int
+    handler: Callable[[Exchange, Parameters, AccountState], Items]
+
+
+Endpoint = Public | Signed
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    Public("GET", "/api/v5/public/time", 10, market_data.time),
+    Public("GET", "/api/v5/public/instruments", 20, market_data.instruments),
+    Public("GET", "/api/v5/public/mark-price", 10, market_data.mark_prices),
+    Signed("GET", "/api/v5/account/config", 5, settings.configuration),
+    Signed("GET", "/api/v5/account/positions", 10, positions.positions),
+    Signed("GET", "/api/v5/account/leverage-info", 20, settings.leverage_info),
+    Signed("POST", "/api/v5/account/set-leverage", 20, settings.set_leverage),
+    Signed("POST", "/api/v5/account/set-position-mode", 5, settings.set_position_mode),
+    Signed("GET", "/api/v5/account/bills", 5, bills(RECENT)),
+    Signed("GET", "/api/v5/account/bills-archive", 5, bills(ARCHIVED)),
+)
+
+
+def name_of(endpoint: Endpoint) -> str:
+    """What an endpoint's limit is called: the last part of its path."""
+    return endpoint.path.rpartition("/")[2]

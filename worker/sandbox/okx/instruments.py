@@ -1,0 +1,107 @@
+"""The instruments that are listed: perpetual swaps and the expiry futures of the next two quarters."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from schemas.base import Milliseconds
+from worker.sandbox.clock import Clock
+from worker.sandbox.deliveries import quarter_ends
+from worker.sandbox.perpetuals import FURTHER_PERPETUALS
+
+LISTED: Milliseconds = 1_573_557_408_000
+SWAP, FUTURES = "SWAP", "FUTURES"
+CONTANGO = {"quarter": Decimal("1.005"), "next_quarter": Decimal("1.02")}
+"""The futures by their alias, and what each is marked at, relative to the swap."""
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """A listed contract. `contract_value` is in base currency if linear, in quote currency if inverse."""
+
+    id: str
+    type: str
+    base: str
+    quote: str
+    settle: str
+    contract_value: Decimal
+    mark_price: Decimal
+    tick: Decimal
+    max_leverage: int
+    expiry: Milliseconds | None = None
+    alias: str = ""
+
+    @property
+    def inverse(self) -> bool:
+        """Whether profits are made in the base currency."""
+        return self.settle == self.base
+
+    @property
+    def underlying(self) -> str:
+        """The index that the contract follows."""
+        return f"{self.base}-{self.quote}"
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What all accounts share: the clock and the instruments."""
+
+    clock: Clock
+    instruments: Mapping[str, Instrument]
+
+    def of_type(self, kind: str) -> tuple[Instrument, ...]:
+        """The instruments of one type."""
+        return tuple(instrument for instrument in self.instruments.values() if instrument.type == kind)
+
+
+def _linear(base: str, value: str, mark: str, tick: str, leverage: int, *, quote: str = "USDT") -> Instrument:
+    return Instrument(
+        id=f"{base}-{quote}-SWAP",
+        type=SWAP,
+        base=base,
+        quote=quote,
+        settle=quote,
+        contract_value=Decimal(value),
+        mark_price=Decimal(mark),
+        tick=Decimal(tick),
+        max_leverage=leverage,
+    )
+
+
+def _inverse(base: str, value: str, mark: str, tick: str) -> Instrument:
+    return replace(_linear(base, value, mark, tick, 100, quote="USD"), settle=base)
+
+
+PERPETUALS = (
+    _linear("BTC", "0.01", "98505", "0.1", 100),
+    _linear("ETH", "0.1", "3200", "0.01", 100),
+    _linear("SOL", "1", "185.50", "0.01", 50),
+    _linear("BTC", "0.0001", "98490", "0.1", 50, quote="USDC"),
+    *(_linear(base, "1", mark, "0.000001", 50) for base, mark in FURTHER_PERPETUALS),
+    _inverse("BTC", "100", "98500", "0.1"),
+    _inverse("ETH", "10", "3199.50", "0.01"),
+)
+
+DELIVERED = ("BTC-USDT-SWAP", "BTC-USD-SWAP")
+"""Swaps that have quarterly siblings."""
+
+
+def _futures(now: Milliseconds) -> Iterator[Instrument]:
+    for swap in PERPETUALS:
+        for at, (alias, contango) in zip(quarter_ends(now), CONTANGO.items(), strict=False):
+            if swap.id in DELIVERED:
+                date = datetime.fromtimestamp(at / 1000, UTC)
+                yield replace(
+                    swap,
+                    id=f"{swap.underlying}-{date:%y%m%d}",
+                    type=FUTURES,
+                    mark_price=swap.mark_price * contango,
+                    expiry=at,
+                    alias=alias,
+                )
+
+
+def listed(now: Milliseconds) -> dict[str, Instrument]:
+    """All instruments by id, with the futures that are open at this time."""
+    return {instrument.id: instrument for instrument in (*PERPETUALS, *_futures(now))}

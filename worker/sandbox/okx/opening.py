@@ -1,0 +1,146 @@
+"""Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
+
+import zlib
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from worker.sandbox.clock import MINUTE
+from worker.sandbox.okx import risk
+from worker.sandbox.okx.account import AccountLevel, AccountState, MarginMode, OpenPosition, PositionSide
+from worker.sandbox.okx.instruments import SWAP, Exchange, Instrument
+from worker.sandbox.okx.seeded_bills import seeded_bills
+from worker.sandbox.okx.seeds import SeedAccount, SeedLeverage, SeedPosition
+from worker.sandbox.venue import ControlRefused
+
+CURRENT = "-CURRENT"
+POSITION_WORTH = Decimal(500)
+"""What each position of an account opened on request is worth at least, in USDT."""
+
+FIRST_POSITION = 339_552_508_062_380_036
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NewAccount(_Request):
+    """An account asked for on request, with `open_positions` long cross positions in as many linear swaps."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    level: AccountLevel = AccountLevel.SINGLE_CURRENCY
+    two_sided: bool = False
+    open_positions: Annotated[int, Field(ge=0)] = 0
+    with_bills: bool = False
+
+
+class PositionChange(_Request):
+    """A position to open or replace; an amount of 0 closes it. `amount` is negative for shorts."""
+
+    instrument_id: str
+    amount: Decimal
+    entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
+    mode: MarginMode = MarginMode.CROSS
+    side: PositionSide = PositionSide.NET
+
+
+class LeverageChange(_Request):
+    """A leverage to set."""
+
+    instrument_id: str
+    leverage: Annotated[int, Field(ge=1)]
+    mode: MarginMode = MarginMode.CROSS
+    side: PositionSide = PositionSide.NET
+
+
+class AccountChange(_Request):
+    """What to change of an account; what is left out stays. `open_orders` counts orders by instrument."""
+
+    open_orders: dict[str, int] = {}
+    two_sided: bool | None = None
+    leverages: tuple[LeverageChange, ...] = ()
+    positions: tuple[PositionChange, ...] = ()
+
+
+def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
+    """The seed of an account asked for on request. Raises ControlRefused if there are too few instruments."""
+    swaps = [swap for swap in exchange.of_type(SWAP) if swap.settle == "USDT"]
+    if request.open_positions > len(swaps):
+        raise ControlRefused(f"there are {len(swaps)} linear swaps, no more positions can be open")
+    side = PositionSide.LONG if request.two_sided else PositionSide.NET
+    return SeedAccount(
+        id=request.id,
+        level=request.level,
+        two_sided=request.two_sided,
+        balances={"USDT": Decimal(1_000_000)},
+        positions=tuple(_position(swap, side) for swap in swaps[: request.open_positions]),
+        with_bills=request.with_bills,
+    )
+
+
+def _position(swap: Instrument, side: PositionSide) -> SeedPosition:
+    contracts = (POSITION_WORTH / swap.mark_price / swap.contract_value).to_integral_value() + 1
+    return SeedPosition(swap.id, contracts, swap.mark_price * Decimal("0.99"), side=side)
+
+
+def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+    """An account as its seed describes it. Accounts opened in the same minute share their (immutable) bills."""
+    now = exchange.clock.now() // MINUTE * MINUTE
+    state = AccountState(
+        id=seed.id,
+        uid=str(400_000_000_000 + zlib.crc32(seed.id.encode())),
+        level=seed.level,
+        two_sided=seed.two_sided,
+        balances=dict(seed.balances),
+        bills=seeded_bills(now, listed(exchange, f"BTC-USDT{CURRENT}").id) if seed.with_bills else (),
+    )
+    for leverage in seed.leverages:
+        _set(state, exchange, leverage)
+    for position in seed.positions:
+        _hold(state, exchange, position, position.updated)
+    return state
+
+
+def listed(exchange: Exchange, instrument_id: str) -> Instrument:
+    """An instrument by its id, or the current quarter's future by `-CURRENT`. Raises ControlRefused."""
+    index = instrument_id.removesuffix(CURRENT)
+    for instrument in exchange.instruments.values():
+        if instrument.id == instrument_id or (
+            index != instrument_id and instrument.underlying == index and instrument.alias == "quarter"
+        ):
+            return instrument
+    raise ControlRefused(f"{instrument_id} is not listed")
+
+
+def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+    """Change an account. Raises ControlRefused for what is not listed."""
+    orders = {listed(exchange, named).id: count for named, count in wanted.open_orders.items()}
+    account.open_orders.update(orders)
+    if wanted.two_sided is not None:
+        account.two_sided = wanted.two_sided
+    for leverage in wanted.leverages:
+        _set(account, exchange, leverage)
+    for position in wanted.positions:
+        _hold(account, exchange, position, exchange.clock.now())
+
+
+def _set(account: AccountState, exchange: Exchange, wanted: SeedLeverage | LeverageChange) -> None:
+    key = account.leverage_key(listed(exchange, wanted.instrument_id), wanted.mode, wanted.side)
+    account.leverages[key] = Decimal(wanted.leverage)
+
+
+def _hold(account: AccountState, exchange: Exchange, wanted: SeedPosition | PositionChange, now: int) -> None:
+    position = OpenPosition(
+        id=FIRST_POSITION + len(account.positions),
+        instrument=listed(exchange, wanted.instrument_id),
+        mode=wanted.mode,
+        side=wanted.side,
+        amount=wanted.amount,
+        entry_price=wanted.entry_price,
+        created=now + len(account.positions),
+        updated=now,
+    )
+    if position.amount and position.mode is MarginMode.ISOLATED:
+        position.margin = risk.initial(account, position)
+    account.positions[position.key] = position

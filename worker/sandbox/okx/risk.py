@@ -1,0 +1,90 @@
+"""OKX's formulas for a position's figures, in settle currency.
+
+From its pages on the profit and margin of linear and of inverse contracts, with one maintenance margin rate for all.
+"""
+
+from decimal import Decimal
+
+from worker.sandbox.okx.account import AccountState, MarginMode, OpenPosition
+
+MAINTENANCE = Decimal("0.004")
+ZERO = Decimal(0)
+
+
+def side(position: OpenPosition) -> int:
+    """1 for long, -1 for short."""
+    return 1 if position.amount > 0 else -1
+
+
+def worth(position: OpenPosition) -> Decimal:
+    """What the contracts stand for: base currency if linear, quote currency if inverse."""
+    return abs(position.amount) * position.instrument.contract_value
+
+
+def notional(position: OpenPosition) -> Decimal:
+    """What the position is worth at the mark price."""
+    mark = position.instrument.mark_price
+    return worth(position) / mark if position.instrument.inverse else worth(position) * mark
+
+
+def profit(position: OpenPosition) -> Decimal:
+    """Unrealized profit at the mark price."""
+    mark, entry = position.instrument.mark_price, position.entry_price
+    if position.instrument.inverse:
+        return side(position) * worth(position) * (1 / entry - 1 / mark)
+    return side(position) * worth(position) * (mark - entry)
+
+
+def maintenance(position: OpenPosition) -> Decimal:
+    """Maintenance margin."""
+    return notional(position) * MAINTENANCE
+
+
+def leverage(account: AccountState, position: OpenPosition) -> Decimal:
+    """The leverage that counts for a position."""
+    return account.leverage_of(position.instrument, position.mode, position.side)
+
+
+def initial(account: AccountState, position: OpenPosition) -> Decimal:
+    """Initial margin: notional over leverage."""
+    return notional(position) / leverage(account, position)
+
+
+def in_cross(account: AccountState, currency: str) -> list[OpenPosition]:
+    """Cross positions that share a currency's balance."""
+    return [
+        position
+        for position in account.open()
+        if position.mode is MarginMode.CROSS and position.instrument.settle == currency
+    ]
+
+
+def free(account: AccountState, currency: str) -> Decimal:
+    """What is left of a currency's balance, profits counted in and all margins taken out."""
+    held = [position for position in account.open() if position.instrument.settle == currency]
+    crossed = in_cross(account, currency)
+    isolated = sum((position.margin for position in held if position.mode is MarginMode.ISOLATED), ZERO)
+    used = sum((initial(account, position) - profit(position) for position in crossed), ZERO)
+    return account.balances.get(currency, ZERO) - isolated - used
+
+
+def liquidation_price(account: AccountState, position: OpenPosition) -> Decimal | None:
+    """The price at which a position's margin is no more than its maintenance; None where no price is."""
+    price = _liquidation(position, _backing(account, position))
+    return price if price > 0 else None
+
+
+def _backing(account: AccountState, position: OpenPosition) -> Decimal:
+    if position.mode is MarginMode.ISOLATED:
+        return position.margin
+    currency = position.instrument.settle
+    others = [other for other in in_cross(account, currency) if other is not position]
+    return account.balances.get(currency, ZERO) + sum((profit(other) - maintenance(other) for other in others), ZERO)
+
+
+def _liquidation(position: OpenPosition, backing: Decimal) -> Decimal:
+    size, entry, sign = worth(position), position.entry_price, side(position)
+    if position.instrument.inverse:
+        denominator = backing + sign * size / entry
+        return size * (sign + MAINTENANCE) / denominator if denominator else ZERO
+    return (sign * size * entry - backing) / (size * (sign - MAINTENANCE))

@@ -1,0 +1,163 @@
+"""One Bybit account behind the venue seam."""
+
+import asyncio
+from decimal import Decimal
+from itertools import chain
+
+from schemas.replies import Position
+from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
+from worker.venues import shape
+from worker.venues.bybit import terms as market_terms
+from worker.venues.bybit.account import AccountInfo, AccountReader
+from worker.venues.bybit.history import Ledger, Sources, funding_sources, profit_sources
+from worker.venues.bybit.instruments import Instruments
+from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
+from worker.venues.bybit.terms import POSITIONS, category_of, read_both
+from worker.venues.errors import Ambiguous, NotSupported, PreconditionFailed, VenueError
+from worker.venues.history import RECENT, merged
+from worker.venues.seam import (
+    Capability,
+    Echo,
+    History,
+    HistoryQuery,
+    Market,
+    OpenPositions,
+    PortfolioMargin,
+    SymbolState,
+    Terms,
+)
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+
+def capabilities(_: Account) -> frozenset[Capability]:
+    """What Bybit lets an account do: all but portfolio margin, whose sweeps only Binance has."""
+    return frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
+
+
+class BybitAdapter:
+    """A unified or a classic account."""
+
+    exchange = "bybit"
+
+    def __init__(self, account: Account, transport: Calls, instruments: Instruments) -> None:
+        self._account_id = account.id
+        self._by_symbol_only = account.margin_mode_scope == "symbol"
+        self._transport = transport
+        self._instruments = instruments
+        self._account = AccountReader(transport)
+        self.capabilities = capabilities(account)
+        self.portfolio_margin: PortfolioMargin | None = None
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
+        return self._instruments.markets.find(symbol, market_type)
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
+        self._instruments.check_leverage(market, leverage)
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        """Set the leverage of both sides of a market and nothing else."""
+        return await market_terms.set_leverage(self._transport, market, leverage)
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        """Switch a market of a classic account, or a unified account as a whole.
+
+        Raises NotSupported for a unified account that may be switched by symbol only, and PreconditionFailed that says
+        why, and which positions are open.
+        """
+        info = await self._account.now()
+        unified = info.is_unified(inverse=market.inverse)
+        if unified and self._by_symbol_only:
+            raise NotSupported(
+                f"a unified Bybit account switches margin mode for all markets at once, and {self._account_id} is "
+                "registered to refuse that; set margin_mode_scope = account to allow it"
+            )
+        try:
+            if unified:
+                return await market_terms.set_account_mode(self._transport, info, mode)
+            return await market_terms.switch_market(self._transport, market, mode)
+        except PreconditionFailed as refusal:
+            raise await self._naming(refusal, None if unified else market) from None
+
+    async def terms(self, market: Market) -> Terms:
+        """Leverage and margin mode now, with or without a position."""
+        return terms_of(*await read_both(self._transport, self._account, market), market)
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        """Terms and position of a market; both legs of a hedged one are summed."""
+        rows, info = await read_both(self._transport, self._account, market)
+        return state_of(rows, terms_of(rows, info, market), market)
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        """All open positions, those of a market type, or those of one market."""
+        parts = self._parts(market)
+        info, lists = await asyncio.gather(
+            self._account.now(),
+            asyncio.gather(*(POSITIONS.rows(self._transport, params) for params in parts.values())),
+        )
+        found = chain.from_iterable(
+            self._open(rows, info, params["category"] == "inverse", market_type)
+            for params, rows in zip(parts.values(), lists, strict=True)
+        )
+        return OpenPositions(
+            tuple(position for position in found if market is None or position.symbol == market.symbol), tuple(parts)
+        )
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
+        if query.market_type is MarketType.FUTURE:
+            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
+        return await self._history(funding_sources, query)
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        """Profits and losses of closed positions, net of trading fees: Bybit gives no others over two years."""
+        return await self._history(profit_sources, query)
+
+    def _parts(self, market: Market | None) -> dict[str, dict[str, str]]:
+        """What to ask for, by the name of the part of the account that it covers."""
+        if market:
+            part = "inverse" if market.inverse else f"linear {market.settle}"
+            return {part: {"category": category_of(market), "symbol": market.id}}
+        settles = sorted(self._instruments.markets.linear_settles, reverse=True)
+        linear = {f"linear {settle}": {"category": "linear", "settleCoin": settle} for settle in settles}
+        return linear | {"inverse": {"category": "inverse"}}
+
+    def _open(
+        self, rows: list[Row], info: AccountInfo, inverse: bool, market_type: MarketType | None
+    ) -> list[Position]:
+        found = [(row, self._listed(row, inverse)) for row in rows if size_of(row)]
+        return [
+            position_of(row, market, info, self._account_id)
+            for row, market in found
+            if market_type in (None, market.type)
+        ]
+
+    def _listed(self, row: Row, inverse: bool) -> Market:
+        market_id = shape.text(row, "symbol")
+        if market := self._instruments.markets.by_id(market_id, inverse=inverse):
+            return market
+        # leaving it out would be a lie: it is an open position
+        raise Ambiguous(f"Bybit names a position in {market_id}, which is not among its loaded markets", raw=row)
+
+    async def _naming(self, refusal: PreconditionFailed, market: Market | None) -> PreconditionFailed:
+        """The same refusal, with the open positions it is about. What can't be read now is left out."""
+        try:
+            found = (await self.positions(market=market)).positions
+            held = [f"{row.symbol} {row.side} {row.contracts.normalize():f}" for row in found]
+        except VenueError:
+            held = []
+        named = f"; open positions: {', '.join(held)}" if held else ""
+        return PreconditionFailed(
+            refusal.message + named,
+            venue_code=refusal.venue_code,
+            raw=refusal.raw,
+            details=refusal.details | {"open_positions": held},
+        )
+
+    async def _history(self, sources: Sources, query: HistoryQuery) -> History:
+        asked = sources(await self._account.type(), query.market)
+        ledgers = (Ledger(self._transport, self._instruments, source, query) for source in asked)
+        return merged(await asyncio.gather(*(ledger.history() for ledger in ledgers)), query)

@@ -1,0 +1,44 @@
+"""Signed calls to Bybit: ccxt's bybit, with our reading of its answers."""
+
+from ccxt.async_support.bybit import bybit
+
+from schemas.base import Milliseconds
+from worker.venues import shape
+from worker.venues.bybit.judge import judge
+from worker.venues.connections import VenueConnections
+from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport
+
+OPTIONS = {
+    "defaultType": "swap",
+    "fetchMarkets": {"types": ["linear", "inverse"]},
+    "maxRetriesOnFailure": 0,
+}
+"""Only the futures markets, and no second sending: ccxt would repeat a POST too."""
+
+TIME = "publicGetV5MarketTime"
+
+
+class BybitExchange(SignedExchange, bybit):  # type: ignore[misc]  # ccxt's classes are untyped
+    """ccxt's bybit whose answers are judged by our tables."""
+
+    judge = staticmethod(judge)
+
+
+class BybitTransport(Transport):
+    """Calls for one Bybit account."""
+
+    async def server_time(self, name: str) -> Milliseconds:
+        """Bybit's clock; it has one for all endpoints."""
+        return shape.milliseconds(shape.mapping(await self._send(TIME, None, None), TIME), "time")
+
+
+def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> BybitTransport:
+    """A transport for public calls, from which those of the accounts are made."""
+    exchange = BybitExchange(
+        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
+    )
+    exchange.connections = connections
+    exchange.has["fetchCurrencies"] = False
+    if base_url:
+        exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], base_url.rstrip("/"))
+    return BybitTransport(exchange, timeout_ms)

@@ -1,0 +1,62 @@
+"""Bybit's lists: a result with rows in pages, each naming the cursor of the next ("Pagination" in the V5 guide)."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.venues import shape
+from worker.venues.errors import Ambiguous, Throttled
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+LONGEST_PAUSE: Milliseconds = 2_000
+"""Limits count per second; who is told to wait longer than this is not slowed down but turned away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """An endpoint that lists, by ccxt's name for it, and the most rows it gives at once.
+
+    With `short_is_last` a page that is not full ends the list. Without, only an empty page or cursor does.
+    """
+
+    name: str
+    page: int
+    short_is_last: bool = False
+
+    async def rows(self, transport: Calls, params: Row) -> list[Row]:
+        """Every row, page after page, in the venue's order. Raises VenueError."""
+        found: list[Row] = []
+        cursor: dict[str, str] = {}
+        while True:
+            result = result_of(await self._ask(transport, params | {"limit": self.page} | cursor), self.name)
+            page = shape.rows(result.get("list"), self.name)
+            found += page
+            following = result.get("nextPageCursor")
+            if not page or not following or (self.short_is_last and len(page) < self.page):
+                return found
+            if cursor.get("cursor") == following:
+                raise Ambiguous(f"Bybit's cursor of {self.name} stays where it is", raw=result)
+            cursor = {"cursor": str(following)}
+
+    async def _ask(self, transport: Calls, params: Row) -> Any:
+        """One page. A long list needs more pages than a second allows, so what is used up is waited for."""
+        while True:
+            try:
+                return await transport.call(self.name, params)
+            except Throttled as refusal:
+                if refusal.retry_after is None or refusal.retry_after > LONGEST_PAUSE:
+                    raise
+                pause = refusal.retry_after
+            await asyncio.sleep(pause / 1000)
+
+
+def result_of(body: Any, what: str) -> Row:
+    """The `result` of a successful answer. Raises Ambiguous if there is none."""
+    return shape.mapping(shape.mapping(body, what).get("result"), what)
+
+
+def blank(row: Row, name: str) -> bool:
+    """Whether a field says nothing: Bybit writes an empty text where a figure does not apply."""
+    return row.get(name) in ("", None)

@@ -1,0 +1,34 @@
+"""Bybit at one address: its markets, and adapters for its accounts."""
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues.bybit.adapter import BybitAdapter
+from worker.venues.bybit.connection import without_keys
+from worker.venues.bybit.instruments import Instruments
+from worker.venues.connections import VenueConnections
+
+LOAD_TIMEOUT_MS: Milliseconds = 15_000
+"""The list of markets is some megabytes long; it may take longer than a request of an account."""
+
+
+class BybitVenue:
+    """Makes adapters that share markets, session and TLS context. `load` first."""
+
+    def __init__(
+        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+    ) -> None:
+        self._base_url = base_url
+        self._public = without_keys(connections, base_url, timeout_ms)
+        self._instruments: Instruments | None = None
+
+    async def load(self) -> None:
+        """Load or reload the markets, without any key. Raises VenueError."""
+        self._instruments = Instruments.from_ccxt(await self._public.markets(LOAD_TIMEOUT_MS))
+
+    def adapter(self, account: Account) -> BybitAdapter:
+        """The adapter of an account at this address."""
+        if self._instruments is None:
+            raise RuntimeError("load() must have succeeded before adapters can be made")
+        if account.base_url != self._base_url:
+            raise ValueError(f"{account.id} belongs to another address than this venue")
+        return BybitAdapter(account, self._public.for_account(account), self._instruments)

@@ -1,0 +1,153 @@
+"""One Gate account behind the venue seam."""
+
+import asyncio
+from decimal import Decimal
+from itertools import chain
+
+from schemas.replies import LedgerEntry, Position
+from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
+from worker.venues import shape
+from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
+from worker.venues.gate import changes, leverage_range
+from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
+from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
+from worker.venues.gate.endpoints import Part, parts_of
+from worker.venues.gate.holdings import read_holding, read_open, terms_in
+from worker.venues.gate.leverage_range import Ranges
+from worker.venues.gate.positions import amount_of, position_of, side_of, state_of
+from worker.venues.history import RECENT, merged
+from worker.venues.markets import Markets
+from worker.venues.seam import (
+    Capability,
+    Echo,
+    History,
+    HistoryQuery,
+    Market,
+    OpenPositions,
+    PortfolioMargin,
+    SymbolState,
+    Terms,
+)
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+CAPABILITIES = frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
+
+
+def capabilities(account: Account) -> frozenset[Capability]:
+    """What Gate lets an account do: the same for all."""
+    return CAPABILITIES
+
+
+class GateAdapter:
+    """An account with its perpetuals in USDT and in BTC and its delivery futures in USDT."""
+
+    exchange = "gate"
+    portfolio_margin: PortfolioMargin | None = None
+
+    def __init__(self, account: Account, transport: Calls, markets: Markets, ranges: Ranges) -> None:
+        self._account_id = account.id
+        self._transport = transport
+        self._markets = markets
+        self._ranges = ranges
+        self.capabilities = capabilities(account)
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
+        return self._markets.find(symbol, market_type)
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
+        leverage_range.check(self._ranges, market, leverage)
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        """Set the leverage of a market, on both sides in hedge mode, and nothing else."""
+        return await changes.set_leverage(self._transport, market, leverage)
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        """Switch the margin mode of a market, on both sides in hedge mode, and nothing else.
+
+        Raises PreconditionFailed that says which position to close or that orders are open.
+        """
+        try:
+            return await changes.set_margin_mode(self._transport, market, mode)
+        except PreconditionFailed as refusal:
+            if refusal.venue_code not in (HAS_ORDERS, HOLDS_POSITION):
+                raise
+            raise await self._naming(refusal, market, mode) from None
+
+    async def terms(self, market: Market) -> Terms:
+        """Leverage and margin mode now, with or without a position."""
+        return await terms_in(self._transport, await read_holding(self._transport, market), market)
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        """Terms and position of a market; both legs of a hedged one are summed."""
+        holding = await read_holding(self._transport, market)
+        return state_of(holding.rows, market, await terms_in(self._transport, holding, market))
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        """All open positions, those of a market type, or those of one market."""
+        asked = parts_of(market_type, market)
+        found = await asyncio.gather(*(self._open_in(part, market) for part in asked))
+        return OpenPositions(tuple(chain.from_iterable(found)), tuple(part.coverage for part in asked))
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
+        if query.market_type is MarketType.FUTURE:
+            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
+        return await self._history(
+            query, {part: frozenset({"fund"}) for part in parts_of(MarketType.SWAP, query.market)}
+        )
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        """Realized profits and losses, gross of fees."""
+        return await self._history(query, {part: part.profits for part in parts_of(query.market_type, query.market)})
+
+    async def _open_in(self, part: Part, only: Market | None) -> list[Position]:
+        rows = [(row, self._listed(row, part)) for row in await read_open(self._transport, part)]
+        return [position_of(row, market, self._account_id) for row, market in rows if only in (None, market)]
+
+    def _listed(self, row: Row, part: Part) -> Market:
+        market_id = shape.text(row, "contract")
+        if market := self._markets.by_id(market_id, inverse=part.inverse):
+            return market
+        # leaving it out would be a lie: it is an open position
+        raise Ambiguous(f"Gate names a position in {market_id}, which is not among its loaded markets", raw=row)
+
+    async def _naming(self, refusal: PreconditionFailed, market: Market, mode: MarginMode) -> PreconditionFailed:
+        """The same refusal in words that say what to do."""
+        in_the_way = await self._in_the_way(market, refusal)
+        return PreconditionFailed(
+            f"{market.symbol} has {in_the_way} before switching its margin mode to {mode}",
+            venue_code=refusal.venue_code,
+            raw=refusal.raw,
+            details={"symbol": market.symbol},
+        )
+
+    async def _in_the_way(self, market: Market, refusal: PreconditionFailed) -> str:
+        """What must be done away with first. The position is named if it can be read; that it is there is sure."""
+        if refusal.venue_code == HAS_ORDERS:
+            return "open orders; cancel them"
+        try:
+            rows = (await read_holding(self._transport, market)).rows
+            held = [f"{side_of(amount)} {abs(amount).normalize():f}" for row in rows if (amount := amount_of(row))]
+        except VenueError:
+            held = []
+        return f"an open position ({' and '.join(held)}); close it" if held else "an open position; close it"
+
+    async def _history(self, query: HistoryQuery, asked: dict[Part, frozenset[str]]) -> History:
+        parts = await asyncio.gather(
+            *(self._account_book(part, types, query.market).history(query) for part, types in asked.items())
+        )
+        return merged(parts, query)
+
+    def _account_book(self, part: Part, types: frozenset[str], only: Market | None) -> AccountBook:
+        def entry(row: Row) -> LedgerEntry | None:
+            contract = contract_of(row)
+            if only is not None and contract != only.id:
+                return None
+            market = self._markets.by_id(contract, inverse=part.inverse) if contract else None
+            return entry_of(row, part, market.symbol if market else contract)
+
+        return AccountBook(self._transport, part, types, only, entry)

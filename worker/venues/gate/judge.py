@@ -1,0 +1,55 @@
+"""What an answer of Gate means: by its label, else by its HTTP status."""
+
+import time
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.venues.errors import Refused, Throttled, VenueError
+from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES, Meaning
+from worker.venues.transport import Answer
+
+RESET = "x-gate-ratelimit-reset-timestamp"
+"""When a used-up limit is free again, in seconds since 1970."""
+
+UNKNOWN = Meaning(Refused, "see Gate's message")
+"""A label that is in no table. With a status below 500 Gate calls the request invalid, so it was not carried out."""
+
+
+def judge(answer: Answer) -> VenueError | None:
+    """The error in an answer; None for a success, and for a refusal without a label and a status of its own."""
+    label = _text(answer.body, "label")
+    meaning = _meaning(answer, label)
+    if meaning is None:
+        return None
+    facts: dict[str, Any] = {"venue_code": label or None, "raw": answer.body}
+    if issubclass(meaning.error, Throttled):
+        facts["retry_after"] = retry_after(answer)
+    return meaning.error(_words(answer, label, meaning), **facts)
+
+
+def retry_after(answer: Answer) -> Milliseconds | None:
+    """How long to wait until the limit is free again; None if Gate doesn't say."""
+    header = answer.header(RESET)
+    if header is None or not header.isdecimal():
+        return None
+    return max(0, int(header) * 1_000 - time.time_ns() // 1_000_000)
+
+
+def _meaning(answer: Answer, label: str) -> Meaning | None:
+    if label in CODES:
+        return CODES[label]
+    if answer.status >= 500:
+        return SERVER_ERROR
+    return STATUSES.get(answer.status) or (UNKNOWN if label else None)
+
+
+def _text(body: Any, name: str) -> str:
+    value = body.get(name) if isinstance(body, dict) else None
+    return value if isinstance(value, str) else ""
+
+
+def _words(answer: Answer, label: str, meaning: Meaning) -> str:
+    if not label:
+        return f"Gate answered with HTTP {answer.status}: {meaning.advice}"
+    message = _text(answer.body, "message") or _text(answer.body, "detail")
+    return f"Gate says {message!r} ({label}): {meaning.advice}"

@@ -1,0 +1,37 @@
+"""Gate at one address: its markets, and adapters for its accounts."""
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues.connections import VenueConnections
+from worker.venues.gate.adapter import GateAdapter
+from worker.venues.gate.connection import without_keys
+from worker.venues.gate.leverage_range import Ranges, ranges_of
+from worker.venues.markets import Markets
+
+LOAD_TIMEOUT_MS: Milliseconds = 15_000
+"""The lists of contracts are megabytes long; they may take longer than a request of an account."""
+
+
+class GateVenue:
+    """Makes adapters that share markets, session and TLS context. `load` first."""
+
+    def __init__(
+        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+    ) -> None:
+        self._base_url = base_url
+        self._public = without_keys(connections, base_url, timeout_ms)
+        self._loaded: tuple[Markets, Ranges] | None = None
+
+    async def load(self) -> None:
+        """Load or reload the markets, without any key. Raises VenueError."""
+        raw = await self._public.markets(LOAD_TIMEOUT_MS)
+        self._loaded = Markets.from_ccxt(raw), ranges_of(raw)
+
+    def adapter(self, account: Account) -> GateAdapter:
+        """The adapter of an account at this address."""
+        if self._loaded is None:
+            raise RuntimeError("load() must have succeeded before adapters can be made")
+        if account.base_url != self._base_url:
+            raise ValueError(f"{account.id} belongs to another address than this venue")
+        markets, ranges = self._loaded
+        return GateAdapter(account, self._public.for_account(account), markets, ranges)

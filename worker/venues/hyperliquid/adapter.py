@@ -1,0 +1,120 @@
+"""One Hyperliquid account behind the venue seam."""
+
+import asyncio
+from decimal import Decimal
+from itertools import chain
+
+from schemas.replies import Position
+from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
+from worker.venues import shape
+from worker.venues.errors import Ambiguous, NotSupported
+from worker.venues.hyperliquid import terms as market_terms
+from worker.venues.hyperliquid.credentials import credentials_of
+from worker.venues.hyperliquid.fills import RealizedPnl
+from worker.venues.hyperliquid.funding import Funding
+from worker.venues.hyperliquid.positions import position_of, state_of, terms_of
+from worker.venues.hyperliquid.universe import Instrument, Universe, coverage_of
+from worker.venues.seam import (
+    Capability,
+    Echo,
+    History,
+    HistoryQuery,
+    Market,
+    OpenPositions,
+    PortfolioMargin,
+    SymbolState,
+    Terms,
+)
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+_ALWAYS = frozenset({Capability.LEVERAGE, Capability.POSITIONS, Capability.FUNDING_HISTORY, Capability.REALIZED_PNL})
+
+
+def capabilities(account: Account) -> frozenset[Capability]:
+    """What Hyperliquid lets an account do; all accounts are alike. Its margin mode goes with its leverage."""
+    return _ALWAYS
+
+
+class HyperliquidAdapter:
+    """One account, or a vault or sub-account that it acts for. Raises AccessDenied for malformed credentials."""
+
+    exchange = "hyperliquid"
+    portfolio_margin: PortfolioMargin | None = None
+
+    def __init__(self, account: Account, transport: Calls, universe: Universe) -> None:
+        self._account_id = account.id
+        self._who = credentials_of(account)
+        self._transport = transport
+        self._universe = universe
+        self.capabilities = capabilities(account)
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant, or NotSupported."""
+        _refuse_futures(market_type)
+        return self._universe.markets.find(symbol, market_type)
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
+        market_terms.check_leverage(self._universe.of_market(market), leverage)
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        """Set the leverage of a market and nothing else: the present margin mode is sent along."""
+        return await market_terms.set_leverage(self._transport, self._who, self._universe.of_market(market), leverage)
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        """Raise NotSupported: the venue has no action for it but one that also sets the leverage."""
+        raise NotSupported("the margin mode of a Hyperliquid market can't be switched here")
+
+    async def terms(self, market: Market) -> Terms:
+        """Leverage and margin mode now, with or without a position."""
+        return await market_terms.read_terms(self._transport, self._who.owner, self._universe.of_market(market))
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        """Terms and position of a market."""
+        instrument = self._universe.of_market(market)
+        rows = await market_terms.read_positions(self._transport, self._who.owner, instrument)
+        if rows:
+            return state_of(rows, terms_of(rows[0]))
+        return state_of(rows, await market_terms.read_flat_terms(self._transport, self._who.owner, instrument))
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        """All open positions or those of one market; coverage names the dexes that were read."""
+        _refuse_futures(market_type)
+        dexes = self._universe.dexes if market is None else (self._universe.of_market(market).dex,)
+        parts = await asyncio.gather(*(self._open_in(dex) for dex in dexes))
+        found = [position for position in chain.from_iterable(parts) if market in (None, position[0].market)]
+        return OpenPositions(
+            tuple(self._position(instrument, row) for instrument, row in found),
+            tuple(coverage_of(dex) for dex in dexes),
+        )
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        """Funding payments, received positive."""
+        _refuse_futures(query.market_type)
+        return await Funding(self._transport, self._who.owner, self._universe).history(query)
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        """Realized profits and losses, gross of fees."""
+        _refuse_futures(query.market_type)
+        return await RealizedPnl(self._transport, self._who.owner, self._universe).history(query)
+
+    async def _open_in(self, dex: str) -> list[tuple[Instrument, Row]]:
+        rows = await market_terms.read_dex(self._transport, self._who.owner, dex)
+        return [(self._listed(row), row) for row in rows]
+
+    def _listed(self, row: Row) -> Instrument:
+        coin = shape.text(row, "coin")
+        if instrument := self._universe.of_coin(coin):
+            return instrument
+        # leaving it out would be a lie: it is an open position
+        raise Ambiguous(f"Hyperliquid names a position in {coin}, which is not among its loaded markets", raw=row)
+
+    def _position(self, instrument: Instrument, row: Row) -> Position:
+        return position_of(row, instrument, self._account_id)
+
+
+def _refuse_futures(market_type: MarketType | None) -> None:
+    if market_type is MarketType.FUTURE:
+        raise NotSupported("Hyperliquid has perpetuals only; leave market_type out or pass swap")

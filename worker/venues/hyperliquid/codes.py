@@ -1,0 +1,76 @@
+"""What Hyperliquid's refusals mean for us, as data. It has no codes: a refusal is HTTP 200 and a sentence.
+
+Sources: the documentation's pages on error responses, on nonces and API wallets, and on rate limits, and what users
+report on the issue pages of its SDKs.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from schemas.base import Milliseconds
+from worker.venues.errors import (
+    AccessDenied,
+    Ambiguous,
+    ClockSkewed,
+    NotSupported,
+    PreconditionFailed,
+    Throttled,
+    ValueRefused,
+    VenueError,
+)
+
+
+class Meaning(NamedTuple):
+    """The class of an answer, what a person can do about it, and for how long the venue asks to wait, in ms."""
+
+    error: type[VenueError]
+    advice: str
+    wait: Milliseconds | None = None
+
+
+_SIGNER = "check the account's key and addresses, and that the API wallet is approved and has not expired"
+_BUSY = "it was not processed; try again later"
+_UNSURE = "nothing says whether it was carried out"
+_NONCE = "our clock differs from Hyperliquid's, or another process signs with the same key; give each a key of its own"
+
+TEXTS: Mapping[str, Meaning] = MappingProxyType(
+    {
+        "Invalid leverage value": Meaning(ValueRefused, "the market does not allow this leverage"),
+        "Cross margin is not allowed for this asset": Meaning(ValueRefused, "the market is for isolated margin only"),
+        "Cannot switch leverage type with open position": Meaning(
+            PreconditionFailed, "close the position in this market first"
+        ),
+        "does not have sufficient margin available to decrease leverage": Meaning(
+            PreconditionFailed, "reduce the position or add margin first"
+        ),
+        "Must deposit before performing actions": Meaning(
+            PreconditionFailed, "the account must have received a deposit; if it has, the signer is wrong"
+        ),
+        "User or API Wallet": Meaning(AccessDenied, _SIGNER),
+        "Vault not registered": Meaning(
+            AccessDenied, "vault_address must be a vault or a sub-account, not the account's own address"
+        ),
+        "duplicate nonce": Meaning(ClockSkewed, _NONCE),
+        "Invalid nonce": Meaning(ClockSkewed, _NONCE),
+        "Too many cumulative requests": Meaning(
+            Throttled, "the address has used up its actions; it may send one every ten seconds", 10_000
+        ),
+    }
+)
+"""What a refusal means, by a part of its sentence. The first that fits counts."""
+
+STATUSES: Mapping[int, Meaning] = MappingProxyType(
+    {
+        401: Meaning(AccessDenied, _SIGNER),
+        403: Meaning(AccessDenied, "our address was turned away"),
+        404: Meaning(NotSupported, "Hyperliquid has no such endpoint"),
+        408: Meaning(Ambiguous, _UNSURE),
+        422: Meaning(ValueRefused, "it can't read the request; check the account's addresses"),
+        429: Meaning(Throttled, "too many requests; " + _BUSY),
+    }
+)
+"""What an HTTP status means."""
+
+SERVER_ERROR = Meaning(Ambiguous, _UNSURE)
+"""Any status from 500 on."""

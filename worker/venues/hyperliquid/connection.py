@@ -1,0 +1,118 @@
+"""Signed calls to Hyperliquid: ccxt's hyperliquid, with our nonces and our reading of its answers.
+
+ccxt's class signs approvals of a builder fee and a referrer on its own account when markets are loaded with a key. Here
+markets are loaded without any, and nothing but a change of leverage can be signed at all.
+"""
+
+import copy
+from typing import Any, Self
+
+from ccxt.async_support.hyperliquid import hyperliquid
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues import shape
+from worker.venues.connections import VenueConnections
+from worker.venues.errors import NotSupported
+from worker.venues.hyperliquid.credentials import credentials_of
+from worker.venues.hyperliquid.judge import judge
+from worker.venues.hyperliquid.keccak import compile_ccxt
+from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
+from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
+
+INFO, EXCHANGE = "publicPostInfo", "privatePostExchange"
+"""ccxt's names of the venue's two endpoints: questions, and signed actions."""
+
+SIGNED_ACTIONS = frozenset({"updateLeverage"})
+"""All that is ever signed."""
+
+MOST_DEXES = 1_000
+"""More than there are: ccxt loads the first ten unless told otherwise, and positions in others would go unseen."""
+
+OPTIONS = {
+    "defaultType": "swap",
+    "fetchMarkets": {"types": ["swap", "hip3"], "hip3": {"limit": MOST_DEXES}},
+    "builderFee": False,
+    "approvedBuilderFee": True,
+    "refSet": True,
+    "enableUnifiedMargin": False,
+    "maxRetriesOnFailure": 0,
+}
+"""Only perpetuals, no second sending, and all that makes ccxt believe its approvals were given long ago."""
+
+
+class _Signing(hyperliquid):  # type: ignore[misc]  # ccxt's classes are untyped
+    """ccxt's hyperliquid that signs an action as it is sent, with a nonce of its signer's own source."""
+
+    privateKey: str  # noqa: N815 - ccxt's name
+    nonces: NonceSource
+
+    def sign(self, path: str, api: Any, method: str = "GET", params: Any = None) -> Any:
+        """A request as it is sent. Every sending of an action has a nonce and a signature of its own."""
+        return super().sign(path, api, method, self._signed(params) if path == "exchange" else params)
+
+    def sign_l1_action(self, action: Any, *more: Any) -> Any:
+        """The signature of an action. Raises NotSupported for any that is not ours."""
+        if action["type"] not in SIGNED_ACTIONS:
+            raise NotSupported(f"an action {action['type']} is never signed here")
+        return super().sign_l1_action(action, *more)
+
+    def sign_user_signed_action(self, *_: Any) -> Any:
+        """Raise NotSupported: these are transfers, withdrawals and approvals."""
+        raise NotSupported("no transfer, withdrawal or approval is ever signed here")
+
+    async def initialize_client(self) -> bool:
+        """Nothing: ccxt would sign its approvals here."""
+        return False
+
+    def _signed(self, request: dict[str, Any]) -> dict[str, Any]:
+        nonce = self.nonces.take(self.milliseconds() - int(self.options.get("timeDifference", 0)))
+        vault = request["vaultAddress"]
+        signature = self.sign_l1_action(request["action"], nonce, self.format_vault_address(vault))
+        return request | {"nonce": nonce, "signature": signature}
+
+
+class HyperliquidExchange(SignedExchange, _Signing):
+    """ccxt's hyperliquid whose answers are judged by our table."""
+
+    judge = staticmethod(judge)
+
+    def on_rest_response(self, *arguments: Any) -> str:
+        """The text of an answer, without the private key if it should ever echo it."""
+        text = super().on_rest_response(*arguments)
+        return text.replace(self.privateKey, "***") if self.privateKey else text
+
+
+class HyperliquidTransport(Transport):
+    """Calls for one Hyperliquid account."""
+
+    def for_account(self, account: Account) -> Self:
+        """A transport that signs for an account. Raises AccessDenied for a malformed key or address."""
+        credentials = credentials_of(account)
+        twin = copy.copy(self._exchange)
+        twin.options = dict(self._exchange.options)
+        twin.privateKey, twin.walletAddress = credentials.private_key, credentials.owner
+        twin.nonces = nonces_of(credentials.signer)
+        return type(self)(twin, self._timeout_ms)
+
+    async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
+        """ccxt's markets. It needs the tokens first, or it would take every dex to settle in USDC."""
+        await self._guarded(self._exchange.fetch_currencies, "fetch_currencies", timeout_ms)
+        return await super().markets(timeout_ms)
+
+    async def server_time(self, name: str) -> Milliseconds:
+        """The venue's clock, as exchangeStatus tells it."""
+        status = await self._send(INFO, {"type": "exchangeStatus"}, None)
+        return shape.milliseconds(shape.mapping(status, "exchangeStatus"), "time")
+
+
+def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> HyperliquidTransport:
+    """A transport for public calls, from which those of the accounts are made."""
+    compile_ccxt()
+    exchange = HyperliquidExchange(
+        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
+    )
+    exchange.connections = connections
+    if base_url:
+        exchange.urls["api"] = rebase(exchange.urls["api"], base_url)
+    return HyperliquidTransport(exchange, timeout_ms)

@@ -1,0 +1,49 @@
+"""What an answer of Hyperliquid means: by the sentence of its refusal, or by its HTTP status."""
+
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.venues.errors import Refused, Throttled, VenueError
+from worker.venues.hyperliquid.codes import SERVER_ERROR, STATUSES, TEXTS, Meaning
+from worker.venues.transport import Answer
+
+_UNKNOWN = Meaning(Refused, "see Hyperliquid's message")
+
+
+def judge(answer: Answer) -> VenueError | None:
+    """The error in an answer; None where there is none, or the status is in no table."""
+    if answer.status >= 400:
+        return _by_status(answer)
+    sentence = _refusal(answer.body)
+    if sentence is None:
+        return None
+    code, meaning = next(((part, row) for part, row in TEXTS.items() if part in sentence), (None, _UNKNOWN))
+    return _error(answer, meaning, f"Hyperliquid says {sentence!r}: {meaning.advice}", code)
+
+
+def _by_status(answer: Answer) -> VenueError | None:
+    meaning = SERVER_ERROR if answer.status >= 500 else STATUSES.get(answer.status)
+    if meaning is None:
+        return None
+    return _error(answer, meaning, f"Hyperliquid answered with HTTP {answer.status}: {meaning.advice}", None)
+
+
+def _error(answer: Answer, meaning: Meaning, message: str, code: str | None) -> VenueError:
+    facts: dict[str, Any] = {"venue_code": code, "raw": answer.body}
+    if issubclass(meaning.error, Throttled):
+        facts["retry_after"] = _retry_after(answer, meaning)
+    return meaning.error(message, **facts)
+
+
+def _retry_after(answer: Answer, meaning: Meaning) -> Milliseconds | None:
+    """By the header, which counts seconds, or what the documentation says."""
+    header = answer.header("retry-after")
+    return int(header) * 1_000 if header and header.isdecimal() else meaning.wait
+
+
+def _refusal(body: Any) -> str | None:
+    """The sentence of `{"status": "err", "response": …}`; anything else is no refusal."""
+    if not isinstance(body, dict) or body.get("status") != "err":
+        return None
+    sentence = body.get("response")
+    return sentence if isinstance(sentence, str) else "nothing more"

@@ -1,0 +1,34 @@
+"""Hyperliquid at one address: its markets, and adapters for its accounts."""
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues.connections import VenueConnections
+from worker.venues.hyperliquid.adapter import HyperliquidAdapter
+from worker.venues.hyperliquid.connection import without_keys
+from worker.venues.hyperliquid.universe import Universe
+
+LOAD_TIMEOUT_MS: Milliseconds = 15_000
+"""One answer per dex makes the list of markets; it may take longer than a request of an account."""
+
+
+class HyperliquidVenue:
+    """Makes adapters that share markets, session and TLS context. `load` first."""
+
+    def __init__(
+        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+    ) -> None:
+        self._base_url = base_url
+        self._public = without_keys(connections, base_url, timeout_ms)
+        self._universe: Universe | None = None
+
+    async def load(self) -> None:
+        """Load or reload the markets, without any key. Raises VenueError."""
+        self._universe = Universe.from_ccxt(await self._public.markets(LOAD_TIMEOUT_MS))
+
+    def adapter(self, account: Account) -> HyperliquidAdapter:
+        """The adapter of an account at this address. Raises AccessDenied for a malformed key or address."""
+        if self._universe is None:
+            raise RuntimeError("load() must have succeeded before adapters can be made")
+        if account.base_url != self._base_url:
+            raise ValueError(f"{account.id} belongs to another address than this venue")
+        return HyperliquidAdapter(account, self._public.for_account(account), self._universe)

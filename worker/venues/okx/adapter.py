@@ -1,0 +1,231 @@
+"""One OKX account behind the venue seam.
+
+OKX keeps no margin mode for a market: an order names it (tdMode), and a position has that of its orders. So the mode of
+a market is that of its open position, and a flat market is reported as cross, the mode that its documents set leverage
+in by default. Where cross and isolated positions stand side by side, the mode with more contracts counts.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from decimal import Decimal
+from itertools import chain
+from typing import TypeVar
+
+from schemas.replies import Position
+from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
+from worker.venues import shape
+from worker.venues.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
+from worker.venues.history import RECENT, merged
+from worker.venues.markets import Markets
+from worker.venues.okx import leverage as leverages
+from worker.venues.okx.answers import items, optional
+from worker.venues.okx.bills import FUNDING, INSTRUMENT_TYPES, REALIZED, Bills, funding_of, profit_of
+from worker.venues.okx.configuration import AccountConfiguration, Configuration
+from worker.venues.okx.pace import PacedCalls
+from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
+from worker.venues.seam import (
+    Capability,
+    Echo,
+    History,
+    HistoryQuery,
+    Market,
+    OpenPositions,
+    PortfolioMargin,
+    SymbolState,
+    Terms,
+)
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+T = TypeVar("T")
+
+WRONG_PARAMETER = "51000"
+"""What OKX answers, among others, to a posSide that does not fit the account's position mode."""
+
+_CAPABILITIES = frozenset(
+    {
+        Capability.LEVERAGE,
+        Capability.MARGIN_MODE,
+        Capability.POSITIONS,
+        Capability.FUNDING_HISTORY,
+        Capability.REALIZED_PNL,
+    }
+)
+
+
+def capabilities(account: Account) -> frozenset[Capability]:
+    """What OKX lets any account do. What a portfolio margin account can't is known once it is asked for its mode."""
+    return _CAPABILITIES
+
+
+class OkxAdapter:
+    """One account, in net or in long/short mode. `maxima` holds the highest leverage by instrument id."""
+
+    exchange = "okx"
+
+    def __init__(self, account: Account, transport: Calls, markets: Markets, maxima: Mapping[str, Decimal]) -> None:
+        self._account_id = account.id
+        self._transport = PacedCalls(transport)
+        self._markets = markets
+        self._maxima = maxima
+        self._configuration = AccountConfiguration(self._transport)
+        self.capabilities = capabilities(account)
+        self.portfolio_margin: PortfolioMargin | None = None
+
+    def market(self, symbol: str, market_type: MarketType) -> Market:
+        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
+        return self._markets.find(symbol, market_type)
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
+        leverages.check_leverage(self._maxima, market, leverage)
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        """Set the leverage of the market's present margin mode, on both sides, and nothing else.
+
+        Raises NotSupported, before anything is sent, for cross positions of a portfolio margin account.
+        """
+        rows, account = await _ahead(self._held_and_configured(market))
+        mode = mode_of(rows)
+        if account.portfolio_margin and mode is MarginMode.CROSS:
+            raise NotSupported("an OKX portfolio margin account has no leverage for cross positions")
+        return await self._set(market, mode, leverage, account, _beside(rows, mode))
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
+        """Give this mode the leverage the market has now: all that can be set, for each order names its own mode.
+
+        Raises AlreadySo where the open position has the mode, or where a flat market has that leverage in it already;
+        PreconditionFailed, naming the position to close, where one has the other mode; NotSupported for a flat market
+        of a portfolio margin account.
+        """
+        rows, account = await _ahead(self._held_and_configured(market))
+        note = f"OKX takes the margin mode from each order (tdMode); this is about the leverage of {mode} positions"
+        _refuse_if_held(rows, market, mode, note)
+        if account.portfolio_margin:
+            raise NotSupported("on OKX each order names its margin mode; a portfolio margin account has nothing to set")
+        current = await _ahead(leverages.read_terms(self._transport, market, MarginMode.CROSS))
+        present = current
+        if mode is MarginMode.ISOLATED:
+            present = await _ahead(leverages.read_terms(self._transport, market, mode))
+        if present.all_at(current.leverage):
+            raise AlreadySo(
+                f"{market.symbol} is flat, and its {mode} leverage is {leverages.figure(current.leverage)}x already",
+                raw={"data": present.raw},
+                note=note,
+            )
+        return await self._set(market, mode, current.leverage, account, note)
+
+    async def terms(self, market: Market) -> Terms:
+        """Leverage and margin mode now: of the open position, and of cross margin when the market is flat."""
+        return await self._terms(market, await self._held(market))
+
+    async def symbol_state(self, market: Market) -> SymbolState:
+        """Terms and position of a market; both legs of a hedged one are summed."""
+        rows = await self._held(market)
+        return state_of(rows, market, await self._terms(market, rows))
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        """All open positions, those of a market type, or those of one market."""
+        if market:
+            found = [position_of(row, market, self._account_id) for row in await self._held(market)]
+            return OpenPositions(tuple(found), (market.type.value,))
+        asked = tuple(MarketType) if market_type is None else (market_type,)
+        parts = await asyncio.gather(*(self._open_in(kind) for kind in asked))
+        return OpenPositions(tuple(chain.from_iterable(parts)), tuple(kind.value for kind in asked))
+
+    async def funding_history(self, query: HistoryQuery) -> History:
+        """Funding payments, received positive. Expiry futures have none, so for them nothing is asked."""
+        if query.market_type is MarketType.FUTURE:
+            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
+        return await self._history(FUNDING, funding_of, query)
+
+    async def realized_pnl(self, query: HistoryQuery) -> History:
+        """Realized profits and losses, gross of fees."""
+        return await self._history(REALIZED, profit_of, query)
+
+    async def _held_and_configured(self, market: Market) -> tuple[list[Row], Configuration]:
+        return await self._held(market), await self._configuration.now()
+
+    async def _set(
+        self, market: Market, mode: MarginMode, leverage: Decimal, account: Configuration, note: str | None
+    ) -> Echo:
+        by_side = account.two_sided and mode is MarginMode.ISOLATED
+        sides = leverages.BOTH_SIDES if by_side else leverages.ONE_WAY
+        try:
+            setting = leverages.Setting(market, mode, leverage, sides)
+            return await leverages.set_leverage(self._transport, setting, note)
+        except Refused as refusal:
+            if refusal.venue_code == WRONG_PARAMETER:
+                self._configuration.forget()
+            raise
+
+    async def _terms(self, market: Market, rows: list[Row]) -> Terms:
+        mode = mode_of(rows)
+        held = held_in(rows, mode)
+        if not held or (mode is MarginMode.ISOLATED and held[0].get("posSide") != "net"):
+            # a row tells the leverage of its own side only
+            return await leverages.read_terms(self._transport, market, mode)
+        if (leverage := optional(held[0], "lever")) is None:
+            raise NotSupported("OKX keeps no leverage for cross positions of a portfolio margin account")
+        return Terms(leverage, mode, raw=held[0])
+
+    async def _held(self, market: Market) -> list[Row]:
+        """The open positions of a market. OKX also lists positions that were closed not long ago."""
+        return [row for row in await self._rows({"instId": market.id}) if row.get("instId") == market.id]
+
+    async def _open_in(self, kind: MarketType) -> list[Position]:
+        rows = await self._rows({"instType": INSTRUMENT_TYPES[kind]})
+        return [position_of(row, self._listed(row), self._account_id) for row in rows]
+
+    async def _rows(self, narrowed: dict[str, str]) -> list[Row]:
+        found = items(await self._transport.call("privateGetAccountPositions", narrowed), "positions")
+        return [row for row in found if amount_of(row)]
+
+    def _listed(self, row: Row) -> Market:
+        market_id = shape.text(row, "instId")
+        if market := self._market_of(market_id):
+            return market
+        # leaving it out would be a lie: it is an open position
+        raise Ambiguous(f"OKX names a position in {market_id}, which is not among its loaded markets", raw=row)
+
+    def _market_of(self, market_id: str) -> Market | None:
+        linear = self._markets.by_id(market_id, inverse=False)
+        return linear or self._markets.by_id(market_id, inverse=True)
+
+    def _symbol(self, market_id: str) -> str:
+        """The unified symbol; OKX's own id for what is no longer listed."""
+        market = self._market_of(market_id)
+        return market.symbol if market else market_id
+
+    async def _history(self, types: tuple[str, ...], amount: Callable[[Row], Decimal], query: HistoryQuery) -> History:
+        asked = [Bills(self._transport, kind, amount, self._symbol) for kind in types]
+        return merged(await asyncio.gather(*(bills.history(query) for bills in asked)), query)
+
+
+async def _ahead(read: Awaitable[T]) -> T:
+    """What has to be known before a change. If it can't be, then nothing was sent, and it may be tried again."""
+    try:
+        return await read
+    except Ambiguous as doubt:
+        raise NotSent(f"{doubt.message}; so nothing was changed", venue_code=doubt.venue_code, raw=doubt.raw) from doubt
+
+
+def _beside(rows: list[Row], mode: MarginMode) -> str | None:
+    """What a change of leverage does not reach: positions of the other mode."""
+    others = [row for row in rows if row not in held_in(rows, mode)]
+    return f"this is the leverage of the {mode} positions; others are open beside them" if others else None
+
+
+def _refuse_if_held(rows: list[Row], market: Market, mode: MarginMode, note: str) -> None:
+    """Raise AlreadySo if all that is open has the mode, PreconditionFailed if something has another."""
+    if not rows:
+        return
+    other = next(candidate for candidate in MarginMode if candidate is not mode)
+    if not (in_the_way := held_in(rows, other)):
+        raise AlreadySo(f"the open position in {market.symbol} is {mode} already", raw={"data": rows}, note=note)
+    raise PreconditionFailed(
+        f"{market.symbol} has an open {other} position ({described(in_the_way)}); close it before trading it {mode}",
+        raw={"data": in_the_way},
+        details={"symbol": market.symbol},
+    )

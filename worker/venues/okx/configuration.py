@@ -1,0 +1,47 @@
+"""How an account is set up: its account mode and its position mode (Get account configuration)."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from worker.venues import shape
+from worker.venues.okx.answers import only_item
+from worker.venues.transport import Calls
+
+FRESH_S = 30.0
+"""The endpoint takes five requests in two seconds, and both modes change rarely and only in a flat account."""
+
+PORTFOLIO_MARGIN = "4"
+LONG_SHORT = "long_short_mode"
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`portfolio_margin`: account mode 4. `two_sided`: long/short mode, where each side is a position of its own."""
+
+    portfolio_margin: bool
+    two_sided: bool
+
+
+class AccountConfiguration:
+    """The configuration of one account, kept for half a minute."""
+
+    def __init__(self, transport: Calls, clock: Callable[[], float] = time.monotonic) -> None:
+        self._transport = transport
+        self._clock = clock
+        self._read: tuple[float, Configuration] | None = None
+
+    async def now(self) -> Configuration:
+        """The configuration, at most half a minute old. Raises VenueError."""
+        if self._read is None or self._clock() - self._read[0] >= FRESH_S:
+            row = only_item(await self._transport.call("privateGetAccountConfig"), "the account configuration")
+            read = Configuration(
+                portfolio_margin=shape.text(row, "acctLv") == PORTFOLIO_MARGIN,
+                two_sided=shape.text(row, "posMode") == LONG_SHORT,
+            )
+            self._read = (self._clock(), read)
+        return self._read[1]
+
+    def forget(self) -> None:
+        """Read it anew the next time: something in it does not hold any more."""
+        self._read = None

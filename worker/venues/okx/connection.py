@@ -1,0 +1,42 @@
+"""Signed calls to OKX: ccxt's okx, with our reading of its answers."""
+
+from ccxt.async_support.okx import okx
+
+from schemas.base import Milliseconds
+from worker.venues.connections import VenueConnections
+from worker.venues.okx.answers import instant, only_item
+from worker.venues.okx.judge import judge
+from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
+
+OPTIONS = {
+    "defaultType": "swap",
+    "fetchMarkets": {"types": ["swap", "future"]},
+    "maxRetriesOnFailure": 0,
+}
+"""Only swaps and futures, and no second sending: ccxt would repeat a POST too."""
+
+
+class OkxExchange(SignedExchange, okx):  # type: ignore[misc]  # ccxt's classes are untyped
+    """ccxt's okx whose answers are judged by our tables."""
+
+    judge = staticmethod(judge)
+
+
+class OkxTransport(Transport):
+    """Calls for one OKX account."""
+
+    async def server_time(self, name: str) -> Milliseconds:
+        """The clock of the venue; it has but one."""
+        return instant(only_item(await self._send("publicGetPublicTime", None, None), "time"), "ts")
+
+
+def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> OkxTransport:
+    """A transport for public calls, from which those of the accounts are made."""
+    exchange = OkxExchange(
+        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
+    )
+    exchange.connections = connections
+    exchange.has["fetchCurrencies"] = False
+    if base_url:
+        exchange.urls["api"] = rebase(exchange.urls["api"], base_url)
+    return OkxTransport(exchange, timeout_ms)

@@ -1,0 +1,122 @@
+"""Leverage of OKX markets: reading it, and setting it on one side or on both (Get leverage, Set leverage).
+
+A market has one leverage for its cross positions and, in long/short mode, one per side for its isolated ones. Expiry
+futures share their cross leverage with all others of the same index.
+"""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from schemas.requests import MarginMode, MarketType
+from worker.venues import shape
+from worker.venues.errors import Ambiguous, NotSent, Refused, ValueRefused
+from worker.venues.okx.answers import items, only_item
+from worker.venues.seam import Echo, Market, Terms
+from worker.venues.shape import Row
+from worker.venues.transport import Calls
+
+ONE_WAY: tuple[str | None, ...] = (None,)
+BOTH_SIDES: tuple[str | None, ...] = ("long", "short")
+"""The values of posSide: none but for isolated positions in long/short mode, where each side is set by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A leverage to be set: of which market, for which margin mode, on which sides."""
+
+    market: Market
+    mode: MarginMode
+    leverage: Decimal
+    sides: tuple[str | None, ...] = ONE_WAY
+
+
+def figure(leverage: Decimal) -> str:
+    """A leverage without needless digits.
+
+    >>> figure(Decimal("10.00")), figure(Decimal("2.5"))
+    ('10', '2.5')
+    """
+    return f"{leverage.normalize():f}"
+
+
+def check_leverage(maxima: Mapping[str, Decimal], market: Market, leverage: Decimal) -> None:
+    """Raise ValueRefused for less than 1x or more than the instrument's `lever`.
+
+    Fractions are left to the venue: its documents name no step.
+    """
+    maximum = maxima.get(market.id)
+    if leverage < 1 or (maximum is not None and leverage > maximum):
+        until = f" to {figure(maximum)}x" if maximum is not None else " on"
+        raise ValueRefused(
+            f"{market.symbol} takes 1x{until}, not {figure(leverage)}x",
+            details={"symbol": market.symbol, "minimum": 1} | ({"maximum": maximum} if maximum is not None else {}),
+        )
+
+
+async def read_terms(transport: Calls, market: Market, mode: MarginMode) -> Terms:
+    """The leverage that positions of this mode have or would have. Raises NotSupported in portfolio margin accounts."""
+    params = {"instId": market.id, "mgnMode": mode.value}
+    rows = items(await transport.call("privateGetAccountLeverageInfo", params), "leverage-info")
+    if not rows or any(row.get("mgnMode") != mode for row in rows):
+        raise Ambiguous(f"OKX's answer has no {mode} leverage of {market.id}", raw=rows)
+    sides = tuple(shape.decimal(row, "lever") for row in rows)
+    return Terms(max(sides), mode, raw=rows, sides=sides if len(sides) > 1 else ())
+
+
+async def set_leverage(transport: Calls, setting: Setting, note: str | None = None) -> Echo:
+    """Set a leverage, side by side where OKX wants it so.
+
+    Raises a refusal of the second side as what it is, saying that the first one is changed.
+    """
+    rows: list[Row] = []
+    for side in setting.sides:
+        try:
+            rows.append(await _set_side(transport, setting, side))
+        except (Refused, NotSent) as problem:
+            if not rows:
+                raise
+            raise _half_done(setting, problem) from problem
+    return _echo(rows, setting, note)
+
+
+async def _set_side(transport: Calls, setting: Setting, side: str | None) -> Row:
+    params = {"instId": setting.market.id, "lever": figure(setting.leverage), "mgnMode": setting.mode.value}
+    wanted = {name: params[name] for name in ("instId", "mgnMode")} | ({"posSide": side} if side else {})
+    row = only_item(await transport.call("privatePostAccountSetLeverage", params | wanted), "set-leverage")
+    if any(row.get(name) != value for name, value in wanted.items()):
+        raise Ambiguous(f"OKX's answer is not about the {setting.mode} leverage of {setting.market.id}", raw=row)
+    return row
+
+
+def _half_done(setting: Setting, problem: Refused | NotSent) -> Refused | Ambiguous:
+    done, refused = setting.sides
+    message = (
+        f"{setting.market.symbol}: the {done} side is at {figure(setting.leverage)}x now, "
+        f"but the {refused} side was not changed: {problem.message}"
+    )
+    if isinstance(problem, NotSent):
+        # as a whole it did leave: only a read-back tells how far it came
+        return Ambiguous(message)
+    told = copy.copy(problem)
+    told.message, told.args = message, (message,)
+    told.details = problem.details | {"done": [done], "refused": [refused]}
+    return told
+
+
+def _echo(rows: list[Row], setting: Setting, note: str | None) -> Echo:
+    echoed = {shape.decimal(row, "lever") for row in rows}
+    return Echo(
+        raw={"data": rows},
+        leverage=echoed.pop() if len(echoed) == 1 else None,
+        margin_mode=setting.mode,
+        note=note or _wider_than_the_market(setting),
+    )
+
+
+def _wider_than_the_market(setting: Setting) -> str | None:
+    market = setting.market
+    if market.type is MarketType.FUTURE and setting.mode is MarginMode.CROSS:
+        return f"OKX has one cross leverage for all {market.base}-{market.quote} futures"
+    return None

@@ -1,0 +1,111 @@
+"""OKX's position rows in our terms (Get positions).
+
+`pos` counts contracts; in net mode its sign is the side, in long/short mode `posSide` is. `upl`, `imr` and `margin` are
+in settle currency. Cross and isolated positions of one market may stand side by side: each is a row of its own.
+"""
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+
+from schemas.base import utc_text
+from schemas.replies import Position
+from schemas.requests import MarginMode
+from worker.venues import shape
+from worker.venues.errors import Ambiguous
+from worker.venues.figures import margin, percentage
+from worker.venues.okx.answers import instant, optional
+from worker.venues.seam import Market, SymbolState, Terms
+from worker.venues.shape import Row
+
+NO_LEVERAGE = Decimal(0)
+"""Stands for the leverage of cross positions in portfolio margin accounts, for which OKX keeps none."""
+
+
+def amount_of(row: Row) -> Decimal:
+    """Contracts, negative for a short position."""
+    amount = shape.decimal(row, "pos")
+    return -abs(amount) if row.get("posSide") == "short" else amount
+
+
+def side_of(row: Row) -> str:
+    """The side of an open position."""
+    return "long" if amount_of(row) > 0 else "short"
+
+
+def mode_of_row(row: Row) -> MarginMode:
+    """The margin mode of a position."""
+    try:
+        return MarginMode(shape.text(row, "mgnMode"))
+    except ValueError:
+        raise Ambiguous("the field mgnMode of the venue's answer is unreadable", raw=row) from None
+
+
+def mode_of(rows: Sequence[Row]) -> MarginMode:
+    """The margin mode of a market: that in which more contracts are held, cross when it is flat or both hold alike.
+
+    OKX keeps no margin mode for a market: an order says which one it wants, and a position keeps that of its orders.
+    """
+    held = {mode: sum(abs(amount_of(row)) for row in held_in(rows, mode)) for mode in MarginMode}
+    return MarginMode.ISOLATED if held[MarginMode.ISOLATED] > held[MarginMode.CROSS] else MarginMode.CROSS
+
+
+def held_in(rows: Iterable[Row], mode: MarginMode) -> list[Row]:
+    """The positions with this margin mode."""
+    return [row for row in rows if mode_of_row(row) is mode]
+
+
+def described(rows: Iterable[Row]) -> str:
+    """Sides and sizes in words: `long 12 and short 3`."""
+    return " and ".join(f"{side_of(row)} {abs(amount_of(row)).normalize():f}" for row in sorted(rows, key=side_of))
+
+
+def notional_of(row: Row, market: Market) -> Decimal:
+    """The value of a position in quote currency, always positive; at mark price where the contract is linear."""
+    worth = abs(amount_of(row)) * market.contract_size
+    return worth if market.inverse else worth * shape.decimal(row, "markPx")
+
+
+def position_of(row: Row, market: Market, account_id: str) -> Position:
+    """An open position."""
+    mark, profit, notional = shape.decimal(row, "markPx"), shape.decimal(row, "upl"), notional_of(row, market)
+    changed = instant(row, "uTime")
+    return Position(
+        symbol=market.symbol,
+        side=side_of(row),
+        contracts=abs(amount_of(row)),
+        contract_size=market.contract_size,
+        entry_price=shape.decimal(row, "avgPx"),
+        mark_price=mark,
+        notional=notional,
+        leverage=optional(row, "lever") or NO_LEVERAGE,
+        unrealized_pnl=profit,
+        percentage=percentage(profit * mark if market.inverse else profit, notional),
+        margin_mode=mode_of_row(row),
+        liquidation_price=optional(row, "liqPx") or None,
+        collateral=_collateral(row, market),
+        timestamp=changed,
+        datetime=utc_text(changed),
+        exchange="okx",
+        exchange_account_id=account_id,
+    )
+
+
+def state_of(rows: Sequence[Row], market: Market, terms: Terms) -> SymbolState:
+    """Terms and position of a market; all its positions are summed."""
+    sides = {side_of(row) for row in rows}
+    return SymbolState(
+        terms=terms,
+        side=None if not sides else "both" if len(sides) > 1 else sides.pop(),
+        size=sum((abs(amount_of(row)) for row in rows), Decimal(0)),
+        notional=sum((notional_of(row, market) for row in rows), Decimal(0)),
+        unrealized_pnl=sum((shape.decimal(row, "upl") for row in rows), Decimal(0)),
+    )
+
+
+def _collateral(row: Row, market: Market) -> Decimal | None:
+    """Margin held. In portfolio margin accounts `imr` is that of a whole risk unit, so it says nothing of a row."""
+    if mode_of_row(row) is MarginMode.ISOLATED:
+        held = optional(row, "margin")
+    else:
+        held = optional(row, "imr") if optional(row, "lever") else None
+    return None if held is None else margin(held, market.settle)

@@ -1,0 +1,46 @@
+"""OKX at one address: its markets, and adapters for its accounts."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues.connections import VenueConnections
+from worker.venues.markets import Markets
+from worker.venues.okx.adapter import OkxAdapter
+from worker.venues.okx.connection import without_keys
+
+LOAD_TIMEOUT_MS: Milliseconds = 15_000
+"""The list of markets is long; it may take longer than a request of an account."""
+
+
+class OkxVenue:
+    """Makes adapters that share markets, session and TLS context. `load` first."""
+
+    def __init__(
+        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+    ) -> None:
+        self._base_url = base_url
+        self._public = without_keys(connections, base_url, timeout_ms)
+        self._markets: Markets | None = None
+        self._maxima: Mapping[str, Decimal] = {}
+
+    async def load(self) -> None:
+        """Load or reload the markets, without any key. Raises VenueError."""
+        listed = [row for row in await self._public.markets(LOAD_TIMEOUT_MS) if _is_complete(row)]
+        self._markets = Markets.from_ccxt(listed)
+        self._maxima = {row["id"]: Decimal(str(row["limits"]["leverage"]["max"])) for row in listed}
+
+    def adapter(self, account: Account) -> OkxAdapter:
+        """The adapter of an account at this address."""
+        if self._markets is None:
+            raise RuntimeError("load() must have succeeded before adapters can be made")
+        if account.base_url != self._base_url:
+            raise ValueError(f"{account.id} belongs to another address than this venue")
+        return OkxAdapter(account, self._public.for_account(account), self._markets, self._maxima)
+
+
+def _is_complete(row: Mapping[str, Any]) -> bool:
+    """Whether there is anything in a row but a name: OKX announces swaps before it opens them (state `preopen`)."""
+    return bool(row["settle"] and row["contractSize"])
