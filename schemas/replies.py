@@ -68,7 +68,7 @@ class Position(WireModel):
     entry_price: Annotated[Money, Field(description="Average entry price in quote currency")]
     mark_price: Annotated[Money | None, Field(description="In quote currency")]
     notional: Annotated[Money, Field(description="Value in quote currency, at mark price for linear contracts")]
-    leverage: Money
+    leverage: Annotated[Money | None, Field(description="Null where the venue keeps none, as in its portfolio margin")]
     unrealized_pnl: Annotated[Money, Field(description="In settle currency, at mark price")]
     percentage: Annotated[Money | None, Field(description="Unrealized PnL over notional, in percent, two decimals")]
     margin_mode: MarginMode

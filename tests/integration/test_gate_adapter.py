@@ -29,7 +29,6 @@ from worker.venues.errors import (
 )
 from worker.venues.gate import GateVenue
 from worker.venues.history import DAY
-from worker.venues.registry import capabilities_of
 from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
@@ -588,7 +587,6 @@ class TestTheVenue:
     async def test_it_can_do_all_but_portfolio_margin(self, stand: Stand) -> None:
         adapter = stand.adapter(PERP)
         assert adapter.capabilities == frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
-        assert adapter.capabilities == capabilities_of(stand.account(PERP))
         assert adapter.portfolio_margin is None
 
     async def test_markets_are_loaded_by_three_lists_and_without_a_key(self, stand: Stand) -> None:

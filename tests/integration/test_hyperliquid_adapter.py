@@ -30,7 +30,6 @@ from worker.venues.errors import (
     VenueError,
 )
 from worker.venues.hyperliquid.venue import HyperliquidVenue
-from worker.venues.registry import capabilities_of
 from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
 
 PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
@@ -232,7 +231,6 @@ class TestMarginMode:
     @pytest.mark.parametrize("account_id", [PERP, VAULT])
     async def test_it_is_not_declared(self, stand: Stand, account_id: str) -> None:
         declared = stand.adapter(account_id).capabilities
-        assert declared == capabilities_of(stand.account(account_id))
         assert declared == frozenset(Capability) - {Capability.MARGIN_MODE, Capability.PORTFOLIO_MARGIN}
         assert stand.adapter(account_id).portfolio_margin is None
 

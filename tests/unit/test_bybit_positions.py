@@ -79,7 +79,7 @@ def test_a_classic_isolated_position_holds_its_balance_and_its_profit() -> None:
 def test_figures_that_portfolio_margin_leaves_empty_are_none_or_zero() -> None:
     row = ROW | {"leverage": "", "positionIM": "", "unrealisedPnl": ""}
     position = position_of(row, LINEAR, info("PORTFOLIO_MARGIN"), "x")
-    assert (position.leverage, position.collateral) == (Decimal(0), None)
+    assert (position.leverage, position.collateral) == (None, None)
     assert position.unrealized_pnl == 0
     assert position.margin_mode is MarginMode.CROSS
 

@@ -81,7 +81,7 @@ def test_a_liquidation_price_that_is_not_named_is_none() -> None:
 
 def test_a_cross_position_of_a_portfolio_margin_account_has_no_leverage_and_no_margin_of_its_own() -> None:
     position = position_of(ROW | {"lever": ""}, LINEAR, "a")
-    assert (position.leverage, position.collateral) == (Decimal(0), None)
+    assert (position.leverage, position.collateral) == (None, None)
 
 
 @pytest.mark.parametrize(

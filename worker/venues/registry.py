@@ -10,7 +10,7 @@ from worker.accounts import Account, Exchange
 from worker.venues import binance, bybit, gate, hyperliquid, okx
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import NotSent, VenueError
-from worker.venues.seam import Adapter, Capability
+from worker.venues.seam import Adapter
 
 
 class Venue(Protocol):
@@ -35,24 +35,7 @@ VENUES: Mapping[str, VenueFactory] = MappingProxyType(
         "okx": okx.OkxVenue,
     }
 )
-"""All venues by the name of the exchange. A new one is a row here and one in CAPABILITIES."""
-
-CAPABILITIES: Mapping[str, Callable[[Account], frozenset[Capability]]] = MappingProxyType(
-    {
-        "binance": binance.capabilities,
-        "bybit": bybit.capabilities,
-        "gate": gate.capabilities,
-        "hyperliquid": hyperliquid.capabilities,
-        "okx": okx.capabilities,
-    }
-)
-"""What each venue lets an account do, told without asking it."""
-
-
-def capabilities_of(account: Account) -> frozenset[Capability]:
-    """What an account can do; everything else is refused before any call."""
-    return CAPABILITIES[account.exchange](account)
-
+"""All venues by the name of the exchange. A new one is a row here, and one in `worker.venues.capabilities`."""
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 15

@@ -1,6 +1,5 @@
 """Binance: USDⓈ-M and COIN-M futures, and Portfolio Margin accounts."""
 
-from worker.venues.binance.adapter import capabilities
 from worker.venues.binance.venue import BinanceVenue
 
-__all__ = ["BinanceVenue", "capabilities"]
+__all__ = ["BinanceVenue"]

@@ -14,11 +14,11 @@ from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
 from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, side_of, state_of, terms_of
+from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
-    Capability,
     Echo,
     History,
     HistoryQuery,
@@ -34,13 +34,6 @@ from worker.venues.transport import Calls
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
 
-_ALWAYS = frozenset({Capability.LEVERAGE, Capability.POSITIONS, Capability.FUNDING_HISTORY, Capability.REALIZED_PNL})
-
-
-def capabilities(account: Account) -> frozenset[Capability]:
-    """What Binance lets an account of this type do. Margin mode: PAPI has no endpoint for it, all is cross."""
-    return _ALWAYS | {Capability.PORTFOLIO_MARGIN if account.portfolio_margin else Capability.MARGIN_MODE}
-
 
 class BinanceAdapter:
     """A standard account (fapi and dapi) or a Portfolio Margin account (papi only)."""
@@ -53,7 +46,7 @@ class BinanceAdapter:
         self._markets = markets
         self._brackets = Brackets(transport)
         self._all = PORTFOLIO if account.portfolio_margin else STANDARD
-        self.capabilities = capabilities(account)
+        self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = (
             BinancePortfolioMargin(transport, markets.linear_settles) if account.portfolio_margin else None
         )

@@ -1,6 +1,5 @@
 """Bybit, V5: linear contracts in USDT and USDC and inverse ones, of unified and of classic accounts."""
 
-from worker.venues.bybit.adapter import capabilities
 from worker.venues.bybit.venue import BybitVenue
 
-__all__ = ["BybitVenue", "capabilities"]
+__all__ = ["BybitVenue"]

@@ -14,10 +14,10 @@ from worker.venues.bybit.history import Ledger, Sources, funding_sources, profit
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
 from worker.venues.bybit.terms import POSITIONS, category_of, read_both
+from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import Ambiguous, NotSupported, PreconditionFailed, VenueError
 from worker.venues.history import RECENT, merged
 from worker.venues.seam import (
-    Capability,
     Echo,
     History,
     HistoryQuery,
@@ -31,11 +31,6 @@ from worker.venues.shape import Row
 from worker.venues.transport import Calls
 
 
-def capabilities(_: Account) -> frozenset[Capability]:
-    """What Bybit lets an account do: all but portfolio margin, whose sweeps only Binance has."""
-    return frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
-
-
 class BybitAdapter:
     """A unified or a classic account."""
 
@@ -47,7 +42,7 @@ class BybitAdapter:
         self._transport = transport
         self._instruments = instruments
         self._account = AccountReader(transport)
-        self.capabilities = capabilities(account)
+        self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
 
     def market(self, symbol: str, market_type: MarketType) -> Market:

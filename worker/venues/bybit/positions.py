@@ -67,7 +67,7 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
         entry_price=shape.decimal(row, "avgPrice"),
         mark_price=mark or None,
         notional=notional,
-        leverage=leverage_of(row),
+        leverage=leverage_of(row) or None,
         unrealized_pnl=profit,
         percentage=figures.percentage(profit * mark if market.inverse else profit, notional),
         margin_mode=mode,

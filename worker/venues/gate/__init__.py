@@ -1,6 +1,5 @@
 """Gate.io (APIv4): perpetuals settled in USDT and in BTC, and delivery futures settled in USDT."""
 
-from worker.venues.gate.adapter import GateAdapter, capabilities
 from worker.venues.gate.venue import GateVenue
 
-__all__ = ["GateAdapter", "GateVenue", "capabilities"]
+__all__ = ["GateVenue"]

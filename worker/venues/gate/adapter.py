@@ -8,6 +8,7 @@ from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import shape
+from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
@@ -19,7 +20,6 @@ from worker.venues.gate.positions import amount_of, position_of, side_of, state_
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
-    Capability,
     Echo,
     History,
     HistoryQuery,
@@ -31,13 +31,6 @@ from worker.venues.seam import (
 )
 from worker.venues.shape import Row
 from worker.venues.transport import Calls
-
-CAPABILITIES = frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
-
-
-def capabilities(account: Account) -> frozenset[Capability]:
-    """What Gate lets an account do: the same for all."""
-    return CAPABILITIES
 
 
 class GateAdapter:
@@ -51,7 +44,7 @@ class GateAdapter:
         self._transport = transport
         self._markets = markets
         self._ranges = ranges
-        self.capabilities = capabilities(account)
+        self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""

@@ -1,6 +1,5 @@
 """Hyperliquid: the main perpetuals and those of every builder-deployed dex (HIP-3)."""
 
-from worker.venues.hyperliquid.adapter import capabilities
 from worker.venues.hyperliquid.venue import HyperliquidVenue
 
-__all__ = ["HyperliquidVenue", "capabilities"]
+__all__ = ["HyperliquidVenue"]

@@ -8,6 +8,7 @@ from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import shape
+from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import Ambiguous, NotSupported
 from worker.venues.hyperliquid import terms as market_terms
 from worker.venues.hyperliquid.credentials import credentials_of
@@ -16,7 +17,6 @@ from worker.venues.hyperliquid.funding import Funding
 from worker.venues.hyperliquid.positions import position_of, state_of, terms_of
 from worker.venues.hyperliquid.universe import Instrument, Universe, coverage_of
 from worker.venues.seam import (
-    Capability,
     Echo,
     History,
     HistoryQuery,
@@ -28,13 +28,6 @@ from worker.venues.seam import (
 )
 from worker.venues.shape import Row
 from worker.venues.transport import Calls
-
-_ALWAYS = frozenset({Capability.LEVERAGE, Capability.POSITIONS, Capability.FUNDING_HISTORY, Capability.REALIZED_PNL})
-
-
-def capabilities(account: Account) -> frozenset[Capability]:
-    """What Hyperliquid lets an account do; all accounts are alike. Its margin mode goes with its leverage."""
-    return _ALWAYS
 
 
 class HyperliquidAdapter:
@@ -48,7 +41,7 @@ class HyperliquidAdapter:
         self._who = credentials_of(account)
         self._transport = transport
         self._universe = universe
-        self.capabilities = capabilities(account)
+        self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant, or NotSupported."""

@@ -1,6 +1,5 @@
 """OKX: linear and inverse perpetual swaps and expiry futures (API v5)."""
 
-from worker.venues.okx.adapter import capabilities
 from worker.venues.okx.venue import OkxVenue
 
-__all__ = ["OkxVenue", "capabilities"]
+__all__ = ["OkxVenue"]

@@ -15,6 +15,7 @@ from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import shape
+from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
@@ -25,7 +26,6 @@ from worker.venues.okx.configuration import AccountConfiguration, Configuration
 from worker.venues.okx.pace import PacedCalls
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.seam import (
-    Capability,
     Echo,
     History,
     HistoryQuery,
@@ -43,21 +43,6 @@ T = TypeVar("T")
 WRONG_PARAMETER = "51000"
 """What OKX answers, among others, to a posSide that does not fit the account's position mode."""
 
-_CAPABILITIES = frozenset(
-    {
-        Capability.LEVERAGE,
-        Capability.MARGIN_MODE,
-        Capability.POSITIONS,
-        Capability.FUNDING_HISTORY,
-        Capability.REALIZED_PNL,
-    }
-)
-
-
-def capabilities(account: Account) -> frozenset[Capability]:
-    """What OKX lets any account do. What a portfolio margin account can't is known once it is asked for its mode."""
-    return _CAPABILITIES
-
 
 class OkxAdapter:
     """One account, in net or in long/short mode. `maxima` holds the highest leverage by instrument id."""
@@ -70,7 +55,7 @@ class OkxAdapter:
         self._markets = markets
         self._maxima = maxima
         self._configuration = AccountConfiguration(self._transport)
-        self.capabilities = capabilities(account)
+        self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
 
     def market(self, symbol: str, market_type: MarketType) -> Market:

@@ -17,9 +17,6 @@ from worker.venues.okx.answers import instant, optional
 from worker.venues.seam import Market, SymbolState, Terms
 from worker.venues.shape import Row
 
-NO_LEVERAGE = Decimal(0)
-"""Stands for the leverage of cross positions in portfolio margin accounts, for which OKX keeps none."""
-
 
 def amount_of(row: Row) -> Decimal:
     """Contracts, negative for a short position."""
@@ -77,7 +74,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
         entry_price=shape.decimal(row, "avgPx"),
         mark_price=mark,
         notional=notional,
-        leverage=optional(row, "lever") or NO_LEVERAGE,
+        leverage=optional(row, "lever") or None,
         unrealized_pnl=profit,
         percentage=percentage(profit * mark if market.inverse else profit, notional),
         margin_mode=mode_of_row(row),
