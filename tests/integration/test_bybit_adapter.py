@@ -358,7 +358,7 @@ class TestPositions:
         await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
         rows = (await stand.adapter(PERP).positions()).positions
         assert {(row.leverage, row.collateral, row.margin_mode) for row in rows} == {
-            (Decimal(0), None, MarginMode.CROSS)
+            (None, None, MarginMode.CROSS)
         }
         assert len(rows) == 5
 

@@ -372,7 +372,7 @@ class TestPositions:
 
     async def test_a_portfolio_margin_account_shows_its_cross_positions_too(self, stand: Stand) -> None:
         rows = {row.symbol: row for row in (await stand.adapter(PORTFOLIO).positions()).positions}
-        assert [rows[LINEAR].contracts, rows[LINEAR].leverage, rows[LINEAR].collateral] == [20, 0, None]
+        assert [rows[LINEAR].contracts, rows[LINEAR].leverage, rows[LINEAR].collateral] == [20, None, None]
         assert rows[FLAT].leverage == 5
 
     async def test_one_markets_positions_are_asked_for_by_its_id(self, stand: Stand) -> None:
