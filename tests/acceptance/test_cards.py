@@ -1,7 +1,7 @@
 """Acceptance cards: numbered promises, each played on every venue whose declared capabilities cover it."""
 
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -267,3 +267,34 @@ async def test_card_16_a_dash_is_refused_before_any_call(table: Table, capabilit
         response = await table.api.get(ROUTE + path, params={"exchange_account_id": table.seeded.account})
     assert (response.status_code, response.json()["error"]["code"]) == (400, "unsupported")
     assert await table.venue.requests() == []
+
+
+@declaring(Capability.LEVERAGE)
+async def test_card_17_a_bare_publish_does_what_the_http_request_does(table: Table, strategy: Strategy) -> None:
+    body = {"exchange_account_id": table.seeded.account, "symbol": table.seeded.held, "leverage": 13}
+    result = await strategy.event("result", await strategy.publish("set_leverage", body))
+    assert (result["outcome"], result["exchange"], result["applied"]["leverage"]) == (
+        "applied",
+        table.seeded.exchange,
+        13,
+    )
+    assert (await table.leverage(table.seeded.held))["leverage"] == 13
+
+
+HEDGED = [replace(SEEDED[name], account=f"{name}-hedge-001") for name in ("binance", "bybit", "gate", "okx")]
+
+
+@pytest.mark.parametrize("seeded", HEDGED, ids=str)
+async def test_card_18_in_hedge_mode_both_sides_get_the_leverage_and_keep_their_mode(table: Table) -> None:
+    def sides(positions: list[Position]) -> dict[str, Any]:
+        return {row.side: row.margin_mode for row in positions if row.symbol == table.seeded.held}
+
+    before = sides(await table.positions())
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=3)
+    assert (response.status_code, response.headers["outcome"]) == (200, "applied"), response.text
+    after = await table.positions()
+    assert sides(after) == before
+    assert set(before) == {"long", "short"}
+    assert {row.leverage for row in after if row.symbol == table.seeded.held} == {3}
+    terms = await table.leverage(table.seeded.held)
+    assert (terms["position_side"], terms["leverage"]) == ("both", 3)

@@ -357,9 +357,7 @@ class TestPositions:
     async def test_portfolio_margin_positions_are_complete(self, stand: Stand) -> None:
         await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
         rows = (await stand.adapter(PERP).positions()).positions
-        assert {(row.leverage, row.collateral, row.margin_mode) for row in rows} == {
-            (None, None, MarginMode.CROSS)
-        }
+        assert {(row.leverage, row.collateral, row.margin_mode) for row in rows} == {(None, None, MarginMode.CROSS)}
         assert len(rows) == 5
 
     async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
