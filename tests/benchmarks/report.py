@@ -17,14 +17,16 @@ def show_samples(title: str, unit: str, runs: Runs) -> None:
         for size, calls in runs.items()
         for name, taken in calls.items()
     )
-    console.print(table([unit, "call", "median ms", "p99 ms", "per second"], rows, title=title))
+    console.print(title)
+    console.print(table([unit, "call", "median ms", "p99 ms", "per second"], rows))
     console.print()
 
 
 def show_ratios(rows: list[tuple[str, float, str, bool]]) -> None:
     """Each ratio, its target, and whether it was met."""
     shown = ((name, f"{ratio:.2f}", target, "met" if met else "MISSED") for name, ratio, target, met in rows)
-    console.print(table(["ratio", "measured", "target", ""], shown, title="Ratios, each within this one run"))
+    console.print("Ratios, each within this one run")
+    console.print(table(["ratio", "measured", "target", ""], shown))
 
 
 def show_machine() -> None:

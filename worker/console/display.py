@@ -27,11 +27,9 @@ def outcome_text(outcome: str | None) -> Text:
     return Text(outcome or "", style="green" if outcome in GOOD else "red")
 
 
-def table(
-    columns: Iterable[str], rows: Iterable[Iterable[Any]], title: str | None = None, folding: Iterable[str] = ()
-) -> Table:
+def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], folding: Iterable[str] = ()) -> Table:
     """A plain table without lines, which stays readable when copied or piped. Only `folding` columns break a line."""
-    shown = Table(title=title, title_justify="left", box=None, pad_edge=False, header_style="bold")
+    shown = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         shown.add_column(column, no_wrap=column not in folding, overflow="fold")
     for row in rows:
@@ -58,7 +56,7 @@ def show_envelope(envelope: Mapping[str, Any], headers: Mapping[str, str]) -> No
 def _show_field(name: str, value: Any) -> None:
     if isinstance(value, list) and value and isinstance(value[0], dict):
         columns = [column for column in value[0] if column != "info"]
-        console.print(table(columns, ([row.get(column) for column in columns] for row in value), title=name))
+        console.print(f"{name}:", table(columns, ([row.get(column) for column in columns] for row in value)), sep="\n")
     elif isinstance(value, dict) and value:
         console.print(f"{name}:")
         for inner, what in value.items():

@@ -222,7 +222,8 @@ def _show(title: str, visits: list[Visit]) -> None:
         )
         for visit in visits
     )
-    console.print(table(["route", "status", "ms", "answer", ""], rows, title=title, folding=["answer"]))
+    console.print(Text(title, style="bold"))
+    console.print(table(["route", "status", "ms", "answer", ""], rows, folding=["answer"]))
     console.print()
 
 
