@@ -185,6 +185,9 @@ def schemas(
 
 def main() -> None:
     """Entry point of the `perps-dma` program."""
+    from worker.telemetry import silence_libraries
+
+    silence_libraries()  # the services among the commands configure their own logging after this
     app()
 
 

@@ -28,6 +28,12 @@ _JSON: list[structlog.typing.Processor] = [
 ]
 
 
+def silence_libraries() -> None:
+    """For commands that talk to a person: what went wrong is told by us, in one line."""
+    for name in QUIET:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
 def configure_logging(settings: Settings, process: str) -> None:
     """Send our logs and those of libraries to standard error, in one form."""
     as_text = settings.log_format == "text" or (settings.log_format == "auto" and sys.stderr.isatty())

@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import re
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +19,7 @@ from binance_sdk_derivatives_trading_usds_futures import DerivativesTradingUsdsF
 from binance_sdk_derivatives_trading_usds_futures.rest_api import api as usds_api
 from pydantic import BaseModel
 
+from tests.stand import account_of, sandboxes, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.binance.contracts import deliveries
 from worker.sandbox.binance.endpoint import Signed
@@ -88,19 +89,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def seeded(sandbox: Sandbox) -> None:
-    sandbox.desks["binance"].reset()
-
-
-def account_of(sandbox: Sandbox, account_id: str) -> Account:
-    return next(account for account in sandbox.accounts if account.id == account_id)
+sandbox, seeded = sandboxes("binance")
 
 
 async def call(sandbox: Sandbox, client: str, method: str, account: str | None = None, **arguments: Any) -> Any:
@@ -233,19 +222,11 @@ def ccxt_client(account: Account | None, base_url: str) -> Any:
     return client
 
 
-async def using(client: Any, work: Callable[[Any], Any]) -> Any:
-    try:
-        await client.load_markets()
-        return await work(client)
-    finally:
-        await client.close()
-
-
 async def test_ccxt_loads_the_markets_under_their_unified_symbols(sandbox: Sandbox) -> None:
     async def symbols(client: Any) -> set[str]:
         return set(client.markets)
 
-    found = await using(ccxt_client(None, sandbox.base_urls["binance"]), symbols)
+    found = await using_ccxt(ccxt_client(None, sandbox.base_urls["binance"]), symbols)
     quarters = [delivery.suffix for delivery in deliveries(sandbox.desks["binance"].venue.clock.now())]
     expected = {"BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USD:ETH"}
     expected |= {f"{pair}-{quarter}" for pair in ("BTC/USDT:USDT", "BTC/USD:BTC") for quarter in quarters}
@@ -259,7 +240,7 @@ async def test_ccxt_reads_contract_sizes_and_deliveries(sandbox: Sandbox) -> Non
         inverse = [client.market(symbol)["contractSize"] for symbol in ("BTC/USD:BTC", "ETH/USD:ETH")]
         return [*inverse, delivery["type"], delivery["expiry"] == quarter.at]
 
-    found = await using(ccxt_client(None, sandbox.base_urls["binance"]), sizes)
+    found = await using_ccxt(ccxt_client(None, sandbox.base_urls["binance"]), sizes)
     assert found == [100, 10, "future", True]
 
 
@@ -269,7 +250,7 @@ async def test_ccxt_sees_the_documented_position(sandbox: Sandbox) -> None:
         return found
 
     account = account_of(sandbox, "binance-perp-001")
-    found = await using(ccxt_client(account, sandbox.base_urls["binance"]), position)
+    found = await using_ccxt(ccxt_client(account, sandbox.base_urls["binance"]), position)
     assert found["symbol"] == "BTC/USDT:USDT"
     assert (found["side"], found["contracts"], found["entryPrice"]) == ("long", 0.05, 98000)
     assert (found["notional"], found["unrealizedPnl"], found["liquidationPrice"]) == (4925.25, 25.25, 88200)
@@ -285,6 +266,6 @@ async def test_ccxt_sets_leverage_and_margin_mode_and_reads_income(sandbox: Sand
         return [leverage["leverage"], mode["code"], terms["marginType"], terms["leverage"], funding[-1]]
 
     account = account_of(sandbox, "binance-perp-001")
-    *set_terms, newest = await using(ccxt_client(account, sandbox.base_urls["binance"]), work)
+    *set_terms, newest = await using_ccxt(ccxt_client(account, sandbox.base_urls["binance"]), work)
     assert set_terms == [15, 200, "ISOLATED", 15]
     assert (newest["id"], Decimal(str(newest["amount"])), newest["code"]) == ("123456789", Decimal("-0.15"), "USDT")

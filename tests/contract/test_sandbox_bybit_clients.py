@@ -11,6 +11,7 @@ import pytest
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 from pybit.unified_trading import HTTP
 
+from tests.stand import account_of, sandboxes
 from worker.accounts import Account
 from worker.sandbox.bybit.endpoints import ENDPOINTS
 from worker.sandbox.clock import DAY
@@ -39,15 +40,7 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def seeded(sandbox: Sandbox) -> None:
-    sandbox.desks["bybit"].reset()
+sandbox, seeded = sandboxes("bybit")
 
 
 @pytest.fixture(autouse=True)
@@ -57,10 +50,6 @@ def quiet() -> Iterator[None]:
     before = list(logger.handlers)
     yield
     logger.handlers[:] = before
-
-
-def account_of(sandbox: Sandbox, account_id: str) -> Account:
-    return next(account for account in sandbox.accounts if account.id == account_id)
 
 
 def client_of(account: Account, **settings: Any) -> Any:

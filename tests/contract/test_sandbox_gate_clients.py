@@ -1,7 +1,7 @@
 """Gate's official client, unchanged but for the base URL, works against the sandbox; so does ccxt."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import pytest
 from gate_api import FuturesPositionCrossMode, UpdateDualCompPositionCrossModeRequest
 from gate_api.exceptions import ApiException, GateApiException
 
+from tests.stand import account_of, sandboxes, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.faults import Fault
 from worker.sandbox.gate.endpoint import PREFIX
@@ -78,19 +79,7 @@ CALLS = (
 )
 
 
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def seeded(sandbox: Sandbox) -> None:
-    sandbox.desks["gate"].reset()
-
-
-def account_of(sandbox: Sandbox, account_id: str) -> Account:
-    return next(account for account in sandbox.accounts if account.id == account_id)
+sandbox, seeded = sandboxes("gate")
 
 
 async def call(sandbox: Sandbox, api: str, method: str, account: str, *arguments: Any, **named: Any) -> Any:
@@ -196,19 +185,11 @@ def ccxt_client(account: Account | None, base_url: str) -> Any:
     return client
 
 
-async def using(client: Any, work: Callable[[Any], Any]) -> Any:
-    try:
-        await client.load_markets()
-        return await work(client)
-    finally:
-        await client.close()
-
-
 async def test_ccxt_loads_the_markets_under_their_unified_symbols(sandbox: Sandbox) -> None:
     async def markets(client: Any) -> Any:
         return client.markets
 
-    found = await using(ccxt_client(None, sandbox.base_urls["gate"]), markets)
+    found = await using_ccxt(ccxt_client(None, sandbox.base_urls["gate"]), markets)
     assert {"BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT", "BTC/USD:BTC"} <= set(found)
     assert [found[symbol]["contractSize"] for symbol in ("BTC/USDT:USDT", "BTC/USD:BTC")] == [0.0001, 1]
     futures = [market for market in found.values() if market["type"] == "future"]
@@ -221,7 +202,7 @@ async def test_ccxt_signs_what_the_sandbox_believes(sandbox: Sandbox) -> None:
         (btc, sol) = await client.fetch_positions(None, {"holding": "true"})
         return btc, sol, await client.fetch_position("ETH/USDT:USDT")
 
-    btc, sol, eth = await using(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["gate"]), work)
+    btc, sol, eth = await using_ccxt(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["gate"]), work)
     assert (btc["symbol"], btc["side"], btc["contracts"]) == ("BTC/USDT:USDT", "long", 500)
     assert (sol["marginMode"], sol["leverage"]) == ("isolated", 5)
     assert eth["info"]["cross_leverage_limit"] == "7"

@@ -5,7 +5,7 @@ finds our signer in those that the adapter sends.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 import eth_account
@@ -16,7 +16,7 @@ from hyperliquid.info import Info
 from hyperliquid.utils.error import ClientError
 from hyperliquid.utils.signing import recover_agent_or_user_from_l1_action, sign_l1_action
 
-from worker.accounts import Account
+from tests.stand import UNLIMITED, account_of, sandboxes
 from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.hyperliquid.perps import DEXES
 from worker.sandbox.server import Sandbox
@@ -30,21 +30,7 @@ PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
 DONE = {"status": "ok", "response": {"type": "default"}}
 
 
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-async def sandbox(shared: Sandbox) -> Sandbox:
-    shared.desks["hyperliquid"].reset()
-    shared.desks["hyperliquid"].venue.set_limits({"api": 10**9})
-    return shared
-
-
-def account_of(sandbox: Sandbox, account_id: str) -> Account:
-    return next(account for account in sandbox.accounts if account.id == account_id)
+sandbox, seeded = sandboxes("hyperliquid", {"api": UNLIMITED})
 
 
 def _info(sandbox: Sandbox) -> Info:

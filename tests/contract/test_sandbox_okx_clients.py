@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import ccxt.async_support as ccxt
@@ -11,6 +11,7 @@ from okx.Account import AccountAPI
 from okx.okxclient import OkxClient
 from okx.PublicData import PublicAPI
 
+from tests.stand import account_of, sandboxes, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.faults import Fault
 from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
@@ -43,19 +44,7 @@ ACCOUNT_CALLS: list[tuple[str, dict[str, str], set[str]]] = [
 ]
 
 
-@pytest.fixture(scope="module")
-async def sandbox() -> AsyncIterator[Sandbox]:
-    async with Sandbox() as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def seeded(sandbox: Sandbox) -> None:
-    sandbox.desks["okx"].reset()
-
-
-def account_of(sandbox: Sandbox, account_id: str) -> Account:
-    return next(account for account in sandbox.accounts if account.id == account_id)
+sandbox, seeded = sandboxes("okx")
 
 
 async def ask(client: OkxClient, method: str, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -203,20 +192,12 @@ def ccxt_client(account: Account | None, base_url: str) -> Any:
     return client
 
 
-async def using(client: Any, work: Callable[[Any], Any]) -> Any:
-    try:
-        await client.load_markets()
-        return await work(client)
-    finally:
-        await client.close()
-
-
 async def test_ccxt_loads_the_markets_under_their_unified_symbols(sandbox: Sandbox) -> None:
     async def facts(client: Any) -> Any:
         futures = [market for market in client.markets.values() if market["future"]]
         return set(client.markets), len(futures), client.market("BTC/USD:BTC")["contractSize"]
 
-    symbols, futures, size = await using(ccxt_client(None, sandbox.base_urls["okx"]), facts)
+    symbols, futures, size = await using_ccxt(ccxt_client(None, sandbox.base_urls["okx"]), facts)
     assert {"BTC/USDT:USDT", "ETH/USDT:USDT", "SOL/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USD:ETH"} < symbols
     assert (futures, size) == (4, 100)
 
@@ -225,7 +206,7 @@ async def test_ccxt_sees_the_documented_position(sandbox: Sandbox) -> None:
     async def position(client: Any) -> Any:
         return await client.fetch_position("BTC/USDT:USDT")
 
-    found = await using(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["okx"]), position)
+    found = await using_ccxt(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["okx"]), position)
     assert (found["side"], found["contracts"], found["contractSize"]) == ("long", 5, 0.01)
     assert (found["notional"], found["unrealizedPnl"], found["leverage"]) == (4925.25, 25.25, 10)
     assert (found["marginMode"], found["timestamp"]) == ("cross", 1706745600000)
@@ -237,6 +218,6 @@ async def test_ccxt_sets_leverage_and_reads_funding(sandbox: Sandbox) -> None:
         funding = await client.fetch_funding_history("BTC/USDT:USDT")
         return done["data"][0]["lever"], funding[-1]
 
-    lever, newest = await using(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["okx"]), work)
+    lever, newest = await using_ccxt(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["okx"]), work)
     assert lever == "15"
     assert (newest["amount"], newest["code"]) == (-0.15, "USDT")

@@ -3,18 +3,13 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
+from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -29,63 +24,14 @@ from worker.venues.errors import (
 )
 from worker.venues.history import DAY
 from worker.venues.registry import Venues
-from worker.venues.seam import Adapter, Capability, HistoryQuery, Market, Terms
+from worker.venues.seam import Capability, HistoryQuery, Market, Terms
 
 PERP, HEDGE, PM = "binance-perp-001", "binance-hedge-001", "binance-pm-001"
-SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 LINEAR, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USD:BTC", "ETH/USDT:USDT"
-TIMEOUT_MS = 1_000
 UNKNOWN_OUTCOME = "Unknown error, please check your request or try again later."
 
 
-@dataclass
-class Stand:
-    """The sandbox, its control endpoints and adapters for its accounts."""
-
-    sandbox: Sandbox
-    connections: VenueConnections
-    venues: Venues
-    control: httpx.AsyncClient
-    adapters: dict[str, Adapter] = field(default_factory=dict)
-
-    def account(self, account_id: str) -> Account:
-        return next(account for account in self.sandbox.accounts if account.id == account_id)
-
-    def adapter(self, account_id: str) -> Adapter:
-        return self.adapters.setdefault(account_id, self.venues.adapter(self.account(account_id)))
-
-    async def fault(self, path: str, fault: str, **more: Any) -> None:
-        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
-
-    async def change(self, account_id: str, **content: Any) -> None:
-        (await self.control.patch(f"/accounts/{account_id}", json=content)).raise_for_status()
-
-    async def requests(self) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
-        return entries
-
-    async def paths(self) -> list[str]:
-        return sorted(entry["path"] for entry in await self.requests())
-
-
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Stand]:
-    async with Sandbox() as sandbox, VenueConnections() as connections:
-        venues = Venues(connections, sandbox.accounts, TIMEOUT_MS)
-        await venues.load()
-        async with httpx.AsyncClient(base_url=sandbox.base_urls["binance"] + "/sandbox") as control:
-            yield Stand(sandbox, connections, venues, control)
-
-
-@pytest.fixture
-async def stand(shared: Stand) -> Stand:
-    await shared.control.post("/reset")
-    shared.adapters.clear()
-    return shared
-
-
-def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
-    return adapter.market(symbol, market_type)
+shared, stand = stands("binance")
 
 
 def delivery(stand: Stand) -> Market:
@@ -308,7 +254,7 @@ class TestPositions:
 
     async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
         account = stand.sandbox.open_account("binance", id="hundred", open_positions=100)
-        found = await stand.venues.adapter(account).positions()
+        found = await stand.venue.adapter(account).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
@@ -498,7 +444,7 @@ class TestPortfolioMargin:
 
     async def test_an_account_without_portfolio_margin_must_enable_it(self, stand: Stand) -> None:
         account = stand.account(PERP).model_copy(update={"portfolio_margin": True})
-        portfolio = stand.venues.adapter(account).portfolio_margin
+        portfolio = stand.venue.adapter(account).portfolio_margin
         assert portfolio
         with pytest.raises(Refused):
             await portfolio.balance()
@@ -508,13 +454,7 @@ class TestTheVenueAtItsWorst:
     @pytest.mark.parametrize(
         ("fault", "error"),
         [
-            ({"fault": "html"}, Ambiguous),
-            ({"fault": "empty"}, Ambiguous),
-            ({"fault": "reset"}, Ambiguous),
-            ({"fault": "reset", "apply": True}, Ambiguous),
-            ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
-            ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
-            ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
+            *BROKEN_ANSWERS,
             ({"fault": "status", "status": 503, "body": UNKNOWN_OUTCOME}, Ambiguous),
             ({"fault": "status", "status": 503, "body": "Service Unavailable."}, Ambiguous),
             ({"fault": "status", "status": 503, "code": -1008, "msg": "Server is busy."}, Throttled),
@@ -560,7 +500,7 @@ class TestTheVenueAtItsWorst:
     async def test_a_wrong_secret_is_refused(self, stand: Stand) -> None:
         account = stand.account(PERP).model_copy(update={"secret": stand.account(PM).secret})
         with pytest.raises(AccessDenied) as caught:
-            await stand.venues.adapter(account).positions(SWAP)
+            await stand.venue.adapter(account).positions(SWAP)
         assert caught.value.venue_code == "-1022"
 
     async def test_a_cancelled_call_stays_cancelled(self, stand: Stand) -> None:

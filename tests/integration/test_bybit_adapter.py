@@ -2,20 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
 
-import httpx
 import pytest
 
 from schemas.events import Scope
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
+from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
 from worker.sandbox.bybit.venue import Bybit
-from worker.sandbox.server import Sandbox
 from worker.venues.bybit import BybitVenue
 from worker.venues.bybit.history import KEPT
 from worker.venues.connections import VenueConnections
@@ -31,10 +27,9 @@ from worker.venues.errors import (
     VenueError,
 )
 from worker.venues.history import DAY
-from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
+from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
-SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 LINEAR, USDC, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USDT:USDT"
 SET_LEVERAGE, SET_MODE, LIST = "/v5/position/set-leverage", "/v5/account/set-margin-mode", "/v5/position/list"
 INFO, LOG, EXECUTIONS, CLOSED = (
@@ -43,73 +38,21 @@ INFO, LOG, EXECUTIONS, CLOSED = (
     "/v5/execution/list",
     "/v5/position/closed-pnl",
 )
-TIMEOUT_MS = 1_000
 UNLIMITED = {"ip": 1_000_000} | dict.fromkeys((LIST, INFO, LOG, EXECUTIONS, CLOSED), 1_000_000)
 
 
-@dataclass
-class Stand:
-    """The sandbox, its control endpoints and adapters for its accounts."""
-
-    sandbox: Sandbox
-    venue: BybitVenue
-    control: httpx.AsyncClient
-    adapters: dict[str, Adapter] = field(default_factory=dict)
-
-    @property
-    def standin(self) -> Bybit:
-        venue = self.sandbox.desks["bybit"].venue
-        assert isinstance(venue, Bybit)
-        return venue
-
-    def opened(self, **content: Any) -> str:
-        return self.sandbox.open_account("bybit", id=f"opened-{uuid4()}", **content).id
-
-    def account(self, account_id: str) -> Account:
-        return next(account for account in self.sandbox.accounts if account.id == account_id)
-
-    def adapter(self, account_id: str, **changes: Any) -> Adapter:
-        if changes:
-            return self.venue.adapter(self.account(account_id).model_copy(update=changes))
-        return self.adapters.setdefault(account_id, self.venue.adapter(self.account(account_id)))
-
-    async def fault(self, path: str, fault: str, **more: Any) -> None:
-        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
-
-    async def change(self, account_id: str, **content: Any) -> None:
-        (await self.control.patch(f"/accounts/{account_id}", json=content)).raise_for_status()
-
-    async def limit(self, **limits: int) -> None:
-        (await self.control.put("/limits", json=limits)).raise_for_status()
-
-    async def requests(self) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
-        return entries
-
-    async def paths(self) -> list[str]:
-        return sorted(entry["path"] for entry in await self.requests())
+shared, stand = stands("bybit", UNLIMITED)
 
 
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Stand]:
-    async with Sandbox() as sandbox, VenueConnections() as connections:
-        base_url = sandbox.base_urls["bybit"]
-        venue = BybitVenue(connections, base_url, TIMEOUT_MS)
-        await venue.load()
-        async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
-            yield Stand(sandbox, venue, control)
+def standin(stand: Stand) -> Bybit:
+    """The venue inside the sandbox."""
+    venue = stand.sandbox.desks["bybit"].venue
+    assert isinstance(venue, Bybit)
+    return venue
 
 
-@pytest.fixture
-async def stand(shared: Stand) -> Stand:
-    await shared.control.post("/reset")
-    await shared.limit(**UNLIMITED)
-    shared.adapters.clear()
-    return shared
-
-
-def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
-    return adapter.market(symbol, market_type)
+def opened(stand: Stand, **content: Any) -> str:
+    return stand.sandbox.open_account("bybit", id=f"opened-{uuid4()}", **content).id
 
 
 async def delivery(stand: Stand) -> Market:
@@ -231,7 +174,7 @@ class TestMarginModeOfAUnifiedAccount:
         assert caught.value.details["open_positions"] == []
 
     async def test_only_the_linear_part_of_the_first_kind_is_unified(self, stand: Stand) -> None:
-        adapter = stand.adapter(stand.opened(status=3, open_positions=1))
+        adapter = stand.adapter(opened(stand, status=3, open_positions=1))
         linear, inverse = market(adapter, LINEAR), market(adapter, INVERSE)
         assert (await adapter.set_margin_mode(inverse, MarginMode.ISOLATED)).scope is Scope.SYMBOL
         assert (await adapter.terms(linear)).margin_mode is MarginMode.CROSS
@@ -262,7 +205,7 @@ class TestMarginModeOfAClassicAccount:
         assert (await adapter.terms(market(adapter, FLAT))).margin_mode is MarginMode.ISOLATED
 
     async def test_each_side_keeps_the_leverage_it_has(self, stand: Stand) -> None:
-        account_id = stand.opened(status=1, hedged=True)
+        account_id = opened(stand, status=1, hedged=True)
         await stand.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 3, "isolated": True}})
         adapter = stand.adapter(account_id)
         await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.CROSS)
@@ -361,7 +304,7 @@ class TestPositions:
         assert len(rows) == 5
 
     async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
-        found = await stand.adapter(stand.opened(open_positions=100)).positions()
+        found = await stand.adapter(opened(stand, open_positions=100)).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
@@ -387,8 +330,8 @@ class TestHistory:
     @pytest.mark.parametrize("account_id", [PERP, CLASSIC])
     async def test_funding_is_whole_over_two_years_and_many_pages(self, stand: Stand, account_id: str) -> None:
         history = await stand.adapter(account_id).funding_history(query(since=0))
-        now = stand.standin.clock.now()
-        seeded = stand.standin.states[account_id].funding
+        now = standin(stand).clock.now()
+        seeded = standin(stand).states[account_id].funding
         assert len(history.entries) == len(seeded) > 3 * 50
         assert sum(entry.amount for entry in history.entries) == sum(row.amount for row in seeded)
         times = [entry.timestamp for entry in history.entries]
@@ -398,7 +341,7 @@ class TestHistory:
         assert times[0] < now - 700 * DAY
 
     async def test_both_kinds_of_account_tell_the_same_with_the_sign_of_what_is_received(self, stand: Stand) -> None:
-        since = stand.standin.clock.now() - 20 * DAY
+        since = standin(stand).clock.now() - 20 * DAY
         told = []
         for account_id in (PERP, CLASSIC):
             entries = (await stand.adapter(account_id).funding_history(query(since=since))).entries
@@ -412,7 +355,7 @@ class TestHistory:
 
     async def test_the_first_kind_of_unified_account_has_each_payment_once(self, stand: Stand) -> None:
         entries = (
-            await stand.adapter(stand.opened(status=4, with_history=True)).funding_history(query(limit=70))
+            await stand.adapter(opened(stand, status=4, with_history=True)).funding_history(query(limit=70))
         ).entries
         assert len({(row.timestamp, row.symbol) for row in entries}) == 70
         assert {row.symbol for row in entries} >= {LINEAR, INVERSE}
@@ -421,7 +364,7 @@ class TestHistory:
     @pytest.mark.parametrize("account_id", [PERP, CLASSIC])
     async def test_the_history_of_a_symbol_is_of_that_symbol(self, stand: Stand, account_id: str, symbol: str) -> None:
         adapter = stand.adapter(account_id)
-        since = stand.standin.clock.now() - 20 * DAY
+        since = standin(stand).clock.now() - 20 * DAY
         everything = (await adapter.funding_history(query(since=since))).entries
         found = (await adapter.funding_history(query(market(adapter, symbol), since=since))).entries
         assert found == tuple(row for row in everything if row.symbol == symbol)
@@ -430,7 +373,7 @@ class TestHistory:
     @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
     async def test_since_and_limit_cut_where_they_say(self, stand: Stand, operation: str) -> None:
         read = getattr(stand.adapter(PERP), operation)
-        since = stand.standin.clock.now() - 20 * DAY
+        since = standin(stand).clock.now() - 20 * DAY
         entries = (await read(query(since=since))).entries
         middle = entries[len(entries) // 2].timestamp
         assert (await read(query(since=middle))).entries == tuple(row for row in entries if row.timestamp >= middle)
@@ -446,7 +389,7 @@ class TestHistory:
 
     async def test_realized_profits_are_whole_linear_and_inverse(self, stand: Stand) -> None:
         adapter = stand.adapter(PERP)
-        seeded = stand.standin.states[PERP].profits
+        seeded = standin(stand).states[PERP].profits
         swaps = (await adapter.realized_pnl(query(since=0))).entries
         futures = (await adapter.realized_pnl(query(kind=FUTURE, since=0))).entries
         assert len(swaps) + len(futures) == len(seeded) > 3 * 100
@@ -458,8 +401,8 @@ class TestHistory:
         assert of_one == tuple(row for row in swaps if row.symbol == LINEAR)
 
     async def test_more_pages_than_a_second_allows_come_one_second_later(self, stand: Stand) -> None:
-        await stand.limit(**{LOG: 2})
-        since = stand.standin.clock.now() - 6 * DAY
+        await stand.limit({LOG: 2})
+        since = standin(stand).clock.now() - 6 * DAY
         entries = (await stand.adapter(PERP).funding_history(query(since=since))).entries
         statuses = [entry["status"] for entry in await stand.requests() if entry["path"] == LOG]
         assert len(entries) > 2 * 50
@@ -475,14 +418,8 @@ class TestTheVenueAtItsWorst:
     @pytest.mark.parametrize(
         ("fault", "error"),
         [
-            ({"fault": "html"}, Ambiguous),
-            ({"fault": "empty"}, Ambiguous),
+            *BROKEN_ANSWERS,
             ({"fault": "status", "body": {}}, Ambiguous),
-            ({"fault": "reset"}, Ambiguous),
-            ({"fault": "reset", "apply": True}, Ambiguous),
-            ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
-            ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
-            ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
             ({"fault": "status", "status": 503, "body": {"retCode": 110013, "retMsg": "No."}}, Ambiguous),
             ({"fault": "status", "body": {"retCode": 10000, "retMsg": "Server Timeout"}}, Ambiguous),
             ({"fault": "status", "body": {"retCode": 10016, "retMsg": "Server error."}}, Ambiguous),
@@ -525,7 +462,7 @@ class TestTheVenueAtItsWorst:
         assert [entry["path"] for entry in await stand.requests()] == [SET_LEVERAGE, "/v5/market/time", SET_LEVERAGE]
 
     async def test_a_limit_that_is_used_up_says_when_it_is_fresh_again(self, stand: Stand) -> None:
-        await stand.limit(**{SET_LEVERAGE: 1})
+        await stand.limit({SET_LEVERAGE: 1})
         adapter = stand.adapter(PERP)
         await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         with pytest.raises(Throttled) as caught:
@@ -534,7 +471,7 @@ class TestTheVenueAtItsWorst:
         assert 0 < caught.value.retry_after <= 1_000
 
     async def test_an_address_that_sends_too_much_is_banned(self, stand: Stand) -> None:
-        await stand.limit(ip=1)
+        await stand.limit({"ip": 1})
         adapter = stand.adapter(PERP)
         with pytest.raises(Throttled) as caught:
             await adapter.terms(market(adapter, LINEAR))

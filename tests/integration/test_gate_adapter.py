@@ -4,18 +4,13 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
+from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -29,68 +24,23 @@ from worker.venues.errors import (
 )
 from worker.venues.gate import GateVenue
 from worker.venues.history import DAY
-from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
+from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
-SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED
 LINEAR, INVERSE, SHORT = "BTC/USDT:USDT", "BTC/USD:BTC", "SOL/USDT:USDT"
 FLAT, UNTOUCHED = "ETH/USDT:USDT", "XRP/USDT:USDT"
-TIMEOUT_MS = 1_000
 USDT = "/api/v4/futures/usdt"
 SET_LEVERAGE = f"{USDT}/positions/BTC_USDT/set_leverage"
 SWITCH = f"{USDT}/positions/cross_mode"
 BEFORE_CONTRACTS = 1_690_848_000_000
 
 
-@dataclass
-class Stand:
-    """The sandbox, its control endpoints and adapters for its accounts."""
-
-    sandbox: Sandbox
-    connections: VenueConnections
-    venue: GateVenue
-    control: httpx.AsyncClient
-    adapters: dict[str, Adapter] = field(default_factory=dict)
-
-    def account(self, account_id: str) -> Account:
-        return next(account for account in self.sandbox.accounts if account.id == account_id)
-
-    def adapter(self, account_id: str) -> Adapter:
-        return self.adapters.setdefault(account_id, self.venue.adapter(self.account(account_id)))
-
-    async def fault(self, path: str, fault: str, **more: Any) -> None:
-        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
-
-    async def change(self, account_id: str, **content: Any) -> None:
-        (await self.control.patch(f"/accounts/{account_id}", json=content)).raise_for_status()
-
-    async def requests(self) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
-        return entries
-
-    async def sent(self, method: str) -> list[str]:
-        return [entry["path"].removeprefix("/api/v4") for entry in await self.requests() if entry["method"] == method]
+shared, stand = stands("gate")
 
 
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Stand]:
-    async with Sandbox() as sandbox, VenueConnections() as connections:
-        venue = GateVenue(connections, sandbox.base_urls["gate"], TIMEOUT_MS)
-        await venue.load()
-        async with httpx.AsyncClient(base_url=sandbox.base_urls["gate"] + "/sandbox") as control:
-            yield Stand(sandbox, connections, venue, control)
-
-
-@pytest.fixture
-async def stand(shared: Stand) -> Stand:
-    await shared.control.post("/reset")
-    shared.adapters.clear()
-    return shared
-
-
-def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
-    return adapter.market(symbol, market_type)
+async def sent(stand: Stand, method: str) -> list[str]:
+    return [entry["path"].removeprefix("/api/v4") for entry in await stand.requests() if entry["method"] == method]
 
 
 async def held_delivery(stand: Stand) -> Market:
@@ -135,7 +85,7 @@ class TestLeverage:
         adapter = stand.adapter(HEDGE)
         assert (await adapter.terms(market(adapter, FLAT))).sides == (Decimal(10), Decimal(20))
         await adapter.set_leverage(market(adapter, FLAT), Decimal(15))
-        assert await stand.sent("POST") == ["/futures/usdt/dual_comp/positions/ETH_USDT/leverage"]
+        assert await sent(stand, "POST") == ["/futures/usdt/dual_comp/positions/ETH_USDT/leverage"]
         assert (await adapter.terms(market(adapter, FLAT))).sides == (Decimal(15), Decimal(15))
 
     @pytest.mark.parametrize("mode", [CROSS, ISOLATED])
@@ -210,7 +160,7 @@ class TestMarginMode:
             assert (echo.margin_mode, echo.note) == (mode, None)
             terms = await adapter.terms(wanted)
             assert (terms.margin_mode, terms.leverage) == (mode, Decimal(10))
-        assert await stand.sent("POST") == [path, path]
+        assert await sent(stand, "POST") == [path, path]
 
     async def test_it_is_sent_as_a_signed_body(self, stand: Stand) -> None:
         adapter = stand.adapter(PERP)
@@ -370,7 +320,7 @@ class TestPositions:
         adapter = stand.adapter(PERP)
         found = await adapter.positions(SWAP, market(adapter, INVERSE))
         assert (found.coverage, [row.symbol for row in found.positions]) == (("btc",), [INVERSE])
-        assert await stand.sent("GET") == ["/futures/btc/positions"]
+        assert await sent(stand, "GET") == ["/futures/btc/positions"]
 
     async def test_more_positions_than_a_page_holds_come_whole(self, stand: Stand) -> None:
         account = stand.sandbox.open_account("gate", id="many-gate", open_positions=103)
@@ -479,13 +429,7 @@ class TestTheVenueAtItsWorst:
     @pytest.mark.parametrize(
         ("fault", "error"),
         [
-            ({"fault": "html"}, Ambiguous),
-            ({"fault": "empty"}, Ambiguous),
-            ({"fault": "reset"}, Ambiguous),
-            ({"fault": "reset", "apply": True}, Ambiguous),
-            ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
-            ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
-            ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
+            *BROKEN_ANSWERS,
             ({"fault": "status", "status": 500, "body": {"label": "SERVER_ERROR"}}, Ambiguous),
             ({"fault": "status", "status": 503, "body": {"label": "TOO_BUSY"}}, Ambiguous),
             ({"fault": "status", "status": 202, "body": {}}, Ambiguous),
@@ -530,7 +474,7 @@ class TestTheVenueAtItsWorst:
         await stand.fault(path, "status", status=502, body="<html>")
         with pytest.raises(NotSent, match="nothing was changed"):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-        assert await stand.sent("POST") == []
+        assert await sent(stand, "POST") == []
 
     async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, stand: Stand) -> None:
         adapter = stand.adapter(PERP)

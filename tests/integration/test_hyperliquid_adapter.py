@@ -2,20 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
+from schemas.requests import MarginMode
+from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
 from worker.sandbox.clock import DAY
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
 from worker.venues.errors import (
     AccessDenied,
     Ambiguous,
@@ -29,70 +24,24 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.hyperliquid.venue import HyperliquidVenue
-from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
+from worker.venues.seam import Capability, HistoryQuery
 
 PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
-SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 BTC, FLAT, SHORT, GOLD = "BTC/USDC:USDC", "ETH/USDC:USDC", "SOL/USDC:USDC", "XYZ-GOLD/USDC:USDC"
-TIMEOUT_MS = 1_000
 PLENTY = 10**9
 
 
-@dataclass
-class Stand:
-    """The sandbox, its control endpoints and adapters for its accounts."""
-
-    sandbox: Sandbox
-    venue: HyperliquidVenue
-    control: httpx.AsyncClient
-    adapters: dict[str, Adapter] = field(default_factory=dict)
-
-    def account(self, account_id: str = PERP) -> Account:
-        return next(account for account in self.sandbox.accounts if account.id == account_id)
-
-    def adapter(self, account_id: str = PERP) -> Adapter:
-        return self.adapters.setdefault(account_id, self.venue.adapter(self.account(account_id)))
-
-    async def fault(self, path: str, fault: str, **more: Any) -> None:
-        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
-
-    async def change(self, account_id: str = PERP, **content: Any) -> None:
-        (await self.control.patch(f"/accounts/{account_id}", json=content)).raise_for_status()
-
-    async def requests(self) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
-        return entries
-
-    async def asked(self) -> list[str]:
-        return [entry["params"]["type"] for entry in await self.requests()]
+shared, stand = stands("hyperliquid", {"api": PLENTY})
 
 
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Stand]:
-    async with Sandbox() as sandbox, VenueConnections() as connections:
-        venue = HyperliquidVenue(connections, sandbox.base_urls["hyperliquid"], TIMEOUT_MS)
-        await venue.load()
-        async with httpx.AsyncClient(base_url=sandbox.base_urls["hyperliquid"] + "/sandbox") as control:
-            yield Stand(sandbox, venue, control)
-
-
-@pytest.fixture
-async def stand(shared: Stand) -> Stand:
-    await shared.control.post("/reset")
-    shared.sandbox.desks["hyperliquid"].venue.set_limits({"api": PLENTY})
-    shared.adapters.clear()
-    return shared
-
-
-def market(adapter: Adapter, symbol: str) -> Market:
-    return adapter.market(symbol, SWAP)
+async def asked(stand: Stand) -> list[str]:
+    return [entry["params"]["type"] for entry in await stand.requests()]
 
 
 class TestMarkets:
     async def test_loading_asks_every_dex_and_signs_nothing(self, stand: Stand) -> None:
         await stand.venue.load()
-        assert sorted(await stand.asked()) == [
+        assert sorted(await asked(stand)) == [
             "metaAndAssetCtxs",
             "metaAndAssetCtxs",
             "metaAndAssetCtxs",
@@ -242,7 +191,7 @@ class TestSymbolState:
         assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), MarginMode.CROSS)
         assert (state.side, state.size, state.notional) == ("long", Decimal("0.05"), Decimal("4925.25"))
         assert state.unrealized_pnl == Decimal("25.25")
-        assert await stand.asked() == ["clearinghouseState"]
+        assert await asked(stand) == ["clearinghouseState"]
 
     @pytest.mark.parametrize("symbol", [FLAT, "XYZ-NVDA/USDC:USDC", "FLX-OIL/USDH:USDH"])
     async def test_a_flat_market_has_terms_and_no_side(self, stand: Stand, symbol: str) -> None:
@@ -250,7 +199,7 @@ class TestSymbolState:
         state = await adapter.symbol_state(market(adapter, symbol))
         assert (state.side, state.size, state.notional) == (None, Decimal(0), Decimal(0))
         assert state.terms.leverage > 0
-        assert await stand.asked() == ["clearinghouseState", "activeAssetData"]
+        assert await asked(stand) == ["clearinghouseState", "activeAssetData"]
 
 
 class TestPositions:
@@ -297,7 +246,7 @@ class TestPositions:
         found = await adapter.positions(SWAP, market(adapter, symbol))
         assert found.coverage == (coverage,)
         assert {row.symbol for row in found.positions} <= {symbol}
-        assert await stand.asked() == ["clearinghouseState"]
+        assert await asked(stand) == ["clearinghouseState"]
 
     async def test_a_position_in_another_collateral_is_counted_in_it(self, stand: Stand) -> None:
         position = {"coin": "flx:OIL", "size": "10", "entry_price": "60", "margin": "130"}
@@ -361,7 +310,7 @@ class TestSigning:
         signed = [entry["params"]["type"] for entry in await stand.requests() if entry["path"] == "/exchange"]
         assert signed == ["updateLeverage", "updateLeverage"]
         known = {"approveBuilderFee", "setReferrer", "userAbstraction", "userSetAbstraction", "referral"}
-        assert known.isdisjoint(await stand.asked())
+        assert known.isdisjoint(await asked(stand))
 
     async def test_adapters_of_one_signer_never_collide(self, stand: Stand) -> None:
         adapters = [stand.venue.adapter(stand.account(PERP)) for _ in range(4)]
@@ -410,7 +359,7 @@ class TestHistory:
         assert {entry.symbol for entry in history.entries} == ({symbol} if symbol else {BTC, SHORT, GOLD})
         assert {entry.code for entry in history.entries} == {"USDC"}
         assert history.complete_from == 0
-        assert len(await stand.asked()) == 5
+        assert len(await asked(stand)) == 5
 
     async def test_payments_of_one_instant_over_a_page_border_are_neither_lost_nor_doubled(self, stand: Stand) -> None:
         history = await stand.adapter().funding_history(HistoryQuery(None, SWAP, 0, None))
@@ -458,7 +407,7 @@ class TestHistory:
         assert len({entry.id for entry in history.entries}) == len(times) == 6_600 // 2 // 5 * (1 if symbol else 3)
         assert {entry.symbol for entry in history.entries} == ({symbol} if symbol else {BTC, FLAT, GOLD})
         assert all(entry.amount for entry in history.entries)
-        assert len(await stand.asked()) == 4
+        assert len(await asked(stand)) == 4
 
     async def test_realized_profits_have_their_sign(self, stand: Stand) -> None:
         newest = (await stand.adapter().realized_pnl(HistoryQuery(None, SWAP, None, 3))).entries
@@ -497,13 +446,7 @@ class TestTheVenueAtItsWorst:
     @pytest.mark.parametrize(
         ("fault", "error"),
         [
-            ({"fault": "html"}, Ambiguous),
-            ({"fault": "empty"}, Ambiguous),
-            ({"fault": "reset"}, Ambiguous),
-            ({"fault": "reset", "apply": True}, Ambiguous),
-            ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
-            ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
-            ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
+            *BROKEN_ANSWERS,
             ({"fault": "status", "status": 500, "body": "null"}, Ambiguous),
             ({"fault": "status", "status": 429, "body": "null", "retry_after": 3}, Throttled),
             ({"fault": "status", "status": 422, "body": "Failed to deserialize the JSON body"}, ValueRefused),

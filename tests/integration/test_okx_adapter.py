@@ -3,19 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
+from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -31,63 +26,17 @@ from worker.venues.errors import (
 )
 from worker.venues.history import DAY
 from worker.venues.okx import OkxVenue
-from worker.venues.seam import Adapter, Capability, HistoryQuery, Market
+from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, HEDGE, PORTFOLIO = "okx-perp-001", "okx-hedge-001", "okx-portfolio-001"
-SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED
 LINEAR, INVERSE, FLAT, SOL = "BTC/USDT:USDT", "BTC/USD:BTC", "ETH/USDT:USDT", "SOL/USDT:USDT"
 SET_LEVERAGE, LEVERAGE_INFO = "/api/v5/account/set-leverage", "/api/v5/account/leverage-info"
 POSITIONS, CONFIG = "/api/v5/account/positions", "/api/v5/account/config"
 ARCHIVE = "/api/v5/account/bills-archive"
-TIMEOUT_MS = 1_000
 
 
-@dataclass
-class Stand:
-    """The sandbox, its control endpoints and adapters for its accounts."""
-
-    sandbox: Sandbox
-    connections: VenueConnections
-    venue: OkxVenue
-    control: httpx.AsyncClient
-    adapters: dict[str, Adapter] = field(default_factory=dict)
-
-    def account(self, account_id: str) -> Account:
-        return next(account for account in self.sandbox.accounts if account.id == account_id)
-
-    def adapter(self, account_id: str) -> Adapter:
-        return self.adapters.setdefault(account_id, self.venue.adapter(self.account(account_id)))
-
-    async def fault(self, path: str, fault: str, **more: Any) -> None:
-        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
-
-    async def change(self, account_id: str, **content: Any) -> None:
-        (await self.control.patch(f"/accounts/{account_id}", json=content)).raise_for_status()
-
-    async def requests(self, path: str | None = None) -> list[dict[str, Any]]:
-        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
-        return [entry for entry in entries if path in (None, entry["path"])]
-
-
-@pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[Stand]:
-    async with Sandbox() as sandbox, VenueConnections() as connections:
-        venue = OkxVenue(connections, sandbox.base_urls["okx"], TIMEOUT_MS)
-        await venue.load()
-        async with httpx.AsyncClient(base_url=sandbox.base_urls["okx"] + "/sandbox") as control:
-            yield Stand(sandbox, connections, venue, control)
-
-
-@pytest.fixture
-async def stand(shared: Stand) -> Stand:
-    await shared.control.post("/reset")
-    shared.adapters.clear()
-    return shared
-
-
-def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
-    return adapter.market(symbol, market_type)
+shared, stand = stands("okx")
 
 
 def future(stand: Stand) -> Market:
@@ -500,13 +449,7 @@ class TestTheVenueAtItsWorst:
     @pytest.mark.parametrize(
         ("fault", "error"),
         [
-            ({"fault": "html"}, Ambiguous),
-            ({"fault": "empty"}, Ambiguous),
-            ({"fault": "reset"}, Ambiguous),
-            ({"fault": "reset", "apply": True}, Ambiguous),
-            ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
-            ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
-            ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
+            *BROKEN_ANSWERS,
             ({"fault": "status", "status": 503, "body": refused("50001")}, Ambiguous),
             ({"fault": "status", "status": 400, "body": refused("50004")}, Ambiguous),
             ({"fault": "status", "status": 429, "body": refused("50013")}, Ambiguous),

@@ -1,9 +1,12 @@
-"""Request weight by address and minute, and what a venue does to who spends too much of it."""
+"""Request weight by address and minute, what a venue does to who spends too much of it, and setting its limits."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import MINUTE
+from worker.sandbox.venue import ControlRefused
 
 IGNORED_WARNINGS = 10
 """Requests that may follow a 429 before the address is banned. Binance publishes no figure; this one is ours."""
@@ -62,3 +65,17 @@ class WeightMeter:
         if spending.banned_until > now:
             return OverLimit(spending.used, self.limit, spending.banned_until - now, spending.banned_until)
         return OverLimit(spending.used, self.limit, MINUTE - now % MINUTE, None)
+
+
+class Meter(Protocol):
+    """What counts requests up to a limit."""
+
+    limit: int
+
+
+def set_limits(meters: Mapping[str, Meter], limits: Mapping[str, int], kind: str) -> None:
+    """Set the limits of a venue's meters by name. Raises ControlRefused for a name there is no meter of that `kind`."""
+    for name, limit in limits.items():
+        if name not in meters:
+            raise ControlRefused(f"there is no {kind} {name}, only {', '.join(meters)}")
+        meters[name].limit = limit

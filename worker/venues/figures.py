@@ -6,6 +6,11 @@ USD_STABLECOINS = frozenset({"USDT", "USDC", "BUSD", "FDUSD", "USD1", "BFUSD", "
 CENT, SATOSHI = Decimal("0.01"), Decimal("0.00000001")
 
 
+def side_of(amount: Decimal) -> str:
+    """The side of an open position whose contracts are negative when it is short."""
+    return "long" if amount > 0 else "short"
+
+
 def percentage(profit: Decimal, notional: Decimal) -> Decimal | None:
     """Profit over notional in percent, both in quote currency; None without a notional.
 

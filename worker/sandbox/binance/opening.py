@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from worker.sandbox.binance.account import AccountState, MarginType, OpenPosition, PositionSide, Terms
 from worker.sandbox.binance.contracts import Contract, Exchange
@@ -12,6 +12,7 @@ from worker.sandbox.binance.figures import quantity
 from worker.sandbox.binance.seeded_income import cm_income, um_income
 from worker.sandbox.binance.seeds import SeedAccount, SeedPosition
 from worker.sandbox.clock import MINUTE
+from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "_CURRENT"
@@ -19,22 +20,17 @@ POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDT."""
 
 
-class NewAccount(BaseModel):
+class NewAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions in as many linear contracts."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     portfolio_margin: bool = False
     dual_side: bool = False
     open_positions: Annotated[int, Field(ge=0)] = 0
     with_income: bool = False
 
 
-class PositionChange(BaseModel):
+class PositionChange(ControlContent):
     """A position to open or replace; an amount of 0 closes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     symbol: str
     amount: Decimal
@@ -42,24 +38,20 @@ class PositionChange(BaseModel):
     side: PositionSide = PositionSide.BOTH
 
 
-class TermsChange(BaseModel):
+class TermsChange(ControlContent):
     """Leverage and margin type of a symbol."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     leverage: Annotated[int, Field(ge=1)] = 20
     margin_type: MarginType = MarginType.CROSSED
 
 
-class AccountChange(BaseModel):
+class AccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by symbol."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    open_orders: dict[str, int] = {}
+    open_orders: dict[str, int] = Field(default_factory=dict)
     multi_assets: bool | None = None
     positions: tuple[PositionChange, ...] = ()
-    terms: dict[str, TermsChange] = {}
+    terms: dict[str, TermsChange] = Field(default_factory=dict)
 
 
 def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:

@@ -1,36 +1,25 @@
 """A request's parameters, read as Binance reads them."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from worker.sandbox.binance.errors import Refused
 from worker.sandbox.http import Received
+from worker.sandbox.parameters import SentParameters
 
 INTEGER = re.compile(r"-?[0-9]{1,20}")
 LEGAL_INTEGER = "^[0-9]{1,20}$"
 BOOLEANS = {"true": True, "false": False}
 
 
-class Parameters(Mapping[str, str]):
+class Parameters(SentParameters):
     """Parameters by name; where query and body both have one, the query's counts (general info, "SIGNED endpoints")."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
 
     @classmethod
     def of(cls, received: Received) -> "Parameters":
         """Read a request's query and form body. Raises Refused for a parameter that is given twice."""
         return cls({**_pairs(received.body), **_pairs(received.query)})
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def text(self, name: str) -> str:
         """A mandatory parameter."""

@@ -4,7 +4,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from worker.sandbox.bybit.account import (
     CLASSIC,
@@ -20,6 +20,7 @@ from worker.sandbox.bybit.contracts import LINEAR, Contract, Exchange
 from worker.sandbox.bybit.seeded_history import funding, profits
 from worker.sandbox.bybit.seeds import FIRST_UPDATE, SeedAccount, SeedPosition
 from worker.sandbox.clock import MINUTE
+from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "-CURRENT"
@@ -30,14 +31,9 @@ POSITION_WORTH = Decimal(500)
 Status = Annotated[int, Field(ge=CLASSIC, le=6)]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NewAccount(_Request):
+class NewAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long positions in as many linear contracts."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     status: Status = UNIFIED_2
     hedged: bool = False
     margin_mode: MarginMode = MarginMode.REGULAR
@@ -45,7 +41,7 @@ class NewAccount(_Request):
     with_history: bool = False
 
 
-class PositionChange(_Request):
+class PositionChange(ControlContent):
     """A position to open or replace, negative for a short one; a size of 0 closes it."""
 
     symbol: str
@@ -54,7 +50,7 @@ class PositionChange(_Request):
     index: Index = Index.ONE_WAY
 
 
-class TermsChange(_Request):
+class TermsChange(ControlContent):
     """Leverage of both sides, and a classic account's margin mode, of a symbol."""
 
     buy: Annotated[Decimal, Field(ge=1)] = Decimal(10)
@@ -62,14 +58,14 @@ class TermsChange(_Request):
     isolated: bool = False
 
 
-class AccountChange(_Request):
+class AccountChange(ControlContent):
     """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code."""
 
     status: Status | None = None
     margin_mode: MarginMode | None = None
     reasons: dict[str, str] | None = None
     positions: tuple[PositionChange, ...] = ()
-    terms: dict[str, TermsChange] = {}
+    terms: dict[str, TermsChange] = Field(default_factory=dict)
 
 
 def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:

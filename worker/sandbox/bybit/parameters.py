@@ -1,6 +1,5 @@
 """A request's parameters, read as Bybit reads them: of a GET from its query, of a POST from its JSON body."""
 
-from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import parse_qsl
@@ -9,13 +8,11 @@ import orjson
 
 from worker.sandbox.bybit.errors import Refused
 from worker.sandbox.http import Received
+from worker.sandbox.parameters import SentParameters
 
 
-class Parameters(Mapping[str, str]):
+class Parameters(SentParameters):
     """Parameters by name."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
 
     @classmethod
     def of(cls, received: Received) -> "Parameters":
@@ -23,15 +20,6 @@ class Parameters(Mapping[str, str]):
         if received.method == "GET":
             return cls(dict(parse_qsl(received.query, keep_blank_values=True)))
         return cls({name: str(value) for name, value in _object(received.body).items()})
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def text(self, name: str) -> str:
         """A mandatory parameter."""

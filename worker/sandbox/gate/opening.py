@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from worker.sandbox.clock import MINUTE
 from worker.sandbox.gate.account import AccountState, MarginMode, Side, Slot
@@ -11,6 +11,7 @@ from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, Contract, Exchang
 from worker.sandbox.gate.formulas import entry_margin
 from worker.sandbox.gate.seeded_book import books
 from worker.sandbox.gate.seeds import FIRST_UPDATE, SeedAccount, SeedSlot
+from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "_CURRENT"
@@ -18,21 +19,16 @@ POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDT."""
 
 
-class NewAccount(BaseModel):
+class NewAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions in as many USDT perpetuals."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     hedged: bool = False
     open_positions: Annotated[int, Field(ge=0)] = 0
     with_book: bool = False
 
 
-class PositionChange(BaseModel):
+class PositionChange(ControlContent):
     """A position to open or replace, in whole contracts; a size of 0 closes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     contract: str
     size: int
@@ -42,12 +38,10 @@ class PositionChange(BaseModel):
     leverage: Annotated[Decimal, Field(ge=1)] = Decimal(10)
 
 
-class AccountChange(BaseModel):
+class AccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by contract."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    open_orders: dict[str, int] = {}
+    open_orders: dict[str, int] = Field(default_factory=dict)
     positions: tuple[PositionChange, ...] = ()
 
 

@@ -1,6 +1,6 @@
 """A request's parameters, read as Gate reads them: those of the path, of the query, or of a JSON body."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from urllib.parse import parse_qsl
 
@@ -8,28 +8,17 @@ import orjson
 
 from worker.sandbox.gate.errors import Refused
 from worker.sandbox.http import Received
+from worker.sandbox.parameters import SentParameters
 
 
-class Parameters(Mapping[str, str]):
+class Parameters(SentParameters):
     """Parameters by name. `in_body` says that the endpoint takes a JSON body and nothing from the query."""
-
-    def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = values
 
     @classmethod
     def of(cls, received: Received, path: Mapping[str, str], *, in_body: bool = False) -> "Parameters":
         """Read a request. Raises Refused for a body that is no JSON object."""
         given = _body(received) if in_body else dict(parse_qsl(received.query, keep_blank_values=True))
         return cls({**given, **path})
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def text(self, name: str) -> str:
         """A mandatory parameter."""

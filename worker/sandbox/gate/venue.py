@@ -2,14 +2,12 @@
 
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-from pydantic import SecretStr, ValidationError
+from pydantic import SecretStr
 
 from worker.accounts import Account
-from worker.sandbox.clock import Clock
 from worker.sandbox.gate.account import AccountState
 from worker.sandbox.gate.auth import KEY, check_signature, check_time, header
 from worker.sandbox.gate.contracts import Exchange, listed
@@ -21,34 +19,25 @@ from worker.sandbox.gate.opening import AccountChange, NewAccount, change, reque
 from worker.sandbox.gate.parameters import Parameters
 from worker.sandbox.gate.seeds import SEEDS, SeedAccount
 from worker.sandbox.http import Answer, Received, json_answer
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.limits import set_limits
+from worker.sandbox.seeded_venue import KeyedVenue, Member
 
 FAMILIES = ("spot", "futures", "delivery")
 KEY_BYTES, SECRET_BYTES = 16, 32
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
-    """An account's seed and its keys, which outlive a reset."""
-
-    seed: SeedAccount
-    api_key: str
-    secret: str
-
-
-class Gate:
+class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
     """The stand-in for Gate.io futures."""
 
     name = "gate"
+    key_header = KEY
+    seeds = SEEDS
+    new_account = NewAccount
+    account_change = AccountChange
 
-    def __init__(self, seeds: tuple[SeedAccount, ...] = SEEDS) -> None:
-        self.clock = Clock()
+    def __init__(self) -> None:
         self._users = count(20_001)
-        self._members: dict[str, Member] = {}
-        self._states: dict[str, AccountState] = {}
-        self.reset()
-        for seed in seeds:
-            self._admit(seed)
+        super().__init__()
 
     def answer(self, received: Received) -> Answer:
         """Carry a request out and answer it as Gate would, refusals included."""
@@ -66,11 +55,6 @@ class Gate:
         except Refused as refused:
             return refused.answer(headers)
 
-    def account_of(self, received: Received) -> str | None:
-        """The id of the account that a request's key belongs to."""
-        member = self._members.get(received.headers.get(KEY, ""))
-        return None if member is None else member.seed.id
-
     def parameters_of(self, received: Received) -> Mapping[str, str]:
         """What a request asks for, in its path, its query or its body."""
         try:
@@ -79,58 +63,30 @@ class Gate:
         except Refused:
             return {}
 
-    def accounts(self, base_url: str) -> tuple[Account, ...]:
-        """The accounts and their keys."""
-        return tuple(
-            Account(
-                id=member.seed.id,
-                exchange="gate",
-                api_key=SecretStr(member.api_key),
-                secret=SecretStr(member.secret),
-                base_url=base_url,
-            )
-            for member in self._members.values()
-        )
-
-    def open_account(self, content: Mapping[str, Any]) -> str:
-        """Open an account as `NewAccount` describes it and return its id. Raises ControlRefused."""
-        try:
-            request = NewAccount.model_validate(content)
-        except ValidationError as error:
-            raise ControlRefused(str(error)) from error
-        if request.id in self._states:
-            raise ControlRefused(f"there is an account {request.id} already")
-        self._admit(requested_seed(self._exchange, request, next(self._users)))
-        return request.id
-
-    def change_account(self, account_id: str, content: Mapping[str, Any]) -> None:
-        """Change an account as `AccountChange` describes it. Raises ControlRefused."""
-        if account_id not in self._states:
-            raise ControlRefused(f"there is no account {account_id}")
-        try:
-            wanted = AccountChange.model_validate(content)
-        except ValidationError as error:
-            raise ControlRefused(str(error)) from error
-        change(self._states[account_id], self._exchange, wanted)
-
     def set_limits(self, limits: Mapping[str, int]) -> None:
         """Set how many requests each endpoint of a family takes in ten seconds. Raises ControlRefused."""
-        for family, limit in limits.items():
-            if family not in self._meters:
-                raise ControlRefused(f"there is no endpoint family {family}, only {', '.join(self._meters)}")
-            self._meters[family].limit = limit
+        set_limits(self._meters, limits, "endpoint family")
 
-    def reset(self) -> None:
-        """Go back to the seeded state and the documented limits, with the same keys and the right time."""
-        self.clock.offset = 0
+    def _restore(self) -> None:
         self._exchange = Exchange(self.clock, listed(self.clock.now()))
         self._meters = {family: RequestMeter(DOCUMENTED_LIMIT) for family in FAMILIES}
-        self._states = {member.seed.id: state_of(member.seed, self._exchange) for member in self._members.values()}
 
-    def _admit(self, seed: SeedAccount) -> None:
-        member = Member(seed, secrets.token_hex(KEY_BYTES), secrets.token_hex(SECRET_BYTES))
-        self._members[member.api_key] = member
-        self._states[seed.id] = state_of(seed, self._exchange)
+    def _issue(self, seed: SeedAccount) -> Account:
+        return Account(
+            id=seed.id,
+            exchange="gate",
+            api_key=SecretStr(secrets.token_hex(KEY_BYTES)),
+            secret=SecretStr(secrets.token_hex(SECRET_BYTES)),
+        )
+
+    def _requested_seed(self, request: NewAccount) -> SeedAccount:
+        return requested_seed(self._exchange, request, next(self._users))
+
+    def _state_of(self, seed: SeedAccount) -> AccountState:
+        return state_of(seed, self._exchange)
+
+    def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
+        change(self.states[member.id], self._exchange, wanted)
 
     def _carry_out(self, received: Received, endpoint: Endpoint, path: Mapping[str, str]) -> Any:
         decimal_sizes = received.headers.get("X-Gate-Size-Decimal") == "1"
@@ -148,12 +104,12 @@ class Gate:
         return Question(self._exchange, _family(received), _parameters(received, endpoint, path), decimal_sizes)
 
     def _authenticated(self, received: Received) -> AccountState:
-        member = self._members.get(header(received, KEY))
+        member = self._holders.get(header(received, KEY))
         if member is None:
             raise Refused("INVALID_KEY")
         check_time(received, self.clock.now())
-        check_signature(received, member.secret)
-        return self._states[member.seed.id]
+        check_signature(received, member.account.reveal("secret"))
+        return self.states[member.id]
 
 
 def _family(received: Received) -> str:

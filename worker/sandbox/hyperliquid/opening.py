@@ -3,7 +3,7 @@
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import MINUTE
@@ -11,26 +11,22 @@ from worker.sandbox.hyperliquid.account import AccountState, Held, Terms
 from worker.sandbox.hyperliquid.perps import MAIN, PERPS, Perp, listed_on
 from worker.sandbox.hyperliquid.seeded_history import fills, payments
 from worker.sandbox.hyperliquid.seeds import SeedAccount, SeedAddress, SeedPosition
+from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
 POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDC."""
 
 
-class NewAccount(BaseModel):
+class NewAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions and as many `fills` in its past."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     open_positions: Annotated[int, Field(ge=0)] = 0
     fills: Annotated[int, Field(ge=0)] = 0
 
 
-class PositionChange(BaseModel):
+class PositionChange(ControlContent):
     """A position to open or replace; a size of 0 closes it."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     coin: str
     size: Decimal
@@ -38,23 +34,19 @@ class PositionChange(BaseModel):
     margin: Annotated[Decimal, Field(ge=0)] = Decimal(0)
 
 
-class TermsChange(BaseModel):
+class TermsChange(ControlContent):
     """Leverage and margin mode of a perpetual."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     leverage: Annotated[int, Field(ge=1)]
     cross: bool = True
 
 
-class AccountChange(BaseModel):
+class AccountChange(ControlContent):
     """What to change of the address that owns the positions; what is left out stays. `actions` were sent so far."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     positions: tuple[PositionChange, ...] = ()
-    terms: dict[str, TermsChange] = {}
-    balances: dict[str, Decimal] = {}
+    terms: dict[str, TermsChange] = Field(default_factory=dict)
+    balances: dict[str, Decimal] = Field(default_factory=dict)
     actions: Annotated[int | None, Field(ge=0)] = None
 
 

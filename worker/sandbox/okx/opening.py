@@ -4,7 +4,7 @@ import zlib
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from worker.sandbox.clock import MINUTE
 from worker.sandbox.okx import risk
@@ -12,6 +12,7 @@ from worker.sandbox.okx.account import AccountLevel, AccountState, MarginMode, O
 from worker.sandbox.okx.instruments import SWAP, Exchange, Instrument
 from worker.sandbox.okx.seeded_bills import seeded_bills
 from worker.sandbox.okx.seeds import SeedAccount, SeedLeverage, SeedPosition
+from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
 CURRENT = "-CURRENT"
@@ -21,21 +22,16 @@ POSITION_WORTH = Decimal(500)
 FIRST_POSITION = 339_552_508_062_380_036
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class NewAccount(_Request):
+class NewAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions in as many linear swaps."""
 
-    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
     two_sided: bool = False
     open_positions: Annotated[int, Field(ge=0)] = 0
     with_bills: bool = False
 
 
-class PositionChange(_Request):
+class PositionChange(ControlContent):
     """A position to open or replace; an amount of 0 closes it. `amount` is negative for shorts."""
 
     instrument_id: str
@@ -45,7 +41,7 @@ class PositionChange(_Request):
     side: PositionSide = PositionSide.NET
 
 
-class LeverageChange(_Request):
+class LeverageChange(ControlContent):
     """A leverage to set."""
 
     instrument_id: str
@@ -54,10 +50,10 @@ class LeverageChange(_Request):
     side: PositionSide = PositionSide.NET
 
 
-class AccountChange(_Request):
+class AccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by instrument."""
 
-    open_orders: dict[str, int] = {}
+    open_orders: dict[str, int] = Field(default_factory=dict)
     two_sided: bool | None = None
     leverages: tuple[LeverageChange, ...] = ()
     positions: tuple[PositionChange, ...] = ()

@@ -1,7 +1,7 @@
 """A request's parameters, read as OKX reads them: of a GET from its query, of a POST from its JSON body."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from urllib.parse import parse_qsl
 
@@ -10,16 +10,17 @@ import orjson
 from schemas.base import Milliseconds
 from worker.sandbox.http import JSON, Received
 from worker.sandbox.okx.errors import Refused
+from worker.sandbox.parameters import SentParameters
 
 NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 INTEGER = re.compile(r"[0-9]{1,20}")
 
 
-class Parameters(Mapping[str, str]):
+class Parameters(SentParameters):
     """Parameters by name; an empty one counts as left out."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
-        self._values = {name: value for name, value in values.items() if value != ""}
+        super().__init__({name: value for name, value in values.items() if value != ""})
 
     @classmethod
     def of(cls, received: Received) -> "Parameters":
@@ -27,15 +28,6 @@ class Parameters(Mapping[str, str]):
         if received.method == "GET":
             return cls(dict(parse_qsl(received.query)))
         return cls(_body(received))
-
-    def __getitem__(self, name: str) -> str:
-        return self._values[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def __len__(self) -> int:
-        return len(self._values)
 
     def text(self, name: str) -> str:
         """A mandatory parameter."""

@@ -7,15 +7,15 @@ from itertools import chain
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
-from worker.venues import shape
+from worker.venues import in_the_way, shape
 from worker.venues.binance import terms as market_terms
 from worker.venues.binance.brackets import Brackets
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
 from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
-from worker.venues.binance.positions import amount_of, position_of, side_of, state_of, terms_of
+from worker.venues.binance.positions import amount_of, position_of, state_of, terms_of
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
+from worker.venues.errors import Ambiguous, PreconditionFailed
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
@@ -72,9 +72,11 @@ class BinanceAdapter:
         try:
             return await market_terms.set_margin_mode(self._transport, self._endpoints(market), market, mode)
         except PreconditionFailed as refusal:
-            if refusal.venue_code not in (HAS_ORDERS, HOLDS_POSITION):
-                raise
-            raise await self._naming(refusal, market, mode) from None
+            if refusal.venue_code == HAS_ORDERS:
+                raise in_the_way.orders(refusal, market, mode) from None
+            if refusal.venue_code == HOLDS_POSITION:
+                raise await in_the_way.position(refusal, market, mode, self._amounts(market)) from None
+            raise
 
     async def terms(self, market: Market) -> Terms:
         """Leverage and margin mode now, with or without a position."""
@@ -134,26 +136,10 @@ class BinanceAdapter:
         # leaving it out would be a lie: it is an open position
         raise Ambiguous(f"Binance names a position in {market_id}, which is not among its loaded markets", raw=row)
 
-    async def _naming(self, refusal: PreconditionFailed, market: Market, mode: MarginMode) -> PreconditionFailed:
-        """The same refusal in words that say what to do."""
-        in_the_way = await self._in_the_way(market, refusal)
-        return PreconditionFailed(
-            f"{market.symbol} has {in_the_way} before switching its margin mode to {mode}",
-            venue_code=refusal.venue_code,
-            raw=refusal.raw,
-            details={"symbol": market.symbol},
-        )
-
-    async def _in_the_way(self, market: Market, refusal: PreconditionFailed) -> str:
-        """What must be done away with first. The position is named if it can be read; that it is there is sure."""
-        if refusal.venue_code == HAS_ORDERS:
-            return "open orders; cancel them"
-        try:
-            rows = await market_terms.read_positions(self._transport, self._endpoints(market), market)
-            held = [f"{side_of(amount)} {abs(amount).normalize():f}" for row in rows if (amount := amount_of(row))]
-        except VenueError:
-            held = []
-        return f"an open position ({' and '.join(held)}); close it" if held else "an open position; close it"
+    async def _amounts(self, market: Market) -> list[Decimal]:
+        """Contracts held, negative for a short position."""
+        rows = await market_terms.read_positions(self._transport, self._endpoints(market), market)
+        return [amount_of(row) for row in rows]
 
     async def _history(self, kind: IncomeType, query: HistoryQuery) -> History:
         asked = self._all if query.market is None else (self._endpoints(query.market),)

@@ -12,6 +12,7 @@ from schemas.replies import Position
 from schemas.requests import MarginMode
 from worker.venues import figures, shape
 from worker.venues.errors import Ambiguous
+from worker.venues.legs import Leg, summed
 from worker.venues.seam import Market, SymbolState, Terms
 from worker.venues.shape import Row
 
@@ -36,11 +37,6 @@ def amount_of(row: Row) -> Decimal:
     return shape.decimal(row, "positionAmt")
 
 
-def side_of(amount: Decimal) -> str:
-    """The side of an open position."""
-    return "long" if amount > 0 else "short"
-
-
 def notional_of(row: Row, market: Market) -> Decimal:
     """The value of a position in quote currency, always positive."""
     if market.inverse:
@@ -55,7 +51,7 @@ def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Posi
     changed = shape.milliseconds(row, "updateTime")
     return Position(
         symbol=market.symbol,
-        side=side_of(amount),
+        side=figures.side_of(amount),
         contracts=abs(amount),
         contract_size=market.contract_size,
         entry_price=shape.decimal(row, "entryPrice"),
@@ -76,14 +72,16 @@ def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Posi
 
 def state_of(open_rows: list[Row], market: Market, terms: Terms) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
-    sides = {side_of(amount_of(row)) for row in open_rows}
-    return SymbolState(
-        terms=terms,
-        side=None if not sides else "both" if len(sides) > 1 else sides.pop(),
-        size=sum((abs(amount_of(row)) for row in open_rows), Decimal(0)),
-        notional=sum((notional_of(row, market) for row in open_rows), Decimal(0)),
-        unrealized_pnl=sum((shape.decimal(row, "unRealizedProfit") for row in open_rows), Decimal(0)),
+    legs = (
+        Leg(
+            figures.side_of(amount_of(row)),
+            abs(amount_of(row)),
+            notional_of(row, market),
+            shape.decimal(row, "unRealizedProfit"),
+        )
+        for row in open_rows
     )
+    return summed(legs, terms)
 
 
 def _collateral(row: Row, market: Market, terms: Terms, notional_settle: Decimal) -> Decimal:

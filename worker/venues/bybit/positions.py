@@ -13,6 +13,7 @@ from worker.venues import figures, shape
 from worker.venues.bybit.account import AccountInfo
 from worker.venues.bybit.listing import blank
 from worker.venues.errors import Ambiguous
+from worker.venues.legs import Leg, summed
 from worker.venues.seam import Market, SymbolState, Terms
 from worker.venues.shape import Row
 
@@ -83,14 +84,8 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
 def state_of(rows: list[Row], terms: Terms, market: Market) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
     held = [row for row in rows if size_of(row)]
-    sides = {side_of(row) for row in held}
-    return SymbolState(
-        terms=terms,
-        side=None if not sides else "both" if len(sides) > 1 else sides.pop(),
-        size=sum((size_of(row) for row in held), Decimal(0)),
-        notional=sum((notional_of(row, market) for row in held), Decimal(0)),
-        unrealized_pnl=sum((_or_zero(row, "unrealisedPnl") for row in held), Decimal(0)),
-    )
+    legs = (Leg(side_of(row), size_of(row), notional_of(row, market), _or_zero(row, "unrealisedPnl")) for row in held)
+    return summed(legs, terms)
 
 
 def _collateral(row: Row, market: Market, mode: MarginMode) -> Decimal | None:

@@ -7,16 +7,16 @@ from itertools import chain
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
-from worker.venues import shape
+from worker.venues import in_the_way, shape
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, PreconditionFailed, VenueError
+from worker.venues.errors import Ambiguous, PreconditionFailed
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
 from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
 from worker.venues.gate.endpoints import Part, parts_of
 from worker.venues.gate.holdings import read_holding, read_open, terms_in
 from worker.venues.gate.leverage_range import Ranges
-from worker.venues.gate.positions import amount_of, position_of, side_of, state_of
+from worker.venues.gate.positions import amount_of, position_of, state_of
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
@@ -66,9 +66,11 @@ class GateAdapter:
         try:
             return await changes.set_margin_mode(self._transport, market, mode)
         except PreconditionFailed as refusal:
-            if refusal.venue_code not in (HAS_ORDERS, HOLDS_POSITION):
-                raise
-            raise await self._naming(refusal, market, mode) from None
+            if refusal.venue_code == HAS_ORDERS:
+                raise in_the_way.orders(refusal, market, mode) from None
+            if refusal.venue_code == HOLDS_POSITION:
+                raise await in_the_way.position(refusal, market, mode, self._amounts(market)) from None
+            raise
 
     async def terms(self, market: Market) -> Terms:
         """Leverage and margin mode now, with or without a position."""
@@ -108,26 +110,9 @@ class GateAdapter:
         # leaving it out would be a lie: it is an open position
         raise Ambiguous(f"Gate names a position in {market_id}, which is not among its loaded markets", raw=row)
 
-    async def _naming(self, refusal: PreconditionFailed, market: Market, mode: MarginMode) -> PreconditionFailed:
-        """The same refusal in words that say what to do."""
-        in_the_way = await self._in_the_way(market, refusal)
-        return PreconditionFailed(
-            f"{market.symbol} has {in_the_way} before switching its margin mode to {mode}",
-            venue_code=refusal.venue_code,
-            raw=refusal.raw,
-            details={"symbol": market.symbol},
-        )
-
-    async def _in_the_way(self, market: Market, refusal: PreconditionFailed) -> str:
-        """What must be done away with first. The position is named if it can be read; that it is there is sure."""
-        if refusal.venue_code == HAS_ORDERS:
-            return "open orders; cancel them"
-        try:
-            rows = (await read_holding(self._transport, market)).rows
-            held = [f"{side_of(amount)} {abs(amount).normalize():f}" for row in rows if (amount := amount_of(row))]
-        except VenueError:
-            held = []
-        return f"an open position ({' and '.join(held)}); close it" if held else "an open position; close it"
+    async def _amounts(self, market: Market) -> list[Decimal]:
+        """Contracts held, negative for a short position."""
+        return [amount_of(row) for row in (await read_holding(self._transport, market)).rows]
 
     async def _history(self, query: HistoryQuery, asked: dict[Part, frozenset[str]]) -> History:
         parts = await asyncio.gather(

@@ -11,6 +11,7 @@ from schemas.replies import Position
 from schemas.requests import MarginMode
 from worker.venues import figures, shape
 from worker.venues.errors import Ambiguous, PreconditionFailed
+from worker.venues.legs import Leg, summed
 from worker.venues.seam import Market, SymbolState, Terms
 from worker.venues.shape import Row
 
@@ -64,11 +65,6 @@ def amount_of(row: Row) -> Decimal:
     return shape.decimal(row, "size")
 
 
-def side_of(amount: Decimal) -> str:
-    """The side of an open position."""
-    return "long" if amount > 0 else "short"
-
-
 def notional_of(row: Row, market: Market) -> Decimal:
     """The value of a position in quote currency, always positive."""
     if market.inverse:
@@ -84,7 +80,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
     changed = shape.milliseconds(row, "update_time") * 1_000
     return Position(
         symbol=market.symbol,
-        side=side_of(amount),
+        side=figures.side_of(amount),
         contracts=abs(amount),
         contract_size=market.contract_size,
         entry_price=shape.decimal(row, "entry_price"),
@@ -106,14 +102,16 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
 def state_of(rows: list[Row], market: Market, terms: Terms) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
     held = [row for row in rows if amount_of(row)]
-    sides = {side_of(amount_of(row)) for row in held}
-    return SymbolState(
-        terms=terms,
-        side=None if not sides else "both" if len(sides) > 1 else sides.pop(),
-        size=sum((abs(amount_of(row)) for row in held), Decimal(0)),
-        notional=sum((notional_of(row, market) for row in held), Decimal(0)),
-        unrealized_pnl=sum((shape.decimal(row, "unrealised_pnl") for row in held), Decimal(0)),
+    legs = (
+        Leg(
+            figures.side_of(amount_of(row)),
+            abs(amount_of(row)),
+            notional_of(row, market),
+            shape.decimal(row, "unrealised_pnl"),
+        )
+        for row in held
     )
+    return summed(legs, terms)
 
 
 def _margin_held(row: Row) -> Decimal:

@@ -10,9 +10,9 @@ from decimal import Decimal
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import shape
+from worker.venues import figures, in_the_way, shape
 from worker.venues.errors import Ambiguous
-from worker.venues.figures import margin, percentage
+from worker.venues.legs import Leg, summed
 from worker.venues.okx.answers import instant, optional
 from worker.venues.seam import Market, SymbolState, Terms
 from worker.venues.shape import Row
@@ -26,7 +26,7 @@ def amount_of(row: Row) -> Decimal:
 
 def side_of(row: Row) -> str:
     """The side of an open position."""
-    return "long" if amount_of(row) > 0 else "short"
+    return figures.side_of(amount_of(row))
 
 
 def mode_of_row(row: Row) -> MarginMode:
@@ -53,7 +53,7 @@ def held_in(rows: Iterable[Row], mode: MarginMode) -> list[Row]:
 
 def described(rows: Iterable[Row]) -> str:
     """Sides and sizes in words: `long 12 and short 3`."""
-    return " and ".join(f"{side_of(row)} {abs(amount_of(row)).normalize():f}" for row in sorted(rows, key=side_of))
+    return in_the_way.described(map(amount_of, sorted(rows, key=side_of)))
 
 
 def notional_of(row: Row, market: Market) -> Decimal:
@@ -76,7 +76,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
         notional=notional,
         leverage=optional(row, "lever") or None,
         unrealized_pnl=profit,
-        percentage=percentage(profit * mark if market.inverse else profit, notional),
+        percentage=figures.percentage(profit * mark if market.inverse else profit, notional),
         margin_mode=mode_of_row(row),
         liquidation_price=optional(row, "liqPx") or None,
         collateral=_collateral(row, market),
@@ -89,14 +89,8 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
 
 def state_of(rows: Sequence[Row], market: Market, terms: Terms) -> SymbolState:
     """Terms and position of a market; all its positions are summed."""
-    sides = {side_of(row) for row in rows}
-    return SymbolState(
-        terms=terms,
-        side=None if not sides else "both" if len(sides) > 1 else sides.pop(),
-        size=sum((abs(amount_of(row)) for row in rows), Decimal(0)),
-        notional=sum((notional_of(row, market) for row in rows), Decimal(0)),
-        unrealized_pnl=sum((shape.decimal(row, "upl") for row in rows), Decimal(0)),
-    )
+    legs = (Leg(side_of(row), abs(amount_of(row)), notional_of(row, market), shape.decimal(row, "upl")) for row in rows)
+    return summed(legs, terms)
 
 
 def _collateral(row: Row, market: Market) -> Decimal | None:
@@ -105,4 +99,4 @@ def _collateral(row: Row, market: Market) -> Decimal | None:
         held = optional(row, "margin")
     else:
         held = optional(row, "imr") if optional(row, "lever") else None
-    return None if held is None else margin(held, market.settle)
+    return None if held is None else figures.margin(held, market.settle)

@@ -1,0 +1,143 @@
+"""A sandbox and what stands on it: the adapters of one exchange, or its official clients. Fixtures come in pairs."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+import pytest
+
+from schemas.requests import MarketType
+from worker.accounts import Account, Exchange
+from worker.sandbox.server import Sandbox
+from worker.venues.connections import VenueConnections
+from worker.venues.errors import Ambiguous, VenueError
+from worker.venues.registry import VENUES, Venue
+from worker.venues.seam import Adapter, Market
+
+SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
+TIMEOUT_MS = 1_000
+UNLIMITED = 10**9
+
+BROKEN_ANSWERS: tuple[tuple[dict[str, Any], type[VenueError]], ...] = (
+    ({"fault": "html"}, Ambiguous),
+    ({"fault": "empty"}, Ambiguous),
+    ({"fault": "reset"}, Ambiguous),
+    ({"fault": "reset", "apply": True}, Ambiguous),
+    ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
+    ({"fault": "delay", "delay_ms": 2 * TIMEOUT_MS}, Ambiguous),
+    ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
+)
+"""After any of these nobody knows, at any venue, whether a change was made."""
+
+T = TypeVar("T")
+
+
+def account_of(sandbox: Sandbox, account_id: str) -> Account:
+    return next(account for account in sandbox.accounts if account.id == account_id)
+
+
+def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
+    return adapter.market(symbol, market_type)
+
+
+@dataclass
+class Stand:
+    """The sandbox, the control endpoints of an exchange, and adapters for its accounts.
+
+    Where a test names no account it means the exchange's first one.
+    """
+
+    exchange: Exchange
+    sandbox: Sandbox
+    connections: VenueConnections
+    venue: Venue
+    control: httpx.AsyncClient
+    adapters: dict[str, Adapter] = field(default_factory=dict)
+
+    def account(self, account_id: str | None = None) -> Account:
+        return account_of(self.sandbox, account_id or f"{self.exchange}-perp-001")
+
+    def adapter(self, account_id: str | None = None, **changes: Any) -> Adapter:
+        account = self.account(account_id)
+        if changes:
+            return self.venue.adapter(account.model_copy(update=changes))
+        return self.adapters.setdefault(account.id, self.venue.adapter(account))
+
+    async def fault(self, path: str, fault: str, **more: Any) -> None:
+        (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
+
+    async def change(self, account_id: str | None = None, **content: Any) -> None:
+        path = f"/accounts/{self.account(account_id).id}"
+        (await self.control.patch(path, json=content)).raise_for_status()
+
+    async def limit(self, limits: Mapping[str, int]) -> None:
+        (await self.control.put("/limits", json=dict(limits))).raise_for_status()
+
+    async def reset(self) -> None:
+        (await self.control.post("/reset")).raise_for_status()
+        self.adapters.clear()
+
+    async def requests(self, path: str | None = None) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = (await self.control.get("/requests")).json()["requests"]
+        return [entry for entry in entries if path in (None, entry["path"])]
+
+    async def paths(self) -> list[str]:
+        return sorted(entry["path"] for entry in await self.requests())
+
+
+@asynccontextmanager
+async def standing(exchange: Exchange) -> AsyncIterator[Stand]:
+    """A sandbox, and the venue of one exchange with its markets loaded from it."""
+    async with Sandbox() as sandbox, VenueConnections() as connections:
+        base_url = sandbox.base_urls[exchange]
+        venue = VENUES[exchange](connections, base_url, TIMEOUT_MS)
+        await venue.load()
+        async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
+            yield Stand(exchange, sandbox, connections, venue, control)
+
+
+def stands(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:
+    """The fixtures `shared`, one stand for a module, and `stand`, the same as new for each test."""
+
+    @pytest.fixture(scope="module")
+    async def shared() -> AsyncIterator[Stand]:
+        async with standing(exchange) as standing_there:
+            yield standing_there
+
+    @pytest.fixture
+    async def stand(shared: Stand) -> Stand:
+        await shared.reset()
+        if limits:
+            await shared.limit(limits)
+        return shared
+
+    return shared, stand
+
+
+def sandboxes(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:
+    """The fixtures `sandbox`, one for a module, and `seeded`, which makes its exchange as new for each test."""
+
+    @pytest.fixture(scope="module")
+    async def sandbox() -> AsyncIterator[Sandbox]:
+        async with Sandbox() as running:
+            yield running
+
+    @pytest.fixture(autouse=True)
+    def seeded(sandbox: Sandbox) -> None:
+        desk = sandbox.desks[exchange]
+        desk.reset()
+        if limits:
+            desk.venue.set_limits(limits)
+
+    return sandbox, seeded
+
+
+async def using_ccxt(client: Any, work: Callable[[Any], Awaitable[T]]) -> T:
+    """Do some work with a ccxt client that knows its markets, and close it."""
+    try:
+        await client.load_markets()
+        return await work(client)
+    finally:
+        await client.close()
