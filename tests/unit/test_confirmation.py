@@ -11,7 +11,7 @@ from tests.fakes import ACCOUNT, BTC, MemoryVenue
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.clock import now
 from worker.execution.completion import Done
-from worker.execution.confirmation import NotConfirmed
+from worker.execution.doubts import NotConfirmed
 from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode
 from worker.handlers.portfolio_margin import pm_auto_collect
@@ -103,6 +103,15 @@ async def test_what_never_left_is_sent_again_until_the_deadline_and_then_expires
         await to_10x(venue, spent)
     assert len(venue.log) > 1
     assert (spent.attempts, spent.sent) == (0, None)
+
+
+async def test_what_was_sent_once_never_expires_however_the_next_attempt_fails(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, *[NotSent("connection refused")] * 50, applied=False)
+    spent = calls(900)
+    with pytest.raises(NotConfirmed, match="504; a read-back shows 5x cross"):
+        await to_10x(venue, spent)
+    assert venue.log[:3] == ["leverage 10", "terms", "leverage 10"]
+    assert (spent.attempts, spent.sent is None) == (1, False)
 
 
 async def test_a_late_command_is_never_sent(venue: MemoryVenue) -> None:

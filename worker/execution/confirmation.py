@@ -13,11 +13,12 @@ send ─▶ echo shows it ──────────────────
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from schemas import Outcome
 from schemas.events import ConfirmedBy, Scope
 from worker.execution.calls import Expired, VenueCalls
+from worker.execution.doubts import NotConfirmed, NotInForce
 from worker.execution.retries import Retries
 from worker.venues.errors import AlreadySo, Ambiguous, NotSent, VenueError
 from worker.venues.seam import Echo, Terms
@@ -46,15 +47,12 @@ class Confirmed:
     venue_code: str | None = None
 
 
-class NotConfirmed(Ambiguous):
-    """It was sent, and neither the answer nor a read-back tells that it is in force."""
-
-
 async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
     """Send a change until it is confirmed.
 
     Raises a Refused of the venue, Expired when it never left before the deadline, or NotConfirmed.
     """
+    doubt: NotConfirmed | None = None
     failures = 0
     while True:
         try:
@@ -63,25 +61,22 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
             return Confirmed(
                 Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, refusal.note, refusal.venue_code
             )
-        except (NotSent, NotConfirmed) as error:
+        except (NotSent, NotConfirmed, Expired) as error:
             failures += 1
-            await _wait_or_give_up(error, change.retries, failures, calls)
-
-
-async def _wait_or_give_up(error: VenueError, retries: Retries, failures: int, calls: VenueCalls) -> None:
-    kind = error if isinstance(error, NotSent) else Ambiguous(error.message)
-    wait = retries.wait(kind, failures, calls.remaining())
-    if wait is not None and _may_be_sent_again(error):
+            doubt = error if isinstance(error, NotConfirmed) else doubt
+            wait = None if isinstance(error, Expired) else change.retries.wait(error, failures, calls.remaining())
+            if wait is None:
+                _give_up(error, doubt)
         await asyncio.sleep(wait / 1000)
-    elif isinstance(error, NotSent):
-        raise Expired(f"{error.message}; nothing was sent before the deadline") from error
-    else:
+
+
+def _give_up(error: NotSent | NotConfirmed | Expired, doubt: NotConfirmed | None) -> NoReturn:
+    """What was sent once stays in doubt, whatever became of later attempts; only what never left expires."""
+    if doubt is not None:
+        raise doubt
+    if isinstance(error, Expired):
         raise error
-
-
-def _may_be_sent_again(error: VenueError) -> bool:
-    """Only what never left, or what a read-back has shown not to be in force."""
-    return isinstance(error, NotSent) or "read_back" in error.details
+    raise Expired(f"{error.message}; nothing was sent before the deadline") from error
 
 
 async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
@@ -111,7 +106,7 @@ async def _read_back(change: Change, calls: VenueCalls, doubt: Ambiguous, echo: 
             return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, Scope.SYMBOL, terms.raw)
         return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, echo.scope, echo.raw, echo.note)
     seen = {"leverage": terms.leverage, "margin_mode": terms.margin_mode}
-    raise NotConfirmed(
+    raise NotInForce(
         f"{doubt.message}; a read-back shows {terms.leverage}x {terms.margin_mode}",
         venue_code=doubt.venue_code,
         raw=terms.raw,

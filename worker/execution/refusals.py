@@ -8,7 +8,7 @@ from typing import Any
 from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import Milliseconds
 from worker.execution.calls import Expired
-from worker.execution.confirmation import NotConfirmed
+from worker.execution.doubts import NotConfirmed
 from worker.execution.receipt import NotAccepted
 from worker.venues import errors
 

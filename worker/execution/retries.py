@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
+from worker.execution.doubts import NotInForce
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 
 FIRST_WAIT_MS = 100
@@ -33,7 +34,7 @@ class Retries:
         return wait if wait < left else None
 
 
-SETTER = Retries(MappingProxyType({NotSent: None, Ambiguous: 2}))
+SETTER = Retries(MappingProxyType({NotSent: None, NotInForce: 2}))
 """A setting may be sent again, after a read-back has shown the old value; while nothing leaves, until the deadline."""
 
 COLLECTION = Retries(MappingProxyType({NotSent: None}))
