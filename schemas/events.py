@@ -14,8 +14,6 @@ from schemas.replies import Position
 EVENT_IDS = UUID("6f1dc5b0-3f0c-4d2e-9b56-7b0a54f6a1f4")
 """The namespace of event ids (UUID version 5)."""
 
-SOURCE = "/perps-dma/worker"
-
 
 class ConfirmedBy(StrEnum):
     """How we know."""

@@ -10,7 +10,7 @@ from worker.accounts import Account, Accounts
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.publisher import Publisher
-from worker.execution.clock import now
+from worker.clock import now
 from worker.execution.receipt import Receiver
 from worker.execution.service import Outbox, Service
 from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
@@ -34,7 +34,7 @@ async def open_venues(accounts: Accounts, timeout_ms: int) -> AsyncIterator[Call
     """The adapter of any account, over shared connections, with the markets of every venue that answers loaded."""
     async with VenueConnections() as connections:
         venues = Venues(connections, accounts.values(), timeout_ms)
-        loading = asyncio.create_task(venues.load_patiently(_warn))
+        loading = asyncio.create_task(venues.load(_warn))
         try:
             await asyncio.wait([loading], timeout=FIRST_LOAD_S)
             yield _kept(venues.adapter)

@@ -21,7 +21,6 @@ app = typer.Typer(
 )
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
-ROLES = ("trader", "admin")
 
 
 def fail(message: str) -> typer.Exit:
@@ -105,12 +104,12 @@ def token(
     hours: Annotated[float, typer.Option(help="How long it is good for.", min=0.001)] = 12,
 ) -> None:
     """Print a token for the HTTP API, and nothing else."""
-    from worker.execution.clock import now
+    from worker.clock import now
     from worker.locations import NotReady, jwt_secret
-    from worker.shim.auth import issue_token
+    from worker.shim.auth import ROLES, issue_token
 
     if role not in ROLES:
-        raise fail(f"--role must be {' or '.join(ROLES)}, not {role!r}")
+        raise fail(f"--role must be {' or '.join(sorted(ROLES, reverse=True))}, not {role!r}")
     try:
         secret = jwt_secret(read_settings())
     except NotReady as error:

@@ -54,6 +54,21 @@ def amqp_url(settings: Settings) -> str:
     """The broker: PERPS_DMA_AMQP_URL, else the one of a running `up`. Raises NotReady."""
     if settings.amqp_url:
         return str(settings.amqp_url)
-    with suppress(FileNotFoundError):
-        return str(json.loads(settings.up_file.read_text())["amqp"])
+    if (told := _told_by_up(settings)) is not None:
+        return told["amqp"]
     raise NotReady(f"no broker: nothing runs in {settings.state}; start it with `make up`, or set PERPS_DMA_AMQP_URL")
+
+
+def http_url(settings: Settings) -> str:
+    """The HTTP API of a running `up`. Raises NotReady."""
+    if (told := _told_by_up(settings)) is not None:
+        return told["http"]
+    raise NotReady(f"nothing runs in {settings.state}; start it with `make up`")
+
+
+def _told_by_up(settings: Settings) -> dict[str, str] | None:
+    try:
+        told: dict[str, str] = json.loads(settings.up_file.read_text())
+    except FileNotFoundError:
+        return None
+    return told

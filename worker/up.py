@@ -18,7 +18,7 @@ from rich.console import Console
 
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker
 from worker.child import Child, ChildFailed, tail
-from worker.execution.clock import now
+from worker.clock import now
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 from worker.state_files import hold_lock, kept_secret, write_private

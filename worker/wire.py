@@ -22,7 +22,6 @@ class Delivery:
     correlation_id: str | None = None
     deadline: Milliseconds | None = None
     actor: str | None = None
-    redelivered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from ccxt.async_support.binance import binance
 from tests.benchmarks.bus import CONCURRENCIES, ROUNDS, command
 from tests.benchmarks.measure import Call, Samples, interleaved
 from worker.bus.rpc import connect_rpc
-from worker.execution.clock import now
+from worker.clock import now
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 

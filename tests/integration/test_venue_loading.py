@@ -17,7 +17,7 @@ async def test_a_venue_that_is_down_holds_up_only_its_own_accounts() -> None:
         reachable = next(account for account in sandbox.accounts if account.exchange == "binance")
         elsewhere = reachable.model_copy(update={"id": "elsewhere", "base_url": "http://127.0.0.1:9"})
         venues = Venues(connections, [reachable, elsewhere], 1_000)
-        loading = asyncio.create_task(venues.load_patiently(lambda *failure: failures.put_nowait(failure)))
+        loading = asyncio.create_task(venues.load(lambda *failure: failures.put_nowait(failure)))
         try:
             # Twice: it is tried again, and by then the other venue has long been loaded.
             for _ in range(2):

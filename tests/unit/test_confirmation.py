@@ -8,8 +8,8 @@ from schemas import Outcome
 from schemas.events import ConfirmedBy
 from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
 from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from worker.clock import now
 from worker.execution.calls import Expired, VenueCalls
-from worker.execution.clock import now
 from worker.execution.completion import Done
 from worker.execution.doubts import NotConfirmed
 from worker.handlers.leverage import set_leverage

@@ -5,7 +5,7 @@ import asyncio
 from schemas import OPERATIONS
 from schemas.requests import SetLeverage
 from tests.fakes import ACCOUNT, BTC, MemoryOutbox, MemoryVenue
-from worker.execution.clock import now
+from worker.clock import now
 from worker.execution.receipt import Command
 from worker.snapshots.snapshots import Snapshots
 from worker.venues.errors import Ambiguous

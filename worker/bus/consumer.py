@@ -1,17 +1,16 @@
 """Taking messages from the operation queues, each into a task of its own, and acknowledging them last."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
-from schemas import OPERATIONS
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.bus.publisher import Publisher, PublishFailed
-from worker.bus.topology import UNROUTED, declare, queue_arguments
+from worker.bus.topology import declare
+from worker.clock import now
 from worker.wire import DeadLetter, Delivery
 
 log = structlog.get_logger(__name__)
@@ -34,7 +33,7 @@ def _deadline(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> i
         case int(deadline), _:
             return deadline
         case None, int(seconds) | float(seconds):
-            return int((time.time() + seconds) * 1000)
+            return now() + int(seconds * 1000)
     return None
 
 
@@ -49,7 +48,6 @@ def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
         correlation_id=_text(message.correlation_id),
         deadline=_deadline(message, headers),
         actor=message.user_id or _text(headers.get("actor")),
-        redelivered=bool(message.redelivered),
     )
 
 
@@ -73,15 +71,11 @@ class Consumer:
     async def start(self) -> None:
         """Declare the topology and take messages from now on."""
         self._channel = await self._connection.channel()
-        await declare(self._channel)
+        declared = await declare(self._channel)
         await self._channel.set_qos(prefetch_count=self._prefetch)
-        for operation in OPERATIONS.values():
-            queue = await self._channel.declare_queue(
-                operation.name, durable=True, arguments=queue_arguments(operation)
-            )
-            await queue.consume(self._receiver(operation.name), consumer_tag=f"{operation.name}-{id(self):x}")
-        unrouted = await self._channel.get_queue(UNROUTED)
-        await unrouted.consume(self._receiver(None))
+        for name, queue in declared.operations.items():
+            await queue.consume(self._receiver(name), consumer_tag=f"{name}-{id(self):x}")
+        await declared.unrouted.consume(self._receiver(None))
 
     async def close(self, grace_s: float) -> None:
         """Start nothing more, let what runs finish, then leave.

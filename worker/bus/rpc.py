@@ -1,7 +1,6 @@
 """Asking a worker over the bus and waiting for its answer."""
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE, connect, plain_channel
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
 from worker.bus.topology import COMMANDS_EXCHANGE
+from worker.clock import now
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 REPLY_GRACE_MS = 500
@@ -143,7 +143,7 @@ class RpcClient:
         async with side.expecting(correlation_id) as answer:
             await self._publish(side, operation, body, message)
             try:
-                async with asyncio.timeout(max(0, deadline + REPLY_GRACE_MS - time.time() * 1000) / 1000):
+                async with asyncio.timeout(max(0, deadline + REPLY_GRACE_MS - now()) / 1000):
                     return await answer
             except TimeoutError:
                 raise NoAnswer(f"no answer to {operation.name} before its deadline") from None

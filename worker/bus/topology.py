@@ -9,11 +9,12 @@ worth nothing after a restart: classic queues, transient messages, competing con
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
 from aio_pika import ExchangeType
-from aio_pika.abc import AbstractChannel
+from aio_pika.abc import AbstractChannel, AbstractQueue
 
 from schemas import OPERATIONS, Operation
 
@@ -55,7 +56,15 @@ def queue_arguments(operation: Operation) -> dict[str, Any]:
     return dict(COMMAND_QUEUE if operation.is_command else QUERY_QUEUE)
 
 
-async def declare(channel: AbstractChannel) -> None:
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """The queues that a worker consumes: one per operation, and the one for what no operation takes."""
+
+    operations: Mapping[str, AbstractQueue]
+    unrouted: AbstractQueue
+
+
+async def declare(channel: AbstractChannel) -> Declared:
     """Declare everything. Repeating it changes nothing; other arguments than last time raise at once."""
     dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.FANOUT, durable=True)
     dead_letters = await channel.declare_queue(DEAD_LETTERS, durable=True, arguments=dict(DURABLE_QUEUE))
@@ -72,10 +81,13 @@ async def declare(channel: AbstractChannel) -> None:
     commands = await channel.declare_exchange(
         COMMANDS_EXCHANGE, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED}
     )
+    operations: dict[str, AbstractQueue] = {}
     for operation in OPERATIONS.values():
         queue = await channel.declare_queue(operation.name, durable=True, arguments=queue_arguments(operation))
         await queue.bind(commands, routing_key=operation.name)
+        operations[operation.name] = queue
 
     events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
     log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
     await log.bind(events, routing_key="#")
+    return Declared(operations, unrouted_queue)

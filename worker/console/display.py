@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from schemas import Outcome
+
 PIPE_WIDTH = 240
 """Columns of a line that no terminal will fold: wide enough to keep a table's row on one line."""
 
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
-
-GOOD = ("applied", "unchanged")
 
 
 def show_json(document: Any) -> None:
@@ -24,7 +24,7 @@ def show_json(document: Any) -> None:
 
 def outcome_text(outcome: str | None) -> Text:
     """An outcome in its colour."""
-    return Text(outcome or "", style="green" if outcome in GOOD else "red")
+    return Text(outcome or "", style="green" if outcome and Outcome(outcome).succeeded else "red")
 
 
 def table(columns: Iterable[str], rows: Iterable[Iterable[Any]], folding: Iterable[str] = ()) -> Table:

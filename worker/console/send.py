@@ -1,11 +1,11 @@
 """`perps-dma send`: publish, wait, print."""
 
 import json
-import time
 from uuid import uuid4
 
 from schemas import OPERATIONS
 from worker.bus.rpc import BusError, connect_rpc
+from worker.clock import now
 from worker.console.display import show_envelope, show_json
 from worker.locations import NotReady, amqp_url
 from worker.settings import Settings
@@ -23,7 +23,7 @@ async def send(
                 OPERATIONS[operation],
                 body,
                 command_id=command_id or str(uuid4()),
-                deadline=int((time.time() + timeout_s) * 1000),
+                deadline=now() + int(timeout_s * 1000),
                 actor="cli",
             )
         except BusError as error:

@@ -1,6 +1,5 @@
 """`perps-dma tour`: every route of a running `up` on every venue, and the refusals a caller will meet."""
 
-import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -14,10 +13,10 @@ from rich.text import Text
 from schemas import HTTP_PREFIXES, OPERATIONS, Failure, Operation
 from worker.bus.connection import connect
 from worker.bus.topology import EVENTS_EXCHANGE
+from worker.clock import now
 from worker.console.display import console, table
 from worker.console.seeded import PM_ACCOUNT, SEEDED, Seeded
-from worker.execution.clock import now
-from worker.locations import NotReady, amqp_url, jwt_secret
+from worker.locations import amqp_url, http_url, jwt_secret
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 from worker.venues.capabilities import DECLARED, AccountType
@@ -185,13 +184,6 @@ class Tour:
         return {"Authorization": f"Bearer {token}"}
 
 
-def _base_url(settings: Settings) -> str:
-    try:
-        return str(json.loads(settings.up_file.read_text())["http"])
-    except FileNotFoundError as error:
-        raise NotReady(f"nothing runs in {settings.state}; start it with `make up`") from error
-
-
 @dataclass(slots=True)
 class Heard:
     """Routing keys of the events published meanwhile."""
@@ -241,7 +233,7 @@ def _stages() -> Iterator[tuple[str, str, tuple[Step, ...]]]:
 async def tour(settings: Settings) -> bool:
     """Walk all routes under both prefixes, all venues, then the refusals. True when everything was as documented."""
     good = True
-    async with httpx.AsyncClient(base_url=_base_url(settings), timeout=30) as client, listening(settings) as heard:
+    async with httpx.AsyncClient(base_url=http_url(settings), timeout=30) as client, listening(settings) as heard:
         walker = Tour(client, settings)
         for title, prefix, steps in _stages():
             visits = [await walker.visit(step, prefix) for step in steps]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from schemas.base import Milliseconds
-from worker.execution.clock import Clock
+from worker.clock import Clock
 from worker.execution.retries import QUERY
 from worker.venues.errors import Ambiguous, VenueError
 

@@ -8,9 +8,9 @@ import structlog
 
 from schemas.events import Event
 from worker.accounts import Account
+from worker.clock import Clock
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.capabilities import require
-from worker.execution.clock import Clock
 from worker.execution.completion import Done, Found
 from worker.execution.lanes import Lanes
 from worker.execution.receipt import Command, NotAccepted, Receiver

@@ -1,9 +1,9 @@
 """The time a stand-in venue believes it is."""
 
-import time
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
+from worker import clock
 
 SECOND = 1_000
 MINUTE = 60 * SECOND
@@ -19,4 +19,4 @@ class Clock:
 
     def now(self) -> Milliseconds:
         """The venue's time."""
-        return time.time_ns() // 1_000_000 + self.offset
+        return clock.now() + self.offset

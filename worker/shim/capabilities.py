@@ -7,7 +7,7 @@ from starlette.routing import Route
 
 from schemas import HTTP_PREFIXES, Success
 from schemas.operations import CAPABILITIES_PATH
-from worker.execution.clock import now
+from worker.clock import now
 from worker.shim.auth import verify
 from worker.shim.envelope import JSON, Refusal
 from worker.shim.trace import trace_headers

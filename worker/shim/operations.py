@@ -12,7 +12,7 @@ from schemas import ErrorCode, Failure, Operation, Success, failure
 from schemas.base import Milliseconds
 from schemas.replies import Accepted
 from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker
-from worker.execution.clock import now
+from worker.clock import now
 from worker.shim.auth import verify
 from worker.shim.caller import Caller
 from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed

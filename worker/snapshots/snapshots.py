@@ -10,8 +10,8 @@ from schemas import Position, PositionsEvent, PositionSnapshot
 from schemas.base import Milliseconds, utc_text
 from schemas.events import Trigger, event_id
 from worker.accounts import Account
+from worker.clock import Clock
 from worker.execution.calls import VenueCalls
-from worker.execution.clock import Clock
 from worker.execution.receipt import Command
 from worker.execution.service import Outbox
 from worker.venues.errors import VenueError

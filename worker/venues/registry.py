@@ -53,12 +53,7 @@ class Venues:
         }
         self._loaded: set[_Place] = set()
 
-    async def load(self) -> None:
-        """Load the markets of all of them side by side. Raises VenueError if any can't be read."""
-        await asyncio.gather(*(venue.load() for venue in self._venues.values()))
-        self._loaded = set(self._venues)
-
-    async def load_patiently(self, told: Callable[[str, VenueError], None]) -> None:
+    async def load(self, told: Callable[[str, VenueError], None]) -> None:
         """Load each venue's markets, and try again for as long as it takes; `told` hears of every failure.
 
         A venue that can't be reached holds up nobody but its own accounts.

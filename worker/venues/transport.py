@@ -7,7 +7,6 @@ and a time limit that runs out are Ambiguous. No message carries a URL, for a si
 import asyncio
 import copy
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import ccxt
 import orjson
 
 from schemas.base import Milliseconds
+from worker import clock
 from worker.accounts import Account
 from worker.venues import errors
 from worker.venues.connections import PASSAGE, Passage, VenueConnections
@@ -191,7 +191,7 @@ class Transport(ABC):
 
     def now(self) -> Milliseconds:
         """The venue's time, UTC milliseconds, as far as it is known."""
-        return time.time_ns() // 1_000_000 - int(self._exchange.options.get("timeDifference", 0))
+        return clock.now() - int(self._exchange.options.get("timeDifference", 0))
 
     async def call(
         self, name: str, params: dict[str, Any] | None = None, timeout_ms: Milliseconds | None = None
@@ -222,13 +222,13 @@ class Transport(ABC):
 
     async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
         """Half of the time the question takes is the way there, so the answer is as of the middle."""
-        asked = time.time_ns() // 1_000_000
+        asked = clock.now()
         try:
             theirs = await self.server_time(name)
         except errors.VenueError:
             # not being able to ask the time makes the refusal no less definitive
             raise refusal from None
-        self._exchange.options["timeDifference"] = (asked + time.time_ns() // 1_000_000) // 2 - theirs
+        self._exchange.options["timeDifference"] = (asked + clock.now()) // 2 - theirs
 
     async def _guarded(self, send: Callable[[], Awaitable[T]], name: str, limit: Milliseconds) -> T:
         passage = Passage()

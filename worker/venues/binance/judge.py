@@ -1,10 +1,10 @@
 """What an answer of Binance means: by its 503 message, else by its code, else by its HTTP status."""
 
 import re
-import time
 from typing import Any
 
 from schemas.base import Milliseconds
+from worker import clock
 from worker.venues.binance.codes import CODES, SERVER_ERROR, STATUSES, UNAVAILABLE, Meaning
 from worker.venues.errors import Throttled, VenueError
 from worker.venues.transport import Answer
@@ -35,7 +35,7 @@ def retry_after(answer: Answer) -> Milliseconds | None:
     if header and header.isdecimal():
         return int(header) * 1_000
     if until := _BANNED_UNTIL.search(answer.text):
-        return max(0, int(until[1]) - time.time_ns() // 1_000_000)
+        return max(0, int(until[1]) - clock.now())
     return None
 
 

@@ -1,9 +1,9 @@
 """What an answer of Bybit means: by its `retCode`, for nearly all come with HTTP 200, else by its HTTP status."""
 
-import time
 from typing import Any
 
 from schemas.base import Milliseconds
+from worker import clock
 from worker.venues.bybit.codes import CODES, MARGIN_MODE_FAILED, NO_CODE, SERVER_ERROR, STATUSES, UNKNOWN, Meaning
 from worker.venues.errors import Throttled, VenueError
 from worker.venues.transport import Answer
@@ -37,7 +37,7 @@ def retry_after(answer: Answer) -> Milliseconds | None:
     if not reset or not reset.isdecimal():
         return None
     told = answer.body.get("time") if isinstance(answer.body, dict) else None
-    now = told if isinstance(told, int) and told > 0 else time.time_ns() // 1_000_000
+    now = told if isinstance(told, int) and told > 0 else clock.now()
     return max(0, int(reset) - now)
 
 

@@ -1,9 +1,9 @@
 """What an answer of Gate means: by its label, else by its HTTP status."""
 
-import time
 from typing import Any
 
 from schemas.base import Milliseconds
+from worker import clock
 from worker.venues.errors import Refused, Throttled, VenueError
 from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES, Meaning
 from worker.venues.transport import Answer
@@ -32,7 +32,7 @@ def retry_after(answer: Answer) -> Milliseconds | None:
     header = answer.header(RESET)
     if header is None or not header.isdecimal():
         return None
-    return max(0, int(header) * 1_000 - time.time_ns() // 1_000_000)
+    return max(0, int(header) * 1_000 - clock.now())
 
 
 def _meaning(answer: Answer, label: str) -> Meaning | None:
