@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import random
+import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
 
@@ -49,3 +51,13 @@ def _address(entry: str) -> IPv4Address | IPv6Address:
     # The kernel writes an address as 32-bit words, each in the machine's (little-endian) order.
     digits = bytes.fromhex(entry.partition(":")[0])
     return ip_address(b"".join(digits[at : at + 4][::-1] for at in range(0, len(digits), 4)))
+
+
+def free_port() -> int:
+    """A port to listen on that the system gives to nobody meanwhile: it is below those it hands out by itself."""
+    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        port = random.randrange(10_000, lowest)
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.processes import free_port
 from tests.strategy import Strategy
 
 READY_S = 90
@@ -49,16 +49,10 @@ class RunningUp:
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @pytest.fixture(scope="session")
 async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningUp]:
     """`perps-dma up` in a state folder and on a port of its own."""
-    state, port = tmp_path_factory.mktemp("up") / ".perps-dma", _free_port()
+    state, port = tmp_path_factory.mktemp("up") / ".perps-dma", free_port()
     environment = {**os.environ, "PERPS_DMA_STATE": str(state), "PERPS_DMA_PORT": str(port)}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment

@@ -1,7 +1,6 @@
 """`make bench`: what the architecture promises about speed, measured in one run on this machine."""
 
 import secrets
-import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,18 +15,13 @@ from schemas import HTTP_PREFIXES
 from tests.benchmarks.bus import bus_against_echo
 from tests.benchmarks.report import Runs, ratios, show_machine, show_ratios, show_samples
 from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
+from tests.processes import free_port
 from worker.bus.private_broker import find_broker
 from worker.child import Child
 from worker.console.display import console
 from worker.settings import Settings
 
 READY_S = 60
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @asynccontextmanager
@@ -84,7 +78,7 @@ async def main() -> None:
             console.print(f"rabbitmq: {broker.description}")
             settings = Settings(
                 state=Path(folder),
-                port=_free_port(),
+                port=free_port(),
                 amqp_url=broker.url,
                 jwt_secret=secrets.token_hex(32),
                 log_level="warning",

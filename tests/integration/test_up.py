@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.processes import family, gone
+from tests.processes import family, free_port, gone
 from worker.settings import Settings
 
 READY_S = 90
@@ -49,12 +48,6 @@ class Run:
     def output(self) -> str:
         """What it has said, in one text."""
         return "".join(self.lines)
-
-
-def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
 
 
 @asynccontextmanager
