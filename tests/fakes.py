@@ -42,7 +42,7 @@ ACCOUNT = Account(
 class Misbehaviour:
     """The next change is carried out, or not, and then this is raised."""
 
-    error: VenueError
+    error: BaseException
     applied: bool
 
 

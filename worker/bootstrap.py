@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -111,16 +111,26 @@ async def running_worker(
     settings: Settings, accounts: Accounts, adapter_of: Callable[[Account], Adapter]
 ) -> AsyncIterator[None]:
     """A worker that consumes for as long as the context lasts, and then finishes what it began."""
+    async with (
+        open_ledger(settings.ledger) as ledger,
+        consuming(settings, lambda bus: build_worker(settings, accounts, adapter_of, ledger, bus)),
+    ):
+        yield
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> AsyncIterator[None]:
+    """Connect a worker to the broker, and let it work for as long as the context lasts."""
     url = amqp_url(settings)
-    async with AsyncExitStack() as stack:
-        ledger = await stack.enter_async_context(open_ledger(settings.ledger))
-        # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
-        consuming = await stack.enter_async_context(await connect(url, "perps-dma worker (consume)"))
-        publishing = await stack.enter_async_context(await connect(url, "perps-dma worker (publish)"))
-        publisher = await Publisher.open(publishing)
-        worker = build_worker(settings, accounts, adapter_of, ledger, publisher)
+    # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
+    async with (
+        await connect(url, "perps-dma worker (consume)") as incoming,
+        await connect(url, "perps-dma worker (publish)") as leaving,
+    ):
+        publisher = await Publisher.open(leaving)
+        worker = build(publisher)
         async with in_background(worker.relay.run(), worker.recovery.run(), worker.retention.run()):
-            consumer = Consumer(consuming, publisher, worker.service.handle, settings.prefetch)
+            consumer = Consumer(incoming, publisher, worker.service.handle, settings.prefetch)
             await consumer.start()
             try:
                 yield

@@ -128,6 +128,8 @@ class Changes:
                 return await self._begin(command, entry, await noting, handler)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
+        except Superseded:
+            return await self._told_elsewhere(entry)
 
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:
@@ -166,6 +168,14 @@ class Changes:
             await self._ledger.commands.adopt(record)
         except NothingMatched:
             raise Superseded from None
+
+    async def _told_elsewhere(self, entry: Entry) -> Told:
+        """What the worker that was quicker has told. Raises Superseded while it has not."""
+        record = await self._known(entry)
+        if record.finished is None:
+            raise Superseded
+        log.warning("another worker has finished it meanwhile", outcome=record.outcome)
+        return _told_before(record)
 
     async def _carry_through(
         self,

@@ -3,7 +3,8 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TypeVar
+from decimal import Decimal
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -41,7 +42,8 @@ class Command:
     @property
     def fingerprint(self) -> str:
         """Tells one request from another: the same for the same operation and fields, however they were written."""
-        return hashlib.sha256(f"{self.operation.name} ".encode() + self.request_json).hexdigest()
+        fields = {name: _plainest(value) for name, value in self.request}
+        return hashlib.sha256(encode([self.operation.name, fields])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,11 @@ class Receiver:
         if (account := self._accounts.get(account_id)) is None:
             raise NotAccepted(unknown_account(account_id))
         return account
+
+
+def _plainest(value: Any) -> Any:
+    """10, 10.0 and 1e1 are one number."""
+    return value.normalize() if isinstance(value, Decimal) else value
 
 
 def _parsed(model: type[T], body: bytes) -> T:
