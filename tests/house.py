@@ -41,7 +41,7 @@ class House:
         reply: bool = True,
     ) -> DeadLetter | None:
         """Hand a message to the worker; returns when it would be acknowledged."""
-        return await self.worker.service.handle(
+        return await self.worker.handle(
             Delivery(
                 operation=operation,
                 body=json.dumps(body).encode(),

@@ -10,7 +10,7 @@ import structlog
 
 from worker.accounts import Account, Accounts
 from worker.bus.connection import connect
-from worker.bus.consumer import Consumer
+from worker.bus.consumer import Consumer, Handle
 from worker.bus.publisher import Publisher
 from worker.clock import now
 from worker.execution.changes import Changes
@@ -76,7 +76,7 @@ def _warn(exchange: str, error: VenueError) -> None:
 class Worker:
     """All parts of a worker but its connections."""
 
-    service: Service
+    handle: Handle
     relay: Relay
     recovery: Recovery
     retention: Retention
@@ -103,7 +103,7 @@ def build_worker(
         clock=now,
     )
     recovery = Recovery(ledger, service.handle, changes.is_running, now)
-    return Worker(service, relay, recovery, Retention(ledger, settings.retention_days, settings.audit_days, now))
+    return Worker(service.handle, relay, recovery, Retention(ledger, settings.retention_days, settings.audit_days, now))
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
         async with in_background(worker.relay.run(), worker.recovery.run(), worker.retention.run()):
-            consumer = Consumer(incoming, publisher, worker.service.handle, settings.prefetch)
+            consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
             await consumer.start()
             try:
                 yield

@@ -191,7 +191,7 @@ async def test_a_command_whose_message_is_lost_is_finished_from_the_ledger(ledge
     await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(200))
     async with house(ledger_url, venue) as after:
         await passed(in_time(200))
-        later = Recovery(after.ledger, after.worker.service.handle, lambda _: False, lambda: now() + 60_000)
+        later = Recovery(after.ledger, after.worker.handle, lambda _: False, lambda: now() + 60_000)
         await later.look()
         assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
         await later.look()
