@@ -25,6 +25,8 @@ class Tally:
 
     async def collect(self, url: str, patience_s: float = PATIENCE_S) -> None:
         """Read the log of events from its beginning until every command has a result; what is missing then is lost."""
+        self.results.clear()
+        self.order.clear()
         try:
             async with asyncio.timeout(patience_s):
                 await self._read(url)
