@@ -47,6 +47,15 @@ class Venue:
 
     @asynccontextmanager
     async def ccxt(self, account: str) -> AsyncIterator[Any]:
+        """A ccxt instance with its markets loaded."""
+        exchange = self.instance(account)
+        try:
+            await exchange.load_markets()
+            yield exchange
+        finally:
+            await exchange.close()
+
+    def instance(self, account: str) -> Any:
         """ccxt as its manual has it, but for the base URL and its throttler, which is off."""
         keys = self.accounts[account]
         exchange = binance(
@@ -66,11 +75,7 @@ class Venue:
             for name, url in exchange.urls["api"].items():
                 if name.startswith(family):
                     exchange.urls["api"][name] = self.base_url + urlsplit(url).path
-        try:
-            await exchange.load_markets()
-            yield exchange
-        finally:
-            await exchange.close()
+        return exchange
 
 
 def account_id(positions: int) -> str:
