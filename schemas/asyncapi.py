@@ -26,7 +26,10 @@ _BINDING_VERSION = "0.3.0"
 _REQUEST_HEADERS: Schema = {
     "type": "object",
     "properties": {
-        "deadline": {"type": "integer", "description": "UTC milliseconds; what was not sent by then expires"},
+        "deadline": {
+            "type": "integer",
+            "description": "UTC milliseconds, an hour ahead at most; what was not sent by then expires",
+        },
         "actor": {"type": "string", "description": "Who asks, for the record"},
         "traceparent": {"type": "string", "description": "Trace context (W3C)"},
     },

@@ -3,8 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AmqpDsn, Field, SecretStr
+from pydantic import AmqpDsn, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+LEDGER_KINDS = ("sqlite:///", "postgresql://", "postgres://")
 
 
 class Settings(BaseSettings):
@@ -48,6 +50,13 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["auto", "json", "text"], Field(description="auto: text on a terminal, else JSON")] = (
         "auto"
     )
+
+    @field_validator("ledger_url")
+    @classmethod
+    def _is_a_ledger(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not url.get_secret_value().startswith(LEDGER_KINDS):
+            raise ValueError(f"must begin with {' or '.join(LEDGER_KINDS)}")
+        return url
 
     @property
     def up_file(self) -> Path:

@@ -19,6 +19,10 @@ from worker.wire import Delivery, encode
 
 T = TypeVar("T", bound=WireModel)
 
+LONGEST_ACTOR = 200
+LONGEST_DEADLINE_MS: Milliseconds = 3_600_000
+"""A deadline farther away counts as this far: an hour is long for a setting, and can be waited for."""
+
 _COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
 
@@ -74,24 +78,19 @@ class Receiver:
         """The command or control in a delivery. Raises NotAccepted."""
         operation = self._operation(delivery)
         if issubclass(operation.request, ControlRequest):
-            return Control(operation, _parsed(operation.request, delivery.body), delivery.actor)
+            return Control(operation, _parsed(operation.request, delivery.body), _actor(delivery))
         request = _parsed(operation.request, delivery.body)
         return Command(
             id=self.command_id(delivery),
             operation=operation,
             request=request,
             account=self._account(request.exchange_account_id),
-            actor=delivery.actor,
+            actor=_actor(delivery),
             received=received,
-            deadline=received + self._timeout_ms if delivery.deadline is None else delivery.deadline,
+            deadline=received + self._timeout_ms
+            if delivery.deadline is None
+            else _bounded(delivery.deadline, received),
         )
-
-    def command(self, delivery: Delivery, received: Milliseconds) -> Command:
-        """The command in the delivery of a command or query. Raises NotAccepted."""
-        command = self.receive(delivery, received)
-        if not isinstance(command, Command):
-            raise NotAccepted(failure(ErrorCode.UNKNOWN_OPERATION, f"{delivery.operation} is not for a venue"))
-        return command
 
     @staticmethod
     def command_id(delivery: Delivery) -> str:
@@ -119,6 +118,15 @@ class Receiver:
 def _plainest(value: Any) -> Any:
     """10, 10.0 and 1e1 are one number."""
     return value.normalize() if isinstance(value, Decimal) else value
+
+
+def _actor(delivery: Delivery) -> str | None:
+    """Who asks, as text that every database takes, and no longer than a name is."""
+    return delivery.actor and delivery.actor.replace("\0", "")[:LONGEST_ACTOR]
+
+
+def _bounded(deadline: Milliseconds, received: Milliseconds) -> Milliseconds:
+    return max(0, min(deadline, received + LONGEST_DEADLINE_MS))
 
 
 def _parsed(model: type[T], body: bytes) -> T:
