@@ -24,6 +24,7 @@ BTC = {"category": "linear", "symbol": "BTCUSDT"}
 CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     (PERP, "/v5/market/time", "get_server_time", {}),
     (PERP, "/v5/market/instruments-info", "get_instruments_info", {"category": "inverse"}),
+    (PERP, "/v5/user/query-api", "get_api_key_information", {}),
     (PERP, "/v5/account/info", "get_account_info", {}),
     (HEDGE, "/v5/account/set-margin-mode", "set_margin_mode", {"setMarginMode": "REGULAR_MARGIN"}),
     (PERP, "/v5/account/transaction-log", "get_transaction_log", {"category": "linear", "type": "SETTLEMENT"}),

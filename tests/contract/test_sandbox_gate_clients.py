@@ -20,7 +20,12 @@ from worker.sandbox.server import Sandbox
 from worker.venues.transport import rebase
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
-APIS = {"futures": gate_api.FuturesApi, "delivery": gate_api.DeliveryApi, "spot": gate_api.SpotApi}
+APIS = {
+    "futures": gate_api.FuturesApi,
+    "delivery": gate_api.DeliveryApi,
+    "spot": gate_api.SpotApi,
+    "account": gate_api.AccountApi,
+}
 
 NULL_HERE = {"close_order", "hedge_status"}
 """Fields that are null in the documents too: nobody is closing a position, and nobody trades delta-neutral."""
@@ -76,6 +81,7 @@ CALLS = (
     Call("delivery", "list_delivery_accounts", ("usdt",)),
     Call("delivery", "list_delivery_account_book", ("usdt",), {"limit": 5}),
     Call("delivery", "list_delivery_positions", ("usdt",)),
+    Call("account", "get_account_detail"),
 )
 
 
@@ -206,3 +212,12 @@ async def test_ccxt_signs_what_the_sandbox_believes(sandbox: Sandbox) -> None:
     assert (btc["symbol"], btc["side"], btc["contracts"]) == ("BTC/USDT:USDT", "long", 500)
     assert (sol["marginMode"], sol["leverage"]) == ("isolated", 5)
     assert eth["info"]["cross_leverage_limit"] == "7"
+
+
+async def test_ccxt_is_told_the_rights_of_each_key_by_its_first_characters(sandbox: Sandbox) -> None:
+    """The official client takes the documented list for one object, and reads nothing out of it."""
+    account = account_of(sandbox, PERP)
+    client = ccxt_client(account, sandbox.base_urls["gate"])
+    rows = await using_ccxt(client, lambda client: client.privateAccountGetMainKeys())
+    ours = [row for row in rows if account.reveal("api_key").startswith(row["key"].rstrip("*"))]
+    assert [[right["name"] for right in row["perms"]] for row in ours] == [["account", "futures", "delivery", "wallet"]]

@@ -103,7 +103,16 @@ async def test_the_official_client_gets_an_answer_with_something_in_it(
 
 
 def test_every_question_is_asked() -> None:
-    assert {kind for kind, _ in CALLS} == set(QUESTIONS)
+    assert {kind for kind, _ in CALLS} | {"vaultDetails"} == set(QUESTIONS)
+
+
+async def test_the_official_client_is_told_who_leads_a_vault(sandbox: Sandbox) -> None:
+    account = account_of(sandbox, VAULT)
+    asked = {"type": "vaultDetails", "vaultAddress": account.vault_address}
+    details = await info(sandbox, lambda client: client.post("/info", asked))
+    assert (details["leader"], details["vaultAddress"]) == (account.account_address, account.vault_address)
+    asked["vaultAddress"] = account.account_address
+    assert await info(sandbox, lambda client: client.post("/info", asked)) is None
 
 
 async def test_the_official_client_numbers_all_assets_as_the_sandbox_does(sandbox: Sandbox) -> None:
