@@ -160,6 +160,14 @@ def rebase(urls: Mapping[str, str], base_url: str) -> dict[str, str]:
     return {name: base_url.rstrip("/") + urlsplit(url).path for name, url in urls.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How far our clock is ahead of a venue's, in ms, negative when behind; `uncertainty` is half of the round trip."""
+
+    ahead: Milliseconds
+    uncertainty: Milliseconds
+
+
 class Calls(Protocol):
     """What an adapter needs of a transport."""
 
@@ -168,6 +176,13 @@ class Calls(Protocol):
 
     async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
         """The JSON that a call answers. Raises what `worker.venues.errors` draws."""
+
+
+class ClockedCalls(Calls, Protocol):
+    """What a preflight needs of a transport."""
+
+    async def skew(self, name: str) -> Skew:
+        """Our clock against the venue's, asked where the call of this name goes to. Raises VenueError."""
 
 
 class Transport(ABC):
@@ -220,15 +235,20 @@ class Transport(ABC):
         method = getattr(self._exchange, name)
         return await self._guarded(lambda: method(dict(params or {})), name, timeout_ms or self._timeout_ms)
 
-    async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
-        """Half of the time the question takes is the way there, so the answer is as of the middle."""
+    async def skew(self, name: str) -> Skew:
+        """Our clock against the venue's: half of the time the question takes is the way there. Raises VenueError."""
         asked = clock.now()
+        theirs = await self.server_time(name)
+        answered = clock.now()
+        return Skew((asked + answered) // 2 - theirs, (answered - asked + 1) // 2)
+
+    async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
         try:
-            theirs = await self.server_time(name)
+            skew = await self.skew(name)
         except errors.VenueError:
             # not being able to ask the time makes the refusal no less definitive
             raise refusal from None
-        self._exchange.options["timeDifference"] = (asked + clock.now()) // 2 - theirs
+        self._exchange.options["timeDifference"] = skew.ahead
 
     async def _guarded(self, send: Callable[[], Awaitable[T]], name: str, limit: Milliseconds) -> T:
         passage = Passage()
