@@ -173,6 +173,25 @@ async def test_the_official_client_sees_refusals_as_its_own_errors(sandbox: Sand
     assert unauthorized.value.status_code == -2015
 
 
+@pytest.mark.parametrize(
+    ("client", "account_id", "method"),
+    [
+        ("usds", "binance-perp-001", "futures_account_configuration"),
+        ("coin", "binance-perp-001", "get_current_position_mode"),
+        ("portfolio", "binance-pm-001", "account_information"),
+        ("usds", "binance-pm-001", "futures_account_configuration"),
+    ],
+)
+async def test_a_key_without_the_right_is_refused_in_its_family(
+    sandbox: Sandbox, client: str, account_id: str, method: str
+) -> None:
+    rights = {"futures": account_id == "binance-pm-001", "portfolio_margin": False}
+    sandbox.desks["binance"].venue.change_account(account_id, {"key": rights})
+    with pytest.raises(UnauthorizedError) as refused:
+        await call(sandbox, client, method, account_id)
+    assert refused.value.status_code == -2015
+
+
 async def test_the_official_client_is_throttled_with_retry_after(sandbox: Sandbox) -> None:
     sandbox.desks["binance"].venue.set_limits({"fapi": 1})
     with pytest.raises(TooManyRequestsError) as throttled:

@@ -147,6 +147,22 @@ async def test_the_official_client_sees_refusals_as_its_own_errors(sandbox: Sand
     assert unauthorized.value.label == "USER_NOT_FOUND"
 
 
+@pytest.mark.parametrize(
+    ("perms", "method", "arguments", "label"),
+    [
+        ({"futures": True}, "update_position_leverage", ("usdt", "ETH_USDT", "7"), "READ_ONLY"),
+        ({"delivery": False}, "list_positions", ("usdt",), "FORBIDDEN"),
+    ],
+)
+async def test_a_key_without_the_right_is_refused(
+    sandbox: Sandbox, perms: dict[str, bool], method: str, arguments: tuple[str, ...], label: str
+) -> None:
+    sandbox.desks["gate"].venue.change_account(PERP, {"key": {"perms": perms}})
+    with pytest.raises(GateApiException) as refused:
+        await call(sandbox, "futures", method, PERP, *arguments)
+    assert (refused.value.label, refused.value.status) == (label, 403)
+
+
 async def test_the_official_client_is_throttled_with_the_reset_time(sandbox: Sandbox) -> None:
     venue = sandbox.desks["gate"].venue
     venue.set_limits({"futures": 1})

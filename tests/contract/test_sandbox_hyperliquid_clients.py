@@ -172,6 +172,22 @@ async def test_the_official_client_sees_refusals_as_the_venue_writes_them(sandbo
     assert code["status"] == "err"
 
 
+@pytest.mark.parametrize(
+    "agent",
+    [{"approved": False}, {"valid_until": 1}, {"master": "0x" + "11" * 20}],
+    ids=lambda agent: next(iter(agent)),
+)
+async def test_an_api_wallet_that_is_not_or_no_longer_the_accounts_signs_nothing(
+    sandbox: Sandbox, agent: dict[str, Any]
+) -> None:
+    account = account_of(sandbox, VAULT)
+    sandbox.desks["hyperliquid"].venue.change_account(VAULT, {"agent": agent})
+    answer = await exchange(sandbox, lambda client: client.update_leverage(7, "SOL"), VAULT)
+    assert answer["status"] == "err"
+    listed = await info(sandbox, lambda client: client.extra_agents(account.account_address))
+    assert bool(listed) is ("valid_until" in agent)
+
+
 async def test_the_official_client_is_told_what_is_unreadable_and_what_is_too_much(sandbox: Sandbox) -> None:
     with pytest.raises(ClientError) as unreadable:
         await info(sandbox, lambda client: client.user_state("0x12"))

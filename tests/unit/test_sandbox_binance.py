@@ -372,12 +372,25 @@ def test_an_account_can_be_opened_with_a_hundred_positions(binance: Binance) -> 
         lambda binance: binance.change_account("nobody", {}),
         lambda binance: binance.change_account(PERP, {"open_orders": {"NOPE": 1}}),
         lambda binance: binance.change_account(PERP, {"positions": [{"symbol": "BTCUSDT", "amount": "0.0001"}]}),
+        lambda binance: binance.change_account(PERP, {"dual_side": True}),
+        lambda binance: binance.change_account(PERP, {"status": "FINE"}),
         lambda binance: binance.set_limits({"eapi": 1}),
     ],
 )
 def test_impossible_control_is_refused(binance: Binance, refused: Callable[[Binance], None]) -> None:
     with pytest.raises(ControlRefused):
         refused(binance)
+
+
+def test_an_account_with_nothing_open_can_be_put_into_hedge_mode(binance: Binance) -> None:
+    binance.change_account(PERP, {"positions": [{"symbol": "BTCUSDT", "amount": 0}], "dual_side": True})
+    assert ask(binance, PERP, "GET", "/fapi/v1/positionSide/dual") == {"dualSidePosition": True}
+
+
+def test_the_wallet_knows_no_key_that_nobody_has(binance: Binance) -> None:
+    restrictions = "/sapi/v1/account/apiRestrictions"
+    stranger = send(binance, PERP, "GET", restrictions, query=signed(binance, PERP), key="x" * 64)
+    assert (stranger.status, json.loads(stranger.body)["code"]) == (400, -2008)
 
 
 def test_a_reset_restores_the_seeds_and_keeps_the_keys(binance: Binance) -> None:

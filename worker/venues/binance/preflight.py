@@ -187,7 +187,7 @@ def _account(answers: Answers, key: Finding) -> Finding:
         remedy = "reduce positions or add margin until it is NORMAL again"
         return problem(Check.ACCOUNT, f"the account's status is {state.status}", remedy)
     mode = ", in multi-assets mode, which has no isolated margin" if state.multi_assets else ""
-    return ok(Check.ACCOUNT, f"{answers.actual}{mode}")
+    return ok(Check.ACCOUNT, f"{answers.actual} account{mode}")
 
 
 def _permissions(answers: Answers, key: Finding) -> list[Finding]:
