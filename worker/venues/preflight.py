@@ -67,10 +67,11 @@ def unread(check: Check, error: VenueError, key: Finding) -> Finding:
     return not_checked(check, KEY_REFUSED) if key.verdict is Verdict.PROBLEM else failed(check, error)
 
 
-def untold(check: Check, error: VenueError, key: Finding) -> Finding:
+def untold(check: Check, error: VenueError, key: Finding, remedy: str | None = None) -> Finding:
     """A check of what the venue need not tell: nothing is known to be wrong."""
-    refused = key.verdict is Verdict.PROBLEM
-    return not_checked(check, KEY_REFUSED if refused else f"it is not told here: {error.message}")
+    if key.verdict is Verdict.PROBLEM:
+        return not_checked(check, KEY_REFUSED)
+    return not_checked(check, f"it is not told here: {error.message}", remedy)
 
 
 def no_account(check: Check, error: VenueError) -> tuple[Finding, ...]:

@@ -41,6 +41,8 @@ WINDOW = Window(behind=60_000, ahead=60_000)
 NEEDED: Mapping[str, str] = MappingProxyType({"futures": "perpetuals", "delivery": "deliveries"})
 """The rights that commands and positions need, and what for."""
 
+LET_IT_BE_TOLD = "give the key the right 'account', for reading only; a sub-account's rights are never told"
+
 SPLIT = "dual_plus"
 MARGINS: Mapping[object, str] = MappingProxyType(
     {0: "classic", 1: "multi-currency margin", 2: "portfolio margin", 3: "single-currency margin"}
@@ -148,7 +150,8 @@ def _is_forbidden(answer: object) -> bool:
 
 
 def _account(user: str | VenueError, found: Mapping[Part, Found], key: Finding) -> Finding:
-    errors = [wallet for wallet in found.values() if isinstance(wallet, VenueError) and not _is_forbidden(wallet)]
+    answers = (*found.values(), user)
+    errors = [answer for answer in answers if isinstance(answer, VenueError) and not _is_forbidden(answer)]
     if errors:
         return unread(Check.ACCOUNT, errors[0], key)
     open_parts = {part.coverage: wallet for part, wallet in found.items() if isinstance(wallet, Wallet)}
@@ -164,7 +167,7 @@ def _account(user: str | VenueError, found: Mapping[Part, Found], key: Finding) 
 def _permissions(key: Key | VenueError | None, found: Mapping[Part, Found], accepted: Finding) -> list[Finding]:
     lacking = [_lacking(right) for right in NEEDED if _is_refused(right, found)]
     if isinstance(key, VenueError):
-        return lacking or [untold(Check.PERMISSIONS, key, accepted)]
+        return lacking or [untold(Check.PERMISSIONS, key, accepted, LET_IT_BE_TOLD)]
     if key is None:
         because = "several keys of the user begin alike, or none like ours"
         return lacking or [not_checked(Check.PERMISSIONS, because)]
