@@ -96,7 +96,7 @@ FOUND: list[State] = [
     ("bybit", {"key": {"contract_trade": []}}, PERMISSIONS, OK, "reads and changes positions"),
     ("bybit", {"key": {"wallet": ["Withdraw"]}}, PERMISSIONS, WARNING, "take money away"),
     ("bybit", {"key": {"ips": ["*"], "days_left": 20}}, KEY, OK, r"accepted until \d{4}-\d\d-\d\d"),
-    ("bybit", {"key": {"ips": ["*"], "days_left": 5}}, KEY, WARNING, "expires in 4 days"),
+    ("bybit", {"key": {"ips": ["*"], "days_left": 5}}, KEY, WARNING, r"expires on \d{4}-\d\d-\d\d"),
     ("bybit", {"status": 1}, ACCOUNT, OK, "classic account"),
     ("bybit", {"status": 3}, ACCOUNT, OK, "unified account 1.0"),
     ("bybit", {"status": 2}, ACCOUNT, PROBLEM, "unifiedMarginStatus 2"),

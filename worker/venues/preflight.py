@@ -21,12 +21,15 @@ T = TypeVar("T")
 EXPIRES_SOON: Milliseconds = 14 * DAY
 """How long before its expiry a key is warned about."""
 
+LAST_INSTANT: Milliseconds = 253_402_300_799_000
+"""The end of the last year that has a date; a venue may write a later one for never."""
+
 NOTICEABLE: Milliseconds = 1_000
 """A skew that is warned about though the venue may still tolerate it."""
 
 SET_THE_CLOCK = "synchronise this machine's clock (NTP)"
 
-KEY_REFUSED = "the key is not accepted"
+SEE_KEY = f"see {Check.KEY}"
 
 REMEDIES: Mapping[type[VenueError], str] = MappingProxyType(
     {
@@ -64,13 +67,13 @@ def failed(check: Check, error: VenueError) -> Finding:
 
 def unread(check: Check, error: VenueError, key: Finding) -> Finding:
     """A check whose reading failed. Where the key is at fault that is told once, and not here again."""
-    return not_checked(check, KEY_REFUSED) if key.verdict is Verdict.PROBLEM else failed(check, error)
+    return not_checked(check, SEE_KEY) if key.verdict is Verdict.PROBLEM else failed(check, error)
 
 
 def untold(check: Check, error: VenueError, key: Finding, remedy: str | None = None) -> Finding:
     """A check of what the venue need not tell: nothing is known to be wrong."""
     if key.verdict is Verdict.PROBLEM:
-        return not_checked(check, KEY_REFUSED)
+        return not_checked(check, SEE_KEY)
     return not_checked(check, f"it is not told here: {error.message}", remedy)
 
 
@@ -91,11 +94,11 @@ def key_finding(answers: Iterable[object]) -> Finding:
 
 def key_until(until: Milliseconds, now: Milliseconds, remedy: str) -> Finding:
     """A key that the venue accepts up to an instant."""
-    day = datetime.fromtimestamp(until / 1000, UTC).date().isoformat()
+    day = datetime.fromtimestamp(min(until, LAST_INSTANT) / 1000, UTC).date().isoformat()
     if until <= now:
         return problem(Check.KEY, f"expired on {day}", remedy)
     if until - now < EXPIRES_SOON:
-        return warning(Check.KEY, f"accepted, but it expires in {(until - now) // DAY} days, on {day}", remedy)
+        return warning(Check.KEY, f"accepted, but it expires on {day}", remedy)
     return ok(Check.KEY, f"accepted until {day}")
 
 

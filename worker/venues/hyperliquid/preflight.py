@@ -19,6 +19,7 @@ from worker.venues.hyperliquid.connection import INFO
 from worker.venues.hyperliquid.credentials import Credentials
 from worker.venues.hyperliquid.positions import open_rows
 from worker.venues.preflight import (
+    SEE_KEY,
     Window,
     attempted,
     clock_finding,
@@ -167,7 +168,7 @@ def _named(role: Role) -> str:
 
 def _permissions(signer: Signer | VenueError, key: Finding, who: Credentials) -> Finding:
     if isinstance(signer, VenueError) or key.verdict is Verdict.PROBLEM:
-        return not_checked(Check.PERMISSIONS, f"see {Check.KEY}")
+        return not_checked(Check.PERMISSIONS, SEE_KEY)
     if who.signer == who.account:
         return withdrawal_warning("it is the account's own private key")
     return ok(Check.PERMISSIONS, "an API wallet trades, and can't withdraw")

@@ -16,6 +16,7 @@ from worker.venues.findings import Check, Finding, not_checked, ok, problem, war
 from worker.venues.okx.answers import only_item
 from worker.venues.okx.configuration import LONG_SHORT, PORTFOLIO_MARGIN
 from worker.venues.preflight import (
+    SEE_KEY,
     Window,
     attempted,
     clock_finding,
@@ -43,7 +44,7 @@ MODES: Mapping[str, PositionMode] = MappingProxyType({"net_mode": "one_way", LON
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """How account and key are set up. `bound`: the key is for listed addresses only."""
+    """How account and key are set up. `level` is OKX's own; `bound`: the key is for listed addresses only."""
 
     level: str
     mode: PositionMode
@@ -60,27 +61,29 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding,
 async def read_setup(transport: Calls) -> Setup:
     """The configuration of account and key. Raises VenueError."""
     row = only_item(await transport.call(CONFIG), "the account configuration")
-    level, mode, addresses = LEVELS.get(shape.text(row, "acctLv")), MODES.get(shape.text(row, "posMode")), row.get("ip")
-    if level is None or mode is None or not isinstance(addresses, str):
+    mode, addresses = MODES.get(shape.text(row, "posMode")), row.get("ip")
+    if mode is None or not isinstance(addresses, str):
         raise Ambiguous("the account configuration that OKX tells is unreadable", raw=row)
-    return Setup(level, mode, frozenset(shape.text(row, "perm").split(",")), bool(addresses))
+    return Setup(shape.text(row, "acctLv"), mode, frozenset(shape.text(row, "perm").split(",")), bool(addresses))
 
 
 def judged(setup: Setup | VenueError, expected: PositionMode | None) -> tuple[Finding, ...]:
     """What the configuration means for the account, apart from the clock."""
     key = key_finding((setup,))
     if isinstance(setup, VenueError):
-        because = f"see {Check.KEY}"
         others = (Check.ACCOUNT, Check.PERMISSIONS, Check.POSITION_MODE)
-        return key, *(not_checked(check, because) for check in others)
+        return key, *(not_checked(check, SEE_KEY) for check in others)
     return key, _account(setup), *_permissions(setup), position_mode_finding({"": setup.mode}, expected)
 
 
 def _account(setup: Setup) -> Finding:
-    told = f"account in {setup.level} mode"
-    if setup.level == LEVELS[SPOT]:
+    if setup.level not in LEVELS:
+        says = f"OKX tells an account mode that is not known here (acctLv {setup.level})"
+        return problem(Check.ACCOUNT, says, "see whether there is a newer version of this program")
+    told = f"account in {LEVELS[setup.level]} mode"
+    if setup.level == SPOT:
         return problem(Check.ACCOUNT, f"{told}, which trades no derivatives", "switch its account mode at OKX")
-    if setup.level == LEVELS[PORTFOLIO_MARGIN]:
+    if setup.level == PORTFOLIO_MARGIN:
         remedy = "switch its account mode if the leverage of cross positions is to be set"
         return warning(Check.ACCOUNT, f"{told}, where cross positions have no leverage", remedy)
     return ok(Check.ACCOUNT, told)
