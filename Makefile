@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench schemas constraints clean rabbitmq rabbitmq-or-docker
+.PHONY: help up test check bench schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -21,7 +21,7 @@ help: ## show this list
 up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim until Ctrl-C (PORT=8080 STATE=.perps-dma)
 	@exec $(VENV)/bin/perps-dma up
 
-test: $(VENV)/.dev rabbitmq-or-docker ## run every test (ARGS= for pytest)
+test: $(VENV)/.dev rabbitmq-or-docker postgresql ## run every test (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
@@ -45,6 +45,9 @@ clean: ## remove the virtual environment, caches and the default state folder
 
 rabbitmq:
 	@deploy/install-rabbitmq.sh
+
+postgresql:
+	@deploy/install-postgresql.sh
 
 rabbitmq-or-docker:
 	@deploy/install-rabbitmq.sh || echo 'going on: where a Docker engine answers, the tests take their RabbitMQ from it'

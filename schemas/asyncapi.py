@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from schemas.documents import CONTRACT_VERSION, Schema, definitions, needed_by, success_name
+from schemas.documents import CONTRACT_VERSION, EVENTS, Schema, definitions, needed_by, success_name
 from schemas.envelope import Failure
-from schemas.events import PositionsEvent, ResultEvent
 from schemas.operations import OPERATIONS, Operation
 
 COMMANDS_EXCHANGE = "dma.commands"
@@ -61,6 +60,19 @@ _PARAMETERS: Mapping[str, Schema] = MappingProxyType(
 )
 
 
+_EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "result": ("result.{operation}.{exchange}.{account}", "What became of a command"),
+        "positions": ("positions.{exchange}.{account}", "Open positions of an account"),
+        "drift": ("control.drift.{exchange}.{account}", "Terms that were changed outside this service"),
+        "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
+        "freeze": ("control.freeze", "A freeze, or its end"),
+        "dead-letters": ("control.dead-letters", "Dead letters that were sent again or thrown away"),
+    }
+)
+"""Routing key and title of each event."""
+
+
 def _pointer(*path: str) -> Schema:
     return {"$ref": "/".join(("#", *path))}
 
@@ -77,15 +89,15 @@ def _message(title: str, payload: Any, message_type: str, **more: Any) -> Schema
     }
 
 
-def _event(title: str, schema: str, message_type: str) -> Schema:
-    payload = _pointer("components", "schemas", schema)
-    return _message(title, payload, message_type, contentType="application/cloudevents+json")
+def _event(name: str) -> Schema:
+    payload = _pointer("components", "schemas", EVENTS[name].__name__)
+    _, title = _EVENT_CHANNELS[name]
+    return _message(title, payload, f"perps-dma.{name}.v1", contentType="application/cloudevents+json")
 
 
 def _messages() -> dict[str, Schema]:
     messages = {
-        "result": _event("What became of a command", ResultEvent.__name__, "perps-dma.result.v1"),
-        "positions": _event("Open positions of an account", PositionsEvent.__name__, "perps-dma.positions.v1"),
+        **{name: _event(name) for name in EVENTS},
         "dead_letter": _message("A message nobody could carry out", {}, "dead-letter", headers=_DEAD_HEADERS),
     }
     correlation = {"correlationId": _pointer("components", "correlationIds", "request")}
@@ -123,9 +135,8 @@ def _channels() -> dict[str, Schema]:
         "commands": _channel("{operation}", "Takes every request to the queue of its operation", requests, "commands"),
         **queues,
         "replies": _channel(None, "The queue that a request names in `reply_to`, direct reply-to too", replies),
-        "results": _channel("result.{operation}.{exchange}.{account}", "What became of commands", ["result"], "events"),
-        "positions": _channel("positions.{exchange}.{account}", "Position snapshots", ["positions"], "events"),
-        "events_log": _channel(EVENTS_LOG, "Stream of all events, for replay", ["result", "positions"], "events_log"),
+        **{f"events_{name}": _channel(*_EVENT_CHANNELS[name], [name], "events") for name in EVENTS},
+        "events_log": _channel(EVENTS_LOG, "Stream of all events, for replay", list(EVENTS), "events_log"),
         "dead_letters": _channel(DEAD_LETTERS, "What could not be carried out", ["dead_letter"], "dead_letters"),
     }
 
@@ -182,8 +193,9 @@ def _published(channel: str, message: str, summary: str) -> Schema:
 def _operations() -> dict[str, Schema]:
     return {
         **{name: _answered(name, operation) for name, operation in OPERATIONS.items()},
-        "publish_result": _published("results", "result", "Tell what became of a command"),
-        "publish_positions": _published("positions", "positions", "Tell which positions are open"),
+        **{
+            f"publish_{name}": _published(f"events_{name}", name, title) for name, (_, title) in _EVENT_CHANNELS.items()
+        },
         "publish_dead_letter": _published("dead_letters", "dead_letter", "Keep a message nobody could carry out"),
     }
 

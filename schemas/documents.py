@@ -1,13 +1,22 @@
 """JSON Schemas of everything on the wire, made from the models; both API documents are built on them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
 from schemas.envelope import Failure, Success
-from schemas.events import PositionsEvent, ResultEvent
+from schemas.events import (
+    CloudEvent,
+    DeadLettersEvent,
+    DriftEvent,
+    FreezeEvent,
+    PositionsEvent,
+    ResultEvent,
+    VenueEvent,
+)
 from schemas.operations import COMMANDS, OPERATIONS, Operation
 from schemas.replies import Accepted, Capabilities
 
@@ -18,6 +27,18 @@ DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ACCEPTED = "AcceptedSuccess"
 CAPABILITIES = "CapabilitiesSuccess"
 """Name of the envelope that answers a command nobody waits for."""
+
+EVENTS: Mapping[str, type[CloudEvent]] = MappingProxyType(
+    {
+        "result": ResultEvent,
+        "positions": PositionsEvent,
+        "drift": DriftEvent,
+        "venue": VenueEvent,
+        "freeze": FreezeEvent,
+        "dead-letters": DeadLettersEvent,
+    }
+)
+"""All events, by the name in their type and in the names of their files."""
 
 Schema = dict[str, Any]
 
@@ -41,7 +62,8 @@ def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     for operation in OPERATIONS.values():
         yield operation.request, "validation"
         yield operation.data, "serialization"
-    for model in (Success, Failure, Accepted, Capabilities, ResultEvent, PositionsEvent):
+    models: tuple[type[BaseModel], ...] = (Success, Failure, Accepted, Capabilities, *EVENTS.values())
+    for model in models:
         yield model, "serialization"
 
 
@@ -107,8 +129,7 @@ def json_schemas() -> dict[str, Schema]:
         "failure.envelope": schemas[Failure.__name__],
         "accepted.envelope": schemas[ACCEPTED],
         "capabilities.envelope": schemas[CAPABILITIES],
-        "result.event": schemas[ResultEvent.__name__],
-        "positions.event": schemas[PositionsEvent.__name__],
+        **{f"{name}.event": schemas[model.__name__] for name, model in EVENTS.items()},
     }
     for name, operation in OPERATIONS.items():
         roots[f"{name}.request"] = schemas[operation.request.__name__]

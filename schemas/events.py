@@ -6,10 +6,12 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
-from schemas.base import Milliseconds, WireModel
+from schemas.base import Milliseconds, Money, WireModel
+from schemas.control import FreezeState, VenueState
 from schemas.envelope import Envelope
 from schemas.outcomes import Outcome
 from schemas.replies import Position
+from schemas.requests import MarginMode
 
 EVENT_IDS = UUID("6f1dc5b0-3f0c-4d2e-9b56-7b0a54f6a1f4")
 """The namespace of event ids (UUID version 5)."""
@@ -89,7 +91,7 @@ class CloudEvent(WireModel):
     specversion: Literal["1.0"] = "1.0"
     id: Annotated[str, Field(description="Deterministic: the same logical event has the same id after any restart")]
     source: Literal["/perps-dma/worker"] = "/perps-dma/worker"
-    subject: Annotated[str, Field(description="The exchange account")]
+    subject: Annotated[str, Field(description="The exchange account, or what else the event is about")]
     time: Annotated[str, Field(description="UTC, RFC 3339")]
     datacontenttype: Literal["application/json"] = "application/json"
 
@@ -118,7 +120,92 @@ class PositionsEvent(CloudEvent):
         return f"positions.{self.data.exchange}.{self.data.exchange_account_id}"
 
 
-Event = ResultEvent | PositionsEvent
+class DriftedTerms(WireModel):
+    """Leverage or margin mode of a position that changed, and not by a command of ours."""
+
+    symbol: str
+    side: str
+    leverage_before: Money | None
+    leverage: Money | None
+    margin_mode_before: MarginMode | None
+    margin_mode: MarginMode | None
+
+
+class Drift(WireModel):
+    """Positions whose terms were changed outside this service, between two snapshots."""
+
+    exchange: str
+    exchange_account_id: str
+    seq: Annotated[int, Field(description="The snapshot that shows it")]
+    as_of: Milliseconds
+    positions: tuple[DriftedTerms, ...]
+
+
+class DriftEvent(CloudEvent):
+    """Routing key `control.drift.<exchange>.<account>`."""
+
+    type: Literal["perps-dma.drift.v1"] = "perps-dma.drift.v1"
+    data: Drift
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return f"control.drift.{self.data.exchange}.{self.data.exchange_account_id}"
+
+
+class VenueEvent(CloudEvent):
+    """A venue began to fail, or works again. Routing key `control.venue.<exchange>`."""
+
+    type: Literal["perps-dma.venue.v1"] = "perps-dma.venue.v1"
+    data: VenueState
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return f"control.venue.{self.data.exchange}"
+
+
+class FreezeChange(FreezeState):
+    """A scope that was frozen or unfrozen; `actor` and `since` tell who changed it and when."""
+
+    frozen: bool
+
+
+class FreezeEvent(CloudEvent):
+    """Routing key `control.freeze`."""
+
+    type: Literal["perps-dma.freeze.v1"] = "perps-dma.freeze.v1"
+    data: FreezeChange
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return "control.freeze"
+
+
+class DeadLettersChange(WireModel):
+    """Dead letters that a person has sent again or thrown away."""
+
+    action: Literal["requeued", "dropped"]
+    actor: str
+    letters: Annotated[tuple[str, ...], Field(description="Their ids, as `perps-dma dead-letters list` shows them")]
+    reasons: tuple[str, ...]
+
+
+class DeadLettersEvent(CloudEvent):
+    """Routing key `control.dead-letters`."""
+
+    type: Literal["perps-dma.dead-letters.v1"] = "perps-dma.dead-letters.v1"
+    data: DeadLettersChange
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return "control.dead-letters"
+
+
+ControlEvent = DriftEvent | VenueEvent | FreezeEvent | DeadLettersEvent
+Event = ResultEvent | PositionsEvent | ControlEvent
 
 
 def event_id(kind: str, *parts: str | int) -> str:

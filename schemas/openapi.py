@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from schemas.documents import ACCEPTED, CAPABILITIES, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
 from schemas.envelope import Failure
-from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, OPERATIONS, Operation
+from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, OPERATIONS, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
 from schemas.requests import HistoryRequest, SymbolRequest
 
@@ -19,23 +19,32 @@ prefixes, which do the same. What became of a command is also published as an ev
 _EVERYWHERE = frozenset(
     {
         ErrorCode.INVALID_REQUEST,
-        ErrorCode.REJECTED,
-        ErrorCode.UNSUPPORTED,
         ErrorCode.UNAUTHORIZED,
         ErrorCode.FORBIDDEN,
-        ErrorCode.UNKNOWN_ACCOUNT,
-        ErrorCode.PRECONDITION_FAILED,
-        ErrorCode.THROTTLED,
         ErrorCode.INTERNAL_ERROR,
-        ErrorCode.VENUE_UNAVAILABLE,
         ErrorCode.NO_WORKER,
         ErrorCode.BROKER_UNAVAILABLE,
         ErrorCode.EXPIRED,
         ErrorCode.TIMEOUT,
     }
 )
-_COMMANDS_ONLY = frozenset({ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNKNOWN})
+_COMMANDS_ONLY = frozenset({ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNKNOWN, ErrorCode.CONFLICT, ErrorCode.FROZEN})
 _SYMBOLS_ONLY = frozenset({ErrorCode.UNKNOWN_SYMBOL})
+_AT_A_VENUE = frozenset(
+    {
+        ErrorCode.REJECTED,
+        ErrorCode.UNSUPPORTED,
+        ErrorCode.UNKNOWN_ACCOUNT,
+        ErrorCode.PRECONDITION_FAILED,
+        ErrorCode.THROTTLED,
+        ErrorCode.VENUE_UNAVAILABLE,
+    }
+)
+_CONTROLS_ONLY = {
+    "get_command": frozenset({ErrorCode.UNKNOWN_COMMAND}),
+    "freeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT, ErrorCode.PAYLOAD_TOO_LARGE}),
+    "unfreeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
+}
 
 _TEXT: Schema = {"type": "string"}
 
@@ -108,6 +117,9 @@ def _headers(*names: str) -> Schema:
 def error_codes(operation: Operation) -> frozenset[ErrorCode]:
     """Every error that an HTTP client of an operation can meet."""
     codes = _EVERYWHERE
+    if operation.kind is Kind.CONTROL:
+        return codes | {ErrorCode.LEDGER_UNAVAILABLE} | _CONTROLS_ONLY.get(operation.name, frozenset())
+    codes |= _AT_A_VENUE
     if operation.is_command:
         codes |= _COMMANDS_ONLY
     if "symbol" in operation.request.model_fields:
@@ -116,7 +128,8 @@ def error_codes(operation: Operation) -> frozenset[ErrorCode]:
 
 
 def _error_responses() -> dict[str, Schema]:
-    rows = [(code, kind) for code, kind in ERRORS.items() if code in _EVERYWHERE | _COMMANDS_ONLY | _SYMBOLS_ONLY]
+    met = frozenset[ErrorCode]().union(*map(error_codes, OPERATIONS.values()))
+    rows = [(code, kind) for code, kind in ERRORS.items() if code in met]
     responses: dict[str, Schema] = {}
     for status in sorted({kind.status for _, kind in rows}):
         meanings = [f"- `{code}`: {kind.meaning}" for code, kind in rows if kind.status == status]
@@ -149,29 +162,32 @@ def _responses(operation: Operation) -> dict[str, Schema]:
     return {"200": done} | ({"202": taken} if operation.is_command else {}) | errors
 
 
-def _query_parameter(name: str, schema: Schema, *, required: bool) -> Schema:
-    """A parameter of a query string, where null can't be said and leaving out says it."""
+def _parameter(name: str, schema: Schema, place: str, *, required: bool) -> Schema:
+    """A parameter of a path or a query string, where null can't be said and leaving out says it."""
     options = [option for option in schema.get("anyOf", [schema]) if option != {"type": "null"}]
     described = {**options[0], **{key: value for key, value in schema.items() if key in ("description", "default")}}
     if described.get("default", ...) is None:
         del described["default"]
     description = described.pop("description", "")
-    return {"name": name, "in": "query", "required": required, "description": description, "schema": described}
+    return {"name": name, "in": place, "required": required, "description": description, "schema": described}
 
 
 def _input(operation: Operation, request: Schema) -> Schema:
     headers = [_pointer("parameters", name) for name in _PARAMETERS]
-    if operation.method != "GET":
+    if operation.has_body:
         body = {"required": True, "content": _content(operation.request.__name__)}
         return {"parameters": headers, "requestBody": body}
     required = request.get("required", [])
-    query = [
-        _query_parameter(name, schema, required=name in required) for name, schema in request["properties"].items()
+    named = [
+        _parameter(name, schema, "path" if name in operation.path_names else "query", required=name in required)
+        for name, schema in request.get("properties", {}).items()
     ]
-    return {"parameters": query + headers}
+    return {"parameters": named + headers}
 
 
 def _tag(operation: Operation) -> str:
+    if operation.kind is Kind.CONTROL:
+        return "Service"
     if operation.path.startswith("/portfolio-margin"):
         return "Portfolio Margin"
     return "Markets" if issubclass(operation.request, SymbolRequest) else "Account"

@@ -1,11 +1,12 @@
 """The table of operations. Queues, consumers, HTTP routes and both API documents are derived from it."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from schemas import replies, requests
+from schemas import control, replies, requests
 from schemas.base import WireModel
 
 HTTP_PREFIXES = ("/oems/execution", "/order-execution/execution")
@@ -14,11 +15,16 @@ CAPABILITIES_PATH = "/capabilities"
 """The matrix of capabilities stands beside the operations, under both prefixes; the shim knows it by itself."""
 
 
+TRADERS = frozenset({"trader", "admin"})
+ADMINS = frozenset({"admin"})
+
+
 class Kind(StrEnum):
-    """Commands change something at the venue; queries only read."""
+    """Commands change something at the venue, queries read from it; controls concern this service alone."""
 
     COMMAND = "command"
     QUERY = "query"
+    CONTROL = "control"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +33,27 @@ class Operation:
 
     name: str
     kind: Kind
-    request: type[requests.Request]
+    request: type[requests.Request] | type[control.ControlRequest]
     data: type[WireModel]
     method: str
     path: str
     summary: str
+    roles: frozenset[str] = TRADERS
 
     @property
     def is_command(self) -> bool:
         """Whether it changes something at the venue."""
         return self.kind is Kind.COMMAND
+
+    @property
+    def has_body(self) -> bool:
+        """Whether its HTTP request carries a body rather than parameters."""
+        return self.method == "POST"
+
+    @property
+    def path_names(self) -> tuple[str, ...]:
+        """The fields of the request that stand in the path."""
+        return tuple(re.findall(r"\{(\w+)\}", self.path))
 
 
 _ROWS = (
@@ -50,10 +67,16 @@ _ROWS = (
     Operation("pm_get_account", Kind.QUERY, requests.PmGetAccount, replies.PmAccount, "GET", "/portfolio-margin/account", "Read the Portfolio Margin account"),
     Operation("pm_auto_collect", Kind.COMMAND, requests.PmAutoCollect, replies.Collection, "POST", "/portfolio-margin/auto-collection", "Sweep all futures balances into margin"),
     Operation("pm_asset_collect", Kind.COMMAND, requests.PmAssetCollect, replies.AssetCollection, "POST", "/portfolio-margin/asset-collection", "Sweep one asset into margin"),
+    Operation("get_command", Kind.CONTROL, control.GetCommand, control.CommandStatus, "GET", "/commands/{command_id}", "Read what became of a command"),
+    Operation("get_status", Kind.CONTROL, control.GetStatus, control.Status, "GET", "/status", "Read how a worker and the venues fare"),
+    Operation("get_freezes", Kind.CONTROL, control.GetFreezes, control.Freezes, "GET", "/freeze", "List what is frozen", ADMINS),
+    Operation("freeze", Kind.CONTROL, control.Freeze, control.FreezeChanged, "POST", "/freeze", "Refuse changes from now on", ADMINS),
+    Operation("unfreeze", Kind.CONTROL, control.Unfreeze, control.FreezeChanged, "DELETE", "/freeze", "Allow changes again", ADMINS),
 )  # fmt: skip
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({row.name: row for row in _ROWS})
 """All operations by name."""
 
-COMMANDS = tuple(row for row in _ROWS if row.is_command)
-QUERIES = tuple(row for row in _ROWS if not row.is_command)
+COMMANDS = tuple(row for row in _ROWS if row.kind is Kind.COMMAND)
+QUERIES = tuple(row for row in _ROWS if row.kind is Kind.QUERY)
+CONTROLS = tuple(row for row in _ROWS if row.kind is Kind.CONTROL)

@@ -34,9 +34,12 @@ class ErrorCode(StrEnum):
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_OPERATION = "unknown_operation"
+    UNKNOWN_COMMAND = "unknown_command"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PRECONDITION_FAILED = "precondition_failed"
+    CONFLICT = "conflict"
+    FROZEN = "frozen"
     PAYLOAD_TOO_LARGE = "payload_too_large"
     THROTTLED = "throttled"
     INTERNAL_ERROR = "internal_error"
@@ -44,6 +47,7 @@ class ErrorCode(StrEnum):
     VENUE_UNAVAILABLE = "venue_unavailable"
     NO_WORKER = "no_worker"
     BROKER_UNAVAILABLE = "broker_unavailable"
+    LEDGER_UNAVAILABLE = "ledger_unavailable"
     EXPIRED = "expired"
     TIMEOUT = "timeout"
 
@@ -68,11 +72,18 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
         ErrorCode.UNKNOWN_ACCOUNT: ErrorKind(404, False, "the registry has no such account"),
         ErrorCode.UNKNOWN_SYMBOL: ErrorKind(404, False, "the venue lists no such market"),
         ErrorCode.UNKNOWN_OPERATION: ErrorKind(404, False, "there is no such operation"),
+        ErrorCode.UNKNOWN_COMMAND: ErrorKind(
+            404, False, "no command with this id has reached a worker, or its record is older than the retention"
+        ),
         ErrorCode.NOT_FOUND: ErrorKind(404, False, "there is no such route"),
         ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, False, "the route exists, with another method"),
         ErrorCode.PRECONDITION_FAILED: ErrorKind(
             409, False, "something must be closed or changed first; the message says what"
         ),
+        ErrorCode.CONFLICT: ErrorKind(
+            409, False, "the command id belongs to another command; nothing was sent, take a new id"
+        ),
+        ErrorCode.FROZEN: ErrorKind(423, False, "an admin has frozen it; nothing was sent, the message says why"),
         ErrorCode.PAYLOAD_TOO_LARGE: ErrorKind(413, False, "the body is larger than any request can be"),
         ErrorCode.THROTTLED: ErrorKind(429, True, "the venue's limit is used up; nothing was changed, see Retry-After"),
         ErrorCode.INTERNAL_ERROR: ErrorKind(500, False, "a fault of this service; the log has it under the command id"),
@@ -86,6 +97,7 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
         ErrorCode.BROKER_UNAVAILABLE: ErrorKind(
             503, True, "the broker can't be reached; the message says whether anything was sent"
         ),
+        ErrorCode.LEDGER_UNAVAILABLE: ErrorKind(503, True, "the ledger can't be used; nothing was changed"),
         ErrorCode.EXPIRED: ErrorKind(504, True, "the deadline passed before it was sent, and it never will be"),
         ErrorCode.TIMEOUT: ErrorKind(
             504, False, "no answer in time; a command's result event will tell what became of it"

@@ -1,4 +1,4 @@
-"""Request bodies of the ten operations: what a strategy engine publishes and an HTTP client sends."""
+"""Request bodies of the ten documented operations: what a strategy engine publishes and an HTTP client sends."""
 
 from enum import StrEnum
 from typing import Annotated

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.containers import engine_answers, rabbitmq_container
+from tests.postgres import PostgresServer, postgres_server
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker, find_server
 from worker.settings import Settings
 
@@ -62,6 +63,26 @@ async def broker(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.
 def amqp_url(broker: Broker) -> str:
     """Its URL. All tests share it: use accounts and queues of your own."""
     return broker.url
+
+
+@pytest.fixture(scope="session")
+async def postgres() -> AsyncIterator[PostgresServer]:
+    """A PostgreSQL server for the whole run."""
+    async with postgres_server() as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger_server(request: pytest.FixtureRequest) -> PostgresServer | None:
+    """What the ledgers of a test are on: a file, or a server."""
+    # Asked for here and not as an argument: who runs the tests on SQLite alone needs no PostgreSQL.
+    return request.getfixturevalue("postgres") if request.param == "postgresql" else None
+
+
+@pytest.fixture
+async def ledger_url(ledger_server: PostgresServer | None, tmp_path: Path) -> str:
+    """The URL of an empty ledger, of each kind there is."""
+    return await ledger_server.database() if ledger_server else f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:

@@ -1,7 +1,7 @@
 """A venue that answers at once, from memory, and fails as it is told: complete against the seam."""
 
+import json
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,6 @@ from pydantic import SecretStr
 
 from schemas import MarginMode, MarketType, Position
 from schemas.base import utc_text
-from schemas.events import Event
 from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
 from worker.accounts import Account
 from worker.venues import findings
@@ -26,7 +25,7 @@ from worker.venues.seam import (
     SymbolState,
     Terms,
 )
-from worker.wire import Delivery, Reply
+from worker.wire import Delivery, Outgoing, Reply
 
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 MAX_LEVERAGE = Decimal(125)
@@ -45,7 +44,7 @@ ACCOUNT = Account(
 class Misbehaviour:
     """The next change is carried out, or not, and then this is raised."""
 
-    error: VenueError
+    error: BaseException
     applied: bool
 
 
@@ -217,23 +216,19 @@ def _entry(entry_id: str, amount: str) -> LedgerEntry:
 
 
 @dataclass(slots=True)
-class MemoryOutbox:
+class MemoryBus:
     """Keeps what would have been published."""
 
-    events: list[Event] = field(default_factory=list)
+    events: list[Outgoing] = field(default_factory=list)
     replies: list[tuple[Delivery, Reply]] = field(default_factory=list)
 
-    async def event(self, event: Event) -> None:
+    async def event(self, event: Outgoing) -> None:
         self.events.append(event)
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         if delivery.reply_to is not None:
             self.replies.append((delivery, reply))
 
-    def results(self) -> Iterable[Any]:
-        """The data of all result events."""
-        return [event.data for event in self.events if event.type == "perps-dma.result.v1"]
-
-    def snapshots(self) -> Iterable[Any]:
-        """The data of all position snapshots."""
-        return [event.data for event in self.events if event.type == "perps-dma.positions.v1"]
+    def told(self, kind: str) -> list[dict[str, Any]]:
+        """The data of all events of a kind: `result`, `positions`, `drift`, …"""
+        return [json.loads(event.body)["data"] for event in self.events if event.type == f"perps-dma.{kind}.v1"]

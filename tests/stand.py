@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import httpx
 import pytest
 
+from schemas.control import Exchange
 from schemas.requests import MarketType
-from worker.accounts import Account, Exchange
+from worker.accounts import Account
 from worker.sandbox.server import Sandbox
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import Ambiguous, VenueError

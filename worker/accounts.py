@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 
+from schemas.control import Exchange
+
 
 class RegistryError(Exception):
     """The registry can't be used as it is; the message names the file, the account and the remedy."""
@@ -31,8 +33,6 @@ def _resolve(reference: SecretStr) -> SecretStr:
 
 Credential = Annotated[SecretStr, AfterValidator(_resolve)]
 
-
-Exchange = Literal["binance", "bybit", "gate", "okx", "hyperliquid"]
 
 PositionMode = Literal["one_way", "hedge"]
 """Whether long and short of a market are netted, or two positions of their own."""

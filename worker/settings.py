@@ -21,6 +21,16 @@ class Settings(BaseSettings):
     accounts: Annotated[
         Path | None, Field(description="Registry of exchange accounts (TOML), beside the sandbox's own")
     ] = None
+    ledger_url: Annotated[
+        SecretStr | None,
+        Field(
+            description="sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME; by default a file in the state folder"
+        ),
+    ] = None
+    retention_days: Annotated[
+        int, Field(ge=1, description="How long finished commands are remembered by their ids")
+    ] = 30
+    audit_days: Annotated[int, Field(ge=1, description="How long the audit is kept")] = 365
     jwt_secret: Annotated[SecretStr | None, Field(description="Shared secret of the HTTP tokens, 32 bytes or more")] = (
         None
     )
@@ -48,6 +58,13 @@ class Settings(BaseSettings):
     def sandbox_file(self) -> Path:
         """Where the sandbox lists its base URLs and the accounts' keys."""
         return self.state / "sandbox.json"
+
+    @property
+    def ledger(self) -> str:
+        """The URL of the ledger. It may hold a password."""
+        if self.ledger_url is not None:
+            return self.ledger_url.get_secret_value()
+        return f"sqlite:///{(self.state / 'ledger.db').absolute()}"
 
     @property
     def jwt_secret_file(self) -> Path:

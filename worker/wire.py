@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from schemas.base import Milliseconds
 from schemas.envelope import Envelope
+from schemas.events import Event
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +27,25 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An envelope on its way back to who asked, with what a caller may want beside the documented body."""
+    """An envelope as JSON on its way back to who asked, with what a caller may want beside the documented body."""
 
-    envelope: Envelope
+    status: int
+    body: bytes
     headers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An event as it is published: its id and type, where it goes, and its JSON."""
+
+    id: str
+    type: str
+    routing_key: str
+    body: str
+
+
+class NotPublished(Exception):
+    """Something was published, and the broker did not confirm it: it may or may not be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,3 +83,13 @@ def encode(value: Any) -> bytes:
     b'{"entry_price":98000.00,"contracts":0.05,"leverage":10}'
     """
     return orjson.dumps(value, default=_encode_unknown)
+
+
+def reply_of(envelope: Envelope, headers: dict[str, str]) -> Reply:
+    """An envelope, written down."""
+    return Reply(envelope.statusCode, encode(envelope), headers)
+
+
+def outgoing(event: Event) -> Outgoing:
+    """An event, written down."""
+    return Outgoing(event.id, event.type, event.routing_key, encode(event).decode())

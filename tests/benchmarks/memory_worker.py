@@ -2,6 +2,8 @@
 
 import asyncio
 import sys
+import tempfile
+from pathlib import Path
 
 import uvloop
 
@@ -14,13 +16,14 @@ from worker.telemetry import configure_logging
 
 async def serve(url: str) -> None:
     """Consume until killed."""
-    settings = Settings(amqp_url=url)
-    configure_logging(settings, "worker")
-    venue = MemoryVenue()
-    async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: venue):
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
-        await asyncio.Event().wait()
+    with tempfile.TemporaryDirectory() as state:
+        settings = Settings(amqp_url=url, state=Path(state))
+        configure_logging(settings, "worker")
+        venue = MemoryVenue()
+        async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: venue):
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+            await asyncio.Event().wait()
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -11,9 +12,27 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic_asyncapi.bindings.amqp import AMQPMessageBinding, AMQPOperationBinding, QueueBinding
 from pydantic_asyncapi.v3 import AsyncAPI
 
-from schemas import COMMANDS, ERRORS, HTTP_PREFIXES, OPERATIONS, ErrorCode, Operation, Outcome, failure
-from schemas.documents import references
-from schemas.events import CommandResult, Event, PositionsEvent, PositionSnapshot, ResultEvent, Timings, Trigger
+from schemas import COMMANDS, ERRORS, HTTP_PREFIXES, OPERATIONS, ErrorCode, Kind, Operation, Outcome, failure
+from schemas.control import VenueHealth, VenueState
+from schemas.documents import EVENTS, references
+from schemas.events import (
+    CommandResult,
+    DeadLettersChange,
+    DeadLettersEvent,
+    Drift,
+    DriftedTerms,
+    DriftEvent,
+    Event,
+    FreezeChange,
+    FreezeEvent,
+    PositionsEvent,
+    PositionSnapshot,
+    ResultEvent,
+    Timings,
+    Trigger,
+    VenueEvent,
+)
+from schemas.requests import MarginMode
 from worker.bus import topology
 from worker.documents import FOLDER, documents, read, write
 from worker.wire import encode
@@ -61,6 +80,33 @@ POSITIONS = PositionsEvent(
         positions=(),
     ),
 )
+
+FROZEN = FreezeChange(scope="all", reason="audit", actor="ann", since=1, frozen=True)
+TERMS = DriftedTerms(
+    symbol="BTC/USDT:USDT",
+    side="long",
+    leverage_before=Decimal(5),
+    leverage=Decimal(10),
+    margin_mode_before=MarginMode.CROSS,
+    margin_mode=MarginMode.CROSS,
+)
+ABOUT = {"id": "3", "subject": "binance", "time": "2026-01-01T00:00:00Z"}
+PUBLISHED: dict[str, Event] = {
+    "result": RESULT,
+    "positions": POSITIONS,
+    "drift": DriftEvent(
+        **ABOUT,
+        data=Drift(exchange="binance", exchange_account_id="binance-perp-001", seq=2, as_of=1, positions=(TERMS,)),
+    ),
+    "venue": VenueEvent(
+        **ABOUT,
+        data=VenueState(exchange="binance", health=VenueHealth.DOWN, markets_loaded=False, since=1, reason="502"),
+    ),
+    "freeze": FreezeEvent(**ABOUT, data=FROZEN),
+    "dead-letters": DeadLettersEvent(
+        **ABOUT, data=DeadLettersChange(action="dropped", actor="ann", letters=("1",), reasons=("poison",))
+    ),
+}
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 
@@ -142,11 +188,21 @@ def test_openapi_has_each_operation_under_both_prefixes(operation: Operation) ->
     assert len(set(ids)) == 2
 
 
+CONTROLS_MEET = {"get_command": {"404"}, "freeze": {"404", "413"}, "unfreeze": {"404"}}
+"""The statuses of controls beside those that every route knows."""
+
+
 @every_operation
 def test_openapi_documents_a_status_for_every_way_an_operation_can_end(operation: Operation) -> None:
     responses = OPENAPI["paths"][HTTP_PREFIXES[0] + operation.path][operation.method.lower()]["responses"]
-    always = {"200", "400", "401", "403", "404", "409", "429", "500", "502", "503", "504"}
-    assert set(responses) == always | ({"202", "413"} if operation.is_command else set())
+    always = {"200", "400", "401", "403", "500", "503", "504"}
+    at_a_venue = always | {"404", "409", "429", "502"}
+    expected = {
+        Kind.COMMAND: at_a_venue | {"202", "413", "423"},
+        Kind.QUERY: at_a_venue,
+        Kind.CONTROL: always | CONTROLS_MEET.get(operation.name, set()),
+    }
+    assert set(responses) == expected[operation.kind]
     for status in set(responses) - {"200", "202"}:
         content = lookup(OPENAPI, responses[status]["$ref"])["content"]
         assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
@@ -162,7 +218,9 @@ def test_openapi_explains_every_error_code_that_http_clients_meet() -> None:
 def test_a_query_parameter_is_never_null() -> None:
     operations = [operation for path in OPENAPI["paths"].values() for operation in path.values()]
     queries = [row for operation in operations for row in operation["parameters"] if row.get("in") == "query"]
-    assert {row["name"] for row in queries} == {"exchange_account_id", "symbol", "market_type", "since", "limit"}
+    assert {row["name"] for row in queries} == {
+        *("exchange_account_id", "symbol", "market_type", "since", "limit", "exchange", "all")
+    }
     assert not any("anyOf" in row["schema"] or row["schema"].get("default", "swap") is None for row in queries)
 
 
@@ -187,13 +245,17 @@ def test_asyncapi_has_a_request_and_a_reply_for_each_operation(operation: Operat
 
 def test_asyncapi_publishes_events_under_the_routing_keys_the_models_make() -> None:
     named = {"operation": "set_leverage", "exchange": "binance", "account": "binance-perp-001"}
-    made = [RESULT.routing_key, POSITIONS.routing_key]
-    assert [ASYNCAPI["channels"][channel]["address"].format(**named) for channel in ("results", "positions")] == made
+    made = {name: event.routing_key for name, event in PUBLISHED.items()}
+    assert {name: ASYNCAPI["channels"][f"events_{name}"]["address"].format(**named) for name in PUBLISHED} == made
 
 
-@pytest.mark.parametrize(("name", "event"), [("result.event", RESULT), ("positions.event", POSITIONS)])
+def test_every_event_is_tried_against_its_schema() -> None:
+    assert set(PUBLISHED) == set(EVENTS)
+
+
+@pytest.mark.parametrize(("name", "event"), PUBLISHED.items(), ids=PUBLISHED)
 def test_an_event_as_it_is_published_satisfies_its_schema(name: str, event: Event) -> None:
-    schema = Draft202012Validator(json.loads(TEXTS[f"json/{name}.json"]))
+    schema = Draft202012Validator(json.loads(TEXTS[f"json/{name}.event.json"]))
     published = json.loads(encode(event))
     schema.validate(published)
     assert not schema.is_valid({**published, "more": 1})

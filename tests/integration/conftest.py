@@ -1,6 +1,7 @@
 """A worker on the real broker, with a venue in memory: what the bus does, apart from what a venue does."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aio_pika
 import pytest
@@ -23,11 +24,11 @@ async def emptied(amqp_url: str) -> None:
 
 
 @pytest.fixture
-async def venue(amqp_url: str) -> AsyncIterator[MemoryVenue]:
+async def venue(amqp_url: str, tmp_path: Path) -> AsyncIterator[MemoryVenue]:
     """The venue behind a running worker."""
     await emptied(amqp_url)
     venue = MemoryVenue()
-    settings = Settings(amqp_url=amqp_url, timeout_ms=5_000)
+    settings = Settings(amqp_url=amqp_url, timeout_ms=5_000, state=tmp_path)
     async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: venue):
         yield venue
 

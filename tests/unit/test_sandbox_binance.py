@@ -382,17 +382,6 @@ def test_impossible_control_is_refused(binance: Binance, refused: Callable[[Bina
         refused(binance)
 
 
-def test_an_account_with_nothing_open_can_be_put_into_hedge_mode(binance: Binance) -> None:
-    binance.change_account(PERP, {"positions": [{"symbol": "BTCUSDT", "amount": 0}], "dual_side": True})
-    assert ask(binance, PERP, "GET", "/fapi/v1/positionSide/dual") == {"dualSidePosition": True}
-
-
-def test_the_wallet_knows_no_key_that_nobody_has(binance: Binance) -> None:
-    restrictions = "/sapi/v1/account/apiRestrictions"
-    stranger = send(binance, PERP, "GET", restrictions, query=signed(binance, PERP), key="x" * 64)
-    assert (stranger.status, json.loads(stranger.body)["code"]) == (400, -2008)
-
-
 def test_a_reset_restores_the_seeds_and_keeps_the_keys(binance: Binance) -> None:
     keys = binance.accounts("http://127.0.0.1")
     ask(binance, PERP, "POST", LEVERAGE, symbol="BTCUSDT", leverage=33)

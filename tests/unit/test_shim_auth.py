@@ -81,6 +81,17 @@ async def test_traders_and_admins_get_through(claims: dict[str, Any]) -> None:
     assert [asked.actor for asked in caller.asked] == [None]
 
 
+@pytest.mark.parametrize(
+    "operation", [row for row in OPERATIONS.values() if row.roles == {"admin"}], ids=lambda row: row.name
+)
+async def test_only_an_admin_may_freeze(operation: Operation) -> None:
+    caller = InMemoryCaller({operation.name: DONE})
+    async with shim_client(caller) as client:
+        response = await client.request(operation.method, PREFIX + operation.path)
+    assert "needs the role admin" in assert_failure(response, 403, "forbidden")["message"]
+    assert caller.asked == []
+
+
 async def test_the_subject_of_the_token_is_the_actor_of_the_request() -> None:
     caller = InMemoryCaller({"set_leverage": DONE})
     async with shim_client(caller) as client:

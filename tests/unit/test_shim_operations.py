@@ -8,7 +8,16 @@ import pytest
 
 from schemas import COMMANDS, HTTP_PREFIXES, OPERATIONS, Operation
 from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import LEVERAGE, PREFIX, TIMEOUT_MS, assert_failure, now_ms, shim_client
+from tests.unit.shim_client import (
+    LEVERAGE,
+    PREFIX,
+    TIMEOUT_MS,
+    assert_failure,
+    bearer,
+    now_ms,
+    shim_client,
+    token,
+)
 from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NotConfirmed, NoWorker
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -19,22 +28,30 @@ REQUESTS: dict[str, dict[str, Any]] = {
     }
     for name, operation in OPERATIONS.items()
 }
+for name in ("freeze", "unfreeze"):
+    REQUESTS[name]["exchange_account_id"] = "a-1"
 DONE = Answer(200, b'{ "leverage": 1.50 }', {"Outcome": "applied"})
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 every_command = pytest.mark.parametrize("operation", COMMANDS, ids=[row.name for row in COMMANDS])
 
 
 def arguments(operation: Operation) -> dict[str, Any]:
-    request = REQUESTS[operation.name]
-    return {"params": request} if operation.method == "GET" else {"json": request}
+    request = dict(REQUESTS[operation.name])
+    for name in operation.path_names:
+        del request[name]
+    return {"json": request} if operation.has_body else {"params": request}
+
+
+def path(operation: Operation) -> str:
+    return operation.path.format(**REQUESTS[operation.name])
 
 
 @pytest.mark.parametrize("prefix", HTTP_PREFIXES)
 @every_operation
 async def test_each_operation_is_asked_as_documented_under_both_prefixes(operation: Operation, prefix: str) -> None:
     caller = InMemoryCaller({operation.name: DONE})
-    async with shim_client(caller) as client:
-        response = await client.request(operation.method, prefix + operation.path, **arguments(operation))
+    async with shim_client(caller, **bearer(token("admin"))) as client:
+        response = await client.request(operation.method, prefix + path(operation), **arguments(operation))
     assert response.status_code == 200
     [asked] = caller.asked
     assert (asked.operation, asked.wants_answer) == (operation.name, True)
@@ -152,8 +169,8 @@ async def test_each_command_without_a_key_gets_an_id_of_its_own() -> None:
 
 @every_operation
 async def test_no_worker_is_503_and_may_be_tried_again(operation: Operation) -> None:
-    async with shim_client(InMemoryCaller({operation.name: NoWorker()})) as client:
-        response = await client.request(operation.method, PREFIX + operation.path, **arguments(operation))
+    async with shim_client(InMemoryCaller({operation.name: NoWorker()}), **bearer(token("admin"))) as client:
+        response = await client.request(operation.method, PREFIX + path(operation), **arguments(operation))
     body = assert_failure(response, 503, "no_worker")
     assert body["error"]["retryable"] is True
     assert operation.name in body["message"]
@@ -161,8 +178,8 @@ async def test_no_worker_is_503_and_may_be_tried_again(operation: Operation) -> 
 
 @every_operation
 async def test_no_answer_is_504_with_the_command_id(operation: Operation) -> None:
-    async with shim_client(InMemoryCaller({operation.name: NoAnswer()})) as client:
-        response = await client.request(operation.method, PREFIX + operation.path, **arguments(operation))
+    async with shim_client(InMemoryCaller({operation.name: NoAnswer()}), **bearer(token("admin"))) as client:
+        response = await client.request(operation.method, PREFIX + path(operation), **arguments(operation))
     body = assert_failure(response, 504, "timeout")
     assert body["error"]["details"] == {"command_id": response.headers["command-id"]}
     assert ("result event" in body["message"]) is operation.is_command

@@ -1,31 +1,24 @@
 """Publishing: events with a confirm, replies without, dead letters with their reason."""
 
 import asyncio
-import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
-from schemas.events import Event
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE
-from worker.wire import DeadLetter, Delivery, Reply, encode
+from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
-EVENT_PATIENCE_S = 30
-EVENT_RETRY_S = 0.5
 PERSISTENT = 2
 TRANSIENT = 1
 
-log = structlog.get_logger(__name__)
 
-
-class PublishFailed(Exception):
+class PublishFailed(NotPublished):
     """The broker did not confirm: the message may or may not be there."""
 
 
@@ -101,26 +94,15 @@ class Publisher:
         unconfirmed = await connection.channel(publisher_confirms=False)
         return cls(confirmed, unconfirmed)
 
-    async def event(self, event: Event) -> None:
-        """Publish an event and wait until the broker has it, through a short absence of the broker too.
+    async def event(self, event: Outgoing) -> None:
+        """Publish an event and wait until the broker has it. Raises PublishFailed: it may be there all the same.
 
-        What was not confirmed is published again: an event that arrives twice has the same id. Raises PublishFailed.
+        Trying again is for who keeps it; an event that arrives twice has the same id.
         """
-        body = encode(event)
-        give_up = time.monotonic() + EVENT_PATIENCE_S
-        while True:
-            message = properties(
-                message_id=event.id, message_type=event.type, content_type="application/cloudevents+json"
-            )
-            try:
-                await publish(self._confirmed, body, message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
-            except PublishFailed as error:
-                if time.monotonic() > give_up:
-                    raise
-                log.warning("event not confirmed, publishing it again", event_id=event.id, error=str(error))
-                await asyncio.sleep(EVENT_RETRY_S)
-            else:
-                return
+        message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
+        await publish(
+            self._confirmed, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key
+        )
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer whoever asked to be answered. A requester that left is no error, and is not waited for."""
@@ -129,12 +111,10 @@ class Publisher:
         message = properties(
             correlation_id=delivery.correlation_id or delivery.message_id,
             message_type=delivery.operation,
-            headers={"status": reply.envelope.statusCode, **reply.headers},
+            headers={"status": reply.status, **reply.headers},
             persistent=False,
         )
-        await publish(
-            self._unconfirmed, encode(reply.envelope), message, routing_key=delivery.reply_to, mandatory=False
-        )
+        await publish(self._unconfirmed, reply.body, message, routing_key=delivery.reply_to, mandatory=False)
 
     async def dead_letter(self, delivery: Delivery, letter: DeadLetter) -> None:
         """Put a message that can't be carried out where a person finds it, with the reason. Raises PublishFailed."""

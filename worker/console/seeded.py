@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from worker.accounts import Exchange
+from schemas.control import Exchange
 
 PM_ACCOUNT = "binance-pm-001"
 

@@ -8,6 +8,8 @@ send ─▶ echo shows it ──────────────────
              └▶ read back ─▶ shows it ──────────────▶ applied (read_back)
                           ─▶ shows the old value ───▶ send again, a few times
                           ─▶ not to be had ──────────▶ unknown
+
+A change that another worker may have sent before it ended begins with the read-back.
 """
 
 import asyncio
@@ -19,9 +21,13 @@ from schemas import Outcome
 from schemas.events import ConfirmedBy, Scope
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.doubts import NotConfirmed, NotInForce
+from worker.execution.freeze import Frozen
 from worker.execution.retries import Retries
 from worker.venues.errors import AlreadySo, Ambiguous, NotSent, VenueError
 from worker.venues.seam import Echo, Terms
+
+HINDERED = (Expired, Frozen)
+"""Why we ourselves send no more; trying again is no remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +56,39 @@ class Confirmed:
 async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
     """Send a change until it is confirmed.
 
-    Raises a Refused of the venue, Expired when it never left before the deadline, or NotConfirmed.
+    Raises a Refused of the venue, Expired when it never left before the deadline, Frozen, or NotConfirmed.
     """
     doubt: NotConfirmed | None = None
     failures = 0
+    attempt = _resume if calls.interrupted else _attempt
     while True:
         try:
-            return await _attempt(change, calls)
+            return await attempt(change, calls)
         except AlreadySo as refusal:
             return Confirmed(
                 Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, refusal.note, refusal.venue_code
             )
-        except (NotSent, NotConfirmed, Expired) as error:
+        except (NotSent, NotConfirmed, Expired, Frozen) as error:
             failures += 1
             doubt = error if isinstance(error, NotConfirmed) else doubt
-            wait = None if isinstance(error, Expired) else change.retries.wait(error, failures, calls.remaining())
+            wait = None if isinstance(error, HINDERED) else change.retries.wait(error, failures, calls.remaining())
             if wait is None:
                 _give_up(error, doubt)
         await asyncio.sleep(wait / 1000)
+        attempt = _attempt
 
 
-def _give_up(error: NotSent | NotConfirmed | Expired, doubt: NotConfirmed | None) -> NoReturn:
+def _give_up(error: NotSent | NotConfirmed | Expired | Frozen, doubt: NotConfirmed | None) -> NoReturn:
     """What was sent once stays in doubt, whatever became of later attempts; only what never left expires."""
     if doubt is not None:
         raise doubt
-    if isinstance(error, Expired):
+    if isinstance(error, HINDERED):
         raise error
     raise Expired(f"{error.message}; nothing was sent before the deadline") from error
+
+
+async def _resume(change: Change, calls: VenueCalls) -> Confirmed:
+    return await _read_back(change, calls, Ambiguous("the worker that carried it out ended before it could tell"))
 
 
 async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
@@ -96,7 +108,7 @@ async def _read_back(change: Change, calls: VenueCalls, doubt: Ambiguous, echo: 
     if change.read_back is None:
         raise NotConfirmed(doubt.message, venue_code=doubt.venue_code, raw=doubt.raw) from doubt
     try:
-        terms = await calls.read(change.read_back)
+        terms = await (calls.query if calls.interrupted else calls.read)(change.read_back)
     except (VenueError, Expired) as error:
         raise NotConfirmed(
             f"{doubt.message}; and reading it back failed: {error}", venue_code=doubt.venue_code, raw=doubt.raw

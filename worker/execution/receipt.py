@@ -1,16 +1,25 @@
 """Receiving a request: from the bytes of a delivery to a command that can be carried out, or the reason why not."""
 
+import hashlib
+import re
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
 
 from schemas import OPERATIONS, ErrorCode, Failure, Operation, failure
-from schemas.base import Milliseconds
+from schemas.base import Milliseconds, WireModel
+from schemas.control import ControlRequest
 from schemas.problems import invalid_request, problems_of
 from schemas.requests import Request
 from worker.accounts import Account, Accounts
-from worker.wire import Delivery
+from worker.wire import Delivery, encode
+
+T = TypeVar("T", bound=WireModel)
+
+_COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +33,26 @@ class Command:
     actor: str | None
     received: Milliseconds
     deadline: Milliseconds
+
+    @property
+    def request_json(self) -> bytes:
+        """The request as it was understood, always written in the same way."""
+        return encode(self.request)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one request from another: the same for the same operation and fields, however they were written."""
+        fields = {name: _plainest(value) for name, value in self.request}
+        return hashlib.sha256(encode([self.operation.name, fields])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A request about the service itself."""
+
+    operation: Operation
+    request: ControlRequest
+    actor: str | None
 
 
 class NotAccepted(Exception):
@@ -41,27 +70,38 @@ class Receiver:
         self._accounts = accounts
         self._timeout_ms = timeout_ms
 
-    def receive(self, delivery: Delivery, received: Milliseconds) -> Command:
-        """The command in a delivery. Raises NotAccepted."""
+    def receive(self, delivery: Delivery, received: Milliseconds) -> Command | Control:
+        """The command or control in a delivery. Raises NotAccepted."""
         operation = self._operation(delivery)
-        request = self._request(operation, delivery.body)
-        account = self._accounts.get(request.exchange_account_id)
-        if account is None:
-            raise NotAccepted(_unknown_account(request.exchange_account_id))
+        if issubclass(operation.request, ControlRequest):
+            return Control(operation, _parsed(operation.request, delivery.body), delivery.actor)
+        request = _parsed(operation.request, delivery.body)
         return Command(
             id=self.command_id(delivery),
             operation=operation,
             request=request,
-            account=account,
+            account=self._account(request.exchange_account_id),
             actor=delivery.actor,
             received=received,
             deadline=received + self._timeout_ms if delivery.deadline is None else delivery.deadline,
         )
 
+    def command(self, delivery: Delivery, received: Milliseconds) -> Command:
+        """The command in the delivery of a command or query. Raises NotAccepted."""
+        command = self.receive(delivery, received)
+        if not isinstance(command, Command):
+            raise NotAccepted(failure(ErrorCode.UNKNOWN_OPERATION, f"{delivery.operation} is not for a venue"))
+        return command
+
     @staticmethod
     def command_id(delivery: Delivery) -> str:
-        """The sender's message id, or a new id for a sender who gave none."""
-        return delivery.message_id or str(uuid4())
+        """The sender's message id, or a new id for a sender who gave none. Raises NotAccepted for one beyond use."""
+        if delivery.message_id is None:
+            return str(uuid4())
+        if not _COMMAND_ID.fullmatch(delivery.message_id):
+            problem = "must be 1 to 128 visible ASCII characters, such as a UUID"
+            raise NotAccepted(invalid_request([{"field": "message_id", "problem": problem}]))
+        return delivery.message_id
 
     def _operation(self, delivery: Delivery) -> Operation:
         if operation := OPERATIONS.get(delivery.operation):
@@ -70,13 +110,25 @@ class Receiver:
         message = f"there is no operation {delivery.operation!r}; there are {known}"
         raise NotAccepted(failure(ErrorCode.UNKNOWN_OPERATION, message))
 
-    def _request(self, operation: Operation, body: bytes) -> Request:
-        try:
-            return operation.request.model_validate_json(body, strict=True)
-        except ValidationError as error:
-            raise NotAccepted(invalid_request(problems_of(error))) from error
+    def _account(self, account_id: str) -> Account:
+        if (account := self._accounts.get(account_id)) is None:
+            raise NotAccepted(unknown_account(account_id))
+        return account
 
 
-def _unknown_account(account_id: str) -> Failure:
+def _plainest(value: Any) -> Any:
+    """10, 10.0 and 1e1 are one number."""
+    return value.normalize() if isinstance(value, Decimal) else value
+
+
+def _parsed(model: type[T], body: bytes) -> T:
+    try:
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise NotAccepted(invalid_request(problems_of(error))) from error
+
+
+def unknown_account(account_id: str) -> Failure:
+    """What to tell whoever names an account that is not registered."""
     message = f"no account {account_id!r} is registered; `perps-dma accounts` lists those that are"
     return failure(ErrorCode.UNKNOWN_ACCOUNT, message, details={"exchange_account_id": account_id})

@@ -9,6 +9,7 @@ from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import Milliseconds
 from worker.execution.calls import Expired
 from worker.execution.doubts import NotConfirmed
+from worker.execution.freeze import Frozen
 from worker.execution.receipt import NotAccepted
 from worker.venues import errors
 
@@ -26,6 +27,7 @@ KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
         errors.Ambiguous: (Outcome.UNKNOWN, ErrorCode.VENUE_UNAVAILABLE),
         errors.Refused: (Outcome.REJECTED, ErrorCode.REJECTED),
         Expired: (Outcome.EXPIRED, ErrorCode.EXPIRED),
+        Frozen: (Outcome.REJECTED, ErrorCode.FROZEN),
     }
 )
 

@@ -9,7 +9,7 @@ from worker.execution.calls import VenueCalls
 from worker.execution.completion import Done, Found
 from worker.execution.receipt import Command
 from worker.execution.refusals import Refusal
-from worker.wire import Reply
+from worker.wire import Reply, reply_of
 
 Ending = Done | Found | Refusal
 
@@ -26,14 +26,14 @@ def envelope_of(ending: Ending) -> Success | Failure:
     return Success(message=ending.message, data=ending.data)
 
 
-def reply_to(command_id: str, ending: Ending) -> Reply:
+def reply_to(command_id: str | None, ending: Ending) -> Reply:
     """The reply, with the headers that keep the documented body as documented."""
-    headers = {"Command-Id": command_id}
+    headers = {} if command_id is None else {"Command-Id": command_id}
     if not isinstance(ending, Found):
         headers["Outcome"] = outcome_of(ending)
     if not isinstance(ending, Done):
         headers |= ending.headers
-    return Reply(envelope_of(ending), headers)
+    return reply_of(envelope_of(ending), headers)
 
 
 def result_event(command: Command, ending: Done | Refusal, calls: VenueCalls, finished: Milliseconds) -> ResultEvent:

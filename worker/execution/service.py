@@ -2,54 +2,43 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
 
-from schemas.events import Event
-from worker.accounts import Account
+from schemas import ErrorCode, failure
 from worker.clock import Clock
-from worker.execution.calls import Expired, VenueCalls
-from worker.execution.capabilities import require
-from worker.execution.completion import Done, Found
-from worker.execution.lanes import Lanes
-from worker.execution.receipt import Command, NotAccepted, Receiver
-from worker.execution.refusals import Refusal, fault, refusal
-from worker.execution.results import reply_to, result_event
-from worker.venues.errors import VenueError
-from worker.venues.seam import Adapter, Capability
+from worker.execution.calls import VenueCalls
+from worker.execution.changes import Changes
+from worker.execution.completion import Found
+from worker.execution.dispatch import CommandHandler, Dispatch, QueryHandler, Superseded
+from worker.execution.ledger.errors import LedgerUnavailable
+from worker.execution.receipt import Command, Control, NotAccepted, Receiver
+from worker.execution.refusals import refusal
+from worker.execution.results import reply_to
 from worker.wire import DeadLetter, Delivery, Reply
-
-T = TypeVar("T", Done, Found)
 
 log = structlog.get_logger(__name__)
 
 
-class Outbox(Protocol):
-    """Where results go."""
-
-    async def event(self, event: Event) -> None:
-        """Publish for everybody; returns when the broker has it."""
+class Replies(Protocol):
+    """Answers to who asked."""
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer the sender, if it asked for an answer."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryHandler:
-    """The function behind a query, and what a venue must be capable of for it."""
-
-    run: Callable[[Any, Adapter, VenueCalls], Awaitable[Found]]
-    needs: Capability
+ControlHandler = Callable[[Any, str | None], Awaitable[Found]]
+"""The function behind a control: given the request and the actor, it says what it found or did. Raises NotAccepted."""
 
 
 @dataclass(frozen=True, slots=True)
-class CommandHandler:
-    """The function behind a command. When it `moves_terms` of positions, a snapshot follows."""
+class Handlers:
+    """The functions behind the operations, by name."""
 
-    run: Callable[[Any, Adapter, VenueCalls], Awaitable[Done]]
-    needs: Capability
-    moves_terms: bool = False
+    commands: Mapping[str, CommandHandler]
+    queries: Mapping[str, QueryHandler]
+    controls: Mapping[str, ControlHandler]
 
 
 class Service:
@@ -59,79 +48,68 @@ class Service:
         self,
         *,
         receiver: Receiver,
-        commands: Mapping[str, CommandHandler],
-        queries: Mapping[str, QueryHandler],
-        adapter_of: Callable[[Account], Adapter],
-        outbox: Outbox,
-        take_snapshot: Callable[[Command], Awaitable[None]],
+        handlers: Handlers,
+        dispatch: Dispatch,
+        changes: Changes,
+        replies: Replies,
         clock: Clock,
     ) -> None:
         self._receiver = receiver
-        self._commands = commands
-        self._queries = queries
-        self._adapter_of = adapter_of
-        self._outbox = outbox
-        self._take_snapshot = take_snapshot
+        self._handlers = handlers
+        self._dispatch = dispatch
+        self._changes = changes
+        self._replies = replies
         self._clock = clock
-        self._lanes = Lanes()
 
     async def handle(self, delivery: Delivery) -> DeadLetter | None:
         """Carry out a delivery to its end. Returns a dead letter when nobody could be told.
 
-        Raises only what the outbox raises: then nothing may be acknowledged.
+        Raises only what publishing raises: then nothing may be acknowledged.
         """
         try:
-            command = self._receiver.receive(delivery, self._clock())
+            received = self._receiver.receive(delivery, self._clock())
+            if isinstance(received, Control):
+                return await self._control(delivery, received)
+            with structlog.contextvars.bound_contextvars(command_id=received.id, account=received.account.id):
+                return await self._carry_out(delivery, received)
         except NotAccepted as error:
             return await self._turn_away(delivery, error)
-        with structlog.contextvars.bound_contextvars(command_id=command.id, account=command.account.id):
-            if command.operation.is_command:
-                await self._carry_out(delivery, command)
-                return None
-            return await self._answer(delivery, command)
+        except Superseded:
+            log.warning("another worker has taken it over and will tell", command_id=delivery.message_id)
+            return None
 
     async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
         log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
         if delivery.reply_to is None:
             return DeadLetter(str(error))
-        await self._outbox.reply(delivery, reply_to(self._receiver.command_id(delivery), refusal(error)))
+        await self._replies.reply(delivery, reply_to(delivery.message_id, refusal(error)))
+        return None
+
+    async def _carry_out(self, delivery: Delivery, command: Command) -> DeadLetter | None:
+        if not command.operation.is_command:
+            return await self._answer(delivery, command)
+        handler = self._handlers.commands[command.operation.name]
+        await self._changes.carry_out(command, handler, lambda reply: self._replies.reply(delivery, reply))
         return None
 
     async def _answer(self, delivery: Delivery, command: Command) -> DeadLetter | None:
         if delivery.reply_to is None:
-            return DeadLetter(f"{command.operation.name} is a query, and its sender named no reply_to to answer to")
+            return _nobody_to_tell(delivery)
         calls = VenueCalls(command.deadline, self._clock)
-        handler = self._queries[command.operation.name]
-        ending = await self._run(command, handler.run, handler.needs, calls)
-        await self._outbox.reply(delivery, reply_to(command.id, ending))
+        ending = await self._dispatch.query(command, self._handlers.queries[command.operation.name], calls)
+        await self._replies.reply(delivery, reply_to(command.id, ending))
         return None
 
-    async def _carry_out(self, delivery: Delivery, command: Command) -> None:
-        calls = VenueCalls(command.deadline, self._clock)
-        handler = self._commands[command.operation.name]
-        async with self._lanes.lane(command.account.id):
-            ending = await self._run(command, handler.run, handler.needs, calls)
-        # The reply need not wait for the event's confirm; the acknowledgement, which comes last, does.
-        await self._outbox.reply(delivery, reply_to(command.id, ending))
-        event = result_event(command, ending, calls, self._clock())
-        await self._outbox.event(event)
-        log.info("done", operation=command.operation.name, outcome=event.data.outcome, attempts=calls.attempts)
-        if handler.moves_terms and calls.sent is not None:
-            await self._take_snapshot(command)
-
-    async def _run(
-        self,
-        command: Command,
-        run: Callable[[Any, Adapter, VenueCalls], Awaitable[T]],
-        needs: Capability,
-        calls: VenueCalls,
-    ) -> T | Refusal:
+    async def _control(self, delivery: Delivery, control: Control) -> DeadLetter | None:
+        if delivery.reply_to is None:
+            return _nobody_to_tell(delivery)
         try:
-            adapter = self._adapter_of(command.account)
-            require(adapter, needs, command.account)
-            return await run(command.request, adapter, calls)
-        except (VenueError, Expired) as error:
-            return refusal(error)
-        except Exception:  # The message boundary: no fault of a handler may take the worker down.
-            log.exception("fault", operation=command.operation.name)
-            return fault(command.id, sent=calls.sent is not None)
+            found = await self._handlers.controls[control.operation.name](control.request, control.actor)
+        except LedgerUnavailable as error:
+            raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
+        await self._replies.reply(delivery, reply_to(delivery.message_id, found))
+        return None
+
+
+def _nobody_to_tell(delivery: Delivery) -> DeadLetter:
+    return DeadLetter(f"{delivery.operation} asks for an answer, and its sender named no reply_to to answer to")

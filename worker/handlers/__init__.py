@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.execution.service import CommandHandler, QueryHandler
+from worker.execution.dispatch import CommandHandler, QueryHandler
 from worker.handlers.history import get_funding_history, get_realized_pnl
 from worker.handlers.leverage import get_leverage, set_leverage
 from worker.handlers.margin_mode import set_margin_mode
@@ -15,8 +15,8 @@ COMMAND_HANDLERS: Mapping[str, CommandHandler] = MappingProxyType(
     {
         "set_leverage": CommandHandler(set_leverage, Capability.LEVERAGE, moves_terms=True),
         "set_margin_mode": CommandHandler(set_margin_mode, Capability.MARGIN_MODE, moves_terms=True),
-        "pm_auto_collect": CommandHandler(pm_auto_collect, Capability.PORTFOLIO_MARGIN),
-        "pm_asset_collect": CommandHandler(pm_asset_collect, Capability.PORTFOLIO_MARGIN),
+        "pm_auto_collect": CommandHandler(pm_auto_collect, Capability.PORTFOLIO_MARGIN, moves_money=True),
+        "pm_asset_collect": CommandHandler(pm_asset_collect, Capability.PORTFOLIO_MARGIN, moves_money=True),
     }
 )
 

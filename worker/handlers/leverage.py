@@ -12,7 +12,7 @@ from worker.venues.seam import Adapter
 async def set_leverage(request: SetLeverage, adapter: Adapter, calls: VenueCalls) -> Done:
     """Set the leverage of a market; confirmed by the venue's echo, else by reading it back."""
     market = adapter.market(request.symbol, request.market_type)
-    await calls.read(lambda: adapter.check_leverage(market, request.leverage))
+    await calls.check(lambda: adapter.check_leverage(market, request.leverage))
     change = Change(
         send=lambda: adapter.set_leverage(market, request.leverage),
         echoed=lambda echo: echo.leverage == request.leverage,

@@ -9,11 +9,12 @@ from pydantic import SecretStr
 
 from schemas import ErrorCode, failure
 from schemas.base import Milliseconds
+from schemas.operations import TRADERS
 from worker.shim.envelope import Refusal
 
 ALGORITHM = "HS256"
-ROLES = frozenset({"trader", "admin"})
-"""Who may call an operation."""
+ROLES = TRADERS
+"""The roles there are: an admin may do all that a trader may."""
 
 _HOW = "send the header `Authorization: Bearer TOKEN`; `perps-dma token --role trader` makes a token"
 _OPTIONS: Any = {"require": ["exp"]}
@@ -63,7 +64,7 @@ def _valid_claims(secret: SecretStr, token: str, at: Milliseconds) -> dict[str, 
     return claims
 
 
-def verify(secret: SecretStr, authorization: str | None, at: Milliseconds) -> Actor:
+def verify(secret: SecretStr, authorization: str | None, at: Milliseconds, allowed: frozenset[str] = TRADERS) -> Actor:
     """Who sent a request, from its `Authorization` header. Raises Refusal: 401 without a valid token, 403 by role."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token:
@@ -75,6 +76,6 @@ def verify(secret: SecretStr, authorization: str | None, at: Milliseconds) -> Ac
     except jwt.InvalidTokenError:
         raise _invalid("the token is not one of ours") from None
     actor = Actor(claims.get("sub"), _roles(claims))
-    if not actor.roles & ROLES:
-        raise Refusal(failure(ErrorCode.FORBIDDEN, f"this needs the role {' or '.join(sorted(ROLES))}"))
+    if not actor.roles & allowed:
+        raise Refusal(failure(ErrorCode.FORBIDDEN, f"this needs the role {' or '.join(sorted(allowed))}"))
     return actor

@@ -80,7 +80,7 @@ class OperationsEndpoint:
         operation = self._operations.get(request.method)
         if operation is None:
             raise method_not_allowed(request.method, request.url.path, ", ".join(self._operations))
-        actor = verify(self._secret, request.headers.get("authorization"), now())
+        actor = verify(self._secret, request.headers.get("authorization"), now(), operation.roles)
         body = await request_body(operation, request)
         preferred = preferences(request.headers, is_command=operation.is_command)
         timeout_ms = preferred.timeout_ms(self._timeout_ms)

@@ -54,14 +54,15 @@ def _query_body(operation: Operation, request: Request) -> bytes:
     pairs = parse_qsl(request.url.query, keep_blank_values=True)
     counts = Counter(name for name, _ in pairs)
     _refuse({"field": name, "problem": "is given more than once"} for name, count in counts.items() if count > 1)
-    return operation.request.model_validate_strings(dict(pairs)).model_dump_json(exclude_unset=True).encode()
+    named = {**dict(pairs), **{name: request.path_params[name] for name in operation.path_names}}
+    return operation.request.model_validate_strings(named).model_dump_json(exclude_unset=True).encode()
 
 
 async def request_body(operation: Operation, request: Request) -> bytes:
-    """The request as JSON: a body as it came, or a query's parameters. Raises Refusal for what is not as documented."""
+    """The request as JSON: a body as it came, or the parameters of query and path. Raises Refusal."""
     try:
-        if request.method == "GET":
-            return _query_body(operation, request)
-        return await _json_body(operation, request)
+        if operation.has_body:
+            return await _json_body(operation, request)
+        return _query_body(operation, request)
     except ValidationError as error:
         raise Refusal(invalid_request(problems_of(error))) from None

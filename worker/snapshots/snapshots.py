@@ -12,10 +12,13 @@ from schemas.events import Trigger, event_id
 from worker.accounts import Account
 from worker.clock import Clock
 from worker.execution.calls import VenueCalls
+from worker.execution.ledger.ledger import Ledger
+from worker.execution.ledger.snapshots import Kept
 from worker.execution.receipt import Command
-from worker.execution.service import Outbox
+from worker.execution.relay import Relay
 from worker.venues.errors import VenueError
 from worker.venues.seam import Adapter, OpenPositions
+from worker.wire import outgoing
 
 log = structlog.get_logger(__name__)
 
@@ -27,7 +30,6 @@ GATHER_MS: Milliseconds = 100
 class _AccountSnapshots:
     """What is known of one account: the last snapshot, and the one that is due next."""
 
-    seq: int = 0
     positions: tuple[Position, ...] = ()
     coverage: tuple[str, ...] = ()
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -43,10 +45,16 @@ class Snapshots:
     """
 
     def __init__(
-        self, adapter_of: Callable[[Account], Adapter], outbox: Outbox, timeout_ms: Milliseconds, clock: Clock
+        self,
+        adapter_of: Callable[[Account], Adapter],
+        ledger: Ledger,
+        relay: Relay,
+        timeout_ms: Milliseconds,
+        clock: Clock,
     ) -> None:
         self._adapter_of = adapter_of
-        self._outbox = outbox
+        self._ledger = ledger
+        self._relay = relay
         self._timeout_ms = timeout_ms
         self._clock = clock
         self._accounts: dict[str, _AccountSnapshots] = {}
@@ -67,11 +75,11 @@ class Snapshots:
             open_positions = await self._read(account)
             if open_positions is not None:
                 known.positions, known.coverage = open_positions.positions, open_positions.coverage
-            known.seq += 1
+            before = await self._ledger.snapshots.newest(account.id)
             snapshot = PositionSnapshot(
                 exchange=account.exchange,
                 exchange_account_id=account.id,
-                seq=known.seq,
+                seq=before.seq + 1 if before else 1,
                 as_of=as_of,
                 trigger=Trigger.COMMAND,
                 command_ids=commands,
@@ -79,7 +87,10 @@ class Snapshots:
                 stale=open_positions is None,
                 positions=known.positions,
             )
-            await self._outbox.event(_event(snapshot))
+            event = outgoing(_event(snapshot))
+            kept = Kept(account.id, snapshot.seq, as_of, event.body)
+            (position,) = await self._ledger.snapshots.keep(kept, [event])
+            await self._relay.publish(position, event)
 
     async def _read(self, account: Account) -> OpenPositions | None:
         calls = VenueCalls(self._clock() + self._timeout_ms, self._clock)

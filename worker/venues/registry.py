@@ -6,7 +6,8 @@ from types import MappingProxyType
 from typing import Protocol
 
 from schemas.base import Milliseconds
-from worker.accounts import Account, Exchange
+from schemas.control import Exchange
+from worker.accounts import Account
 from worker.venues import binance, bybit, gate, hyperliquid, okx
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import NotSent, VenueError

@@ -1,0 +1,279 @@
+"""What the ledger promises, on SQLite and on PostgreSQL alike."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from worker.execution.ledger import migrations
+from worker.execution.ledger.commands import Ending, Entry
+from worker.execution.ledger.database import Database, Statement
+from worker.execution.ledger.errors import LedgerTooNew, LedgerUnavailable, NothingMatched
+from worker.execution.ledger.freezes import Freeze
+from worker.execution.ledger.ledger import Ledger, open_database, open_ledger
+from worker.execution.ledger.snapshots import Kept
+from worker.wire import Outgoing
+
+ENTRY = Entry("c-1", "set_leverage", "binance", "a-1", "ann", "f-1", '{"leverage":10}', 1_000, 11_000)
+EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.set_leverage.binance.a-1", '{"price":98000.00}')
+ENDING = Ending("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
+    """A worker's ledger."""
+    async with open_ledger(ledger_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def other(ledger_url: str, ledger: Ledger) -> AsyncIterator[Ledger]:
+    """The same ledger, of another worker."""
+    async with open_ledger(ledger_url) as other:
+        yield other
+
+
+@pytest.fixture
+async def database(ledger_url: str) -> AsyncIterator[Database]:
+    """The bare database."""
+    database = await open_database(ledger_url)
+    yield database
+    await database.close()
+
+
+async def test_a_command_is_new_once(ledger: Ledger) -> None:
+    assert (await ledger.commands.note(ENTRY)).is_new
+    assert not (await ledger.commands.note(replace(ENTRY, fingerprint="f-2"))).is_new
+    record = await ledger.commands.find("c-1")
+    assert record is not None
+    assert (record.entry, record.owner, record.attempts, record.finished) == (ENTRY, ledger.owner, 0, None)
+
+
+async def test_of_fifty_at_once_one_is_new(ledger: Ledger, other: Ledger) -> None:
+    noted = await asyncio.gather(*(side.commands.note(ENTRY) for side in (ledger, other) for _ in range(25)))
+    assert [row.is_new for row in noted].count(True) == 1
+
+
+async def test_a_result_is_kept_together_with_its_event(ledger: Ledger) -> None:
+    await ledger.commands.note(ENTRY)
+    await ledger.commands.intend(ENTRY, 1, 1_500, durable=True)
+    position = await ledger.commands.finish("c-1", ENDING)
+    record = await ledger.commands.find("c-1")
+    assert record is not None
+    assert (record.outcome, record.intended, record.attempts, record.finished) == ("applied", 1_500, 1, 2_000)
+    assert (record.reply, record.event) == (ENDING.reply, EVENT.body)
+    [waiting] = await ledger.outbox.of(ledger.owner, 10)
+    assert (waiting.position, waiting.event) == (position, EVENT)
+    await ledger.outbox.confirmed(position)
+    assert await ledger.outbox.size() == 0
+
+
+async def test_the_first_intent_stays_the_first(ledger: Ledger) -> None:
+    await ledger.commands.note(ENTRY)
+    await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+    await ledger.commands.intend(ENTRY, 2, 1_700, durable=False)
+    record = await ledger.commands.find("c-1")
+    assert record is not None
+    assert (record.intended, record.attempts) == (1_500, 2)
+
+
+async def test_a_finished_command_stays_as_it_is(ledger: Ledger) -> None:
+    await ledger.commands.note(ENTRY)
+    await ledger.commands.finish("c-1", ENDING)
+    with pytest.raises(NothingMatched):
+        await ledger.commands.finish("c-1", replace(ENDING, outcome="unknown"))
+    with pytest.raises(NothingMatched):
+        await ledger.commands.intend(ENTRY, 1, 3_000, durable=False)
+    assert await ledger.outbox.size() == 1
+
+
+async def test_who_was_superseded_can_neither_send_nor_tell(ledger: Ledger, other: Ledger) -> None:
+    await ledger.commands.note(ENTRY)
+    record = await other.commands.find("c-1")
+    assert record is not None
+    await other.commands.adopt(record)
+    with pytest.raises(NothingMatched):
+        await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+    with pytest.raises(NothingMatched):
+        await ledger.commands.finish("c-1", ENDING)
+    with pytest.raises(NothingMatched):
+        await ledger.commands.adopt(record)
+    assert await ledger.outbox.size() == 0
+    await other.commands.finish("c-1", ENDING)
+    assert [waiting.event for waiting in await other.outbox.of(other.owner, 10)] == [EVENT]
+
+
+@pytest.mark.parametrize("scope", ["all", "exchange:binance", "account:a-1"])
+async def test_nothing_is_intended_in_a_frozen_scope(ledger: Ledger, other: Ledger, scope: str) -> None:
+    await ledger.commands.note(ENTRY)
+    await other.freezes.freeze(Freeze(scope, "audit", "ann", 1), EVENT)
+    with pytest.raises(NothingMatched):
+        await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+    noted = await ledger.commands.note(replace(ENTRY, id="c-2"))
+    assert noted.freeze == Freeze(scope, "audit", "ann", 1)
+    assert await ledger.freezes.of("binance", "a-1") == noted.freeze
+
+
+@pytest.mark.parametrize("scope", ["exchange:okx", "account:a-2"])
+async def test_a_freeze_reaches_no_further_than_its_scope(ledger: Ledger, scope: str) -> None:
+    await ledger.freezes.freeze(Freeze(scope, "audit", None, 1), EVENT)
+    assert (await ledger.commands.note(ENTRY)).freeze is None
+    await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+
+
+async def test_every_change_of_a_freeze_is_an_event_and_an_audit_row(ledger: Ledger) -> None:
+    freeze = Freeze("all", "audit", "ann", 1)
+    await ledger.freezes.freeze(freeze, EVENT)
+    with pytest.raises(NothingMatched):
+        await ledger.freezes.freeze(replace(freeze, reason="once more"), EVENT)
+    assert await ledger.freezes.all() == [freeze]
+    await ledger.freezes.unfreeze(replace(freeze, actor="bob", since=2, reason=""), EVENT)
+    with pytest.raises(NothingMatched):
+        await ledger.freezes.unfreeze(freeze, EVENT)
+    audited = await ledger.freezes.audited(10)
+    assert [(row.actor, row.action, row.subject) for row in audited] == [
+        ("bob", "unfreeze", "all"),
+        ("ann", "freeze", "all"),
+    ]
+    assert (await ledger.outbox.size(), await ledger.freezes.all()) == (2, [])
+
+
+async def test_a_write_is_kept_whole_or_not_at_all(database: Database) -> None:
+    insert = "INSERT INTO audit (at, action, subject, details) VALUES ($1, 'a', 's', '{}')"
+    missing = Statement("DELETE FROM freezes WHERE scope = $1 RETURNING scope", ("nowhere",), must_match=True)
+    with pytest.raises(NothingMatched):
+        await database.write(Statement(insert, (1,)), missing)
+    count = Statement("SELECT COUNT(*) FROM audit")
+    assert await database.read(count) == [(0,)]
+    outcomes = await asyncio.gather(
+        *(database.write(Statement(insert, (number,))) for number in range(50)),
+        *(database.write(Statement(insert, (number,)), missing) for number in range(50)),
+        database.write(Statement("INSERT INTO audit (at) VALUES ($1)", (1,))),
+        return_exceptions=True,
+    )
+    assert [type(outcome) for outcome in outcomes[:100]] == [list] * 50 + [NothingMatched] * 50
+    assert isinstance(outcomes[100], Exception)
+    assert await database.read(count) == [(50,)]
+
+
+async def test_an_accounts_lock_is_one_workers(ledger: Ledger, other: Ledger) -> None:
+    async with ledger.account_lock("a-1"):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1), other.account_lock("a-1"):
+                raise AssertionError("two workers hold one account")
+        async with asyncio.timeout(2), other.account_lock("a-2"):
+            pass
+    async with asyncio.timeout(2), other.account_lock("a-1"):
+        pass
+
+
+HOLDER = """
+import asyncio, sys
+from worker.execution.ledger.ledger import open_ledger
+from worker.wire import Outgoing
+async def main():
+    async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
+        await ledger.outbox.add(Outgoing("e", "t", "k", "{}"), 1)
+        print(ledger.owner, flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+async def test_what_a_killed_worker_held_is_free_at_once(ledger: Ledger, ledger_url: str) -> None:
+    holder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", HOLDER, ledger_url), stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    owner = (await holder.stdout.readline()).decode().strip()
+    async with ledger.gone(owner) as gone:
+        assert not gone
+    os.kill(holder.pid, signal.SIGKILL)
+    await holder.wait()
+    async with asyncio.timeout(5), ledger.account_lock("a-1"):
+        pass
+    async with ledger.gone(owner) as gone:
+        assert gone
+    assert [waiting.event.id for waiting in await ledger.outbox.of(owner, 10)] == ["e"]
+    assert await ledger.outbox.owners() == [owner]
+
+
+async def test_snapshots_of_an_account_are_counted_without_gaps(ledger: Ledger, other: Ledger) -> None:
+    assert await ledger.snapshots.newest("a-1") is None
+    await ledger.snapshots.keep(Kept("a-1", 1, 10, "{}"), [EVENT])
+    for late in (Kept("a-1", 1, 11, "{}"), Kept("a-1", 3, 11, "{}")):
+        with pytest.raises(NothingMatched):
+            await other.snapshots.keep(late, [EVENT])
+    await other.snapshots.keep(Kept("a-1", 2, 12, '{"n":2}'), [EVENT, EVENT])
+    assert await ledger.snapshots.newest("a-1") == Kept("a-1", 2, 12, '{"n":2}')
+    assert await ledger.outbox.size() == 3
+
+
+async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -> None:
+    for number in range(3):
+        await ledger.commands.note(replace(ENTRY, id=f"c-{number}", deadline=1_000 * number))
+    await ledger.commands.finish("c-0", ENDING)
+    assert [record.entry.id for record in await ledger.commands.overdue(2_000, 10)] == ["c-1"]
+
+
+async def test_the_commands_since_a_moment_are_those_that_may_explain_a_change(ledger: Ledger) -> None:
+    for number, finished in enumerate((500, 2_000, None)):
+        entry = replace(ENTRY, id=f"c-{number}")
+        await ledger.commands.note(entry)
+        await ledger.commands.intend(entry, 1, 400, durable=False)
+        if finished is not None:
+            await ledger.commands.finish(entry.id, replace(ENDING, finished=finished))
+    await ledger.commands.note(replace(ENTRY, id="never sent"))
+    assert sorted(record.entry.id for record in await ledger.commands.since("a-1", 1_000)) == ["c-1", "c-2"]
+
+
+async def test_retention_forgets_what_is_finished_and_nothing_else(ledger: Ledger) -> None:
+    for number in range(5):
+        await ledger.commands.note(replace(ENTRY, id=f"c-{number}"))
+        if number < 4:
+            await ledger.commands.finish(f"c-{number}", replace(ENDING, finished=1_000 * number))
+    assert await ledger.commands.forget(2_500, 2) == 2
+    assert await ledger.commands.forget(2_500, 2) == 1
+    known = [await ledger.commands.find(f"c-{number}") is not None for number in range(5)]
+    assert known == [False, False, False, True, True]
+    assert (await ledger.commands.note(replace(ENTRY, id="c-0"))).is_new
+
+
+async def test_a_ledger_opened_by_many_at_once_is_made_once(ledger_url: str) -> None:
+    opened = await asyncio.gather(*(open_database(ledger_url) for _ in range(4)))
+    steps = len(migrations.missing(0, "", ""))
+    versions = await opened[0].read(Statement("SELECT version FROM schema_version ORDER BY version"))
+    assert versions == [(number,) for number in range(1, steps + 1)]
+    for database in opened:
+        await database.close()
+
+
+async def test_a_ledger_of_a_newer_program_is_refused(ledger_url: str, database: Database) -> None:
+    await database.write(Statement("INSERT INTO schema_version (version) VALUES ($1)", (1_000,)))
+    with pytest.raises(LedgerTooNew, match="schema version 1000, and this program knows versions up to"):
+        await open_database(ledger_url)
+
+
+async def test_a_ledger_of_an_older_program_is_brought_up_to_date(ledger_url: str, database: Database) -> None:
+    await database.write(Statement("DROP TABLE snapshots"), Statement("DELETE FROM schema_version WHERE version >= 3"))
+    later = await open_database(ledger_url)
+    assert await later.read(Statement("SELECT COUNT(*) FROM snapshots")) == [(0,)]
+    await later.close()
+
+
+async def test_a_ledger_that_is_not_to_be_had_says_so_without_its_password(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    for url in (f"sqlite:///{tmp_path / 'file' / 'ledger.db'}", "postgresql://dma:hush@127.0.0.1:1/dma"):
+        with pytest.raises((LedgerUnavailable, OSError)) as raised:
+            await open_database(url)
+        assert "hush" not in str(raised.value)
+
+
+async def test_a_url_of_another_kind_is_refused_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="sqlite:/// or postgresql://"):
+        await open_database("mysql://localhost/dma")

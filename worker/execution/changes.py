@@ -1,0 +1,274 @@
+"""Carrying out commands, each once: noted, in its account's lane, intended, sent, finished, told.
+
+The same command may be delivered again at any moment, here or to another worker. It is told by its id:
+
+    finished           ─▶ what was told the first time is told again
+    running here       ─▶ the copies wait for the first, and are told the same
+    begun elsewhere    ─▶ its worker is gone, or the account's lock would not be ours: read back, and finish
+    another body       ─▶ a conflict
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+import orjson
+import structlog
+
+from schemas import ErrorCode, Failure, Outcome, failure
+from schemas.events import event_id
+from worker.clock import Clock
+from worker.execution.calls import Interrupted, VenueCalls
+from worker.execution.completion import Done
+from worker.execution.dispatch import CommandHandler, Dispatch, Superseded
+from worker.execution.freeze import Frozen
+from worker.execution.lanes import Lanes
+from worker.execution.ledger.commands import Ending, Entry, Noted, Record
+from worker.execution.ledger.errors import NothingMatched
+from worker.execution.ledger.freezes import Freeze
+from worker.execution.ledger.ledger import Ledger
+from worker.execution.receipt import Command, NotAccepted
+from worker.execution.refusals import Refusal, refusal
+from worker.execution.relay import Relay
+from worker.execution.results import outcome_of, reply_to, result_event
+from worker.wire import Outgoing, Reply, outgoing
+
+LOCK_MS = 250
+"""What even a late command may wait for its account: whether it was sent is known to who holds the account."""
+
+log = structlog.get_logger(__name__)
+
+
+class HeldElsewhere(Exception):
+    """Another worker held the account until the deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What is told of a finished command. `position` is the event's place in the outbox while it is new there."""
+
+    reply: Reply
+    event: Outgoing
+    position: int | None = None
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """A command that runs here, and what will be told of it."""
+
+    fingerprint: str
+    told: "asyncio.Future[Told]" = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+
+class Changes:
+    """Carries out commands. Bootstrap gives it all its parts."""
+
+    def __init__(
+        self,
+        *,
+        ledger: Ledger,
+        relay: Relay,
+        dispatch: Dispatch,
+        take_snapshot: Callable[[Command], Awaitable[None]],
+        clock: Clock,
+    ) -> None:
+        self._ledger = ledger
+        self._relay = relay
+        self._dispatch = dispatch
+        self._take_snapshot = take_snapshot
+        self._clock = clock
+        self._lanes = Lanes()
+        self._running: dict[str, _Running] = {}
+
+    def is_running(self, command_id: str) -> bool:
+        """Whether the command runs in this process."""
+        return command_id in self._running
+
+    async def carry_out(
+        self, command: Command, handler: CommandHandler, answer: Callable[[Reply], Awaitable[None]]
+    ) -> None:
+        """Carry a command out, or find out how it ended; answer its sender; publish the event.
+
+        Returns when the broker has the event. Raises NotAccepted for a command id that belongs to another command, and
+        Superseded.
+        """
+        told = await self._told(command, handler)
+        # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
+        await answer(told.reply)
+        if told.position is None:
+            await self._relay.publish_again(told.event)
+            return
+        await self._relay.publish(told.position, told.event)
+        if told.sent and handler.moves_terms:
+            await self._take_snapshot(command)
+
+    async def _told(self, command: Command, handler: CommandHandler) -> Told:
+        fingerprint = command.fingerprint
+        if (first := self._running.get(command.id)) is not None:
+            if first.fingerprint != fingerprint:
+                raise NotAccepted(_conflict(command.id))
+            return replace(await asyncio.shield(first.told), position=None)
+        running = self._running[command.id] = _Running(fingerprint)
+        try:
+            told = await self._in_turn(command, fingerprint, handler)
+            running.told.set_result(told)
+            return told
+        finally:
+            del self._running[command.id]
+            running.told.cancel()  # whoever waits for what will never be told gives the message back
+
+    async def _in_turn(self, command: Command, fingerprint: str, handler: CommandHandler) -> Told:
+        """Note it at once, so that it can be asked for; go on with it when it is its turn on the account."""
+        entry = _entry(command, fingerprint)
+        noting = asyncio.create_task(self._ledger.commands.note(entry))
+        try:
+            async with self._lanes.lane(command.account.id), self._exclusive(command):
+                return await self._begin(command, entry, await noting, handler)
+        except HeldElsewhere:
+            return await self._give_up(command, entry, await noting)
+        except Superseded:
+            return await self._told_elsewhere(entry)
+
+    @asynccontextmanager
+    async def _exclusive(self, command: Command) -> AsyncIterator[None]:
+        """The account is ours among all workers. Raises HeldElsewhere at the deadline."""
+        async with AsyncExitStack() as stack:
+            try:
+                async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock()) / 1000):
+                    await self._ledger.patience.until_done(
+                        lambda: stack.enter_async_context(self._ledger.account_lock(command.account.id))
+                    )
+            except TimeoutError:
+                raise HeldElsewhere from None
+            yield
+
+    async def _begin(self, command: Command, entry: Entry, noted: Noted, handler: CommandHandler) -> Told:
+        if noted.is_new:
+            return await self._carry_through(command, entry, noted.freeze, handler, None)
+        record = await self._known(entry)
+        if record.finished is not None:
+            log.info("delivered again, and told again", outcome=record.outcome)
+            return _told_before(record)
+        await self._adopt(record)
+        log.info("taken over from a worker that ended", intended=record.intended is not None)
+        begun = replace(command, received=record.entry.received, deadline=record.entry.deadline)
+        interrupted = None if record.intended is None else Interrupted(record.attempts, record.intended)
+        return await self._carry_through(begun, record.entry, noted.freeze, handler, interrupted)
+
+    async def _known(self, entry: Entry) -> Record:
+        record = await self._ledger.commands.found(entry.id)
+        if record is None or record.entry.fingerprint != entry.fingerprint:
+            raise NotAccepted(_conflict(entry.id))
+        return record
+
+    async def _adopt(self, record: Record) -> None:
+        try:
+            await self._ledger.commands.adopt(record)
+        except NothingMatched:
+            raise Superseded from None
+
+    async def _told_elsewhere(self, entry: Entry) -> Told:
+        """What the worker that was quicker has told. Raises Superseded while it has not."""
+        record = await self._known(entry)
+        if record.finished is None:
+            raise Superseded
+        log.warning("another worker has finished it meanwhile", outcome=record.outcome)
+        return _told_before(record)
+
+    async def _carry_through(
+        self,
+        command: Command,
+        entry: Entry,
+        freeze: Freeze | None,
+        handler: CommandHandler,
+        interrupted: Interrupted | None,
+    ) -> Told:
+        async def intend(attempt: int) -> None:
+            await self._intend(entry, attempt, durable=handler.moves_money)
+
+        calls = VenueCalls(command.deadline, self._clock, intend, interrupted)
+        if freeze is not None and interrupted is None:
+            return await self._finish(command, refusal(Frozen(freeze)), calls)
+        return await self._finish(command, await self._dispatch.change(command, handler, calls), calls)
+
+    async def _intend(self, entry: Entry, attempt: int, *, durable: bool) -> None:
+        try:
+            await self._ledger.commands.intend(entry, attempt, self._clock(), durable=durable)
+        except NothingMatched:
+            freeze = await self._ledger.patience.until_done(
+                lambda: self._ledger.freezes.of(entry.exchange, entry.account)
+            )
+            if freeze is not None:
+                raise Frozen(freeze) from None
+            raise Superseded from None
+
+    async def _finish(self, command: Command, ending: Done | Refusal, calls: VenueCalls) -> Told:
+        reply, finished = reply_to(command.id, ending), self._clock()
+        event = outgoing(result_event(command, ending, calls, finished))
+        outcome = outcome_of(ending)
+        try:
+            position = await self._ledger.commands.finish(
+                command.id,
+                Ending(
+                    outcome=outcome,
+                    finished=finished,
+                    attempts=calls.attempts,
+                    status=reply.status,
+                    reply=reply.body.decode(),
+                    headers=orjson.dumps(reply.headers).decode(),
+                    event=event,
+                ),
+            )
+        except NothingMatched:
+            raise Superseded from None
+        log.info("done", operation=command.operation.name, outcome=outcome, attempts=calls.attempts)
+        return Told(reply, event, position, sent=calls.sent is not None)
+
+    async def _give_up(self, command: Command, entry: Entry, noted: Noted) -> Told:
+        """The account was another worker's until the deadline. Whatever that one does from now on, it is fenced off."""
+        record = await self._known(entry)
+        if record.finished is not None:
+            return _told_before(record)
+        if not noted.is_new:
+            await self._adopt(record)
+        interrupted = None if record.intended is None else Interrupted(record.attempts, record.intended)
+        calls = VenueCalls(command.deadline, self._clock, interrupted=interrupted)
+        return await self._finish(command, _held_elsewhere(was_sent=record.intended is not None), calls)
+
+
+def _entry(command: Command, fingerprint: str) -> Entry:
+    return Entry(
+        id=command.id,
+        operation=command.operation.name,
+        exchange=command.account.exchange,
+        account=command.account.id,
+        actor=command.actor,
+        fingerprint=fingerprint,
+        request=command.request_json.decode(),
+        received=command.received,
+        deadline=command.deadline,
+    )
+
+
+def _told_before(record: Record) -> Told:
+    """What was told when it was finished."""
+    headers: Mapping[str, str] = orjson.loads(record.headers or "{}")
+    reply = Reply(record.status or 0, (record.reply or "").encode(), dict(headers))
+    entry = record.entry
+    key = f"result.{entry.operation}.{entry.exchange}.{entry.account}"
+    return Told(reply, Outgoing(event_id("result", entry.id), "perps-dma.result.v1", key, record.event or ""))
+
+
+def _held_elsewhere(*, was_sent: bool) -> Refusal:
+    if was_sent:
+        message = "another worker has sent it, or was about to, and has not told how it ended"
+        return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message))
+    message = "another worker held the account until the deadline; nothing was sent"
+    return Refusal(Outcome.EXPIRED, failure(ErrorCode.EXPIRED, message))
+
+
+def _conflict(command_id: str) -> Failure:
+    message = f"the command id {command_id} was used for another command; nothing was sent, take a new id"
+    return failure(ErrorCode.CONFLICT, message, details={"command_id": command_id})

@@ -1,0 +1,170 @@
+"""The commands: received, about to be sent, finished. What keeps one from being carried out twice stands here.
+
+A row has an owner, the worker that may go on with it. Every write names the owner it believes in; when another worker
+has taken the row over meanwhile it matches nothing, and the one that came too late learns it before it can do harm.
+"""
+
+from dataclasses import dataclass
+
+from schemas.base import Milliseconds
+from worker.execution.ledger.database import Database, Row, Statement, names
+from worker.execution.ledger.freezes import Freeze, freeze_of, in_force
+from worker.execution.ledger.outbox import insertion
+from worker.execution.ledger.patience import Patience
+from worker.wire import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command as it came in. The fingerprint tells one body from another; `request` is its JSON."""
+
+    id: str
+    operation: str
+    exchange: str
+    account: str
+    actor: str | None
+    fingerprint: str
+    request: str
+    received: Milliseconds
+    deadline: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How a command ended: what its sender was told, and the event that everybody is told."""
+
+    outcome: str
+    finished: Milliseconds
+    attempts: int
+    status: int
+    reply: str
+    headers: str
+    event: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger knows of a command. `intended` is when it was first about to be sent."""
+
+    entry: Entry
+    owner: str
+    attempts: int
+    intended: Milliseconds | None
+    finished: Milliseconds | None
+    outcome: str | None
+    status: int | None
+    reply: str | None
+    headers: str | None
+    event: str | None
+
+
+_ENTRY = "id, operation, exchange, account, actor, fingerprint, request, received, deadline"
+_ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, headers, event"
+
+
+def _record(row: Row) -> Record:
+    return Record(Entry(*row[:9]), *row[9:])  # type: ignore[arg-type]  # the columns are typed by the schema
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Whether a command is new, and the freeze that forbids it, if there is one."""
+
+    is_new: bool
+    freeze: Freeze | None
+
+
+class Commands:
+    """The rows of all commands. Writes that a command depends on wait until the ledger can be written."""
+
+    def __init__(self, database: Database, owner: str, patience: Patience) -> None:
+        self._database = database
+        self._owner = owner
+        self._patience = patience
+
+    async def note(self, entry: Entry) -> Noted:
+        """Write a new command down, as ours; one that is known stays as it is."""
+        values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
+        insert = Statement(
+            f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING RETURNING id",
+            (*values, entry.request, entry.received, entry.deadline, self._owner),
+        )
+        frozen = in_force(entry.exchange, entry.account)
+        inserted, freezes = await self._patience.until_done(lambda: self._database.write(insert, frozen, durable=False))
+        return Noted(bool(inserted), freeze_of(freezes))
+
+    async def find(self, command_id: str) -> Record | None:
+        """What is known of a command. Raises LedgerUnavailable."""
+        rows = await self._database.read(Statement(f"SELECT {_ALL} FROM commands WHERE id = $1", (command_id,)))
+        return _record(rows[0]) if rows else None
+
+    async def found(self, command_id: str) -> Record | None:
+        """The same, for as long as it takes."""
+        return await self._patience.until_done(lambda: self.find(command_id))
+
+    async def adopt(self, record: Record) -> None:
+        """Become the owner of an unfinished command. Raises NothingMatched when another worker was quicker."""
+        takeover = Statement(
+            "UPDATE commands SET owner = $1 WHERE id = $2 AND owner = $3 AND finished IS NULL RETURNING id",
+            (self._owner, record.entry.id, record.owner),
+            must_match=True,
+        )
+        await self._patience.until_done(lambda: self._database.write(takeover))
+
+    async def intend(self, entry: Entry, attempt: int, at: Milliseconds, *, durable: bool) -> None:
+        """Write down that a command is about to be sent, for the n-th time.
+
+        Raises NothingMatched when that may not be: it is frozen, finished, or another worker's by now.
+        """
+        frozen = in_force(entry.exchange, entry.account, first=5)
+        intent = Statement(
+            "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
+            f"AND finished IS NULL AND NOT EXISTS ({frozen.sql}) RETURNING id",
+            (at, attempt, entry.id, self._owner, *frozen.values),
+            must_match=True,
+        )
+        await self._patience.until_done(lambda: self._database.write(intent, durable=durable))
+
+    async def finish(self, command_id: str, ending: Ending) -> int:
+        """Write down how a command ended, and its event for the outbox, together; the event's position there.
+
+        Raises NothingMatched when it is finished, or another worker's by now.
+        """
+        result = Statement(
+            "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
+            "event = $7 WHERE id = $8 AND owner = $9 AND finished IS NULL RETURNING id",
+            (
+                *(ending.finished, ending.outcome, ending.attempts, ending.status, ending.reply, ending.headers),
+                *(ending.event.body, command_id, self._owner),
+            ),
+            must_match=True,
+        )
+        event = insertion(ending.event, self._owner, ending.finished)
+        _, positions = await self._patience.until_done(lambda: self._database.write(result, event))
+        return int(positions[0][0] or 0)
+
+    async def overdue(self, deadline: Milliseconds, limit: int) -> list[Record]:
+        """Unfinished commands whose deadline was earlier. Raises LedgerUnavailable."""
+        query = f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 ORDER BY deadline LIMIT $2"
+        return [_record(row) for row in await self._database.read(Statement(query, (deadline, limit)))]
+
+    async def since(self, account: str, moment: Milliseconds) -> list[Record]:
+        """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
+        query = (
+            f"SELECT {_ALL} FROM commands WHERE account = $1 AND intended IS NOT NULL "
+            "AND (finished IS NULL OR finished >= $2)"
+        )
+        return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
+
+    async def forget(self, before: Milliseconds, limit: int) -> int:
+        """Delete commands that were finished before; how many. Raises LedgerUnavailable.
+
+        Their ids are new ones from then on.
+        """
+        deletion = Statement(
+            "DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE finished < $1 ORDER BY finished LIMIT $2) "
+            "RETURNING id",
+            (before, limit),
+        )
+        (deleted,) = await self._database.write(deletion, durable=False)
+        return len(deleted)

@@ -1,0 +1,54 @@
+"""The seam below the ledger: plain SQL that SQLite and PostgreSQL both understand, and locks that die with us."""
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+Value = str | int | None
+Row = tuple[Value, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement with `$1`, `$2`, … for its values.
+
+    One that `must_match` takes the whole write back when it returns no row: it ends in RETURNING.
+    """
+
+    sql: str
+    values: tuple[Value, ...] = ()
+    must_match: bool = False
+
+
+def names(first: int, count: int) -> str:
+    """Placeholders in a row.
+
+    >>> names(2, 3)
+    '$2, $3, $4'
+    """
+    return ", ".join(f"${number}" for number in range(first, first + count))
+
+
+class Database(Protocol):
+    """A database with our schema. Every call raises LedgerUnavailable while it can't be reached or has no room."""
+
+    async def write(self, *statements: Statement, durable: bool = True) -> list[list[Row]]:
+        """Run statements in one transaction; the rows of each. Raises NothingMatched.
+
+        A write that is not `durable` outlives the death of the process; only a power failure can take it back.
+        """
+
+    async def read(self, statement: Statement) -> list[Row]:
+        """The rows of a query."""
+
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Hold a name that nobody else holds, in any process on the same ledger; waits for it.
+
+        The name is free again at once when its holder dies.
+        """
+
+    def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """The same without waiting; tells whether it is held."""
+
+    async def close(self) -> None:
+        """Finish what was begun, and let go of everything."""

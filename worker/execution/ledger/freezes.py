@@ -1,0 +1,110 @@
+"""Freezes: what an admin has stopped, and the audit of who did it."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.base import Milliseconds
+from schemas.control import EVERYTHING
+from worker.execution.ledger.database import Database, Row, Statement, names
+from worker.execution.ledger.outbox import insertion
+from worker.wire import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Freeze:
+    """A scope in which nothing may be changed: `account:<id>`, `exchange:<name>` or `all`."""
+
+    scope: str
+    reason: str
+    actor: str | None
+    since: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Who did what to the service."""
+
+    at: Milliseconds
+    actor: str | None
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+def in_force(exchange: str, account: str, first: int = 1) -> Statement:
+    """The freezes that forbid changes of an account; the placeholders count from `first`."""
+    scopes = (EVERYTHING, f"exchange:{exchange}", f"account:{account}")
+    return Statement(
+        f"SELECT scope, reason, actor, since FROM freezes WHERE scope IN ({names(first, len(scopes))})", scopes
+    )
+
+
+def freeze_of(rows: list[Row]) -> Freeze | None:
+    """The widest of the freezes found."""
+    found = sorted((Freeze(*row) for row in rows), key=lambda freeze: (freeze.scope != EVERYTHING, freeze.scope[0]))  # type: ignore[arg-type]
+    return found[-1] if found else None
+
+
+def audit_row(row: Audited) -> Statement:
+    """Write down who did what."""
+    return Statement(
+        "INSERT INTO audit (at, actor, action, subject, details) VALUES ($1, $2, $3, $4, $5)",
+        (row.at, row.actor, row.action, row.subject, json.dumps(row.details)),
+    )
+
+
+class Freezes:
+    """What is frozen. Every call raises LedgerUnavailable."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def all(self) -> list[Freeze]:
+        """Everything that is frozen, the oldest first."""
+        rows = await self._database.read(
+            Statement("SELECT scope, reason, actor, since FROM freezes ORDER BY since, scope")
+        )
+        return [Freeze(*row) for row in rows]  # type: ignore[arg-type]
+
+    async def of(self, exchange: str, account: str) -> Freeze | None:
+        """The freeze that forbids changes of an account."""
+        return freeze_of(await self._database.read(in_force(exchange, account)))
+
+    async def freeze(self, freeze: Freeze, told: Outgoing) -> int:
+        """Freeze a scope, with event and audit row; the event's position. Raises NothingMatched where it was frozen."""
+        insert = Statement(
+            "INSERT INTO freezes (scope, reason, actor, since) VALUES ($1, $2, $3, $4) "
+            "ON CONFLICT (scope) DO NOTHING RETURNING scope",
+            (freeze.scope, freeze.reason, freeze.actor, freeze.since),
+            must_match=True,
+        )
+        return await self._change(insert, freeze, "freeze", told)
+
+    async def unfreeze(self, freeze: Freeze, told: Outgoing) -> int:
+        """Lift a freeze likewise; `freeze` tells who does it and when. Raises NothingMatched where there is none."""
+        delete = Statement("DELETE FROM freezes WHERE scope = $1 RETURNING scope", (freeze.scope,), must_match=True)
+        return await self._change(delete, freeze, "unfreeze", told)
+
+    async def audited(self, limit: int) -> list[Audited]:
+        """The newest rows of the audit."""
+        query = Statement(
+            "SELECT at, actor, action, subject, details FROM audit ORDER BY position DESC LIMIT $1", (limit,)
+        )
+        return [
+            Audited(
+                int(at or 0), None if actor is None else str(actor), str(action), str(subject), json.loads(str(details))
+            )
+            for at, actor, action, subject, details in await self._database.read(query)
+        ]
+
+    async def forget(self, before: Milliseconds) -> None:
+        """Delete older rows of the audit."""
+        await self._database.write(Statement("DELETE FROM audit WHERE at < $1", (before,)), durable=False)
+
+    async def _change(self, change: Statement, freeze: Freeze, action: str, told: Outgoing) -> int:
+        audited = Audited(freeze.since, freeze.actor, action, freeze.scope, {"reason": freeze.reason})
+        event = insertion(told, self._owner, freeze.since)
+        *_, positions = await self._database.write(change, audit_row(audited), event)
+        return int(positions[0][0] or 0)

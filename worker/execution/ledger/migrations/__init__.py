@@ -1,0 +1,28 @@
+"""The schema of the ledger in numbered steps. A step that has landed is never changed; a change is a new step."""
+
+from importlib.resources import files
+
+from worker.execution.ledger.errors import LedgerTooNew
+
+Step = tuple[int, list[str]]
+
+
+def missing(done: int, identity: str, where: str) -> list[Step]:
+    """The steps after the one a ledger has come to, each with its number and statements. Raises LedgerTooNew.
+
+    `identity` is how the database writes a key that counts by itself.
+    """
+    scripts = sorted((file.name, file.read_text()) for file in files(__name__).iterdir() if file.name.endswith(".sql"))
+    if done > len(scripts):
+        raise LedgerTooNew(
+            f"the ledger {where} has schema version {done}, and this program knows versions up to {len(scripts)}: "
+            "a newer program has written it. Run that one, or point PERPS_DMA_LEDGER_URL to another ledger"
+        )
+    return [
+        (number, _statements(script, identity)) for number, (_, script) in enumerate(scripts, start=1) if number > done
+    ]
+
+
+def _statements(script: str, identity: str) -> list[str]:
+    parts = script.replace("{identity}", identity).split(";\n")
+    return [part.strip() for part in parts if part.strip()]

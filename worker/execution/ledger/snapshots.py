@@ -1,0 +1,52 @@
+"""The newest position snapshot of each account, from which the next one is counted."""
+
+from dataclasses import dataclass
+
+from schemas.base import Milliseconds
+from worker.execution.ledger.database import Database, Statement
+from worker.execution.ledger.outbox import insertion
+from worker.wire import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A snapshot as it was published; `event` is its JSON."""
+
+    account: str
+    seq: int
+    as_of: Milliseconds
+    event: str
+
+
+class SnapshotLog:
+    """The newest snapshots. Every call raises LedgerUnavailable."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def newest(self, account: str) -> Kept | None:
+        """The newest snapshot of an account."""
+        query = Statement("SELECT account, seq, as_of, event FROM snapshots WHERE account = $1", (account,))
+        rows = await self._database.read(query)
+        return Kept(*rows[0]) if rows else None  # type: ignore[arg-type]
+
+    async def keep(self, snapshot: Kept, told: list[Outgoing]) -> list[int]:
+        """Replace the snapshot before, with the events that tell it; their positions.
+
+        Raises NothingMatched when another worker has taken one meanwhile: no number is given twice.
+        """
+        values = (snapshot.account, snapshot.seq, snapshot.as_of, snapshot.event)
+        if snapshot.seq == 1:
+            sql = (
+                "INSERT INTO snapshots (account, seq, as_of, event) VALUES ($1, $2, $3, $4) "
+                "ON CONFLICT (account) DO NOTHING RETURNING seq"
+            )
+        else:
+            sql = (
+                "UPDATE snapshots SET seq = $2, as_of = $3, event = $4 "
+                "WHERE account = $1 AND seq = $2 - 1 RETURNING seq"
+            )
+        events = [insertion(event, self._owner, snapshot.as_of) for event in told]
+        _, *positions = await self._database.write(Statement(sql, values, must_match=True), *events)
+        return [int(rows[0][0] or 0) for rows in positions]

@@ -1,0 +1,99 @@
+"""Finishing what nobody would finish: commands whose message is gone, and records that are older than the retention.
+
+A worker that dies leaves its commands to the broker, which delivers them again, and that finishes them. A message can
+get lost all the same: its queue deleted, or purged by a person. Its command is then carried on from the ledger, as if
+it had been delivered again: behind its deadline it is never sent, only read back and told.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from schemas.base import Milliseconds
+from worker.clock import Clock
+from worker.execution.ledger.commands import Entry
+from worker.execution.ledger.errors import LedgerUnavailable
+from worker.execution.ledger.ledger import Ledger
+from worker.wire import DeadLetter, Delivery
+
+LATE_MS: Milliseconds = 5_000
+"""How long behind its deadline an unfinished command is left to the worker that may still have it."""
+
+LOOK_S = 5.0
+BATCH = 100
+DAY_MS: Milliseconds = 86_400_000
+CLEAN_EVERY_S = 3_600.0
+
+log = structlog.get_logger(__name__)
+
+Handle = Callable[[Delivery], Awaitable[DeadLetter | None]]
+
+
+class Recovery:
+    """Looks for unfinished commands behind their deadlines."""
+
+    def __init__(self, ledger: Ledger, handle: Handle, is_running: Callable[[str], bool], clock: Clock) -> None:
+        self._ledger = ledger
+        self._handle = handle
+        self._is_running = is_running
+        self._clock = clock
+        self._hopeless: set[str] = set()
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            try:
+                await self.look()
+            except LedgerUnavailable as error:
+                log.warning("the ledger can't be read for overdue commands", error=str(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def look(self) -> None:
+        """Finish what is overdue now. Raises LedgerUnavailable."""
+        for record in await self._ledger.commands.overdue(self._clock() - LATE_MS, BATCH):
+            entry = record.entry
+            if entry.id in self._hopeless or self._is_running(entry.id):
+                continue
+            log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
+            if letter := await self._handle(_as_delivered(entry)):
+                self._hopeless.add(entry.id)
+                log.error("can't be finished", command_id=entry.id, reason=letter.reason)
+
+
+def _as_delivered(entry: Entry) -> Delivery:
+    return Delivery(
+        operation=entry.operation,
+        body=entry.request.encode(),
+        message_id=entry.id,
+        deadline=entry.deadline,
+        actor=entry.actor,
+    )
+
+
+class Retention:
+    """Deletes what is older than it must be kept."""
+
+    def __init__(self, ledger: Ledger, commands_days: int, audit_days: int, clock: Clock) -> None:
+        self._ledger = ledger
+        self._commands_ms = commands_days * DAY_MS
+        self._audit_ms = audit_days * DAY_MS
+        self._clock = clock
+
+    async def run(self) -> None:
+        """Clean now and then, until cancelled."""
+        while True:
+            try:
+                await self.clean()
+            except LedgerUnavailable as error:
+                log.warning("old records can't be deleted", error=str(error))
+            await asyncio.sleep(CLEAN_EVERY_S)
+
+    async def clean(self) -> int:
+        """Delete what is too old now; how many commands. Raises LedgerUnavailable."""
+        deleted, batch = 0, BATCH
+        while batch == BATCH:
+            batch = await self._ledger.commands.forget(self._clock() - self._commands_ms, BATCH)
+            deleted += batch
+        await self._ledger.freezes.forget(self._clock() - self._audit_ms)
+        return deleted

@@ -1,0 +1,90 @@
+"""From the outbox to the bus: every recorded event is published until the broker has confirmed it."""
+
+import asyncio
+from typing import Protocol
+
+import structlog
+
+from worker.execution.ledger.errors import LedgerUnavailable
+from worker.execution.ledger.ledger import Ledger
+from worker.execution.ledger.outbox import Waiting
+from worker.wire import NotPublished, Outgoing
+
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 2.0
+
+LOOK_S = 2.0
+"""How often the outbox is looked into for events that a worker which is gone has left."""
+
+BATCH = 200
+
+log = structlog.get_logger(__name__)
+
+
+class Publisher(Protocol):
+    """Publishes for everybody."""
+
+    async def event(self, event: Outgoing) -> None:
+        """Publish an event; returns when the broker has it. Raises NotPublished."""
+
+
+class Relay:
+    """Publishes what is in the outbox: our own events at once, those of a worker that is gone soon."""
+
+    def __init__(self, ledger: Ledger, publisher: Publisher) -> None:
+        self._ledger = ledger
+        self._publisher = publisher
+        self._striking: set[asyncio.Task[None]] = set()
+        self.unconfirmed = 0
+
+    async def publish(self, position: int, event: Outgoing) -> None:
+        """Publish an event of the outbox and strike it out; returns when the broker has it, however long that takes."""
+        await self.publish_again(event)
+        task = asyncio.create_task(self._strike(position))
+        self._striking.add(task)
+        task.add_done_callback(self._striking.discard)
+
+    async def publish_again(self, event: Outgoing) -> None:
+        """Publish an event that may have been published before; it has the same id."""
+        wait_s = FIRST_WAIT_S
+        self.unconfirmed += 1
+        try:
+            while True:
+                try:
+                    return await self._publisher.event(event)
+                except NotPublished as error:
+                    log.warning("event not confirmed, publishing it again", event_id=event.id, error=str(error))
+                await asyncio.sleep(wait_s)
+                wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+        finally:
+            self.unconfirmed -= 1
+
+    async def run(self) -> None:
+        """Take over the events of workers that are gone, until cancelled."""
+        while True:
+            try:
+                for owner in await self._ledger.outbox.owners():
+                    await self.take_over(owner)
+            except LedgerUnavailable as error:
+                log.warning("the outbox can't be read", error=str(error))
+            await asyncio.sleep(LOOK_S)
+
+    async def take_over(self, owner: str) -> None:
+        """Publish what a worker left, if it is gone."""
+        if owner == self._ledger.owner:
+            return
+        async with self._ledger.gone(owner) as gone:
+            while gone and (left := await self._ledger.outbox.of(owner, BATCH)):
+                log.info("publishing what a worker left", count=len(left), owner=owner)
+                await asyncio.gather(*map(self._publish_left, left))
+
+    async def close(self) -> None:
+        """Wait until all that was published is struck out."""
+        await asyncio.gather(*self._striking)
+
+    async def _publish_left(self, left: Waiting) -> None:
+        await self.publish_again(left.event)
+        await self._ledger.outbox.confirmed(left.position)
+
+    async def _strike(self, position: int) -> None:
+        await self._ledger.patience.until_done(lambda: self._ledger.outbox.confirmed(position))
