@@ -20,7 +20,7 @@ from worker.venues.transport import Skew
 
 STANDARD, PORTFOLIO = AccountType.STANDARD, AccountType.PORTFOLIO_MARGIN
 DENIED = AccessDenied("Invalid API-key, IP, or permissions for action", venue_code="-2015")
-STATE = binance.State(can_trade=True, multi_assets=False, modes={"USDⓈ-M": "one_way"})
+STATE = binance.State(barred=(), multi_assets=False, mode="one_way")
 FULL_KEY = binance.Key(frozenset(AccountType), withdrawals=False, bound=True)
 
 
@@ -78,10 +78,18 @@ class TestBinance:
         assert found[Check.ACCOUNT] == (Verdict.PROBLEM, DENIED.message)
         assert found[Check.POSITION_MODE] == (Verdict.NOT_CHECKED, "see account")
 
-    def test_both_families_tell_their_position_mode(self) -> None:
-        state = binance.State(True, False, {"USDⓈ-M": "one_way", "COIN-M": "hedge"})
-        found = by_check(binance.judged(binance.Answers(STANDARD, FULL_KEY, state), "one_way"))
-        assert found[Check.POSITION_MODE][1] == "one_way (USDⓈ-M), hedge (COIN-M), but one_way is registered"
+    async def test_a_family_in_which_it_may_not_trade_is_named(self) -> None:
+        config = {"canTrade": True, "multiAssetsMargin": False, "dualSidePosition": False}
+        rights = dict.fromkeys(
+            ("enableFutures", "enablePortfolioMarginTrading", "enableWithdrawals", "ipRestrict"), True
+        )
+        answers = {
+            binance.RESTRICTIONS: rights,
+            binance.STANDARD_CONFIG: config,
+            binance.INVERSE_ACCOUNT: {"canTrade": False},
+        }
+        found = by_check(await binance.preflight(Told(answers), account("binance")))
+        assert found[Check.ACCOUNT] == (Verdict.PROBLEM, "Binance does not let the account trade (COIN-M)")
 
     def test_a_key_older_than_portfolio_margin_lacks_the_right_for_it(self) -> None:
         key = binance.Key(frozenset(), withdrawals=False, bound=True)

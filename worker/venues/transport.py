@@ -191,6 +191,7 @@ class Transport(ABC):
     def __init__(self, exchange: Any, timeout_ms: Milliseconds) -> None:
         self._exchange = exchange
         self._timeout_ms = timeout_ms
+        self._measuring: dict[str, asyncio.Task[Skew]] = {}
         exchange.timeout = NEVER_REACHED_MS
 
     def for_account(self, account: Account) -> Self:
@@ -202,7 +203,13 @@ class Transport(ABC):
         twin.options = dict(self._exchange.options)
         for attribute, credential in CREDENTIALS.items():
             setattr(twin, attribute, account.reveal(credential))
-        return type(self)(twin, self._timeout_ms)
+        return self._beside(twin)
+
+    def _beside(self, exchange: Any) -> Self:
+        """A transport for another account of the venue. Both share the asking for the venue's time."""
+        beside = type(self)(exchange, self._timeout_ms)
+        beside._measuring = self._measuring
+        return beside
 
     def now(self) -> Milliseconds:
         """The venue's time, UTC milliseconds, as far as it is known."""
@@ -236,7 +243,17 @@ class Transport(ABC):
         return await self._guarded(lambda: method(dict(params or {})), name, timeout_ms or self._timeout_ms)
 
     async def skew(self, name: str) -> Skew:
-        """Our clock against the venue's: half of the time the question takes is the way there. Raises VenueError."""
+        """Our clock against the venue's. Whoever asks while it is being asked gets the same answer. Raises VenueError.
+
+        Venues take few such questions: OKX ten in two seconds from an address.
+        """
+        if name not in self._measuring:
+            measuring = self._measuring[name] = asyncio.create_task(self._measure(name))
+            measuring.add_done_callback(lambda _: self._measuring.pop(name))
+        return await asyncio.shield(self._measuring[name])
+
+    async def _measure(self, name: str) -> Skew:
+        """Half of the time the question takes is the way there."""
         asked = clock.now()
         theirs = await self.server_time(name)
         answered = clock.now()
@@ -244,7 +261,7 @@ class Transport(ABC):
 
     async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
         try:
-            skew = await self.skew(name)
+            skew = await self._measure(name)
         except errors.VenueError:
             # not being able to ask the time makes the refusal no less definitive
             raise refusal from None

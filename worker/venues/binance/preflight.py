@@ -2,7 +2,7 @@
 
 Sources: "Get API Key Permission" (Wallet), which says that neither a key made before the futures account nor one of a
 Portfolio Margin account can have futures enabled; "Account Config" (USDⓈ-M and Portfolio Margin); "Account Information"
-(Portfolio Margin); "Timing security".
+(COIN-M and Portfolio Margin); "Timing security". USDⓈ-M and COIN-M share their position mode.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from worker.venues.shape import Row
 from worker.venues.transport import Calls, ClockedCalls
 
 RESTRICTIONS = "sapiGetAccountApiRestrictions"
-STANDARD_CONFIG, INVERSE_MODE = "fapiPrivateGetAccountConfig", "dapiPrivateGetPositionSideDual"
+STANDARD_CONFIG, INVERSE_ACCOUNT = "fapiPrivateGetAccountConfig", "dapiPrivateGetAccount"
 PORTFOLIO_CONFIG, PORTFOLIO_ACCOUNT = "papiGetUmAccountConfig", "papiGetAccount"
 
 WINDOW = Window(behind=10_000, ahead=1_000)
@@ -80,11 +80,11 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How an account is set up, with its position modes by family."""
+    """How an account is set up. `barred`: the families in which it may not trade."""
 
-    can_trade: bool
+    barred: tuple[str, ...]
     multi_assets: bool
-    modes: Mapping[str, PositionMode]
+    mode: PositionMode
     status: str = NORMAL
 
 
@@ -132,15 +132,15 @@ async def read_key(transport: Calls) -> Key:
 
 
 async def _read_standard(transport: Calls) -> State:
-    linear, inverse = await asyncio.gather(transport.call(STANDARD_CONFIG), transport.call(INVERSE_MODE))
+    linear, inverse = await asyncio.gather(transport.call(STANDARD_CONFIG), transport.call(INVERSE_ACCOUNT))
     config = shape.mapping(linear, "accountConfig")
-    return _state(config, {"COIN-M": _mode(shape.mapping(inverse, "positionSide/dual"))})
+    return _state(config, {"USDⓈ-M": config, "COIN-M": shape.mapping(inverse, "account")})
 
 
 async def _read_portfolio(transport: Calls) -> State:
     config, whole = await asyncio.gather(transport.call(PORTFOLIO_CONFIG), transport.call(PORTFOLIO_ACCOUNT))
-    status = shape.text(shape.mapping(whole, "account"), "accountStatus")
-    return _state(shape.mapping(config, "um/accountConfig"), {}, status)
+    linear, status = shape.mapping(config, "um/accountConfig"), shape.mapping(whole, "account")
+    return _state(linear, {"USDⓈ-M": linear}, shape.text(status, "accountStatus"))
 
 
 READERS: Mapping[AccountType, Callable[[Calls], Awaitable[State]]] = MappingProxyType(
@@ -149,17 +149,13 @@ READERS: Mapping[AccountType, Callable[[Calls], Awaitable[State]]] = MappingProx
 """How each type of account is read."""
 
 
-def _state(config: Row, others: Mapping[str, PositionMode], status: str = NORMAL) -> State:
+def _state(config: Row, families: Mapping[str, Row], status: str = NORMAL) -> State:
     return State(
-        can_trade=shape.boolean(config, "canTrade"),
+        barred=tuple(name for name, row in families.items() if not shape.boolean(row, "canTrade")),
         multi_assets=shape.boolean(config, "multiAssetsMargin"),
-        modes={"USDⓈ-M": _mode(config), **others},
+        mode="hedge" if shape.boolean(config, "dualSidePosition") else "one_way",
         status=status,
     )
-
-
-def _mode(row: Row) -> PositionMode:
-    return "hedge" if shape.boolean(row, "dualSidePosition") else "one_way"
 
 
 def _other(kind: AccountType) -> AccountType:
@@ -181,8 +177,9 @@ def _account(answers: Answers, key: Finding) -> Finding:
     if isinstance(state, VenueError):
         lacking = isinstance(answers.key, Key) and answers.registered not in answers.key.rights
         return not_checked(Check.ACCOUNT, "see permissions") if lacking else unread(Check.ACCOUNT, state, key)
-    if not state.can_trade:
-        return problem(Check.ACCOUNT, "Binance does not let the account trade", "see Binance's notices to its owner")
+    if state.barred:
+        says = f"Binance does not let the account trade ({', '.join(state.barred)})"
+        return problem(Check.ACCOUNT, says, "see Binance's notices to its owner")
     if state.status != NORMAL:
         remedy = "reduce positions or add margin until it is NORMAL again"
         return problem(Check.ACCOUNT, f"the account's status is {state.status}", remedy)
@@ -206,5 +203,5 @@ def _permissions(answers: Answers, key: Finding) -> list[Finding]:
 def _position_mode(answers: Answers, expected: PositionMode | None) -> Finding:
     for state in (answers.state, answers.other):
         if isinstance(state, State):
-            return position_mode_finding(state.modes, expected)
+            return position_mode_finding({"": state.mode}, expected)
     return not_checked(Check.POSITION_MODE, f"see {Check.ACCOUNT}")
