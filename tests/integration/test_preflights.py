@@ -392,7 +392,7 @@ async def test_an_account_that_takes_long_keeps_no_other_waiting(stands: Stands)
 
 
 async def test_many_accounts_are_checked_in_one_go(stands: Stands) -> None:
-    for number in range(12):  # more than OKX takes questions for its time in two seconds
+    for number in range(12):  # OKX tells its time ten times in two seconds
         stands["okx"].sandbox.open_account("okx", id=f"okx-one-of-many-{number}")
     accounts = [account for stand in stands.values() for account in accounts_of(stand)]
     reports = await report_of(*accounts)

@@ -149,6 +149,15 @@ async def test_a_skew_is_wrong_by_no_more_than_it_says(wired: Wired, offset_ms: 
     assert abs(skew.ahead + offset_ms) <= skew.uncertainty
 
 
+async def test_accounts_that_ask_for_the_time_at_once_share_one_question(wired: Wired) -> None:
+    wired.venue.on("/fapi/v1/time", answers({"serverTime": clock.now()}))
+    other = wired.transport.for_account(account())
+    assert len({*await asyncio.gather(wired.transport.skew(SET_LEVERAGE), other.skew(SET_LEVERAGE))}) == 1
+    assert len(wired.venue.asked) == 1
+    await other.skew(SET_LEVERAGE)
+    assert len(wired.venue.asked) == 2
+
+
 async def test_a_coin_margined_call_asks_the_time_of_its_own_family(wired: Wired) -> None:
     wired.venue.on("/dapi/v1/leverage", SKEWED, answers(ECHO))
     wired.venue.on("/dapi/v1/time", answers({"serverTime": 1_000_000}))
