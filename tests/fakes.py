@@ -12,7 +12,9 @@ from schemas import MarginMode, MarketType, Position
 from schemas.base import utc_text
 from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
 from worker.accounts import Account
+from worker.venues import findings
 from worker.venues.errors import NotSupported, UnknownSymbol, ValueRefused, VenueError
+from worker.venues.findings import ACCOUNT_CHECKS, Finding
 from worker.venues.seam import (
     Capability,
     Echo,
@@ -145,6 +147,13 @@ class MemoryVenue:
     async def realized_pnl(self, query: HistoryQuery) -> History:
         self._read("realized pnl")
         return History((_entry("987654321", "125.50"),), THEN)
+
+    async def preflight(self) -> tuple[Finding, ...]:
+        self.log.append("preflight")
+        if self.unreadable:
+            error = self.unreadable.popleft()
+            return tuple(findings.problem(check, error.message, "see the venue") for check in ACCOUNT_CHECKS)
+        return tuple(findings.ok(check, "as it should be") for check in ACCOUNT_CHECKS)
 
 
 @dataclass(slots=True)

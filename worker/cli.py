@@ -163,12 +163,44 @@ def tour() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-def accounts(as_json: AsJson = False) -> None:
-    """List the exchange accounts and what each can do."""
-    from worker.console.accounts import show_accounts
+accounts_app = typer.Typer(pretty_exceptions_enable=False)
+app.add_typer(accounts_app, name="accounts")
 
-    run(show_accounts(read_settings(), as_json=as_json))
+
+@accounts_app.callback(invoke_without_command=True)
+def accounts(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the exchange accounts and what each can do, or check them.
+
+    Without a command they are listed, and no venue is asked.
+    """
+    context.obj = as_json
+    if context.invoked_subcommand is None:
+        from worker.console.accounts import show_accounts
+
+        run(show_accounts(read_settings(), as_json=as_json))
+
+
+@accounts_app.command()
+def check(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="ACCOUNT", help="Only these; all without.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the venues what stands in the way of commands: every problem at once.
+
+    Looks at the key (accepted, not expired), the account (of the type that is
+    registered, allowed to trade), the key's permissions, the position mode
+    (against position_mode in the registry, if set) and this machine's clock.
+
+    Only reads: nothing is changed at any venue. Warnings hinder no command, or
+    not yet. The exit code is 1 if any account has a problem.
+
+    Example: perps-dma accounts check binance-perp-001 okx-perp-001
+    """
+    from worker.console.check import check_accounts
+
+    if not run(check_accounts(read_settings(), names or [], as_json=as_json or context.obj)):
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -141,6 +141,17 @@ async def test_the_official_client_sees_refusals_in_the_venues_words(
     assert body["msg"]
 
 
+@pytest.mark.parametrize(
+    ("change", "code"), [({"key": {"perm": ["read_only"]}}, "50120"), ({"level": 1}, "51010")], ids=str
+)
+async def test_a_key_or_an_account_that_trades_no_derivatives_sets_no_leverage(
+    sandbox: Sandbox, change: dict[str, Any], code: str
+) -> None:
+    sandbox.desks["okx"].venue.change_account(PERP, change)
+    assert (await call(sandbox, "set_leverage", lever="7", mgnMode="cross", instId=FLAT))["code"] == code
+    assert (await call(sandbox, "get_positions"))["code"] == "0"
+
+
 async def test_the_official_client_is_throttled_by_user_and_endpoint(sandbox: Sandbox) -> None:
     sandbox.desks["okx"].venue.set_limits({"config": 1})
     codes = {(await call(sandbox, "get_account_config"))["code"] for _ in range(3)}

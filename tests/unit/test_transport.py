@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 import pytest
+from aiohttp import web
 from pydantic import SecretStr
 
 from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
+from worker import clock
 from worker.accounts import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections
@@ -135,6 +137,25 @@ async def test_a_refused_timestamp_sets_the_clock_and_is_sent_again_once(wired: 
     assert int(first.params["timestamp"]) > 1_700_000_000_000
     assert 1_000_000 <= int(second.params["timestamp"]) < 1_002_000
     assert 1_000_000 <= wired.transport.now() < 1_010_000
+
+
+@pytest.mark.parametrize("offset_ms", [-90_000, 0, 90_000])
+async def test_a_skew_is_wrong_by_no_more_than_it_says(wired: Wired, offset_ms: int) -> None:
+    async def tells_the_time(request: web.Request) -> web.StreamResponse:
+        return await answers({"serverTime": clock.now() + offset_ms})(request)
+
+    wired.venue.on("/fapi/v1/time", tells_the_time)
+    skew = await wired.transport.skew(SET_LEVERAGE)
+    assert abs(skew.ahead + offset_ms) <= skew.uncertainty
+
+
+async def test_accounts_that_ask_for_the_time_at_once_share_one_question(wired: Wired) -> None:
+    wired.venue.on("/fapi/v1/time", answers({"serverTime": clock.now()}))
+    other = wired.transport.for_account(account())
+    assert len({*await asyncio.gather(wired.transport.skew(SET_LEVERAGE), other.skew(SET_LEVERAGE))}) == 1
+    assert len(wired.venue.asked) == 1
+    await other.skew(SET_LEVERAGE)
+    assert len(wired.venue.asked) == 2
 
 
 async def test_a_coin_margined_call_asks_the_time_of_its_own_family(wired: Wired) -> None:

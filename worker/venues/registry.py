@@ -61,18 +61,23 @@ class Venues:
         """
         await asyncio.gather(*(self._load_one(place, told) for place in self._venues))
 
+    async def load_once(self, account: Account) -> None:
+        """Load the markets of an account's venue. Raises VenueError."""
+        await self._load((account.exchange, account.base_url))
+
+    async def _load(self, place: _Place) -> None:
+        await self._venues[place].load()
+        self._loaded.add(place)
+
     async def _load_one(self, place: _Place, told: Callable[[str, VenueError], None]) -> None:
         wait_s = FIRST_WAIT_S
         while True:
             try:
-                await self._venues[place].load()
+                return await self._load(place)
             except VenueError as error:
                 told(place[0], error)
-                await asyncio.sleep(wait_s)
-                wait_s = min(LONGEST_WAIT_S, wait_s * 2)
-            else:
-                self._loaded.add(place)
-                return
+            await asyncio.sleep(wait_s)
+            wait_s = min(LONGEST_WAIT_S, wait_s * 2)
 
     def adapter(self, account: Account) -> Adapter:
         """A new adapter of an account. Raises NotSent while its venue's markets are not loaded."""

@@ -12,6 +12,7 @@ from schemas.base import Milliseconds
 from schemas.events import Scope
 from schemas.replies import LedgerEntry, PmAssetBalance, PmUmAccount, Position
 from schemas.requests import MarginMode, MarketType
+from worker.venues.findings import Finding
 
 
 class Capability(StrEnum):
@@ -176,3 +177,9 @@ class Adapter(Protocol):
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
+
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands: at least one finding for each of `ACCOUNT_CHECKS`.
+
+        Only reads. Raises nothing that a venue answers: what can't be read is a finding too.
+        """

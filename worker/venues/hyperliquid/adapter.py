@@ -10,11 +10,13 @@ from worker.accounts import Account
 from worker.venues import shape
 from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import Ambiguous, NotSupported
+from worker.venues.findings import Finding
 from worker.venues.hyperliquid import terms as market_terms
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.fills import RealizedPnl
 from worker.venues.hyperliquid.funding import Funding
 from worker.venues.hyperliquid.positions import position_of, state_of, terms_of
+from worker.venues.hyperliquid.preflight import preflight
 from worker.venues.hyperliquid.universe import Instrument, Universe, coverage_of
 from worker.venues.seam import (
     Echo,
@@ -27,7 +29,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import ClockedCalls
 
 
 class HyperliquidAdapter:
@@ -36,8 +38,9 @@ class HyperliquidAdapter:
     exchange = "hyperliquid"
     portfolio_margin: PortfolioMargin | None = None
 
-    def __init__(self, account: Account, transport: Calls, universe: Universe) -> None:
+    def __init__(self, account: Account, transport: ClockedCalls, universe: Universe) -> None:
         self._account_id = account.id
+        self._registered = account
         self._who = credentials_of(account)
         self._transport = transport
         self._universe = universe
@@ -92,6 +95,10 @@ class HyperliquidAdapter:
         """Realized profits and losses, gross of fees."""
         _refuse_futures(query.market_type)
         return await RealizedPnl(self._transport, self._who.owner, self._universe).history(query)
+
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
+        return await preflight(self._transport, self._registered, self._who)
 
     async def _open_in(self, dex: str) -> list[tuple[Instrument, Row]]:
         rows = await market_terms.read_dex(self._transport, self._who.owner, dex)

@@ -93,7 +93,7 @@ class HyperliquidTransport(Transport):
         twin.options = dict(self._exchange.options)
         twin.privateKey, twin.walletAddress = credentials.private_key, credentials.owner
         twin.nonces = nonces_of(credentials.signer)
-        return type(self)(twin, self._timeout_ms)
+        return self._beside(twin)
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets. It needs the tokens first, or it would take every dex to settle in USDC."""
