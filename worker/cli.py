@@ -45,10 +45,11 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     from worker.accounts import RegistryError
     from worker.bus.connection import CONNECTION_TROUBLE
     from worker.locations import NotReady
+    from worker.venues.limits.tables import UnknownLimit
 
     try:
         return uvloop.run(work)
-    except (NotReady, RegistryError) as error:
+    except (NotReady, RegistryError, UnknownLimit) as error:
         raise fail(str(error)) from error
     except CONNECTION_TROUBLE as error:
         raise fail(f"the broker can't be reached: {error}") from error

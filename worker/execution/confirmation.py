@@ -4,6 +4,7 @@ send ─▶ echo shows it ──────────────────
      ─▶ "no need to change" ────────────────────────▶ unchanged
      ─▶ refused ─────────────────────────────────────▶ the refusal
      ─▶ nothing left this machine ─▶ wait, send again, until the deadline
+     ─▶ our limiter has no room in time ─────────────▶ that; what was sent before stays in doubt
      ─▶ no word, 5xx, nonsense, or an echo that shows nothing
              └▶ read back ─▶ shows it ──────────────▶ applied (read_back)
                           ─▶ shows the old value ───▶ send again, a few times
@@ -20,7 +21,7 @@ from schemas.events import ConfirmedBy, Scope
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.doubts import NotConfirmed, NotInForce
 from worker.execution.retries import Retries
-from worker.venues.errors import AlreadySo, Ambiguous, NotSent, VenueError
+from worker.venues.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
 from worker.venues.seam import Echo, Terms
 
 
@@ -61,6 +62,10 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
             return Confirmed(
                 Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, refusal.note, refusal.venue_code
             )
+        except LimitReached as full:
+            if doubt is not None:
+                raise doubt from full
+            raise
         except (NotSent, NotConfirmed, Expired) as error:
             failures += 1
             doubt = error if isinstance(error, NotConfirmed) else doubt
@@ -82,7 +87,7 @@ def _give_up(error: NotSent | NotConfirmed | Expired, doubt: NotConfirmed | None
 async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
     try:
         echo = await calls.change(change.send, read_back=change.read_back is not None)
-    except NotSent:
+    except (NotSent, LimitReached):
         calls.not_sent()
         raise
     except Ambiguous as doubt:

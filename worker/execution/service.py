@@ -1,6 +1,7 @@
 """What happens to a delivery: received, carried out in its account's lane, told to everybody, answered."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -43,13 +44,23 @@ class QueryHandler:
     needs: Capability
 
 
+@asynccontextmanager
+async def unprepared(request: Any, adapter: Adapter, calls: VenueCalls) -> AsyncIterator[None]:
+    """Nothing has to be waited for."""
+    yield
+
+
 @dataclass(frozen=True, slots=True)
 class CommandHandler:
-    """The function behind a command. When it `moves_terms` of positions, a snapshot follows."""
+    """The function behind a command. When it `moves_terms` of positions, a snapshot follows.
+
+    What may take long and need not be done in the account's turn is done before it, in `prepare`.
+    """
 
     run: Callable[[Any, Adapter, VenueCalls], Awaitable[Done]]
     needs: Capability
     moves_terms: bool = False
+    prepare: Callable[[Any, Adapter, VenueCalls], AbstractAsyncContextManager[None]] = unprepared
 
 
 class Service:
@@ -109,8 +120,12 @@ class Service:
     async def _carry_out(self, delivery: Delivery, command: Command) -> None:
         calls = VenueCalls(command.deadline, self._clock)
         handler = self._commands[command.operation.name]
-        async with self._lanes.lane(command.account.id):
-            ending = await self._run(command, handler.run, handler.needs, calls)
+
+        async def in_turn(request: Any, adapter: Adapter, calls: VenueCalls) -> Done:
+            async with handler.prepare(request, adapter, calls), self._lanes.lane(command.account.id):
+                return await handler.run(request, adapter, calls)
+
+        ending = await self._run(command, in_turn, handler.needs, calls)
         # The reply need not wait for the event's confirm; the acknowledgement, which comes last, does.
         await self._outbox.reply(delivery, reply_to(command.id, ending))
         event = result_event(command, ending, calls, self._clock())

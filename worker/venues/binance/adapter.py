@@ -29,7 +29,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import MeteredCalls
 
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
@@ -40,7 +40,7 @@ class BinanceAdapter:
 
     exchange = "binance"
 
-    def __init__(self, account: Account, transport: Calls, markets: Markets) -> None:
+    def __init__(self, account: Account, transport: MeteredCalls, markets: Markets) -> None:
         self._account_id = account.id
         self._transport = transport
         self._markets = markets

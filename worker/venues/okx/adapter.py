@@ -23,7 +23,6 @@ from worker.venues.okx import leverage as leverages
 from worker.venues.okx.answers import items, optional
 from worker.venues.okx.bills import FUNDING, INSTRUMENT_TYPES, REALIZED, Bills, funding_of, profit_of
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
-from worker.venues.okx.pace import PacedCalls
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.seam import (
     Echo,
@@ -51,7 +50,7 @@ class OkxAdapter:
 
     def __init__(self, account: Account, transport: Calls, markets: Markets, maxima: Mapping[str, Decimal]) -> None:
         self._account_id = account.id
-        self._transport = PacedCalls(transport)
+        self._transport = transport
         self._markets = markets
         self._maxima = maxima
         self._configuration = AccountConfiguration(self._transport)
