@@ -1,8 +1,8 @@
 """Keeping ccxt's requests within the limits of their venue: all that it sends passes here first."""
 
 import re
-from collections.abc import Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import cache
 from typing import Any
 
@@ -47,9 +47,11 @@ class MeteredExchange:
             admission.settle(found)
         return found
 
-    def room(self, name: str, params: Mapping[str, Any], patience: Milliseconds) -> AbstractAsyncContextManager[None]:
+    @asynccontextmanager
+    async def room(self, name: str, params: Mapping[str, Any], patience: Milliseconds) -> AsyncIterator[None]:
         """Wait for the room that a request to an endpoint needs, and keep it for this task. Raises LimitReached."""
-        return self._place().room(name, params, self.user, self._deadline(patience))
+        async with self._place().room(name, params, self.user, self._deadline(patience)):
+            yield
 
     def _place(self) -> Place:
         return self.connections.limits.place(self.id, self.base_url, self.metered)

@@ -149,8 +149,9 @@ class ClockWindow(Window):
         """Now, or when the next window has surely begun, or the one after it."""
         if self.fits_now(fits, now):
             return now
-        present = self._windows(now, now)[0]
-        return self._begins(present + (1 if fits(self._count(present + 1)) else 2))
+        following = self._windows(now, now)[0] + 1
+        # what is under way may well be answered by then
+        return self._begins(following if fits(self._kept(following)) else following + 1)
 
     def changes_at(self, now: Milliseconds) -> Milliseconds | None:
         """When the next window has surely begun."""
@@ -163,7 +164,11 @@ class ClockWindow(Window):
             self._others[first] = max(self._others[first], used - self._count(first).ours)
 
     def _count(self, window: int) -> Count:
-        return Count(self._ours.get(window, 0) + self._under_way, self._others.get(window, 0))
+        ours, others = self._kept(window)
+        return Count(ours + self._under_way, others)
+
+    def _kept(self, window: int) -> Count:
+        return Count(self._ours.get(window, 0), self._others.get(window, 0))
 
     def _windows(self, begun: Milliseconds, ended: Milliseconds) -> range:
         return range((begun - CLOCK_MARGIN) // self.span, (ended + CLOCK_MARGIN) // self.span + 1)
