@@ -46,14 +46,14 @@ class Venue:
         return cls(venue["base_url"], {row["id"]: row for row in listed["accounts"]})
 
     @asynccontextmanager
-    async def ccxt(self, account: str) -> AsyncIterator[Any]:
-        """ccxt as its manual has it, but for the base URL and its throttler, which is off."""
+    async def ccxt(self, account: str, *, throttled: bool = False) -> AsyncIterator[Any]:
+        """ccxt as its manual has it, but for the base URL and its throttler, which is off unless asked for."""
         keys = self.accounts[account]
         exchange = binance(
             {
                 "apiKey": keys["api_key"],
                 "secret": keys["secret"],
-                "enableRateLimit": False,
+                "enableRateLimit": throttled,
                 "options": {
                     "defaultType": "swap",
                     "fetchMarkets": {"types": ["linear", "inverse"]},
