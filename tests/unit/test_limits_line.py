@@ -173,6 +173,9 @@ class Traffic:
         if self.waiting:
             self.line.withdraw(self.waiting.pop(which % len(self.waiting)))
 
+    def close(self, which: int, wait: Milliseconds) -> None:
+        self.meters[which].close(wait, self.now)
+
     def used(self, of: Meter) -> int:
         recent = [ticket for at, ticket in self.past if at > self.now - of.scope.window]
         return sum(weight for ticket in recent + self.under_way for it, weight, _ in ticket.claims if it is of)
@@ -197,6 +200,7 @@ steps: st.SearchStrategy[list[Step]] = st.lists(
         st.integers(0, 12 * SECOND).map(lambda gap: lambda traffic: traffic.advance(gap)),
         st.integers(0, 9).map(lambda which: lambda traffic: traffic.answer(which)),
         st.integers(0, 9).map(lambda which: lambda traffic: traffic.give_up(which)),
+        st.tuples(st.integers(0, 1), st.integers(0, 20 * SECOND)).map(lambda row: lambda traffic: traffic.close(*row)),
     ),
     max_size=80,
 )

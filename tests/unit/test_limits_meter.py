@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.base import Milliseconds
-from worker.venues.limits.meter import Headroom, Meter
+from worker.venues.limits.meter import LONGEST_TRIAL, Headroom, Meter
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
 from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN
 
@@ -102,6 +102,45 @@ def test_a_shorter_wait_does_not_open_what_is_closed_for_longer() -> None:
     meter.close(90_000, START)
     meter.close(1_000, START)
     assert meter.is_closed_at(START + 89_000)
+
+
+def closed_and_open_again() -> tuple[Meter, Milliseconds]:
+    meter = user()
+    meter.close(5_000, START)
+    return meter, START + 5_000 + ROLLING_MARGIN
+
+
+def test_when_it_opens_again_one_request_goes_first() -> None:
+    meter, opened = closed_and_open_again()
+    trial = meter.begin(1, opened)
+    assert not meter.has_room(1, opened)
+    meter.end(trial, 1, opened + 80)
+    assert meter.has_room(99, opened + 80)
+
+
+def test_the_first_that_is_refused_again_closes_it_again_before_anybody_else_has_gone() -> None:
+    meter, opened = closed_and_open_again()
+    trial = meter.begin(1, opened)
+    meter.close(7_000, opened + 80)
+    meter.end(trial, 1, opened + 80)
+    assert not meter.has_room(1, opened + 7_000)
+    meter.begin(1, opened + 7_200)
+    assert not meter.has_room(1, opened + 7_200)
+
+
+def test_the_first_is_not_waited_for_for_ever() -> None:
+    meter, opened = closed_and_open_again()
+    meter.begin(1, opened)
+    assert meter.changes_at(opened) == opened + LONGEST_TRIAL
+    assert meter.has_room(1, opened + LONGEST_TRIAL)
+
+
+def test_a_first_that_never_left_lets_another_try() -> None:
+    meter, opened = closed_and_open_again()
+    meter.drop(meter.begin(1, opened))
+    assert meter.has_room(1, opened)
+    meter.begin(1, opened)
+    assert not meter.has_room(1, opened)
 
 
 def test_headroom_tells_what_is_left_of_what() -> None:

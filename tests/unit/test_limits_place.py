@@ -127,6 +127,25 @@ async def test_a_penalty_stops_everybody_until_its_end() -> None:
     assert min(went) - closed >= WINDOW
 
 
+async def test_after_a_penalty_one_goes_first_and_a_second_refusal_meets_nobody_else() -> None:
+    at, log = place(), list[Milliseconds]()
+
+    async def trying() -> None:
+        async with at.admission("read", {}, MINE, now() + LONG) as admission:
+            admission.sent = True
+            log.append(now())
+            await asyncio.sleep(0)
+            if len(log) < 3:
+                admission.hear(answer(429, wait=WINDOW))
+
+    await trying()
+    await asyncio.gather(*(trying() for _ in range(8)))
+    first, second, third, *others = log
+    assert second - first >= WINDOW
+    assert third - second >= WINDOW
+    assert len(others) == 6
+
+
 async def test_a_ban_closes_what_was_never_used_yet() -> None:
     other = Scope("other", 10, WINDOW, Per.ADDRESS)
     venue = VenueLimits(

@@ -18,6 +18,9 @@ from worker.venues.limits.windows import (
 WHOLE_SECONDS: Milliseconds = 1_000
 """What a venue may leave out of a wait that it tells in whole seconds."""
 
+LONGEST_TRIAL: Milliseconds = 1_000
+"""How long others wait for the answer to the first request after a scope was closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Headroom:
@@ -38,7 +41,9 @@ class Headroom:
 class Meter:
     """Counts one scope, for one user where it is counted by user.
 
-    Of what is metered by address, others behind the same address have a part of their own: `share` is ours.
+    Of what is metered by address, others behind the same address have a part of their own: `share` is ours. When a
+    scope that was closed opens again, one request goes first: a crowd that runs into a second refusal looks to a venue
+    like somebody who does not back off.
     """
 
     def __init__(self, scope: Scope, user: User | None, limit: int, share: float) -> None:
@@ -50,6 +55,8 @@ class Meter:
         self._share = share if scope.per is Per.ADDRESS else 1.0
         self._window: Window = (ClockWindow if scope.on_the_clock else RollingWindow)(scope.window)
         self._closed_until: Milliseconds = 0
+        self._is_doubted = False
+        self._trial: Use | None = None
 
     @property
     def budget(self) -> int:
@@ -58,19 +65,26 @@ class Meter:
 
     def begin(self, weight: int, now: Milliseconds) -> Use:
         """Count a request that is let go."""
-        return self._window.begin(weight, now)
+        use = self._window.begin(weight, now)
+        if self._is_doubted and self._trial is None:
+            self._trial = use
+        return use
 
     def drop(self, use: Use) -> None:
         """Forget a request that never left."""
         self._window.drop(use)
+        if use is self._trial:
+            self._trial = None
 
     def end(self, use: Use, weight: int, now: Milliseconds) -> None:
         """A request is answered, or given up."""
         self._window.end(use, weight, now)
+        if use is self._trial:
+            self._trial, self._is_doubted = None, False
 
     def has_room(self, weight: int, now: Milliseconds) -> bool:
         """Whether a request of this weight may go now."""
-        return now >= self._closed_until and self._window.fits_now(self._fits(weight), now)
+        return now >= self._opens_at and self._window.fits_now(self._fits(weight), now)
 
     def room_at(self, weight: int, now: Milliseconds) -> Milliseconds:
         """When there will be room for so much, several windows' worth or less, as far as is known: never too late."""
@@ -80,7 +94,7 @@ class Meter:
 
     def changes_at(self, now: Milliseconds) -> Milliseconds | None:
         """When there may be room where there is none now; None if that takes an answer."""
-        return self._closed_until if self._closed_until > now else self._window.changes_at(now)
+        return self._opens_at if self._opens_at > now else self._window.changes_at(now)
 
     def is_closed_at(self, instant: Milliseconds) -> bool:
         """Whether the venue will still have closed it then."""
@@ -95,7 +109,8 @@ class Meter:
 
     def close(self, wait: Milliseconds | None, now: Milliseconds) -> None:
         """Let nothing go for so long, or if the venue does not say how long, for a window."""
-        self._closed_until = max(self._closed_until, self._opens_at(wait, now))
+        self._closed_until = max(self._closed_until, self._end_of(wait, now))
+        self._is_doubted, self._trial = True, None
 
     def headroom(self, exchange: str, base_url: str | None, now: Milliseconds) -> Headroom:
         """What is left now."""
@@ -116,7 +131,12 @@ class Meter:
     def _left(self, count: Count) -> int:
         return min(self.budget - count.ours, self._limit - count.ours - count.others)
 
-    def _opens_at(self, wait: Milliseconds | None, now: Milliseconds) -> Milliseconds:
+    @property
+    def _opens_at(self) -> Milliseconds:
+        """When others may go, if nobody hears anything before."""
+        return self._closed_until if self._trial is None else self._trial.begun + LONGEST_TRIAL
+
+    def _end_of(self, wait: Milliseconds | None, now: Milliseconds) -> Milliseconds:
         span = self.scope.window
         if not self.scope.on_the_clock:
             return now + (span if wait is None else wait) + ROLLING_MARGIN
