@@ -2,6 +2,8 @@
 
 import json
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -60,6 +62,7 @@ class MemoryVenue:
     log: list[str] = field(default_factory=list)
     misbehaviours: deque[Misbehaviour | None] = field(default_factory=deque)
     unreadable: deque[VenueError] = field(default_factory=deque)
+    crowded: deque[VenueError] = field(default_factory=deque)
 
     @property
     def portfolio_margin(self) -> "MemoryPortfolioMargin":
@@ -189,6 +192,14 @@ class MemoryPortfolioMargin:
             availableBalance="10",
             maxWithdrawAmount="10",
         )
+
+    @asynccontextmanager
+    async def room_to_collect(self, asset: str | None) -> AsyncIterator[None]:
+        if self.venue.crowded:
+            raise self.venue.crowded.popleft()
+        if asset is not None:
+            self.refuse_asset(asset)
+        yield
 
     async def auto_collect(self) -> Echo:
         self.venue._change("auto collect", lambda: None)

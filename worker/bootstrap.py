@@ -29,7 +29,8 @@ from worker.snapshots.snapshots import Snapshots
 from worker.stopping import stop_signal
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import VenueError
-from worker.venues.registry import Venues
+from worker.venues.limits import Limits
+from worker.venues.registry import Venues, limits_kept
 from worker.venues.seam import Adapter
 
 log = structlog.get_logger(__name__)
@@ -44,9 +45,11 @@ FIRST_LOAD_S = 20
 
 
 @asynccontextmanager
-async def open_venues(accounts: Accounts, timeout_ms: int) -> AsyncIterator[Callable[[Account], Adapter]]:
+async def open_venues(
+    accounts: Accounts, timeout_ms: int, limits: Limits
+) -> AsyncIterator[Callable[[Account], Adapter]]:
     """The adapter of any account, over shared connections, with the markets of every venue that answers loaded."""
-    async with VenueConnections() as connections:
+    async with VenueConnections(limits) as connections:
         venues = Venues(connections, accounts.values(), timeout_ms)
         loading = asyncio.create_task(venues.load(_warn))
         try:
@@ -155,8 +158,9 @@ async def run_worker(settings: Settings) -> None:
     """Load markets, consume until told to stop, then finish what is running."""
     stop = stop_signal()
     accounts = load_accounts(settings)
+    limits = limits_kept(settings.limit_share, settings.granted_limits)
     async with (
-        open_venues(accounts, settings.venue_timeout_ms) as adapter_of,
+        open_venues(accounts, settings.venue_timeout_ms, limits) as adapter_of,
         running_worker(settings, accounts, adapter_of),
     ):
         log.info("worker ready", accounts=len(accounts))

@@ -46,10 +46,11 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     from worker.bus.connection import CONNECTION_TROUBLE
     from worker.execution.ledger.errors import LedgerError
     from worker.locations import NotReady
+    from worker.venues.limits.tables import UnknownLimit
 
     try:
         return uvloop.run(work)
-    except (NotReady, RegistryError, LedgerError) as error:
+    except (NotReady, RegistryError, LedgerError, UnknownLimit) as error:
         raise fail(str(error)) from error
     except CONNECTION_TROUBLE as error:
         raise fail(f"the broker can't be reached: {error}") from error

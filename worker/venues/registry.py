@@ -11,6 +11,9 @@ from worker.accounts import Account
 from worker.venues import binance, bybit, gate, hyperliquid, okx
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import NotSent, VenueError
+from worker.venues.limits import Limits
+from worker.venues.limits.places import Granted
+from worker.venues.limits.tables import UnknownLimit, VenueLimits
 from worker.venues.seam import Adapter
 
 
@@ -36,7 +39,30 @@ VENUES: Mapping[str, VenueFactory] = MappingProxyType(
         "okx": okx.OkxVenue,
     }
 )
-"""All venues by the name of the exchange. A new one is a row here, and one in `worker.venues.capabilities`."""
+"""All venues by the name of the exchange. A new one is a row here, one in METERED, one in `venues.capabilities`."""
+
+METERED: Mapping[str, VenueLimits] = MappingProxyType(
+    {
+        "binance": binance.LIMITS,
+        "bybit": bybit.LIMITS,
+        "gate": gate.LIMITS,
+        "hyperliquid": hyperliquid.LIMITS,
+        "okx": okx.LIMITS,
+    }
+)
+"""What each of them meters."""
+
+
+def limits_kept(share: float, granted: Granted) -> Limits:
+    """The limits of all venues: a share of those by address, and some other than documented. Raises UnknownLimit."""
+    for exchange, limits in granted.items():
+        if exchange not in METERED:
+            raise UnknownLimit(f"no limits are known of {exchange}, only of {', '.join(METERED)}")
+        known = {scope.name for scope in METERED[exchange].scopes}
+        if unknown := sorted(limits.keys() - known):
+            raise UnknownLimit(f"{exchange} has no limit {unknown[0]!r}, only {', '.join(sorted(known))}")
+    return Limits(share, granted)
+
 
 FIRST_WAIT_S = 0.5
 LONGEST_WAIT_S = 15

@@ -3,6 +3,7 @@
 An adapter speaks for one account. It raises only what `worker.venues.errors` draws.
 """
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -125,6 +126,13 @@ class PortfolioMargin(Protocol):
 
     async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
         """The venue's raw balance rows, and the totals of the USDⓈ-M side."""
+
+    def room_to_collect(self, asset: str | None) -> AbstractAsyncContextManager[None]:
+        """Wait for the room that a collection of one asset, or of all, needs at the venue, and keep it for this task.
+
+        Enter it before anything that others wait for: it can take a minute. Raises LimitReached, and NotSupported for
+        an asset that can't be swept.
+        """
 
     async def auto_collect(self) -> Echo:
         """Sweep every futures balance but BNB into margin. Moves money: never sent twice."""
