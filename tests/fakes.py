@@ -52,12 +52,14 @@ class Misbehaviour:
 
 @dataclass(slots=True)
 class MemoryVenue:
-    """One account with one market. `log` lists what was asked of it, in order."""
+    """One account with one market, where it is flat without contracts. `log` lists what was asked of it, in order."""
 
     exchange: str = "binance"
     capabilities: frozenset[Capability] = frozenset(Capability)
     leverage: Decimal = Decimal(5)
     margin_mode: MarginMode = MarginMode.CROSS
+    contracts: Decimal = Decimal("0.05")
+    mark_price: Decimal = Decimal("98505.00")
     echoes: bool = True
     log: list[str] = field(default_factory=list)
     misbehaviours: deque[Misbehaviour | None] = field(default_factory=deque)
@@ -120,16 +122,16 @@ class MemoryVenue:
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         self._read("positions")
-        return OpenPositions((self._position(),), ("linear",))
+        return OpenPositions((self._position(),) if self.contracts else (), ("linear",))
 
     def _position(self) -> Position:
         return Position(
             symbol=BTC.symbol,
             side="long",
-            contracts=Decimal("0.05"),
+            contracts=self.contracts,
             contract_size=BTC.contract_size,
             entry_price=Decimal("98000.00"),
-            mark_price=Decimal("98505.00"),
+            mark_price=self.mark_price,
             notional=Decimal("4925.25"),
             leverage=self.leverage,
             unrealized_pnl=Decimal("25.25"),

@@ -25,6 +25,9 @@ from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
 from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
 from worker.settings import Settings
+from worker.snapshots.after_commands import AfterCommands
+from worker.snapshots.rhythm import Rhythm
+from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
 from worker.stopping import stop_signal
 from worker.venues.connections import VenueConnections
@@ -83,6 +86,7 @@ class Worker:
     relay: Relay
     recovery: Recovery
     retention: Retention
+    schedule: Schedule
 
 
 def build_worker(
@@ -95,7 +99,9 @@ def build_worker(
     """A worker with all its parts; a test gives it others in the same way."""
     relay, dispatch = Relay(ledger, publisher), Dispatch(adapter_of)
     snapshots = Snapshots(adapter_of, ledger, relay, settings.timeout_ms, now)
-    changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=snapshots.after_command, clock=now)
+    after_commands = AfterCommands(snapshots, ledger.patience)
+    rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
+    changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
     office = Office(ledger, relay, accounts, lambda: (), now)
     service = Service(
         receiver=Receiver(accounts, settings.timeout_ms),
@@ -105,8 +111,13 @@ def build_worker(
         replies=publisher,
         clock=now,
     )
-    recovery = Recovery(ledger, service.handle, changes.is_running, now)
-    return Worker(service.handle, relay, recovery, Retention(ledger, settings.retention_days, settings.audit_days, now))
+    return Worker(
+        handle=service.handle,
+        relay=relay,
+        recovery=Recovery(ledger, service.handle, changes.is_running, now),
+        retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
+        schedule=Schedule(snapshots, ledger, accounts.values(), rhythm, now),
+    )
 
 
 @asynccontextmanager
@@ -136,7 +147,9 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
             await consumer.start()
             try:
-                yield
+                # Only now is there an exchange for its events, also on a broker that is new.
+                async with in_background(worker.schedule.run()):
+                    yield
             finally:
                 await consumer.close(settings.grace_ms / 1000)
         await worker.relay.close()

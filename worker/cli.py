@@ -145,7 +145,7 @@ def watch(
         str,
         typer.Option("--from", help="first, last, next, a UTC time such as 2026-01-31T12:00:00Z, or 15m, 2h, 1d ago."),
     ] = "next",
-    account: Annotated[str | None, typer.Option(help="Only events of this account.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only events that concern this account.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -50,6 +50,12 @@ class Settings(BaseSettings):
         Field(description='Limits other than documented, in JSON: {"binance": {"papi weight": 9000}}'),
     ] = {}
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
+    snapshot_interval_ms: Annotated[
+        int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")
+    ] = 10_000
+    snapshot_heartbeat_ms: Annotated[
+        int, Field(ge=0, description="How often a snapshot is published at least, though nothing changed; 0: never")
+    ] = 60_000
     grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
         20_000
     )

@@ -61,6 +61,7 @@ async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         "PERPS_DMA_STATE": str(state),
         "PERPS_DMA_PORT": str(port),
         "PERPS_DMA_GRANTED_LIMITS": json.dumps(GRANTED),
+        "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",  # tests count what a venue was asked
     }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment

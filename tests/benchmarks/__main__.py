@@ -34,6 +34,7 @@ async def _service(name: str, settings: Settings, ready: Callable[[], Awaitable[
         "PERPS_DMA_PORT": str(settings.port),
         "PERPS_DMA_AMQP_URL": str(settings.amqp_url),
         "PERPS_DMA_JWT_SECRET": settings.jwt_secret.get_secret_value(),
+        "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",
     }
     argv = (sys.executable, "-m", "worker.cli", name)
     child = Child(name, argv, environ | variables, settings.state / "log" / f"{name}.log")
