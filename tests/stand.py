@@ -14,8 +14,8 @@ from worker.accounts import Account
 from worker.sandbox.server import Sandbox
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import Ambiguous, VenueError
-from worker.venues.registry import VENUES, Venue
-from worker.venues.seam import Adapter, Market
+from worker.venues.registry import VENUES
+from worker.venues.seam import Adapter, Market, Venue
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 TIMEOUT_MS = 1_000

@@ -42,6 +42,9 @@ class Settings(BaseSettings):
     venue_timeout_ms: Annotated[
         int, Field(ge=100, le=60_000, description="How long one request to a venue may take")
     ] = 5_000
+    markets_reload_s: Annotated[
+        int, Field(ge=1, description="How old a venue's list of markets may become before it is loaded again")
+    ] = 3_600
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
     grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
         20_000

@@ -1,5 +1,6 @@
 """What all accounts of a process share on their way to the venues: one HTTP session and one TLS context."""
 
+import copy
 import logging
 import ssl
 from collections.abc import Callable, Mapping
@@ -10,6 +11,8 @@ from typing import Self
 
 import aiohttp
 import certifi
+
+from worker.venues.hearing import Hearing
 
 HeaderObserver = Callable[[str, str, Mapping[str, str]], None]
 """Is told the exchange, the path and the headers of every answer; venues report used limits there."""
@@ -44,12 +47,19 @@ class VenueConnections:
         # ccxt writes request headers, and with them the API key, to its log at DEBUG
         logging.getLogger("ccxt").setLevel(logging.INFO)
         self.on_headers = on_headers
+        self.hearing = Hearing()
         self.tls = ssl.create_default_context(cafile=certifi.where())
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),  # accounts share the session, but nothing a venue sets in it
             trace_configs=[_watch()],
         )
+
+    def heard_by(self, hearing: Hearing) -> Self:
+        """The same connections for one venue, with somebody who hears how each request to it goes."""
+        twin = copy.copy(self)
+        twin.hearing = hearing
+        return twin
 
     async def close(self) -> None:
         """Close every connection."""
