@@ -2,7 +2,7 @@
 
 Every worker tells how it finds the venues itself: one may have lost its way to a venue that another reaches well. So
 that the newest event of a venue stays true when its teller is gone, a worker that starts tells of each venue once,
-whatever it finds.
+whatever it finds. What one that is gone has left in the outbox comes late: `since` says which of two events holds.
 """
 
 import asyncio
