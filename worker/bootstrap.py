@@ -138,10 +138,10 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
     ):
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
+        consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
+        await consumer.start()  # first, for it declares what all the others publish to
         background = (worker.relay, worker.venue_news, worker.recovery, worker.retention)
         async with in_background(*(part.run() for part in background)):
-            consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
-            await consumer.start()
             try:
                 yield
             finally:
