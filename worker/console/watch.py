@@ -93,9 +93,12 @@ def _show(event: dict[str, Any] | str, routing_key: str) -> None:
     line = f"{event['time']}  {routing_key}  "
     if routing_key.startswith("result."):
         console.print(line, outcome_text(data["outcome"]), f"  {data['envelope']['message']}", sep="")
-    else:
+    elif routing_key.startswith("positions."):
         stale = " (stale)" if data.get("stale") else ""
         console.print(f"{line}seq {data['seq']}{stale}: {_positions(data['positions'])}")
+    else:
+        facts = (f"{name} {json.dumps(value)}" for name, value in data.items() if value is not None)
+        console.print(f"{line}{', '.join(facts)}", markup=False)
 
 
 def _positions(positions: list[dict[str, Any]]) -> str:
