@@ -42,7 +42,7 @@ class Bus(EventPublisher, Replies, Protocol):
     """Where a worker publishes events and answers."""
 
 
-FIRST_LOAD_S = 10
+FIRST_LOAD_S = 5
 """How long the start waits for the markets of a venue that does not answer; then it goes on, and so does the loading.
 
 One that fails is not waited for: it holds up nobody but its own accounts.

@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from schemas import MarketType
 from schemas.control import VenueHealth
 from tests.processes import free_port
-from tests.scripted_venue import ScriptedVenue, answers
+from tests.scripted_venue import ScriptedVenue, answers, says_nothing
 from worker.accounts import Account, Accounts
 from worker.bootstrap import FIRST_LOAD_S, open_venues
 from worker.sandbox.server import Sandbox
@@ -30,7 +30,7 @@ async def test_a_venue_that_is_down_holds_up_only_its_own_accounts() -> None:
         reachable = next(account for account in sandbox.accounts if account.exchange == "binance")
         elsewhere = reachable.model_copy(update={"id": "elsewhere", "base_url": "http://127.0.0.1:9"})
         venues = Venues(connections, [reachable, elsewhere], 1_000)
-        loading = asyncio.create_task(venues.load(lambda *failure: failures.put_nowait(failure)))
+        loading = asyncio.create_task(venues.keep_loaded(lambda *failure: failures.put_nowait(failure)))
         try:
             # Twice: it is tried again, and by then the other venue has long been loaded.
             for _ in range(2):
@@ -48,13 +48,28 @@ async def test_the_start_does_not_wait_for_a_venue_that_can_not_be_reached() -> 
         reachable = next(account for account in sandbox.accounts if account.exchange == "okx")
         elsewhere = reachable.model_copy(update={"id": "elsewhere", "base_url": f"http://127.0.0.1:{free_port()}"})
         async with (
-            asyncio.timeout(FIRST_LOAD_S / 2),
+            asyncio.timeout(FIRST_LOAD_S * 0.8),
             open_venues(Accounts((reachable, elsewhere)), 1_000, 3_600) as venues,
         ):
             found = {state.health: state for state in venues.states()}
             assert found[VenueHealth.UP].markets_loaded
             assert not found[VenueHealth.DOWN].markets_loaded
             assert "its markets can't be loaded" in (found[VenueHealth.DOWN].reason or "")
+
+
+async def test_the_start_does_not_wait_long_for_a_venue_that_hangs() -> None:
+    async with Sandbox() as sandbox, ScriptedVenue() as hanging:
+        hanging.on("/api/v5/public/instruments", says_nothing)
+        reachable = next(account for account in sandbox.accounts if account.exchange == "okx")
+        elsewhere = reachable.model_copy(update={"id": "elsewhere", "base_url": hanging.url})
+        async with (
+            asyncio.timeout(2 * FIRST_LOAD_S),
+            open_venues(Accounts((reachable, elsewhere)), 1_000, 3_600) as venues,
+        ):
+            assert hanging.asked
+            assert venues.adapter(reachable).market(BTC, MarketType.SWAP).id == "BTC-USDT-SWAP"
+            with pytest.raises(NotSent, match="not loaded yet"):
+                venues.adapter(elsewhere)
 
 
 def _symbol(base: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The upkeep of a venue: markets loaded, loaded again, and known to the adapters that are there."""
 
 import asyncio
+import itertools
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ import pytest
 from schemas.control import VenueHealth
 from tests.fakes import ACCOUNT, MemoryVenue
 from worker.accounts import Account
+from worker.clock import Clock, now
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import VenueChange
 from worker.venues.hearing import Heard
@@ -22,6 +24,8 @@ from worker.venues.upkeep import KeptVenue, Reloads
 SOON = Reloads(latest_s=3_600, soonest_s=0.05)
 
 UNCHANGED, CHANGED = False, True
+UP, FAILING, DOWN = VenueHealth.UP, VenueHealth.FAILING, VenueHealth.DOWN
+START = 1_800_000_000_000
 
 
 @dataclass
@@ -65,19 +69,19 @@ class Upkeep:
         self.failures.append(error)
 
 
-def upkeep(*script: bool | Exception, reloads: Reloads = SOON) -> Upkeep:
+def upkeep(*script: bool | Exception, reloads: Reloads = SOON, clock: Clock = now) -> Upkeep:
     venue, changes = ListedVenue(deque(script)), list[VenueChange]()
 
     def make(heard: Heard) -> ListedVenue:
         venue.heard = heard
         return venue
 
-    return Upkeep(venue, KeptVenue("binance", None, make, reloads, changes.append), changes)
+    return Upkeep(venue, KeptVenue("binance", None, make, reloads, changes.append, clock=clock), changes)
 
 
 @asynccontextmanager
-async def running(*script: bool | Exception, reloads: Reloads = SOON) -> AsyncIterator[Upkeep]:
-    started = upkeep(*script, reloads=reloads)
+async def running(*script: bool | Exception, reloads: Reloads = SOON, clock: Clock = now) -> AsyncIterator[Upkeep]:
+    started = upkeep(*script, reloads=reloads, clock=clock)
     task = asyncio.create_task(started.kept.keep_loaded(started.failed))
     try:
         yield started
@@ -123,7 +127,7 @@ async def test_the_start_knows_when_the_first_attempt_is_over() -> None:
         assert started.kept.health.state().reason == "its markets can't be loaded: no connection"
     async with running(CHANGED) as started:
         await started.kept.tried.wait()
-        assert started.kept.health.state().health is VenueHealth.UP
+        assert started.kept.health.state().health is UP
 
 
 async def test_markets_are_loaded_again_before_they_are_old() -> None:
@@ -156,5 +160,18 @@ async def test_a_venue_that_fell_silent_is_asked_for_its_markets() -> None:
         for _ in range(3):
             started.venue.heard("no answer")
         await started.loads(2)
-        assert [change.state.health for change in started.changes] == [VenueHealth.UP, VenueHealth.FAILING]
+        assert [change.state.health for change in started.changes] == [UP, FAILING]
         assert started.kept.health.state().reason == "HTTP 502"
+
+
+async def test_a_venue_that_is_down_is_asked_until_it_is_back() -> None:
+    times = itertools.count(START, 2_000)
+    async with running(CHANGED, UNCHANGED, clock=lambda: next(times)) as started:
+        await started.loads(1)
+        for _ in range(5):
+            started.venue.heard("no answer")
+        await started.loads(3)
+        assert [change.state.health for change in started.changes] == [UP, FAILING, DOWN, UP]
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(5 * SOON.soonest_s):
+                await started.venue.loads.get()

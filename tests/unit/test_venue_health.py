@@ -160,7 +160,7 @@ def test_failing_does_not_end_by_silence_alone(venue: Observed) -> None:
     venue.fails(3)
     venue.passes(3_600)
     assert venue.health.state().health is FAILING
-    assert venue.health.is_silent
+    assert venue.health.is_in_doubt
 
 
 def test_a_burst_of_failures_is_not_down_yet(venue: Observed) -> None:
@@ -193,6 +193,13 @@ def test_down_ends_with_three_answers_in_a_row(down: Observed) -> None:
     assert down.told[before:] == []
     down.answers(3)
     assert [state.health for state in down.told[before:]] == [UP]
+
+
+def test_while_it_is_down_only_requests_can_tell_that_it_is_back(down: Observed) -> None:
+    down.answers(2)
+    assert down.health.is_in_doubt
+    down.answers()
+    assert not down.health.is_in_doubt
 
 
 def test_after_down_the_failures_that_made_it_are_over(down: Observed) -> None:

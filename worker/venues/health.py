@@ -80,7 +80,12 @@ class Health:
         return self._listed
 
     @property
-    def is_silent(self) -> bool:
+    def is_in_doubt(self) -> bool:
+        """Whether only further requests can tell that it works again, and not the time that passes."""
+        return self._is_silent or self._health is VenueHealth.DOWN
+
+    @property
+    def _is_silent(self) -> bool:
         """Whether the last requests have all failed."""
         return self._row.failures >= self._rules.failing_failures
 
@@ -142,4 +147,4 @@ class Health:
         percent = 100 * failures / requests if requests else 0
         begins = failures >= rules.failing_failures and percent >= rules.failing_percent
         stays = self._health is VenueHealth.FAILING and (row.failures or percent >= rules.well_percent)
-        return VenueHealth.FAILING if begins or self.is_silent or stays else VenueHealth.UP
+        return VenueHealth.FAILING if begins or self._is_silent or stays else VenueHealth.UP

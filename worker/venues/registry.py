@@ -51,19 +51,16 @@ class Venues:
         places = sorted({(account.exchange, account.base_url) for account in accounts}, key=str)
         self._kept = {place: KeptVenue(*place, partial(make, place), reloads, self._changes.append) for place in places}
 
-    async def load(self, told: Told) -> None:
-        """Load each venue's markets, and try again for as long as it takes; `told` hears of every failure.
-
-        A venue that can't be reached holds up nobody but its own accounts.
-        """
-        await asyncio.gather(*(kept.load(told) for kept in self._kept.values()))
-
     async def load_once(self, account: Account) -> None:
         """Load the markets of an account's venue. Raises VenueError."""
         await self._kept[account.exchange, account.base_url].load_once()
 
     async def keep_loaded(self, told: Told) -> None:
-        """The same, again and again until cancelled."""
+        """Load each venue's markets, try again for as long as it takes, and load them again before they are old.
+
+        Until cancelled. `told` hears of every failure. A venue that can't be reached holds up nobody but its own
+        accounts.
+        """
         await asyncio.gather(*(kept.keep_loaded(told) for kept in self._kept.values()))
 
     async def tried(self) -> None:

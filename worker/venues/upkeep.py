@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.control import Exchange, VenueState
 from worker.accounts import Account
-from worker.clock import now
+from worker.clock import Clock, now
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import Health, VenueChange
 from worker.venues.hearing import Heard
@@ -54,8 +54,10 @@ class KeptVenue:
         make: Callable[[Heard], Venue],
         reloads: Reloads,
         changed: Callable[[VenueChange], None],
+        *,
+        clock: Clock = now,
     ) -> None:
-        self.health = Health(exchange, now, self._health_changed)
+        self.health = Health(exchange, clock, self._health_changed)
         self.tried = asyncio.Event()
         """Set once the markets were loaded, or could not be."""
         self._exchange = exchange
@@ -91,7 +93,14 @@ class KeptVenue:
         finally:
             self.tried.set()
 
-    async def load(self, told: Told) -> None:
+    async def keep_loaded(self, told: Told) -> None:
+        """Load the markets again and again, until cancelled."""
+        while True:
+            self._wanted.clear()
+            await self._load(told)
+            await self._until_old()
+
+    async def _load(self, told: Told) -> None:
         """Load the markets, and try again for as long as it takes."""
         wait_s = FIRST_WAIT_S
         while True:
@@ -102,24 +111,17 @@ class KeptVenue:
             await asyncio.sleep(wait_s)
             wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
 
-    async def keep_loaded(self, told: Told) -> None:
-        """Load the markets again and again, until cancelled."""
-        while True:
-            self._wanted.clear()
-            await self.load(told)
-            await self._until_old()
-
     async def _until_old(self) -> None:
         latest_s = self._reloads.latest_s * random.uniform(1 - SPREAD, 1)  # noqa: S311 - spreads load, guards nothing
         soonest_s = min(latest_s, self._reloads.soonest_s)
         await asyncio.sleep(soonest_s)
-        if self.health.is_silent:
+        if self.health.is_in_doubt:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(latest_s - soonest_s):
                 await self._wanted.wait()
 
     def _health_changed(self, state: VenueState) -> None:
-        if self.health.is_silent:
+        if self.health.is_in_doubt:
             self._wanted.set()
         self._changed(VenueChange(self._base_url, state))
