@@ -154,7 +154,11 @@ class DriftEvent(CloudEvent):
 
 
 class VenueEvent(CloudEvent):
-    """A venue began to fail, or works again. Routing key `control.venue.<exchange>`."""
+    """A venue began to fail, or works again. Routing key `control.venue.<exchange>`.
+
+    It is what one worker finds by its own requests; a worker that starts tells of each venue, whatever it finds. The
+    newest `since` holds.
+    """
 
     type: Literal["perps-dma.venue.v1"] = "perps-dma.venue.v1"
     data: VenueState

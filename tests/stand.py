@@ -15,8 +15,8 @@ from worker.sandbox.server import Sandbox
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import Ambiguous, VenueError
 from worker.venues.limits import Limits
-from worker.venues.registry import VENUES, Venue
-from worker.venues.seam import Adapter, Market
+from worker.venues.registry import VENUES
+from worker.venues.seam import Adapter, Market, Venue
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 TIMEOUT_MS = 1_000

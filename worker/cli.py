@@ -1,14 +1,13 @@
 """The command line: `perps-dma`."""
 
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from schemas import OPERATIONS
-from worker.settings import Settings
+from worker.console.oversight import oversight
+from worker.console.terminal import AsJson, fail, read_settings, run
 
 app = typer.Typer(
     name="perps-dma",
@@ -20,42 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
-
-
-def fail(message: str) -> typer.Exit:
-    """Say what is wrong on standard error; the exit code is 1."""
-    typer.secho(f"perps-dma: {message}", fg=typer.colors.RED, err=True)
-    return typer.Exit(1)
-
-
-def read_settings() -> Settings:
-    """The settings of the environment; a wrong one is named with what it should be."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        rows = (f"PERPS_DMA_{str(row['loc'][0]).upper()}: {row['msg']}" for row in error.errors())
-        raise fail("; ".join(rows)) from error
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
-    import uvloop
-
-    from worker.accounts import RegistryError
-    from worker.bus.connection import CONNECTION_TROUBLE
-    from worker.execution.ledger.errors import LedgerError
-    from worker.locations import NotReady
-    from worker.venues.limits.tables import UnknownLimit
-
-    try:
-        return uvloop.run(work)
-    except (NotReady, RegistryError, LedgerError, UnknownLimit) as error:
-        raise fail(str(error)) from error
-    except CONNECTION_TROUBLE as error:
-        raise fail(f"the broker can't be reached: {error}") from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+app.add_typer(oversight)
 
 
 @app.command()

@@ -49,6 +49,9 @@ class Settings(BaseSettings):
         dict[str, dict[str, PositiveInt]],
         Field(description='Limits other than documented, in JSON: {"binance": {"papi weight": 9000}}'),
     ] = {}
+    markets_reload_s: Annotated[
+        int, Field(ge=1, description="How old a venue's list of markets may become before it is loaded again")
+    ] = 3_600
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
     snapshot_interval_ms: Annotated[
         int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")

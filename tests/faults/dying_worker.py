@@ -132,7 +132,7 @@ async def serve(step: str) -> None:
     fate, accounts = Fate(step, settings.state / "die"), load_accounts(settings)
     limits = limits_kept(settings.limit_share, settings.granted_limits)
     async with (
-        open_venues(accounts, settings.venue_timeout_ms, limits) as adapter_of,
+        open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
         open_ledger(settings.ledger) as ledger,
     ):
         mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience)
@@ -140,7 +140,7 @@ async def serve(step: str) -> None:
         ledger.commands = mortal_commands
 
         def adapter(account: Account) -> Adapter:
-            return Mortal(adapter_of(account), fate, CHANGES)
+            return Mortal(venues.adapter(account), fate, CHANGES)
 
         def build(bus: Bus) -> Worker:
             worker = build_worker(settings, accounts, adapter, ledger, MortalBus(bus, fate))

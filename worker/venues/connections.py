@@ -1,6 +1,7 @@
 """What all accounts of a process share on their way to the venues: one HTTP session, one TLS context, the limits."""
 
 import asyncio
+import copy
 import logging
 import ssl
 from contextvars import ContextVar
@@ -12,6 +13,7 @@ import aiohttp
 import certifi
 
 from schemas.base import Milliseconds
+from worker.venues.hearing import Hearing
 from worker.venues.limits import Limits
 from worker.venues.limits.admission import ADMISSION
 
@@ -55,12 +57,19 @@ class VenueConnections:
         logging.getLogger("ccxt").setLevel(logging.INFO)
         self.limits = limits or Limits()
         """What the venues meter, kept for all accounts together."""
+        self.hearing = Hearing()
         self.tls = ssl.create_default_context(cafile=certifi.where())
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),  # accounts share the session, but nothing a venue sets in it
             trace_configs=[_watch()],
         )
+
+    def heard_by(self, hearing: Hearing) -> Self:
+        """The same connections for one venue, with somebody who hears how each request to it goes."""
+        twin = copy.copy(self)
+        twin.hearing = hearing
+        return twin
 
     async def close(self) -> None:
         """Close every connection."""

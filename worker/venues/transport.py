@@ -81,6 +81,11 @@ class SignedExchange(MeteredExchange):
     def __del__(self) -> None:
         """The session is shared and closed by its owner; ccxt would log a warning here."""
 
+    async def fetch(self, *arguments: Any, **named: Any) -> Any:
+        """Send one request and judge its answer, as ccxt does, within hearing of who keeps the venue's health."""
+        with self.connections.hearing.request(self.id):
+            return await super().fetch(*arguments, **named)  # type: ignore[misc]
+
     def sign(self, *arguments: Any, **named: Any) -> Any:
         """Sign a request. Raises AccessDenied for a key or secret that can't sign anything."""
         try:

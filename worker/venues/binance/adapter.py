@@ -140,8 +140,7 @@ class BinanceAdapter:
         market_id = shape.text(row, "symbol")
         if market := self._markets.by_id(market_id, inverse=endpoints.inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Binance names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("Binance", market_id, row)
 
     async def _amounts(self, market: Market) -> list[Decimal]:
         """Contracts held, negative for a short position."""

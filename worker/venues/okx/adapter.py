@@ -179,8 +179,7 @@ class OkxAdapter:
         market_id = shape.text(row, "instId")
         if market := self._market_of(market_id):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"OKX names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("OKX", market_id, row)
 
     def _market_of(self, market_id: str) -> Market | None:
         linear = self._markets.by_id(market_id, inverse=False)
