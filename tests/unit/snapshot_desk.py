@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from schemas import OPERATIONS
+from schemas import OPERATIONS, PositionSnapshot
 from schemas.base import Milliseconds
+from schemas.events import Trigger
+from schemas.replies import Position
 from schemas.requests import SetLeverage
 from tests.fakes import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
 from worker.accounts import Account
@@ -27,6 +29,7 @@ SECOND: Milliseconds = 1_000
 INTERVAL = 10 * SECOND
 HEARTBEAT = 60 * SECOND
 RHYTHM = Rhythm(INTERVAL, HEARTBEAT)
+LONG = MemoryVenue()._position()
 
 
 @dataclass
@@ -107,3 +110,21 @@ def command(command_id: str) -> Command:
     """A command that is done."""
     request = SetLeverage.model_validate({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10})
     return Command(command_id, OPERATIONS["set_leverage"], request, ACCOUNT, None, THEN, THEN + 10_000)
+
+
+def snapshot(*positions: Position, **changes: Any) -> PositionSnapshot:
+    """A snapshot of these positions."""
+    return PositionSnapshot(
+        **{
+            "exchange": "binance",
+            "exchange_account_id": ACCOUNT.id,
+            "seq": 1,
+            "as_of": THEN,
+            "trigger": Trigger.SCHEDULE,
+            "command_ids": (),
+            "coverage": ("linear", "inverse"),
+            "stale": False,
+            "positions": positions,
+            **changes,
+        }
+    )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas import MarginMode, PositionSnapshot
 from schemas.events import DriftedTerms
 from schemas.replies import Position
-from tests.unit.test_snapshot_changes import LONG, snapshot
+from tests.unit.snapshot_desk import LONG, snapshot
 from worker.execution.ledger.commands import Entry, Record
 from worker.snapshots.asked import asked_by
 from worker.snapshots.drift import changed_terms, from_outside

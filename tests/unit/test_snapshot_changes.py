@@ -5,33 +5,14 @@ from typing import Any
 
 import pytest
 
-from schemas import MarginMode, PositionSnapshot
+from schemas import MarginMode
 from schemas.events import Trigger
 from schemas.replies import Position
-from tests.fakes import ACCOUNT, THEN, MemoryVenue
+from tests.fakes import THEN
+from tests.unit.snapshot_desk import LONG, snapshot
 from worker.snapshots.changes import is_news
 
-LONG = MemoryVenue()._position()
 SHORT = LONG.model_copy(update={"side": "short"})
-
-
-def snapshot(*positions: Position, **changes: Any) -> PositionSnapshot:
-    return PositionSnapshot(
-        **{
-            "exchange": "binance",
-            "exchange_account_id": ACCOUNT.id,
-            "seq": 1,
-            "as_of": THEN,
-            "trigger": Trigger.SCHEDULE,
-            "command_ids": (),
-            "coverage": ("linear", "inverse"),
-            "stale": False,
-            "positions": positions,
-            **changes,
-        }
-    )
-
-
 BEFORE = snapshot(LONG, SHORT)
 
 WITH_THE_MARKET = {
