@@ -128,7 +128,8 @@ class Commands:
     async def finish(self, command_id: str, ending: Ending) -> int:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
-        Raises NothingMatched when it is finished, or another worker's by now.
+        It is to be told only when the ledger is flushed. Raises NothingMatched when it is finished, or another worker's
+        by now.
         """
         result = Statement(
             "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
@@ -140,7 +141,7 @@ class Commands:
             must_match=True,
         )
         event = insertion(ending.event, self._owner, ending.finished)
-        _, positions = await self._patience.until_done(lambda: self._database.write(result, event))
+        _, positions = await self._patience.until_done(lambda: self._database.write(result, event, durable=False))
         return int(positions[0][0] or 0)
 
     async def overdue(self, deadline: Milliseconds, limit: int) -> list[Record]:
