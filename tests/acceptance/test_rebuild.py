@@ -28,7 +28,7 @@ import aio_pika
 snapshots = {}  # account: its newest snapshot
 missing = {}  # account: numbers of snapshots that have not come
 freezes = {}  # scope: the last freeze or unfreeze
-settings = {}  # account, operation, symbol: the last result that tells, or can't tell, what is in force
+settings = {}  # account, operation, symbol or asset: the last result that tells, or can't tell, what is in force
 
 
 def keep(table: dict, key: object, data: dict, order: float) -> None:
@@ -46,7 +46,8 @@ def apply(kind: str, data: dict) -> None:
     elif kind == "perps-dma.freeze.v1":
         keep(freezes, data["scope"], data, data["since"])
     elif kind == "perps-dma.result.v1" and data["outcome"] in ("applied", "unchanged", "unknown"):
-        about = (data["exchange_account_id"], data["operation"], data["requested"].get("symbol"))
+        what = data["requested"].get("symbol") or data["requested"].get("asset")
+        about = (data["exchange_account_id"], data["operation"], what)
         keep(settings, about, data, data["timings"]["finished"])
 
 
