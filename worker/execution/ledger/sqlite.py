@@ -26,8 +26,8 @@ BUSY_S = 5.0
 BUSY_POLL_S = 0.002
 """How long a write waits for that of another process on the same file, and how often it is tried meanwhile."""
 
-CHECKPOINT_WRITES = 500
-"""After so many writes the log of writes is moved into the file itself, by a thread: it would hold up the writes."""
+CHECKPOINT_WRITES = 200
+"""After so many writes, some megabytes, the log of writes is moved into the file itself, by a thread meanwhile."""
 
 Rows = list[list[Row]]
 
@@ -107,6 +107,7 @@ class SqliteDatabase:
                 return self._execute(statements)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                    self._start_checkpoint()  # should the disk be full, that may make room
                     raise LedgerUnavailable(f"the ledger can't be used: {error}") from error
             await asyncio.sleep(BUSY_POLL_S)
 
@@ -141,7 +142,11 @@ class SqliteDatabase:
 
     def _count(self) -> None:
         self._writes += 1
-        if self._writes >= CHECKPOINT_WRITES and (self._checkpoint is None or self._checkpoint.done()):
+        if self._writes >= CHECKPOINT_WRITES:
+            self._start_checkpoint()
+
+    def _start_checkpoint(self) -> None:
+        if self._checkpoint is None or self._checkpoint.done():
             self._writes = 0
             self._checkpoint = asyncio.get_running_loop().run_in_executor(self._threads, _checkpoint, self._path)
 
