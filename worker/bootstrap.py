@@ -12,6 +12,7 @@ from worker.accounts import Account, Accounts
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.publisher import Publisher
+from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
@@ -119,8 +120,10 @@ async def running_worker(
         publishing = await stack.enter_async_context(await connect(url, "perps-dma worker (publish)"))
         publisher = await Publisher.open(publishing)
         worker = build_worker(settings, accounts, adapter_of, ledger, publisher)
+        consumer = await Consumer.open(
+            consuming, publisher, worker.service.handle, settings.prefetch, Split(settings.shards, settings.workers)
+        )
         async with in_background(worker.relay.run(), worker.recovery.run(), worker.retention.run()):
-            consumer = Consumer(consuming, publisher, worker.service.handle, settings.prefetch)
             await consumer.start()
             try:
                 yield

@@ -44,11 +44,12 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
     from worker.accounts import RegistryError
     from worker.bus.connection import CONNECTION_TROUBLE
+    from worker.bus.topology import TopologyRefused
     from worker.locations import NotReady
 
     try:
         return uvloop.run(work)
-    except (NotReady, RegistryError) as error:
+    except (NotReady, RegistryError, TopologyRefused) as error:
         raise fail(str(error)) from error
     except CONNECTION_TROUBLE as error:
         raise fail(f"the broker can't be reached: {error}") from error

@@ -41,6 +41,10 @@ class Settings(BaseSettings):
         int, Field(ge=100, le=60_000, description="How long one request to a venue may take")
     ] = 5_000
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
+    shards: Annotated[
+        int, Field(ge=1, le=64, description="Queues over which each operation's commands are split, by account")
+    ] = 1
+    workers: Annotated[int, Field(ge=1, description="How many workers share the shards")] = 1
     grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
         20_000
     )
