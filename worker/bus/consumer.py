@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -13,9 +14,13 @@ from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
 from worker.bus.topology import declare
 from worker.clock import now
+from worker.stopping import set_within
 from worker.wire import DeadLetter, Delivery
 
 log = structlog.get_logger(__name__)
+
+LOOK_S = 0.2
+"""How often we look whether our channel is there."""
 
 NOT_TOLD: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 
@@ -68,9 +73,9 @@ class Consumer:
         self._publisher = publisher
         self._handle = handle
         self._split = split
-        self._sharing = Sharing(connection, split, self._consume)
         self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._sharing = Sharing(connection, split, self._consume, self._stopping)
 
     @classmethod
     async def open(
@@ -92,20 +97,21 @@ class Consumer:
             await self._consume(operation, queue)
         await self._declared.unrouted.consume(self._receiver(None))
         await self._sharing.take_share(self._shards)
-        self._standing_by = asyncio.create_task(self._sharing.take_rest())
+        self._keeping = {asyncio.create_task(work) for work in (self._sharing.take_rest(), self._keep_open())}
 
     async def close(self, grace_s: float) -> None:
         """Start nothing more, let what runs finish, then leave.
 
         The consumers are not cancelled first: that would hand the queue to the next worker while ours still works.
         """
-        self._stopping = True
-        self._sharing.stop()
+        self._stopping.set()
         if self._running:
             log.info("finishing running commands", count=len(self._running), grace_s=grace_s)
-        _, late = await asyncio.wait({*self._running, self._standing_by}, timeout=grace_s)
-        if late:
-            log.warning("left unfinished, the broker will deliver them again", count=len(late))
+        _, late = await asyncio.wait({*self._running, *self._keeping}, timeout=grace_s)
+        if left := late - self._keeping:
+            log.warning("left unfinished, the broker will deliver them again", count=len(left))
+        for task in self._keeping:
+            task.cancel()
         await self._channel.close()
 
     async def _declare(self, prefetch: int) -> None:
@@ -115,12 +121,19 @@ class Consumer:
         self._shards = await declare_shards(self._channel, self._split.shards)
         await self._channel.set_qos(prefetch_count=prefetch)
 
+    async def _keep_open(self) -> None:
+        """Open our channel again where the client library gives it up: when it is lost while being restored."""
+        while not await set_within(self._stopping, LOOK_S):
+            if self._connection.connected.is_set():
+                with suppress(*CONNECTION_TROUBLE), frozen_is_trouble():
+                    await self._channel.restore()
+
     async def _consume(self, operation: str, queue: AbstractQueue) -> None:
         await queue.consume(self._receiver(operation), consumer_tag=f"{queue.name}-{id(self):x}")
 
     def _receiver(self, operation: str | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
         async def receive(message: AbstractIncomingMessage) -> None:
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             task = asyncio.create_task(self._carry_out(operation or message.routing_key or "", message))
             self._running.add(task)

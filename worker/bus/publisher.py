@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
@@ -43,7 +43,7 @@ def properties(
 
 
 async def publish(
-    channel: AbstractRobustChannel,
+    channel: AbstractChannel,
     body: bytes,
     message: spec.Basic.Properties,
     *,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
@@ -17,6 +17,7 @@ from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.bus.topology import COMMANDS_EXCHANGE
 from worker.clock import now
+from worker.stopping import set_within
 from worker.wire import named_account
 
 REPLY_TO = "amq.rabbitmq.reply-to"
@@ -198,14 +199,13 @@ class RpcClient:
             raise NoWorker(f"no worker takes {operation.name} at the moment")
 
     async def _watch_workers(self, closing: asyncio.Event) -> None:
-        while not closing.is_set():
+        wait_s = 0.0
+        while not await set_within(closing, wait_s):
             try:
                 self._counts = await self.consumers()
             except BrokerAway:
                 self._counts = {}
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_INTERVAL_S):
-                    await closing.wait()
+            wait_s = WATCH_INTERVAL_S
 
 
 @asynccontextmanager

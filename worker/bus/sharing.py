@@ -7,13 +7,13 @@ away again, so workers that start leave one another the time to take a share.
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 
 import structlog
 from aio_pika.abc import AbstractQueue, AbstractRobustConnection
 
 from worker.bus.connection import CONNECTION_TROUBLE, frozen_is_trouble
 from worker.bus.shards import Shard, Split, consulted
+from worker.stopping import set_within
 
 Consume = Callable[[str, AbstractQueue], Awaitable[None]]
 """Begins to take messages of an operation out of a queue."""
@@ -22,18 +22,16 @@ log = structlog.get_logger(__name__)
 
 
 class Sharing:
-    """Takes shards, out of those that are declared, until they are all taken or it is stopped."""
+    """Takes shards, out of those that are declared, until all are taken or the worker stops."""
 
-    def __init__(self, connection: AbstractRobustConnection, split: Split, consume: Consume) -> None:
+    def __init__(
+        self, connection: AbstractRobustConnection, split: Split, consume: Consume, stopping: asyncio.Event
+    ) -> None:
         self._connection = connection
         self._split = split
         self._consume = consume
+        self._stopping = stopping
         self._rest: list[tuple[str, AbstractQueue]] = []
-        self._stopping = asyncio.Event()
-
-    def stop(self) -> None:
-        """Take no more."""
-        self._stopping.set()
 
     async def take_share(self, shards: Sequence[Shard]) -> None:
         """Consume one worker's share of the shards, out of those that nobody consumes.
@@ -51,7 +49,7 @@ class Sharing:
 
     async def take_rest(self) -> None:
         """Stand by for the shards of others, once they had the time to take them."""
-        while self._rest and not await self._stopped_within(self._split.rest_after_s):
+        while self._rest and not await set_within(self._stopping, self._split.rest_after_s):
             try:
                 while self._rest and not self._stopping.is_set():
                     with frozen_is_trouble():
@@ -63,9 +61,3 @@ class Sharing:
     async def _is_consumed(self, shard: Shard) -> bool:
         found = [await consulted(self._connection, queue.name) for queue in shard.values()]
         return any(queue and queue.consumer_count for queue in found)
-
-    async def _stopped_within(self, seconds: float) -> bool:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._stopping.wait()
-        return self._stopping.is_set()

@@ -9,7 +9,7 @@ worth nothing after a restart: classic queues, transient messages, competing con
 account, `dma.commands` takes them to the shards (`worker.bus.shards`), and the queue of an operation gets only what is
 published to it by its name.
 
-Nothing here is known to RabbitMQ 3.10 alone or to 4 alone.
+All of it is known to RabbitMQ 3.10 and to RabbitMQ 4.
 """
 
 from collections.abc import Mapping
@@ -54,14 +54,6 @@ COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
 QUERY_QUEUE: Mapping[str, Any] = MappingProxyType({"x-queue-type": "classic", "x-dead-letter-exchange": DEAD_EXCHANGE})
 DEAD_LETTER_QUEUE: Mapping[str, Any] = MappingProxyType(
     {"x-queue-type": "quorum", "x-delivery-limit": READ_WITHOUT_END}
-)
-UNROUTED_QUEUE: Mapping[str, Any] = MappingProxyType(
-    {
-        "x-queue-type": "quorum",
-        "x-single-active-consumer": True,
-        "x-delivery-limit": DELIVERY_LIMIT,
-        "x-dead-letter-exchange": DEAD_EXCHANGE,
-    }
 )
 EVENTS_STREAM: Mapping[str, Any] = MappingProxyType(
     {
@@ -113,7 +105,7 @@ async def _declare_what_catches(channel: AbstractChannel) -> AbstractQueue:
     letters = await channel.declare_queue(DEAD_LETTERS, durable=True, arguments=dict(DEAD_LETTER_QUEUE))
     await letters.bind(dead)
     unrouted = await channel.declare_exchange(UNROUTED, ExchangeType.FANOUT, durable=True)
-    queue = await channel.declare_queue(UNROUTED, durable=True, arguments=dict(UNROUTED_QUEUE))
+    queue = await channel.declare_queue(UNROUTED, durable=True, arguments=dict(COMMAND_QUEUE))
     await queue.bind(unrouted)
     return queue
 
