@@ -31,7 +31,10 @@ _BINDING_VERSION = "0.3.0"
 _REQUEST_HEADERS: Schema = {
     "type": "object",
     "properties": {
-        "deadline": {"type": "integer", "description": "UTC milliseconds; what was not sent by then expires"},
+        "deadline": {
+            "type": "integer",
+            "description": "UTC milliseconds, an hour ahead at most; what was not sent by then expires",
+        },
         "actor": {"type": "string", "description": "Who asks, for the record"},
         "account": {
             "type": "string",
@@ -73,7 +76,10 @@ _PARAMETERS: Mapping[str, Schema] = MappingProxyType(
 _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "result": ("result.{operation}.{exchange}.{account}", "What became of a command"),
-        "positions": ("positions.{exchange}.{account}", "Open positions of an account"),
+        "positions": (
+            "positions.{exchange}.{account}",
+            "Open positions of an account: after commands, when they change, and now and then",
+        ),
         "drift": ("control.drift.{exchange}.{account}", "Terms that were changed outside this service"),
         "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
         "freeze": ("control.freeze", "A freeze, or its end"),

@@ -2,6 +2,8 @@
 
 import json
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -12,7 +14,9 @@ from schemas import MarginMode, MarketType, Position
 from schemas.base import utc_text
 from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
 from worker.accounts import Account
+from worker.venues import findings
 from worker.venues.errors import NotSupported, UnknownSymbol, ValueRefused, VenueError
+from worker.venues.findings import ACCOUNT_CHECKS, Finding
 from worker.venues.seam import (
     Capability,
     Echo,
@@ -42,22 +46,25 @@ ACCOUNT = Account(
 class Misbehaviour:
     """The next change is carried out, or not, and then this is raised."""
 
-    error: VenueError
+    error: BaseException
     applied: bool
 
 
 @dataclass(slots=True)
 class MemoryVenue:
-    """One account with one market. `log` lists what was asked of it, in order."""
+    """One account with one market, where it is flat without contracts. `log` lists what was asked of it, in order."""
 
     exchange: str = "binance"
     capabilities: frozenset[Capability] = frozenset(Capability)
     leverage: Decimal = Decimal(5)
     margin_mode: MarginMode = MarginMode.CROSS
+    contracts: Decimal = Decimal("0.05")
+    mark_price: Decimal = Decimal("98505.00")
     echoes: bool = True
     log: list[str] = field(default_factory=list)
     misbehaviours: deque[Misbehaviour | None] = field(default_factory=deque)
     unreadable: deque[VenueError] = field(default_factory=deque)
+    crowded: deque[VenueError] = field(default_factory=deque)
 
     @property
     def portfolio_margin(self) -> "MemoryPortfolioMargin":
@@ -115,16 +122,16 @@ class MemoryVenue:
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         self._read("positions")
-        return OpenPositions((self._position(),), ("linear",))
+        return OpenPositions((self._position(),) if self.contracts else (), ("linear",))
 
     def _position(self) -> Position:
         return Position(
             symbol=BTC.symbol,
             side="long",
-            contracts=Decimal("0.05"),
+            contracts=self.contracts,
             contract_size=BTC.contract_size,
             entry_price=Decimal("98000.00"),
-            mark_price=Decimal("98505.00"),
+            mark_price=self.mark_price,
             notional=Decimal("4925.25"),
             leverage=self.leverage,
             unrealized_pnl=Decimal("25.25"),
@@ -145,6 +152,13 @@ class MemoryVenue:
     async def realized_pnl(self, query: HistoryQuery) -> History:
         self._read("realized pnl")
         return History((_entry("987654321", "125.50"),), THEN)
+
+    async def preflight(self) -> tuple[Finding, ...]:
+        self.log.append("preflight")
+        if self.unreadable:
+            error = self.unreadable.popleft()
+            return tuple(findings.problem(check, error.message, "see the venue") for check in ACCOUNT_CHECKS)
+        return tuple(findings.ok(check, "as it should be") for check in ACCOUNT_CHECKS)
 
 
 @dataclass(slots=True)
@@ -180,6 +194,14 @@ class MemoryPortfolioMargin:
             availableBalance="10",
             maxWithdrawAmount="10",
         )
+
+    @asynccontextmanager
+    async def room_to_collect(self, asset: str | None) -> AsyncIterator[None]:
+        if self.venue.crowded:
+            raise self.venue.crowded.popleft()
+        if asset is not None:
+            self.refuse_asset(asset)
+        yield
 
     async def auto_collect(self) -> Echo:
         self.venue._change("auto collect", lambda: None)

@@ -85,7 +85,20 @@ async def postgres_server() -> AsyncIterator[PostgresServer]:
         check=True,
         stdout=subprocess.DEVNULL,
     )
-    argv = (str(programs / "postgres"), "-D", str(data), "-p", str(port), "-k", str(folder), "-h", "127.0.0.1")
+    # No test cuts the power, and a flush for each of hundreds of databases takes long.
+    argv = (
+        str(programs / "postgres"),
+        "-c",
+        "fsync=off",
+        "-D",
+        str(data),
+        "-p",
+        str(port),
+        "-k",
+        str(folder),
+        "-h",
+        "127.0.0.1",
+    )
     child = Child("postgres", _as_postgres(*argv), {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}, folder / "log")
     server = PostgresServer(port, password)
     await child.start()

@@ -34,6 +34,9 @@ def _resolve(reference: SecretStr) -> SecretStr:
 Credential = Annotated[SecretStr, AfterValidator(_resolve)]
 
 
+PositionMode = Literal["one_way", "hedge"]
+"""Whether long and short of a market are netted, or two positions of their own."""
+
 NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "binance": ("api_key", "secret"),
@@ -62,6 +65,9 @@ class Account(BaseModel):
         Literal["account", "symbol"],
         Field(description="Where a venue changes margin mode for the whole account only, `symbol` refuses that"),
     ] = "account"
+    position_mode: Annotated[
+        PositionMode | None, Field(description="What the account is meant to be in; `accounts check` compares it")
+    ] = None
     api_key: SecretStr | None = None
     secret: SecretStr
     passphrase: SecretStr | None = None
@@ -96,17 +102,22 @@ def _problems(error: ValidationError) -> str:
 
 
 def read_registry(path: Path) -> tuple[Account, ...]:
-    """The accounts of a TOML registry, with `[accounts.<id>]` tables and credentials by reference."""
+    """The accounts of a TOML registry, with `[accounts.<id>]` tables and credentials by reference.
+
+    Raises RegistryError that names everything wrong in it, and not just the first account.
+    """
     try:
         tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text()).get("accounts", {})
     except (OSError, tomllib.TOMLDecodeError) as error:
         raise RegistryError(f"the account registry {path} can't be read: {error}") from error
-    accounts = []
+    accounts, wrong = [], []
     for account_id, table in tables.items():
         try:
             accounts.append(_RegisteredAccount(id=account_id, **table))
         except ValidationError as error:
-            raise RegistryError(f"{path}, account {account_id!r}: {_problems(error)}") from error
+            wrong.append(f"account {account_id!r}: {_problems(error)}")
+    if wrong:
+        raise RegistryError(f"{path}, {'; '.join(wrong)}")
     return tuple(accounts)
 
 

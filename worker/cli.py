@@ -1,13 +1,13 @@
 """The command line: `perps-dma`."""
 
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from schemas import OPERATIONS
+from worker.console.oversight import oversight
+from worker.console.terminal import AsJson, fail, read_settings, run
 from worker.settings import Settings
 
 app = typer.Typer(
@@ -20,50 +20,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(oversight)
+
 dead_letters = typer.Typer(
     help="What could not be carried out, and why: list, show, send again, throw away.", no_args_is_help=True
 )
 app.add_typer(dead_letters, name="dead-letters")
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
-
 LetterIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The letters, by their ids.")]
 AllLetters = Annotated[bool, typer.Option("--all", help="All letters; asks first.")]
 WithoutAsking = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-
-
-def fail(message: str) -> typer.Exit:
-    """Say what is wrong on standard error; the exit code is 1."""
-    typer.secho(f"perps-dma: {message}", fg=typer.colors.RED, err=True)
-    return typer.Exit(1)
-
-
-def read_settings() -> Settings:
-    """The settings of the environment; a wrong one is named with what it should be."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        rows = (f"PERPS_DMA_{str(row['loc'][0]).upper()}: {row['msg']}" for row in error.errors())
-        raise fail("; ".join(rows)) from error
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
-    import uvloop
-
-    from worker.accounts import RegistryError
-    from worker.bus.connection import CONNECTION_TROUBLE
-    from worker.bus.topology import TopologyRefused
-    from worker.locations import NotReady
-
-    try:
-        return uvloop.run(work)
-    except (NotReady, RegistryError, TopologyRefused) as error:
-        raise fail(str(error)) from error
-    except CONNECTION_TROUBLE as error:
-        raise fail(f"the broker can't be reached: {error}") from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
 
 
 @app.command()
@@ -153,7 +119,7 @@ def watch(
         str,
         typer.Option("--from", help="first, last, next, a UTC time such as 2026-01-31T12:00:00Z, or 15m, 2h, 1d ago."),
     ] = "next",
-    account: Annotated[str | None, typer.Option(help="Only events of this account.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only events that concern this account.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -172,12 +138,44 @@ def tour() -> None:
         raise typer.Exit(1)
 
 
-@app.command()
-def accounts(as_json: AsJson = False) -> None:
-    """List the exchange accounts and what each can do."""
-    from worker.console.accounts import show_accounts
+accounts_app = typer.Typer(pretty_exceptions_enable=False)
+app.add_typer(accounts_app, name="accounts")
 
-    run(show_accounts(read_settings(), as_json=as_json))
+
+@accounts_app.callback(invoke_without_command=True)
+def accounts(context: typer.Context, as_json: AsJson = False) -> None:
+    """List the exchange accounts and what each can do, or check them.
+
+    Without a command they are listed, and no venue is asked.
+    """
+    context.obj = as_json
+    if context.invoked_subcommand is None:
+        from worker.console.accounts import show_accounts
+
+        run(show_accounts(read_settings(), as_json=as_json))
+
+
+@accounts_app.command()
+def check(
+    context: typer.Context,
+    names: Annotated[list[str] | None, typer.Argument(metavar="ACCOUNT", help="Only these; all without.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Ask the venues what stands in the way of commands: every problem at once.
+
+    Looks at the key (accepted, not expired), the account (of the type that is
+    registered, allowed to trade), the key's permissions, the position mode
+    (against position_mode in the registry, if set) and this machine's clock.
+
+    Only reads: nothing is changed at any venue. Warnings hinder no command, or
+    not yet. The exit code is 1 if any account has a problem.
+
+    Example: perps-dma accounts check binance-perp-001 okx-perp-001
+    """
+    from worker.console.check import check_accounts
+
+    if not run(check_accounts(read_settings(), names or [], as_json=as_json or context.obj)):
+        raise typer.Exit(1)
 
 
 @dead_letters.command("list")

@@ -90,6 +90,16 @@ def test_a_variable_that_is_not_set_is_named(registry: Path, monkeypatch: pytest
         read_registry(registry)
 
 
+def test_all_that_is_wrong_in_a_registry_is_named_at_once(registry: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BINANCE_API_KEY")
+    text = registry.read_text().replace("[accounts.okx-main]", '[accounts.okx-main]\nposition_mode = "sideways"')
+    registry.write_text(text)
+    with pytest.raises(RegistryError) as raised:
+        read_registry(registry)
+    assert "account 'binance-main': api_key" in str(raised.value)
+    assert "account 'okx-main': position_mode: Input should be 'one_way' or 'hedge'" in str(raised.value)
+
+
 async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: RunningUp, registry: Path) -> None:
     environment = {**running_up.environment, "PERPS_DMA_ACCOUNTS": str(registry)}
     environment.update(dict.fromkeys(VARIABLES, "something"))

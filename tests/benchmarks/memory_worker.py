@@ -1,30 +1,46 @@
-"""A real worker on a venue that answers at once: what is left is the way through the bus."""
+"""A real worker on a venue that answers at once: what is left is the way through the bus, and the ledger."""
 
 import asyncio
 import sys
 import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvloop
 
+from tests.benchmarks.ledger import KINDS, ForgetfulDatabase
 from tests.fakes import ACCOUNT, MemoryVenue
 from worker.accounts import Accounts
-from worker.bootstrap import running_worker
+from worker.bootstrap import build_worker, consuming
+from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.settings import Settings
 from worker.telemetry import configure_logging
 
 
-async def serve(url: str) -> None:
+@asynccontextmanager
+async def _ledger(kind: str, settings: Settings) -> AsyncIterator[Ledger]:
+    if kind == KINDS[1]:
+        yield Ledger(ForgetfulDatabase(), "nobody")
+        return
+    async with open_ledger(settings.ledger) as ledger:
+        yield ledger
+
+
+async def serve(url: str, kind: str) -> None:
     """Consume until killed."""
     with tempfile.TemporaryDirectory() as state:
-        settings = Settings(amqp_url=url, state=Path(state))
+        settings = Settings(amqp_url=url, state=Path(state), snapshot_interval_ms=0)
         configure_logging(settings, "worker")
         venue = MemoryVenue()
-        async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: venue):
+        async with (
+            _ledger(kind, settings) as ledger,
+            consuming(settings, lambda bus: build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus)),
+        ):
             sys.stdout.write("ready\n")
             sys.stdout.flush()
             await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run(serve(sys.argv[1]))
+    uvloop.run(serve(sys.argv[1], (*sys.argv, KINDS[0])[2]))

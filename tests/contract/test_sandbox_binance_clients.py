@@ -23,7 +23,7 @@ from tests.stand import account_of, sandboxes, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.binance.contracts import deliveries
 from worker.sandbox.binance.endpoint import Signed
-from worker.sandbox.binance.families import FAMILIES
+from worker.sandbox.binance.families import FAMILIES, SAPI
 from worker.sandbox.faults import Fault
 from worker.sandbox.server import Sandbox
 
@@ -173,6 +173,25 @@ async def test_the_official_client_sees_refusals_as_its_own_errors(sandbox: Sand
     assert unauthorized.value.status_code == -2015
 
 
+@pytest.mark.parametrize(
+    ("client", "account_id", "method"),
+    [
+        ("usds", "binance-perp-001", "futures_account_configuration"),
+        ("coin", "binance-perp-001", "get_current_position_mode"),
+        ("portfolio", "binance-pm-001", "account_information"),
+        ("usds", "binance-pm-001", "futures_account_configuration"),
+    ],
+)
+async def test_a_key_without_the_right_is_refused_in_its_family(
+    sandbox: Sandbox, client: str, account_id: str, method: str
+) -> None:
+    rights = {"futures": account_id == "binance-pm-001", "portfolio_margin": False}
+    sandbox.desks["binance"].venue.change_account(account_id, {"key": rights})
+    with pytest.raises(UnauthorizedError) as refused:
+        await call(sandbox, client, method, account_id)
+    assert refused.value.status_code == -2015
+
+
 async def test_the_official_client_is_throttled_with_retry_after(sandbox: Sandbox) -> None:
     sandbox.desks["binance"].venue.set_limits({"fapi": 1})
     with pytest.raises(TooManyRequestsError) as throttled:
@@ -205,8 +224,10 @@ def documented_weights() -> dict[tuple[str, str], int]:
 
 
 def test_every_signed_endpoint_weighs_what_the_official_client_documents() -> None:
+    """The wallet's client is not among the clients for derivatives."""
     documented = documented_weights()
-    served = {(e.method, e.path): e.weight for family in FAMILIES for e in family.endpoints if isinstance(e, Signed)}
+    families = [family for family in FAMILIES if family is not SAPI]
+    served = {(e.method, e.path): e.weight for family in families for e in family.endpoints if isinstance(e, Signed)}
     assert served == {endpoint: documented[endpoint] for endpoint in served}
 
 
@@ -216,7 +237,7 @@ def ccxt_client(account: Account | None, base_url: str) -> Any:
     client = ccxt.binance({"enableRateLimit": False, "options": options, **keys})
     client.has["fetchCurrencies"] = False
     for name, url in client.urls["api"].items():
-        for family in ("fapi", "dapi", "papi"):
+        for family in ("fapi", "dapi", "papi", "sapi"):
             if name.startswith(family):
                 client.urls["api"][name] = re.sub(r"^https://[^/]+", base_url, url)
     return client
@@ -269,3 +290,10 @@ async def test_ccxt_sets_leverage_and_margin_mode_and_reads_income(sandbox: Sand
     *set_terms, newest = await using_ccxt(ccxt_client(account, sandbox.base_urls["binance"]), work)
     assert set_terms == [15, 200, "ISOLATED", 15]
     assert (newest["id"], Decimal(str(newest["amount"])), newest["code"]) == ("123456789", Decimal("-0.15"), "USDT")
+
+
+@pytest.mark.parametrize(("account_id", "futures"), [("binance-perp-001", True), ("binance-pm-001", False)])
+async def test_ccxt_is_told_what_a_key_may_do(sandbox: Sandbox, account_id: str, futures: bool) -> None:
+    client = ccxt_client(account_of(sandbox, account_id), sandbox.base_urls["binance"])
+    rights = await using_ccxt(client, lambda client: client.sapiGetAccountApiRestrictions())
+    assert (rights["enableFutures"], rights["enablePortfolioMarginTrading"]) == (futures, not futures)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -24,6 +25,7 @@ BTC = {"category": "linear", "symbol": "BTCUSDT"}
 CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     (PERP, "/v5/market/time", "get_server_time", {}),
     (PERP, "/v5/market/instruments-info", "get_instruments_info", {"category": "inverse"}),
+    (PERP, "/v5/user/query-api", "get_api_key_information", {}),
     (PERP, "/v5/account/info", "get_account_info", {}),
     (HEDGE, "/v5/account/set-margin-mode", "set_margin_mode", {"setMarginMode": "REGULAR_MARGIN"}),
     (PERP, "/v5/account/transaction-log", "get_transaction_log", {"category": "linear", "type": "SETTLEMENT"}),
@@ -141,6 +143,23 @@ async def test_the_official_client_sees_refusals_as_its_own_errors(
     with pytest.raises(InvalidRequestError) as refused:
         await call(sandbox, account_id, method, arguments)
     assert refused.value.status_code == code
+
+
+@pytest.mark.parametrize("key", [{"read_only": True}, {"contract_trade": ["Order"], "derivatives": []}], ids=str)
+async def test_a_key_that_may_only_read_changes_nothing(sandbox: Sandbox, key: dict[str, Any]) -> None:
+    sandbox.desks["bybit"].venue.change_account(PERP, {"key": key})
+    with pytest.raises(InvalidRequestError) as refused:
+        await call(sandbox, PERP, "set_leverage", BTC | {"buyLeverage": "7", "sellLeverage": "7"})
+    assert refused.value.status_code == 10005
+    assert (await call(sandbox, PERP, "get_positions", BTC))["result"]["list"][0]["leverage"] == "10"
+
+
+async def test_only_a_key_that_is_bound_to_no_address_expires(sandbox: Sandbox) -> None:
+    bound = (await call(sandbox, PERP, "get_api_key_information", {}))["result"]
+    sandbox.desks["bybit"].venue.change_account(PERP, {"key": {"ips": ["*"], "days_left": 3}})
+    unbound = (await call(sandbox, PERP, "get_api_key_information", {}))["result"]
+    assert ("expiredAt" in bound, unbound["deadlineDay"]) == (False, 3)
+    assert datetime.fromisoformat(unbound["expiredAt"]) > datetime.now(UTC)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,12 @@ from worker.sandbox.server import Sandbox
 from worker.venues.transport import rebase
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
-APIS = {"futures": gate_api.FuturesApi, "delivery": gate_api.DeliveryApi, "spot": gate_api.SpotApi}
+APIS = {
+    "futures": gate_api.FuturesApi,
+    "delivery": gate_api.DeliveryApi,
+    "spot": gate_api.SpotApi,
+    "account": gate_api.AccountApi,
+}
 
 NULL_HERE = {"close_order", "hedge_status"}
 """Fields that are null in the documents too: nobody is closing a position, and nobody trades delta-neutral."""
@@ -76,6 +81,7 @@ CALLS = (
     Call("delivery", "list_delivery_accounts", ("usdt",)),
     Call("delivery", "list_delivery_account_book", ("usdt",), {"limit": 5}),
     Call("delivery", "list_delivery_positions", ("usdt",)),
+    Call("account", "get_account_detail"),
 )
 
 
@@ -139,6 +145,22 @@ async def test_the_official_client_sees_refusals_as_its_own_errors(sandbox: Sand
     with pytest.raises(GateApiException) as unauthorized:
         await call(sandbox, "futures", "list_positions", HEDGE, "btc")
     assert unauthorized.value.label == "USER_NOT_FOUND"
+
+
+@pytest.mark.parametrize(
+    ("perms", "method", "arguments", "label"),
+    [
+        ({"futures": True}, "update_position_leverage", ("usdt", "ETH_USDT", "7"), "READ_ONLY"),
+        ({"delivery": False}, "list_positions", ("usdt",), "FORBIDDEN"),
+    ],
+)
+async def test_a_key_without_the_right_is_refused(
+    sandbox: Sandbox, perms: dict[str, bool], method: str, arguments: tuple[str, ...], label: str
+) -> None:
+    sandbox.desks["gate"].venue.change_account(PERP, {"key": {"perms": perms}})
+    with pytest.raises(GateApiException) as refused:
+        await call(sandbox, "futures", method, PERP, *arguments)
+    assert (refused.value.label, refused.value.status) == (label, 403)
 
 
 async def test_the_official_client_is_throttled_with_the_reset_time(sandbox: Sandbox) -> None:
@@ -206,3 +228,12 @@ async def test_ccxt_signs_what_the_sandbox_believes(sandbox: Sandbox) -> None:
     assert (btc["symbol"], btc["side"], btc["contracts"]) == ("BTC/USDT:USDT", "long", 500)
     assert (sol["marginMode"], sol["leverage"]) == ("isolated", 5)
     assert eth["info"]["cross_leverage_limit"] == "7"
+
+
+async def test_ccxt_is_told_the_rights_of_each_key_by_its_first_characters(sandbox: Sandbox) -> None:
+    """The official client takes the documented list for one object, and reads nothing out of it."""
+    account = account_of(sandbox, PERP)
+    client = ccxt_client(account, sandbox.base_urls["gate"])
+    rows = await using_ccxt(client, lambda client: client.privateAccountGetMainKeys())
+    ours = [row for row in rows if account.reveal("api_key").startswith(row["key"].rstrip("*"))]
+    assert [[right["name"] for right in row["perms"]] for row in ours] == [["account", "futures", "delivery", "wallet"]]

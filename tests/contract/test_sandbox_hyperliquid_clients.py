@@ -103,7 +103,16 @@ async def test_the_official_client_gets_an_answer_with_something_in_it(
 
 
 def test_every_question_is_asked() -> None:
-    assert {kind for kind, _ in CALLS} == set(QUESTIONS)
+    assert {kind for kind, _ in CALLS} | {"vaultDetails"} == set(QUESTIONS)
+
+
+async def test_the_official_client_is_told_who_leads_a_vault(sandbox: Sandbox) -> None:
+    account = account_of(sandbox, VAULT)
+    asked = {"type": "vaultDetails", "vaultAddress": account.vault_address}
+    details = await info(sandbox, lambda client: client.post("/info", asked))
+    assert (details["leader"], details["vaultAddress"]) == (account.account_address, account.vault_address)
+    asked["vaultAddress"] = account.account_address
+    assert await info(sandbox, lambda client: client.post("/info", asked)) is None
 
 
 async def test_the_official_client_numbers_all_assets_as_the_sandbox_does(sandbox: Sandbox) -> None:
@@ -161,6 +170,22 @@ async def test_the_official_client_sees_refusals_as_the_venue_writes_them(sandbo
     assert switch == refused("Cannot switch leverage type with open position.")
     code = await exchange(sandbox, lambda client: client.set_referrer("SOMEBODY"))
     assert code["status"] == "err"
+
+
+@pytest.mark.parametrize(
+    "agent",
+    [{"approved": False}, {"valid_until": 1}, {"master": "0x" + "11" * 20}],
+    ids=lambda agent: next(iter(agent)),
+)
+async def test_an_api_wallet_that_is_not_or_no_longer_the_accounts_signs_nothing(
+    sandbox: Sandbox, agent: dict[str, Any]
+) -> None:
+    account = account_of(sandbox, VAULT)
+    sandbox.desks["hyperliquid"].venue.change_account(VAULT, {"agent": agent})
+    answer = await exchange(sandbox, lambda client: client.update_leverage(7, "SOL"), VAULT)
+    assert answer["status"] == "err"
+    listed = await info(sandbox, lambda client: client.extra_agents(account.account_address))
+    assert bool(listed) is ("valid_until" in agent)
 
 
 async def test_the_official_client_is_told_what_is_unreadable_and_what_is_too_much(sandbox: Sandbox) -> None:

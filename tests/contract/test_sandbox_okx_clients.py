@@ -16,7 +16,8 @@ from worker.accounts import Account
 from worker.sandbox.faults import Fault
 from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
 from worker.sandbox.server import Sandbox
-from worker.venues.okx.pace import LIMITS
+from worker.venues.limits.tables import Per
+from worker.venues.okx.limits import REQUESTS
 from worker.venues.transport import rebase
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -141,6 +142,17 @@ async def test_the_official_client_sees_refusals_in_the_venues_words(
     assert body["msg"]
 
 
+@pytest.mark.parametrize(
+    ("change", "code"), [({"key": {"perm": ["read_only"]}}, "50120"), ({"level": 1}, "51010")], ids=str
+)
+async def test_a_key_or_an_account_that_trades_no_derivatives_sets_no_leverage(
+    sandbox: Sandbox, change: dict[str, Any], code: str
+) -> None:
+    sandbox.desks["okx"].venue.change_account(PERP, change)
+    assert (await call(sandbox, "set_leverage", lever="7", mgnMode="cross", instId=FLAT))["code"] == code
+    assert (await call(sandbox, "get_positions"))["code"] == "0"
+
+
 async def test_the_official_client_is_throttled_by_user_and_endpoint(sandbox: Sandbox) -> None:
     sandbox.desks["okx"].venue.set_limits({"config": 1})
     codes = {(await call(sandbox, "get_account_config"))["code"] for _ in range(3)}
@@ -174,9 +186,9 @@ async def test_recent_bills_are_those_of_seven_days(sandbox: Sandbox) -> None:
     assert len(recent) == 21
 
 
-def test_the_paces_we_keep_are_the_limits_of_the_venue() -> None:
+def test_the_limits_we_keep_are_the_limits_of_the_venue() -> None:
     served = {name_of(endpoint).replace("-", ""): endpoint.limit for endpoint in ENDPOINTS}
-    ours = {name.partition("Account")[2].lower(): limit for name, limit in LIMITS.items()}
+    ours = {name.partition("Account")[2].lower(): limit for name, limit in REQUESTS[Per.USER].items()}
     assert ours == {name: served[name] for name in ours}
 
 

@@ -92,7 +92,7 @@ class TestControl:
         with pytest.raises(ControlRefused):
             Bybit().open_account(content)
 
-    @pytest.mark.parametrize("content", [{"reasons": 1}, {"terms": {"NONE": {}}}, {"unknown": 1}])
+    @pytest.mark.parametrize("content", [{"reasons": 1}, {"terms": {"NONE": {}}}, {"unknown": 1}, {"hedged": True}])
     def test_a_change_that_cannot_be_is_refused(self, content: dict[str, object]) -> None:
         with pytest.raises(ControlRefused):
             Bybit().change_account("bybit-perp-001", content)

@@ -295,6 +295,8 @@ class TestControl:
         [
             ("nobody", {}),
             (PERP, {"unknown": 1}),
+            (PERP, {"hedged": True}),
+            (PERP, {"key": {"state": 4}}),
             (PERP, {"open_orders": {"NO_USDT": 1}}),
             (PERP, {"positions": [{"contract": "BTC_USDT", "size": 1, "side": "dual_long"}]}),
         ],

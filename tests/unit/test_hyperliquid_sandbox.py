@@ -292,6 +292,7 @@ def test_what_cannot_be_changed_is_refused(bench: Bench) -> None:
         ("nobody", {}),
         (PERP, {"positions": [{"coin": "NOPE", "size": 1}]}),
         (PERP, {"odd": 1}),
+        (PERP, {"vault": {"sub_account": True}}),
     ):
         with pytest.raises(ControlRefused):
             bench.venue.change_account(account_id, content)

@@ -372,7 +372,9 @@ def test_an_account_can_be_opened_with_a_hundred_positions(binance: Binance) -> 
         lambda binance: binance.change_account("nobody", {}),
         lambda binance: binance.change_account(PERP, {"open_orders": {"NOPE": 1}}),
         lambda binance: binance.change_account(PERP, {"positions": [{"symbol": "BTCUSDT", "amount": "0.0001"}]}),
-        lambda binance: binance.set_limits({"sapi": 1}),
+        lambda binance: binance.change_account(PERP, {"dual_side": True}),
+        lambda binance: binance.change_account(PERP, {"status": "FINE"}),
+        lambda binance: binance.set_limits({"eapi": 1}),
     ],
 )
 def test_impossible_control_is_refused(binance: Binance, refused: Callable[[Binance], None]) -> None:

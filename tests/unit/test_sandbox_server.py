@@ -225,7 +225,7 @@ async def test_an_account_opened_on_request_is_listed_and_can_be_changed(
         ("POST", "faults", {"fault": "earthquake"}),
         ("POST", "faults", {"fault": "empty", "times": 0}),
         ("PUT", "clock", {"offset_ms": "soon"}),
-        ("PUT", "limits", {"sapi": 1}),
+        ("PUT", "limits", {"eapi": 1}),
         ("POST", "accounts", ["not", "an", "object"]),
         ("PATCH", "accounts/nobody", {}),
     ],

@@ -124,10 +124,18 @@ class Changes:
         entry = _entry(command, fingerprint)
         noting = asyncio.create_task(self._ledger.commands.note(entry))
         try:
-            async with self._lanes.lane(command.account.id), self._exclusive(command):
+            async with AsyncExitStack() as stack:
+                if handler.prepare is not None and (noted := await noting).is_new and noted.freeze is None:
+                    calls = VenueCalls(command.deadline, self._clock)
+                    if refused := await stack.enter_async_context(self._dispatch.prepared(command, handler, calls)):
+                        return await self._finish(command, refused, calls)
+                await stack.enter_async_context(self._lanes.lane(command.account.id))
+                await stack.enter_async_context(self._exclusive(command))
                 return await self._begin(command, entry, await noting, handler)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
+        except Superseded:
+            return await self._told_elsewhere(entry)
 
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:
@@ -166,6 +174,14 @@ class Changes:
             await self._ledger.commands.adopt(record)
         except NothingMatched:
             raise Superseded from None
+
+    async def _told_elsewhere(self, entry: Entry) -> Told:
+        """What the worker that was quicker has told. Raises Superseded while it has not."""
+        record = await self._known(entry)
+        if record.finished is None:
+            raise Superseded
+        log.warning("another worker has finished it meanwhile", outcome=record.outcome)
+        return _told_before(record)
 
     async def _carry_through(
         self,

@@ -3,7 +3,8 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import TypeVar
+from decimal import Decimal
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
@@ -17,6 +18,10 @@ from worker.accounts import Account, Accounts
 from worker.wire import Delivery, encode
 
 T = TypeVar("T", bound=WireModel)
+
+LONGEST_ACTOR = 200
+LONGEST_DEADLINE_MS: Milliseconds = 3_600_000
+"""A deadline farther away counts as this far: an hour is long for a setting, and can be waited for."""
 
 _COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
@@ -41,7 +46,8 @@ class Command:
     @property
     def fingerprint(self) -> str:
         """Tells one request from another: the same for the same operation and fields, however they were written."""
-        return hashlib.sha256(f"{self.operation.name} ".encode() + self.request_json).hexdigest()
+        fields = {name: _plainest(value) for name, value in self.request}
+        return hashlib.sha256(encode([self.operation.name, fields])).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +78,19 @@ class Receiver:
         """The command or control in a delivery. Raises NotAccepted."""
         operation = self._operation(delivery)
         if issubclass(operation.request, ControlRequest):
-            return Control(operation, _parsed(operation.request, delivery.body), delivery.actor)
+            return Control(operation, _parsed(operation.request, delivery.body), _actor(delivery))
         request = _parsed(operation.request, delivery.body)
         return Command(
             id=self.command_id(delivery),
             operation=operation,
             request=request,
             account=self._account(request.exchange_account_id),
-            actor=delivery.actor,
+            actor=_actor(delivery),
             received=received,
-            deadline=received + self._timeout_ms if delivery.deadline is None else delivery.deadline,
+            deadline=received + self._timeout_ms
+            if delivery.deadline is None
+            else _bounded(delivery.deadline, received),
         )
-
-    def command(self, delivery: Delivery, received: Milliseconds) -> Command:
-        """The command in the delivery of a command or query. Raises NotAccepted."""
-        command = self.receive(delivery, received)
-        if not isinstance(command, Command):
-            raise NotAccepted(failure(ErrorCode.UNKNOWN_OPERATION, f"{delivery.operation} is not for a venue"))
-        return command
 
     @staticmethod
     def command_id(delivery: Delivery) -> str:
@@ -112,6 +113,20 @@ class Receiver:
         if (account := self._accounts.get(account_id)) is None:
             raise NotAccepted(unknown_account(account_id))
         return account
+
+
+def _plainest(value: Any) -> Any:
+    """10, 10.0 and 1e1 are one number."""
+    return value.normalize() if isinstance(value, Decimal) else value
+
+
+def _actor(delivery: Delivery) -> str | None:
+    """Who asks, as text that every database takes, and no longer than a name is."""
+    return delivery.actor and delivery.actor.replace("\0", "")[:LONGEST_ACTOR]
+
+
+def _bounded(deadline: Milliseconds, received: Milliseconds) -> Milliseconds:
+    return max(0, min(deadline, received + LONGEST_DEADLINE_MS))
 
 
 def _parsed(model: type[T], body: bytes) -> T:

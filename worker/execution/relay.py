@@ -64,22 +64,23 @@ class Relay:
         while True:
             try:
                 for owner in await self._ledger.outbox.owners():
-                    await self._take_over(owner)
+                    await self.take_over(owner)
             except LedgerUnavailable as error:
                 log.warning("the outbox can't be read", error=str(error))
             await asyncio.sleep(LOOK_S)
 
-    async def close(self) -> None:
-        """Wait until all that was published is struck out."""
-        await asyncio.gather(*self._striking)
-
-    async def _take_over(self, owner: str) -> None:
+    async def take_over(self, owner: str) -> None:
+        """Publish what a worker left, if it is gone."""
         if owner == self._ledger.owner:
             return
         async with self._ledger.gone(owner) as gone:
             while gone and (left := await self._ledger.outbox.of(owner, BATCH)):
                 log.info("publishing what a worker left", count=len(left), owner=owner)
                 await asyncio.gather(*map(self._publish_left, left))
+
+    async def close(self) -> None:
+        """Wait until all that was published is struck out."""
+        await asyncio.gather(*self._striking)
 
     async def _publish_left(self, left: Waiting) -> None:
         await self.publish_again(left.event)

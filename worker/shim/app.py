@@ -24,7 +24,8 @@ def _operation_routes(caller: Caller, secret: SecretStr, timeout_ms: Millisecond
     for operation in OPERATIONS.values():
         by_path[operation.path][operation.method] = operation
     return [
-        Route(prefix + path, OperationsEndpoint(by_method, caller, secret, timeout_ms))
+        # A command id may hold a slash, and is told with it.
+        Route(prefix + path.replace("}", ":path}"), OperationsEndpoint(by_method, caller, secret, timeout_ms))
         for prefix in HTTP_PREFIXES
         for path, by_method in by_path.items()
     ]

@@ -59,6 +59,22 @@ def milliseconds(row: Row, name: str) -> Milliseconds:
     raise _amiss(row, name)
 
 
+def boolean(row: Row, name: str) -> bool:
+    """True or false. Raises Ambiguous, naming the field."""
+    value = row.get(name)
+    if isinstance(value, bool):
+        return value
+    raise _amiss(row, name)
+
+
+def texts(row: Row, name: str) -> tuple[str, ...]:
+    """A list of texts. Raises Ambiguous, naming the field."""
+    value = row.get(name)
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    raise _amiss(row, name)
+
+
 def _amiss(row: Row, name: str) -> Ambiguous:
     state = "unreadable" if name in row else "missing"
     return Ambiguous(f"the field {name} of the venue's answer is {state}", raw=row)

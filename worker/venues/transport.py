@@ -9,6 +9,7 @@ import copy
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
@@ -22,7 +23,11 @@ from schemas.base import Milliseconds
 from worker import clock
 from worker.accounts import Account
 from worker.venues import errors
-from worker.venues.connections import PASSAGE, Passage, VenueConnections
+from worker.venues.answer import Answer
+from worker.venues.connections import PASSAGE, Passage
+from worker.venues.limits.admission import ADMISSION
+from worker.venues.limits.tables import User
+from worker.venues.metering import MeteredExchange
 
 T = TypeVar("T")
 
@@ -41,22 +46,6 @@ NEVER_REACHED_MS: Milliseconds = 600_000
 """ccxt's own time limit. Ours run out before, for ccxt can't tell a request that left from one that did not."""
 
 _SIGNATURE = re.compile(r"signature=[^&\s\"'<]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer of a venue. `body` is its JSON, or None where the text is none."""
-
-    path: str
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    body: Any
-
-    def header(self, name: str) -> str | None:
-        """A header by its name in lower case."""
-        return next((value for key, value in self.headers.items() if key.lower() == name), None)
-
 
 CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
 """ccxt's names for what the registry holds. A venue with other credentials overrides `for_account`."""
@@ -80,19 +69,22 @@ _BY_CCXT_CLASS: tuple[tuple[type[ccxt.BaseError], type[errors.VenueError]], ...]
 """The last resort, for codes that no table has. Order matters: the narrow classes stand first."""
 
 
-class SignedExchange:
+class SignedExchange(MeteredExchange):
     """Mixed in before a ccxt exchange class: our reading of answers in place of ccxt's."""
 
-    id: str
     apiKey: str  # noqa: N815 - ccxt's name
     secret: str
     password: str
     judge: Judge
-    connections: VenueConnections
     on_json_response = staticmethod(orjson.loads)
 
     def __del__(self) -> None:
         """The session is shared and closed by its owner; ccxt would log a warning here."""
+
+    async def fetch(self, *arguments: Any, **named: Any) -> Any:
+        """Send one request and judge its answer, as ccxt does, within hearing of who keeps the venue's health."""
+        with self.connections.hearing.request(self.id):
+            return await super().fetch(*arguments, **named)  # type: ignore[misc]
 
     def sign(self, *arguments: Any, **named: Any) -> Any:
         """Sign a request. Raises AccessDenied for a key or secret that can't sign anything."""
@@ -124,7 +116,8 @@ class SignedExchange:
     ) -> None:
         """Raise what the answer means, if it is no success."""
         answer = Answer(urlsplit(url).path, code, headers, body, response)
-        self.connections.on_headers(self.id, answer.path, headers)
+        if admission := ADMISSION.get():
+            admission.hear(answer)
         if verdict := self.judge(answer):
             raise verdict
         if code >= 400:
@@ -160,6 +153,14 @@ def rebase(urls: Mapping[str, str], base_url: str) -> dict[str, str]:
     return {name: base_url.rstrip("/") + urlsplit(url).path for name, url in urls.items()}
 
 
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How far our clock is ahead of a venue's, in ms, negative when behind; `uncertainty` is half of the round trip."""
+
+    ahead: Milliseconds
+    uncertainty: Milliseconds
+
+
 class Calls(Protocol):
     """What an adapter needs of a transport."""
 
@@ -170,12 +171,31 @@ class Calls(Protocol):
         """The JSON that a call answers. Raises what `worker.venues.errors` draws."""
 
 
+class ClockedCalls(Calls, Protocol):
+    """What a preflight needs of a transport."""
+
+    async def skew(self, name: str) -> Skew:
+        """Our clock against the venue's, asked where the call of this name goes to. Raises VenueError."""
+
+
+class MeteredCalls(Calls, Protocol):
+    """What an adapter needs whose calls are so heavy that they are waited for before anything else is."""
+
+    def room(self, name: str, params: dict[str, Any] | None = None) -> AbstractAsyncContextManager[None]:
+        """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
+
+
+class AccountCalls(ClockedCalls, MeteredCalls, Protocol):
+    """All that a transport can do for an account."""
+
+
 class Transport(ABC):
     """Signed calls for one account, or unsigned ones for none, each within its time limit."""
 
     def __init__(self, exchange: Any, timeout_ms: Milliseconds) -> None:
         self._exchange = exchange
         self._timeout_ms = timeout_ms
+        self._measuring: dict[str, asyncio.Task[Skew]] = {}
         exchange.timeout = NEVER_REACHED_MS
 
     def for_account(self, account: Account) -> Self:
@@ -187,7 +207,14 @@ class Transport(ABC):
         twin.options = dict(self._exchange.options)
         for attribute, credential in CREDENTIALS.items():
             setattr(twin, attribute, account.reveal(credential))
-        return type(self)(twin, self._timeout_ms)
+        twin.user = User(account.id, account.reveal("api_key"))
+        return self._beside(twin)
+
+    def _beside(self, exchange: Any) -> Self:
+        """A transport for another account of the venue. Both share the asking for the venue's time."""
+        beside = type(self)(exchange, self._timeout_ms)
+        beside._measuring = self._measuring
+        return beside
 
     def now(self) -> Milliseconds:
         """The venue's time, UTC milliseconds, as far as it is known."""
@@ -207,6 +234,11 @@ class Transport(ABC):
             await self._set_clock(name, refusal)
         return await self._send(name, params, timeout_ms)
 
+    def room(self, name: str, params: dict[str, Any] | None = None) -> AbstractAsyncContextManager[None]:
+        """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
+        room: AbstractAsyncContextManager[None] = self._exchange.room(name, params or {}, self._timeout_ms)
+        return room
+
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
         markets: list[dict[str, Any]] = await self._guarded(self._exchange.fetch_markets, "fetch_markets", timeout_ms)
@@ -220,21 +252,37 @@ class Transport(ABC):
         method = getattr(self._exchange, name)
         return await self._guarded(lambda: method(dict(params or {})), name, timeout_ms or self._timeout_ms)
 
-    async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
-        """Half of the time the question takes is the way there, so the answer is as of the middle."""
+    async def skew(self, name: str) -> Skew:
+        """Our clock against the venue's. Whoever asks while it is being asked gets the same answer. Raises VenueError.
+
+        Venues take few such questions: OKX ten in two seconds from an address.
+        """
+        if name not in self._measuring:
+            measuring = self._measuring[name] = asyncio.create_task(self._measure(name))
+            measuring.add_done_callback(lambda _: self._measuring.pop(name))
+        return await asyncio.shield(self._measuring[name])
+
+    async def _measure(self, name: str) -> Skew:
+        """Half of the time the question takes is the way there."""
         asked = clock.now()
+        theirs = await self.server_time(name)
+        answered = clock.now()
+        return Skew((asked + answered) // 2 - theirs, (answered - asked + 1) // 2)
+
+    async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
         try:
-            theirs = await self.server_time(name)
+            skew = await self._measure(name)
         except errors.VenueError:
             # not being able to ask the time makes the refusal no less definitive
             raise refusal from None
-        self._exchange.options["timeDifference"] = (asked + clock.now()) // 2 - theirs
+        self._exchange.options["timeDifference"] = skew.ahead
 
     async def _guarded(self, send: Callable[[], Awaitable[T]], name: str, limit: Milliseconds) -> T:
-        passage = Passage()
+        timer = asyncio.timeout(None)
+        passage = Passage(limit, timer)
         token = PASSAGE.set(passage)
         try:
-            async with asyncio.timeout(limit / 1000):
+            async with timer:
                 return await send()
         except _LEAKS as error:
             failure = self._failure(error, passage, name, limit)

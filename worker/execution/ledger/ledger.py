@@ -28,27 +28,27 @@ class Ledger:
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)
         self.snapshots = SnapshotLog(database, owner)
-        self._database = database
+        self.database = database
 
     async def probe(self) -> None:
         """Write, to see whether it can be done. Raises LedgerUnavailable."""
-        await self._database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
+        await self.database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
 
     def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
         """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""
-        return self._database.lock(f"account:{account}")
+        return self.database.lock(f"account:{account}")
 
     def turn(self, what: str) -> AbstractAsyncContextManager[bool]:
         """The right to do something that one worker shall do at a time; tells whether it is ours."""
-        return self._database.try_lock(f"turn:{what}")
+        return self.database.try_lock(f"turn:{what}")
 
     def alive(self) -> AbstractAsyncContextManager[None]:
         """Held by a worker for as long as it runs; others can tell by it that it is gone."""
-        return self._database.lock(f"worker:{self.owner}")
+        return self.database.lock(f"worker:{self.owner}")
 
     def gone(self, owner: str) -> AbstractAsyncContextManager[bool]:
         """Whether a worker is gone; while the context lasts, nobody else acts on it."""
-        return self._database.try_lock(f"worker:{owner}")
+        return self.database.try_lock(f"worker:{owner}")
 
 
 async def open_database(url: str) -> Database:

@@ -78,6 +78,28 @@ class Income(NamedTuple):
     trade_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an account's key may do ("Get API Key Permission"). Without a right all requests for it are refused."""
+
+    futures: bool = True
+    portfolio_margin: bool = False
+    withdrawals: bool = False
+    ip_restricted: bool = True
+
+
+class PortfolioStatus(StrEnum):
+    """`accountStatus` of a Portfolio Margin account."""
+
+    NORMAL = "NORMAL"
+    MARGIN_CALL = "MARGIN_CALL"
+    SUPPLY_MARGIN = "SUPPLY_MARGIN"
+    REDUCE_ONLY = "REDUCE_ONLY"
+    ACTIVE_LIQUIDATION = "ACTIVE_LIQUIDATION"
+    FORCE_LIQUIDATION = "FORCE_LIQUIDATION"
+    BANKRUPTED = "BANKRUPTED"
+
+
 @dataclass(slots=True)
 class AccountState:
     """One account: positions by symbol and side; wallets with the whole balance by asset, isolated margin included."""
@@ -86,6 +108,9 @@ class AccountState:
     portfolio_margin: bool = False
     dual_side: bool = False
     multi_assets: bool = False
+    can_trade: bool = True
+    status: PortfolioStatus = PortfolioStatus.NORMAL
+    key: KeyRights = KeyRights()
     um_wallet: dict[str, Decimal] = field(default_factory=dict)
     cm_wallet: dict[str, Decimal] = field(default_factory=dict)
     margin: dict[str, MarginBalance] = field(default_factory=dict)

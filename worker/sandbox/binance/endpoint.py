@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from worker.sandbox.binance.account import AccountState
 from worker.sandbox.binance.contracts import Contract, Exchange
@@ -37,12 +37,21 @@ Endpoint = Public | Signed
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Endpoints that share a host at Binance, and with it a weight limit per address and minute."""
+    """Endpoints that share a host at Binance, and with it a weight limit per address and minute.
+
+    `right` is the right that a key needs for its signed endpoints; any key may ask those of a family without.
+    """
 
     name: str
     limit: int
-    portfolio_margin: bool
     endpoints: tuple[Endpoint, ...]
+    right: Literal["futures", "portfolio_margin"] | None = None
+
+    def admits(self, account: AccountState) -> bool:
+        """Whether an account's key may ask here. Portfolio Margin takes futures from the keys of its accounts."""
+        if self.right == "futures":
+            return account.key.futures and not account.portfolio_margin
+        return self.right is None or (account.key.portfolio_margin and account.portfolio_margin)
 
 
 def weight_of(endpoint: Endpoint, parameters: Parameters) -> int:

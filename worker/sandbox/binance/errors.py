@@ -29,6 +29,7 @@ REFUSALS: Mapping[int, Refusal] = {
     -1127: Refusal(400, "More than {} hours between startTime and endTime."),
     -1128: Refusal(400, "Combination of optional parameters invalid."),
     -1130: Refusal(400, "Data sent for parameter '{}' is not valid."),
+    -2008: Refusal(400, "Invalid Api-Key ID."),
     -2014: Refusal(401, "API-key format invalid."),
     -2015: Refusal(401, "Invalid API-key, IP, or permissions for action, request ip: {}"),
     -2018: Refusal(400, "Balance is insufficient."),

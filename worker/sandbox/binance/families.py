@@ -10,7 +10,7 @@ from worker.sandbox.binance.income import COIN_MARGINED, PORTFOLIO_CM, PORTFOLIO
 FAPI = Family(
     name="fapi",
     limit=2_400,
-    portfolio_margin=False,
+    right="futures",
     endpoints=(
         Public("GET", "/fapi/v1/ping", 1, market_data.ping),
         Public("GET", "/fapi/v1/time", 1, market_data.server_time),
@@ -33,7 +33,7 @@ FAPI = Family(
 DAPI = Family(
     name="dapi",
     limit=2_400,
-    portfolio_margin=False,
+    right="futures",
     endpoints=(
         Public("GET", "/dapi/v1/ping", 1, market_data.ping),
         Public("GET", "/dapi/v1/time", 1, market_data.server_time),
@@ -54,7 +54,7 @@ DAPI = Family(
 PAPI = Family(
     name="papi",
     limit=6_000,
-    portfolio_margin=True,
+    right="portfolio_margin",
     endpoints=(
         Public("GET", "/papi/v1/ping", 1, market_data.ping),
         Signed("GET", "/papi/v1/balance", 20, portfolio.balance),
@@ -80,4 +80,11 @@ PAPI = Family(
     ),
 )
 
-FAMILIES = (FAPI, DAPI, PAPI)
+SAPI = Family(
+    name="sapi",
+    limit=12_000,
+    endpoints=(Signed("GET", "/sapi/v1/account/apiRestrictions", 1, settings.key_permissions),),
+)
+"""The wallet's host. Each of its endpoints has a limit of its own; here there is one."""
+
+FAMILIES = (FAPI, DAPI, PAPI, SAPI)

@@ -6,7 +6,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from worker.sandbox.binance.account import AccountState, MarginType, OpenPosition, PositionSide, Terms
+from worker.sandbox.binance.account import (
+    AccountState,
+    KeyRights,
+    MarginType,
+    OpenPosition,
+    PortfolioStatus,
+    PositionSide,
+    Terms,
+)
 from worker.sandbox.binance.contracts import Contract, Exchange
 from worker.sandbox.binance.figures import quantity
 from worker.sandbox.binance.seeded_income import cm_income, um_income
@@ -45,11 +53,27 @@ class TermsChange(ControlContent):
     margin_type: MarginType = MarginType.CROSSED
 
 
+class KeyChange(ControlContent):
+    """What to change of the key's rights."""
+
+    futures: bool | None = None
+    portfolio_margin: bool | None = None
+    withdrawals: bool | None = None
+    ip_restricted: bool | None = None
+
+
 class AccountChange(ControlContent):
-    """What to change of an account; what is left out stays. `open_orders` counts orders by symbol."""
+    """What to change of an account; what is left out stays. `open_orders` counts orders by symbol.
+
+    `dual_side` is for hedge mode, and for accounts with nothing open once the positions are changed.
+    """
 
     open_orders: dict[str, int] = Field(default_factory=dict)
+    dual_side: bool | None = None
     multi_assets: bool | None = None
+    can_trade: bool | None = None
+    status: PortfolioStatus | None = None
+    key: KeyChange = KeyChange()
     positions: tuple[PositionChange, ...] = ()
     terms: dict[str, TermsChange] = Field(default_factory=dict)
 
@@ -83,6 +107,7 @@ def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
         portfolio_margin=seed.portfolio_margin,
         dual_side=seed.dual_side,
         multi_assets=seed.multi_assets,
+        key=KeyRights(futures=not seed.portfolio_margin, portfolio_margin=seed.portfolio_margin),
         um_wallet=dict(seed.um_wallet),
         cm_wallet=dict(seed.cm_wallet),
         margin={asset: replace(balance) for asset, balance in seed.margin.items()},
@@ -121,12 +146,22 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
     account.open_orders.update(
         {_listed(exchange, symbol).symbol: count for symbol, count in wanted.open_orders.items()}
     )
-    if wanted.multi_assets is not None:
-        account.multi_assets = wanted.multi_assets
+    for name in ("multi_assets", "can_trade", "status"):
+        if (value := getattr(wanted, name)) is not None:
+            setattr(account, name, value)
+    account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     for symbol, terms in wanted.terms.items():
         account.terms[_listed(exchange, symbol).symbol] = Terms(terms.leverage, terms.margin_type)
     for position in wanted.positions:
         _replace_position(account, exchange, position)
+    if wanted.dual_side is not None:
+        _change_mode(account, wanted.dual_side)
+
+
+def _change_mode(account: AccountState, dual_side: bool) -> None:
+    if account.positions and dual_side != account.dual_side:
+        raise ControlRefused("the position mode can't change while a position is open")
+    account.dual_side = dual_side
 
 
 def _replace_position(account: AccountState, exchange: Exchange, wanted: PositionChange) -> None:

@@ -69,7 +69,7 @@ def account_totals(exchange: Exchange, _parameters: Parameters, account: Account
         "actualEquity": money(sum((_worth(exchange, account, asset) for asset in _assets(account)), ZERO)),
         "accountInitialMargin": money(initial),
         "accountMaintMargin": money(maintenance),
-        "accountStatus": "NORMAL",
+        "accountStatus": account.status.value,
         "virtualMaxWithdrawAmount": free,
         "totalAvailableBalance": free,
         "totalMarginOpenLoss": "0",

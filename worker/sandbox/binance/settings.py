@@ -109,11 +109,30 @@ def _configuration(contract: Contract, account: AccountState) -> dict[str, Any]:
     }
 
 
+def key_permissions(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    """GET /sapi/v1/account/apiRestrictions."""
+    return {
+        "ipRestrict": account.key.ip_restricted,
+        "createTime": 1_698_645_219_000,
+        "enableReading": True,
+        "enableWithdrawals": account.key.withdrawals,
+        "enableInternalTransfer": False,
+        "enableMargin": False,
+        "enableFutures": account.key.futures,
+        "permitsUniversalTransfer": False,
+        "enableVanillaOptions": False,
+        "enableFixApiTrade": False,
+        "enableFixReadOnly": True,
+        "enableSpotAndMarginTrading": False,
+        "enablePortfolioMarginTrading": account.key.portfolio_margin,
+    }
+
+
 def account_config(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
     """GET accountConfig."""
     return {
         "feeTier": 0,
-        "canTrade": True,
+        "canTrade": account.can_trade,
         "canDeposit": True,
         "canWithdraw": True,
         "dualSidePosition": account.dual_side,

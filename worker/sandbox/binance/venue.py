@@ -63,8 +63,8 @@ class Binance(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         set_limits(self._meters, limits, "endpoint family")
 
     def _restore(self) -> None:
-        self._exchange = Exchange(self.clock, listed(self.clock.now()))
         self._meters = {family.name: WeightMeter(family.limit) for family in FAMILIES}
+        self._exchange = Exchange(self.clock, listed(self.clock.now()), self._meters)
 
     def _issue(self, seed: SeedAccount) -> Account:
         return Account(
@@ -99,8 +99,9 @@ class Binance(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
 
     def _authenticated(self, received: Received, family: Family) -> Member[SeedAccount]:
         member = self._holders.get(api_key(received))
-        if member is None or member.seed.portfolio_margin != family.portfolio_margin:
-            # Portfolio Margin takes the futures permission from an account's keys, and other keys never had its own.
+        if member is None and family.right is None:
+            raise Refused(-2008)
+        if member is None or not family.admits(self.states[member.id]):
             raise Refused(-2015, received.address)
         parameters = Parameters.of(received)
         check_time(parameters, self.clock.now())

@@ -28,7 +28,7 @@ def inverse_account(exchange: Exchange, _parameters: Parameters, account: Accoun
         "assets": [_asset(wallet) for wallet in wallets],
         "positions": positions,
         "canDeposit": True,
-        "canTrade": True,
+        "canTrade": account.can_trade,
         "canWithdraw": True,
         "feeTier": 0,
         "updateTime": 0,

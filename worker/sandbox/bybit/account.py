@@ -57,6 +57,29 @@ class Reason:
     message: str
 
 
+ANY_ADDRESS = "*"
+UNBOUND_DAYS = 90
+"""How long a key lasts that is bound to no address: three months."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an account's key may do, by group ("Get API Key Information"). `created` is when it was made."""
+
+    read_only: bool = False
+    contract_trade: tuple[str, ...] = ("Order", "Position")
+    derivatives: tuple[str, ...] = ("DerivativesTrade",)
+    wallet: tuple[str, ...] = ("AccountTransfer",)
+    ips: tuple[str, ...] = ("127.0.0.1",)
+    created: Milliseconds = 1_706_745_600_000
+    days_left: int = UNBOUND_DAYS
+
+    @property
+    def changes_positions(self) -> bool:
+        """Whether it may do more than read."""
+        return not self.read_only and ("Position" in self.contract_trade or bool(self.derivatives))
+
+
 @dataclass(slots=True)
 class AccountState:
     """One account. `reasons` stand in the way of a switch of its margin mode until they are taken away."""
@@ -65,6 +88,7 @@ class AccountState:
     status: int = UNIFIED_2
     margin_mode: MarginMode = MarginMode.REGULAR
     hedged: bool = False
+    key: KeyRights = KeyRights()
     wallet: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[tuple[str, Index], OpenPosition] = field(default_factory=dict)
     terms: dict[str, Terms] = field(default_factory=dict)

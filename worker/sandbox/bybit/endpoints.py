@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from worker.sandbox.bybit import market_data, positions, reports, settings
+from worker.sandbox.bybit import keys, market_data, positions, reports, settings
 from worker.sandbox.bybit.account import AccountState
 from worker.sandbox.bybit.contracts import Exchange
 from worker.sandbox.bybit.parameters import Parameters
@@ -34,6 +34,7 @@ Endpoint = Public | Signed
 ENDPOINTS: tuple[Endpoint, ...] = (
     Public("GET", "/v5/market/time", market_data.server_time),
     Public("GET", "/v5/market/instruments-info", market_data.instruments),
+    Signed("GET", "/v5/user/query-api", 10, keys.key_information),
     Signed("GET", "/v5/account/info", 50, settings.account_info),
     Signed("POST", "/v5/account/set-margin-mode", 10, settings.set_margin_mode),
     Signed("GET", "/v5/account/transaction-log", 30, reports.transaction_log),

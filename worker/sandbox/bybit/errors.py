@@ -17,6 +17,7 @@ MESSAGES: Mapping[int, str] = {
     ),
     10003: "API key is invalid.",
     10004: "error sign! origin_string[{}]",
+    10005: "Permission denied, please check your API key permissions.",
     10006: "Too many visits. Exceeded the API Rate Limit.",
     10017: "Route not found.",
     10028: "The API can only be accessed by unified account users.",

@@ -58,10 +58,26 @@ class TermsChange(ControlContent):
     isolated: bool = False
 
 
+class KeyChange(ControlContent):
+    """What to change of the key. One that is bound to `*` expires, after `days_left`."""
+
+    read_only: bool | None = None
+    contract_trade: tuple[str, ...] | None = None
+    derivatives: tuple[str, ...] | None = None
+    wallet: tuple[str, ...] | None = None
+    ips: tuple[str, ...] | None = None
+    days_left: Annotated[int | None, Field(ge=0)] = None
+
+
 class AccountChange(ControlContent):
-    """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code."""
+    """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code.
+
+    `hedged` is for accounts with nothing open once the positions are changed.
+    """
 
     status: Status | None = None
+    hedged: bool | None = None
+    key: KeyChange = KeyChange()
     margin_mode: MarginMode | None = None
     reasons: dict[str, str] | None = None
     positions: tuple[PositionChange, ...] = ()
@@ -140,6 +156,7 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
     """Change an account. Raises ControlRefused for a symbol that isn't listed."""
     account.status = wanted.status or account.status
     account.margin_mode = wanted.margin_mode or account.margin_mode
+    account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     if wanted.reasons is not None:
         account.reasons = tuple(Reason(code, message) for code, message in wanted.reasons.items())
     for symbol, terms in wanted.terms.items():
@@ -147,3 +164,11 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
     for row in wanted.positions:
         contract = _listed(exchange, row.symbol)
         account.hold(_open(contract, row.size, row.entry_price, row.index, exchange.clock.now()))
+    if wanted.hedged is not None:
+        _change_mode(account, wanted.hedged)
+
+
+def _change_mode(account: AccountState, hedged: bool) -> None:
+    if account.positions and hedged != account.hedged:
+        raise ControlRefused("the position mode can't change while a position is open")
+    account.hedged = hedged

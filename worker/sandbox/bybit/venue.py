@@ -112,6 +112,8 @@ class Bybit(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             if standing.left < 0:
                 raise Refused(10006)
             state = self.states[member.id]
+            if endpoint.method == "POST" and not state.key.changes_positions:
+                raise Refused(10005)
             answer = enveloped(endpoint.handler(self._exchange, Parameters.of(received), state), now)
         except Refused as refused:
             answer = refused.answer(now)

@@ -65,6 +65,18 @@ Books = Mapping[tuple[str, str], tuple[Entry, ...]]
 """Account books by family and settle currency, the newest entry first."""
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an account's key may do: rights by name, true where they are for reading only; state 1 is normal."""
+
+    perms: Mapping[str, bool] = field(
+        default_factory=lambda: {"account": True, "futures": False, "delivery": False, "wallet": True}
+    )
+    ip_whitelist: tuple[str, ...] = ("127.0.0.1",)
+    state: int = 1
+    sub_account: bool = False
+
+
 @dataclass(slots=True)
 class AccountState:
     """One account: wallets by family and settle currency, and slots by contract and side."""
@@ -72,6 +84,9 @@ class AccountState:
     id: str
     user: int
     hedged: bool = False
+    split: bool = False
+    key: KeyRights = field(default_factory=KeyRights)
+    api_key: str = ""
     wallets: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     slots: dict[tuple[Contract, Side], Slot] = field(default_factory=dict)
     open_orders: dict[str, int] = field(default_factory=dict)

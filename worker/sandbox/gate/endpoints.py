@@ -1,6 +1,6 @@
 """Every endpoint that is served."""
 
-from worker.sandbox.gate import book, market_data, positions, settings, wallets
+from worker.sandbox.gate import book, market_data, positions, settings, user, wallets
 from worker.sandbox.gate.endpoint import Endpoint, Public, Signed
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -9,6 +9,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     Public("GET", "/futures/{settle}/contracts/{contract}", market_data.contract),
     Public("GET", "/delivery/{settle}/contracts", market_data.contracts),
     Public("GET", "/delivery/{settle}/contracts/{contract}", market_data.contract),
+    Signed("GET", "/account/detail", user.detail),
+    Signed("GET", "/account/main_keys", user.main_keys),
     Signed("GET", "/futures/{settle}/accounts", wallets.account_row),
     Signed("GET", "/futures/{settle}/account_book", book.account_book),
     Signed("GET", "/futures/{settle}/positions", positions.list_positions),

@@ -15,6 +15,7 @@ class Refusal(NamedTuple):
 
 REFUSALS: Mapping[str, Refusal] = {
     "CONTRACT_NOT_FOUND": Refusal(400, "contract {} not found"),
+    "FORBIDDEN": Refusal(403, "Request API key does not have {} permission"),
     "INSUFFICIENT_AVAILABLE": Refusal(400, "available balance not enough"),
     "INVALID_KEY": Refusal(401, "Invalid key provided"),
     "INVALID_PARAM_VALUE": Refusal(400, "Invalid parameter `{}` with value: {}"),
@@ -31,6 +32,7 @@ REFUSALS: Mapping[str, Refusal] = {
     "POSITION_DUAL_MODE": Refusal(400, "not allowed in dual mode"),
     "POSITION_HOLDING": Refusal(400, "there are holding positions"),
     "POSITION_NOT_FOUND": Refusal(400, "position not found"),
+    "READ_ONLY": Refusal(403, "API key is read-only"),
     "REQUEST_EXPIRED": Refusal(403, "gap between request Timestamp and server time exceeds 60"),
     "TOO_MANY_REQUESTS": Refusal(429, "Request Rate limit Exceeded ({})"),
     "USER_NOT_FOUND": Refusal(400, "please transfer funds first to create futures account"),

@@ -9,6 +9,9 @@ WINDOW: Milliseconds = 10 * SECOND
 DOCUMENTED_LIMIT = 200
 """Requests in a window, for each endpoint of perpetuals and deliveries."""
 
+ACCOUNT_LIMIT = 150
+"""The same for the endpoints of the user's account."""
+
 
 @dataclass(slots=True)
 class RequestMeter:

@@ -1,5 +1,6 @@
 """Opening accounts, and changing them behind their owners' backs."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
 
@@ -38,10 +39,25 @@ class PositionChange(ControlContent):
     leverage: Annotated[Decimal, Field(ge=1)] = Decimal(10)
 
 
+class KeyChange(ControlContent):
+    """What to change of the key; `perms` replaces all its rights, true where they are for reading only."""
+
+    perms: dict[str, bool] | None = None
+    ip_whitelist: tuple[str, ...] | None = None
+    state: Annotated[int | None, Field(ge=1, le=3)] = None
+    sub_account: bool | None = None
+
+
 class AccountChange(ControlContent):
-    """What to change of an account; what is left out stays. `open_orders` counts orders by contract."""
+    """What to change of an account; what is left out stays. `open_orders` counts orders by contract.
+
+    `hedged` is for accounts with nothing open once the positions are changed. `split` puts it into split mode.
+    """
 
     open_orders: dict[str, int] = Field(default_factory=dict)
+    hedged: bool | None = None
+    split: bool | None = None
+    key: KeyChange = KeyChange()
     positions: tuple[PositionChange, ...] = ()
 
 
@@ -104,6 +120,8 @@ def _listed(exchange: Exchange, name: str) -> Contract:
 def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
     """Change an account. Raises ControlRefused for a contract that isn't listed or a side it doesn't have."""
     account.open_orders.update({_listed(exchange, name).name: count for name, count in wanted.open_orders.items()})
+    account.split = account.split if wanted.split is None else wanted.split
+    account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     for position in wanted.positions:
         seed = SeedSlot(
             position.contract,
@@ -114,3 +132,11 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
             position.side,
         )
         _hold(account, _listed(exchange, position.contract), seed)
+    if wanted.hedged is not None:
+        _change_mode(account, wanted.hedged)
+
+
+def _change_mode(account: AccountState, hedged: bool) -> None:
+    if hedged != account.hedged and any(slot.size for slot in account.slots.values()):
+        raise ControlRefused("the position mode can't change while a position is open")
+    account.hedged = hedged

@@ -14,7 +14,7 @@ from worker.sandbox.gate.contracts import Exchange, listed
 from worker.sandbox.gate.endpoint import PREFIX, Endpoint, Public, Question, match
 from worker.sandbox.gate.endpoints import ENDPOINTS
 from worker.sandbox.gate.errors import Refused
-from worker.sandbox.gate.limits import DOCUMENTED_LIMIT, RequestMeter
+from worker.sandbox.gate.limits import ACCOUNT_LIMIT, DOCUMENTED_LIMIT, RequestMeter
 from worker.sandbox.gate.opening import AccountChange, NewAccount, change, requested_seed, state_of
 from worker.sandbox.gate.parameters import Parameters
 from worker.sandbox.gate.seeds import SEEDS, SeedAccount
@@ -22,7 +22,8 @@ from worker.sandbox.http import Answer, Received, json_answer
 from worker.sandbox.limits import set_limits
 from worker.sandbox.seeded_venue import KeyedVenue, Member
 
-FAMILIES = ("spot", "futures", "delivery")
+ACCOUNT = "account"
+LIMITS = {"spot": DOCUMENTED_LIMIT, "futures": DOCUMENTED_LIMIT, "delivery": DOCUMENTED_LIMIT, ACCOUNT: ACCOUNT_LIMIT}
 KEY_BYTES, SECRET_BYTES = 16, 32
 
 
@@ -69,7 +70,7 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
 
     def _restore(self) -> None:
         self._exchange = Exchange(self.clock, listed(self.clock.now()))
-        self._meters = {family: RequestMeter(DOCUMENTED_LIMIT) for family in FAMILIES}
+        self._meters = {family: RequestMeter(limit) for family, limit in LIMITS.items()}
 
     def _issue(self, seed: SeedAccount) -> Account:
         return Account(
@@ -85,6 +86,10 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
     def _state_of(self, seed: SeedAccount) -> AccountState:
         return state_of(seed, self._exchange)
 
+    def _settle(self, member: Member[SeedAccount]) -> None:
+        super()._settle(member)
+        self.states[member.id].api_key = member.account.reveal("api_key")
+
     def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
         change(self.states[member.id], self._exchange, wanted)
 
@@ -94,7 +99,8 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             return endpoint.handler(self._question(received, endpoint, path, decimal_sizes))
         account = self._authenticated(received)
         question = self._question(received, endpoint, path, decimal_sizes)
-        if (question.family, question.settle) not in account.wallets:
+        _check_right(account, question.family, endpoint)
+        if question.family != ACCOUNT and (question.family, question.settle) not in account.wallets:
             raise Refused("USER_NOT_FOUND")
         return endpoint.handler(question, account)
 
@@ -110,6 +116,14 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         check_time(received, self.clock.now())
         check_signature(received, member.account.reveal("secret"))
         return self.states[member.id]
+
+
+def _check_right(account: AccountState, family: str, endpoint: Endpoint) -> None:
+    """Raise Refused unless the account's key has the right for a family, and more than reading for a change."""
+    if family not in account.key.perms:
+        raise Refused("FORBIDDEN", family)
+    if endpoint.method != "GET" and account.key.perms[family]:
+        raise Refused("READ_ONLY")
 
 
 def _family(received: Received) -> str:

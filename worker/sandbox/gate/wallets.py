@@ -31,7 +31,8 @@ def account_row(question: Question, account: AccountState) -> dict[str, Any]:
 
 
 def _position_mode(account: AccountState) -> dict[str, Any]:
-    return {"position_mode": "dual" if account.hedged else "single", "enable_dual_plus": False}
+    mode = "dual_plus" if account.split else "dual" if account.hedged else "single"
+    return {"position_mode": mode, "enable_dual_plus": account.split}
 
 
 def _balances(question: Question, account: AccountState) -> dict[str, Any]:

@@ -96,7 +96,7 @@ def owner_of(world: World, body: Body, signer: str) -> str:
         raise Refused(f"User or API Wallet {signer} does not exist.")
     if vault is None:
         return master
-    if world.leaders.get(vault) != master:
+    if world.owner_of(vault) != master:
         raise Refused(f"Vault not registered: {vault}")
     return vault
 

@@ -53,17 +53,29 @@ def _exchange_status(world: World, _body: Body) -> dict[str, Any]:
 
 def _user_role(world: World, body: Body) -> dict[str, Any]:
     address = body.address("user")
-    if master := world.masters.get(address):
-        return {"role": "agent", "data": {"user": master}}
-    if address in world.leaders:
-        return {"role": "vault"}
+    if agent := world.agents.get(address):
+        return {"role": "agent", "data": {"user": agent.master}}
+    if owned := world.owned.get(address):
+        return {"role": "subAccount", "data": {"master": owned.owner}} if owned.sub_account else {"role": "vault"}
     return {"role": "user" if address in world.states else "missing"}
 
 
 def _extra_agents(world: World, body: Body) -> list[dict[str, Any]]:
-    address, never = body.address("user"), 4_133_404_800_000
-    agents = [agent for agent, master in world.masters.items() if master == address]
-    return [{"name": f"agent{number}", "address": agent, "validUntil": never} for number, agent in enumerate(agents)]
+    """The named ones, those among them that have expired too, until they are pruned."""
+    master = body.address("user")
+    return [
+        {"name": agent.name, "address": address, "validUntil": agent.valid_until}
+        for address, agent in world.agents.items()
+        if agent.master == master and agent.name is not None
+    ]
+
+
+def _vault_details(world: World, body: Body) -> dict[str, Any] | None:
+    address = body.address("vaultAddress")
+    vault = world.owned.get(address)
+    if vault is None or vault.sub_account:
+        return None
+    return reports.vault_details(world.state_of(address), vault.owner)
 
 
 def _user_rate_limit(world: World, body: Body) -> dict[str, Any]:
@@ -100,5 +112,6 @@ QUESTIONS: Mapping[str, Question] = {
     "userRateLimit": Question(USUAL, _user_rate_limit),
     "userRole": Question(HEAVY, _user_role),
     "extraAgents": Question(USUAL, _extra_agents),
+    "vaultDetails": Question(USUAL, _vault_details),
 }
 """Questions by type."""

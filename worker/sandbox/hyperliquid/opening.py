@@ -11,6 +11,7 @@ from worker.sandbox.hyperliquid.account import AccountState, Held, Terms
 from worker.sandbox.hyperliquid.perps import MAIN, PERPS, Perp, listed_on
 from worker.sandbox.hyperliquid.seeded_history import fills, payments
 from worker.sandbox.hyperliquid.seeds import SeedAccount, SeedAddress, SeedPosition
+from worker.sandbox.hyperliquid.world import Agent, Owned, World
 from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
@@ -19,8 +20,12 @@ POSITION_WORTH = Decimal(500)
 
 
 class NewAccount(RequestedAccount):
-    """An account asked for on request, with `open_positions` long cross positions and as many `fills` in its past."""
+    """An account asked for on request, with `open_positions` long cross positions and as many `fills` in its past.
 
+    With a `vault` it acts for that, which then holds the positions.
+    """
+
+    vault: bool = False
     open_positions: Annotated[int, Field(ge=0)] = 0
     fills: Annotated[int, Field(ge=0)] = 0
 
@@ -41,8 +46,34 @@ class TermsChange(ControlContent):
     cross: bool = True
 
 
+Address = Annotated[str, Field(pattern=r"^0x[0-9a-f]{40}$")]
+
+
+class AgentChange(ControlContent):
+    """What to change of the account's API wallet. One that is not `approved` is pruned: nobody ever heard of it."""
+
+    approved: bool | None = None
+    master: Address | None = None
+    named: bool | None = None
+    valid_until: Annotated[int | None, Field(ge=0)] = None
+
+
+class OwnedChange(ControlContent):
+    """What to change of the account's vault: it may be a sub-account, or belong to somebody else."""
+
+    owner: Address | None = None
+    sub_account: bool | None = None
+
+
 class AccountChange(ControlContent):
-    """What to change of the address that owns the positions; what is left out stays. `actions` were sent so far."""
+    """What to change of the address that owns the positions; what is left out stays. `actions` were sent so far.
+
+    With `known` false, nobody ever heard of the account itself.
+    """
+
+    agent: AgentChange = AgentChange()
+    vault: OwnedChange = OwnedChange()
+    known: bool = True
 
     positions: tuple[PositionChange, ...] = ()
     terms: dict[str, TermsChange] = Field(default_factory=dict)
@@ -56,7 +87,10 @@ def requested_seed(request: NewAccount) -> SeedAccount:
     if request.open_positions > len(perps):
         raise ControlRefused(f"there are {len(perps)} perpetuals with cross margin, no more positions can be open")
     positions = tuple(_position(perp) for perp in perps[: request.open_positions])
-    return SeedAccount(request.id, SeedAddress({"": Decimal(1_000_000)}, positions, fills=request.fills))
+    holder = SeedAddress({"": Decimal(1_000_000)}, positions, fills=request.fills)
+    if request.vault:
+        return SeedAccount(request.id, SeedAddress({"": Decimal(100)}), vault=holder)
+    return SeedAccount(request.id, holder)
 
 
 def _position(perp: Perp) -> SeedPosition:
@@ -89,6 +123,39 @@ def change(state: AccountState, wanted: AccountChange) -> None:
     state.balances.update(wanted.balances)
     if wanted.actions is not None:
         state.actions = wanted.actions
+
+
+AGENT_NAME = "agent"
+
+
+def change_rights(world: World, signer: str, account: str, vault: str | None, wanted: AccountChange) -> None:
+    """Change who may sign for whom. Raises ControlRefused for a vault that the account doesn't have."""
+    if wanted.agent.approved is False:
+        world.agents.pop(signer, None)
+    elif wanted.agent.approved:
+        world.agents.setdefault(signer, Agent(account, AGENT_NAME))
+    if agent := world.agents.get(signer):
+        _change_agent(agent, wanted.agent)
+    if not wanted.known:
+        world.states.pop(account, None)
+    if wanted.vault != OwnedChange():
+        _change_vault(world, vault, wanted.vault)
+
+
+def _change_agent(agent: Agent, wanted: AgentChange) -> None:
+    agent.master = wanted.master or agent.master
+    if wanted.named is not None:
+        agent.name = AGENT_NAME if wanted.named else None
+    if wanted.valid_until is not None:
+        agent.valid_until = wanted.valid_until
+
+
+def _change_vault(world: World, vault: str | None, wanted: OwnedChange) -> None:
+    if vault is None:
+        raise ControlRefused("the account acts for no vault")
+    owned = world.owned[vault]
+    sub_account = owned.sub_account if wanted.sub_account is None else wanted.sub_account
+    world.owned[vault] = Owned(wanted.owner or owned.owner, sub_account)
 
 
 def _listed(coin: str) -> Perp:

@@ -1,4 +1,4 @@
-"""What an address is told of its state: clearinghouseState and activeAssetData (info endpoint, "Perpetuals")."""
+"""What is told of an address: clearinghouseState, activeAssetData and vaultDetails (info endpoint)."""
 
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from worker.sandbox.hyperliquid.formulas import (
     total,
     withdrawable,
 )
-from worker.sandbox.hyperliquid.perps import PRICE_DECIMALS, Dex, Perp
+from worker.sandbox.hyperliquid.perps import MAIN, PRICE_DECIMALS, Dex, Perp
 
 
 def clearinghouse_state(state: AccountState, dex: Dex, now: Milliseconds) -> dict[str, Any]:
@@ -94,4 +94,39 @@ def active_asset_data(state: AccountState, perp: Perp) -> dict[str, Any]:
         "maxTradeSzs": [wire(margin * terms.leverage / perp.mark_price) for margin in (buys, sells)],
         "availableToTrade": [wire(buys), wire(sells)],
         "markPx": wire(perp.mark_price),
+    }
+
+
+PERIODS = ("day", "week", "month", "allTime", "perpDay", "perpWeek", "perpMonth", "perpAllTime")
+
+
+def vault_details(state: AccountState, leader: str) -> dict[str, Any]:
+    """A vault whose leader is its only follower, and whose past is not told."""
+    equity, nothing = account_value(state, MAIN), {"accountValueHistory": [], "pnlHistory": [], "vlm": "0.0"}
+    follower = {
+        "user": "Leader",
+        "vaultEquity": wire(equity),
+        "pnl": "0.0",
+        "allTimePnl": "0.0",
+        "daysFollowing": 0,
+        "vaultEntryTime": 0,
+        "lockupUntil": 0,
+    }
+    return {
+        "name": "Sandbox",
+        "vaultAddress": state.address,
+        "leader": leader,
+        "description": "",
+        "portfolio": [[period, nothing] for period in PERIODS],
+        "apr": 0.0,
+        "followerState": None,
+        "leaderFraction": 1.0,
+        "leaderCommission": 0.1,
+        "followers": [follower],
+        "maxDistributable": float(withdrawable(state, MAIN)),
+        "maxWithdrawable": float(withdrawable(state, MAIN)),
+        "isClosed": False,
+        "relationship": {"type": "normal"},
+        "allowDeposits": True,
+        "alwaysCloseOnWithdraw": False,
     }

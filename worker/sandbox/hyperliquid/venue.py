@@ -14,10 +14,18 @@ from worker.sandbox.hyperliquid.actions import carry_out, owner_of, signing_agen
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import PLAIN, Refusal
 from worker.sandbox.hyperliquid.info import question_of
-from worker.sandbox.hyperliquid.opening import AccountChange, NewAccount, change, requested_seed, state_of
+from worker.sandbox.hyperliquid.opening import (
+    AGENT_NAME,
+    AccountChange,
+    NewAccount,
+    change,
+    change_rights,
+    requested_seed,
+    state_of,
+)
 from worker.sandbox.hyperliquid.seeds import SEEDS, SeedAccount
 from worker.sandbox.hyperliquid.signatures import address_of
-from worker.sandbox.hyperliquid.world import World
+from worker.sandbox.hyperliquid.world import Agent, Owned, World
 from worker.sandbox.limits import OverLimit, WeightMeter, set_limits
 from worker.sandbox.seeded_venue import Member, SeededVenue
 
@@ -111,17 +119,19 @@ class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
 
     def _settle(self, member: Member[SeedAccount]) -> None:
         world, seed, addresses, now = self._world, member.seed, self._addresses[member.id], self.clock.now()
-        world.masters[addresses.signer] = addresses.account
+        world.agents[addresses.signer] = Agent(addresses.account, AGENT_NAME)
         world.states[addresses.account] = state_of(seed.account, addresses.account, now)
         if addresses.vault and seed.vault:
-            world.leaders[addresses.vault] = addresses.account
+            world.owned[addresses.vault] = Owned(addresses.account)
             world.states[addresses.vault] = state_of(seed.vault, addresses.vault, now)
 
     def _requested_seed(self, request: NewAccount) -> SeedAccount:
         return requested_seed(request)
 
     def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
-        change(self._world.states[self._addresses[member.id].owner], wanted)
+        addresses = self._addresses[member.id]
+        change(self._world.state_of(addresses.owner), wanted)
+        change_rights(self._world, addresses.signer, addresses.account, addresses.vault, wanted)
 
     def _info(self, received: Received) -> Answer:
         body = Body.of(received)

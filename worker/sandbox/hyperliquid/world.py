@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from schemas.base import Milliseconds
 from worker.sandbox.clock import Clock
 from worker.sandbox.hyperliquid.account import AccountState
 from worker.sandbox.hyperliquid.body import Body
@@ -9,15 +10,34 @@ from worker.sandbox.hyperliquid.errors import Unreadable
 from worker.sandbox.hyperliquid.nonces import NonceBook
 from worker.sandbox.hyperliquid.perps import DEXES, Dex
 
+NEVER: Milliseconds = 4_133_404_800_000
+
+
+@dataclass(slots=True)
+class Agent:
+    """An API wallet that an account approved. Without a name it is not listed; once expired it signs no more."""
+
+    master: str
+    name: str | None
+    valid_until: Milliseconds = NEVER
+
+
+@dataclass(slots=True)
+class Owned:
+    """A vault and the account that leads it, or a sub-account and its master."""
+
+    owner: str
+    sub_account: bool = False
+
 
 @dataclass(slots=True)
 class World:
-    """States by address, masters by the API wallets that they approved, leaders by their vaults."""
+    """States by address, API wallets and what is owned by theirs."""
 
     clock: Clock
     states: dict[str, AccountState] = field(default_factory=dict)
-    masters: dict[str, str] = field(default_factory=dict)
-    leaders: dict[str, str] = field(default_factory=dict)
+    agents: dict[str, Agent] = field(default_factory=dict)
+    owned: dict[str, Owned] = field(default_factory=dict)
     nonces: dict[str, NonceBook] = field(default_factory=dict)
 
     def state_of(self, address: str) -> AccountState:
@@ -34,9 +54,14 @@ class World:
 
     def master_of(self, signer: str) -> str | None:
         """Whom a signer signs for: an account that approved it, or itself if it is one."""
-        if master := self.masters.get(signer):
-            return master
-        return signer if signer in self.states and signer not in self.leaders else None
+        if agent := self.agents.get(signer):
+            return agent.master if self.clock.now() < agent.valid_until else None
+        return signer if signer in self.states and signer not in self.owned else None
+
+    def owner_of(self, address: str) -> str | None:
+        """Who acts for a vault or a sub-account."""
+        owned = self.owned.get(address)
+        return None if owned is None else owned.owner
 
 
 def dex_asked(body: Body) -> Dex:

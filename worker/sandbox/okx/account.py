@@ -41,6 +41,14 @@ class AccountLevel(IntEnum):
     PORTFOLIO_MARGIN = 4
 
 
+@dataclass(frozen=True, slots=True)
+class KeyRights:
+    """What an account's key may do, and from which addresses, as `perm` and `ip` tell it."""
+
+    perm: tuple[str, ...] = ("read_only", "trade")
+    ip: tuple[str, ...] = ("127.0.0.1",)
+
+
 class PositionKey(NamedTuple):
     """What tells positions apart: cross and isolated ones of one instrument are two."""
 
@@ -88,6 +96,7 @@ class AccountState:
     uid: str
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
     two_sided: bool = False
+    key: KeyRights = KeyRights()
     balances: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[PositionKey, OpenPosition] = field(default_factory=dict)
     leverages: dict[LeverageKey, Decimal] = field(default_factory=dict)

@@ -32,8 +32,10 @@ REFUSALS: Mapping[str, Refusal] = {
     "50113": Refusal(401, "Invalid signature."),
     "50115": Refusal(405, "Invalid request method."),
     "50119": Refusal(401, "API key doesn't exist."),
+    "50120": Refusal(401, "This API key doesn't have permission to use this function."),
     "51000": Refusal(400, "Parameter {} error"),
     "51001": Refusal(200, "Instrument ID does not exist."),
+    "51010": Refusal(200, "You can't complete this request under your current account mode."),
     "51015": Refusal(200, "Instrument ID does not match instrument type."),
     "51039": Refusal(
         200,

@@ -1,8 +1,9 @@
 """Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
 
 import zlib
+from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -50,9 +51,18 @@ class LeverageChange(ControlContent):
     side: PositionSide = PositionSide.NET
 
 
+class KeyChange(ControlContent):
+    """What to change of the key: what it may do, and the addresses that it is bound to."""
+
+    perm: tuple[Literal["read_only", "trade", "withdraw"], ...] | None = None
+    ip: tuple[str, ...] | None = None
+
+
 class AccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by instrument."""
 
+    level: AccountLevel | None = None
+    key: KeyChange = KeyChange()
     open_orders: dict[str, int] = Field(default_factory=dict)
     two_sided: bool | None = None
     leverages: tuple[LeverageChange, ...] = ()
@@ -113,6 +123,8 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
     """Change an account. Raises ControlRefused for what is not listed."""
     orders = {listed(exchange, named).id: count for named, count in wanted.open_orders.items()}
     account.open_orders.update(orders)
+    account.level = wanted.level or account.level
+    account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     if wanted.two_sided is not None:
         account.two_sided = wanted.two_sided
     for leverage in wanted.leverages:

@@ -74,6 +74,8 @@ def _check_leverage(instrument: Instrument, leverage: Decimal) -> None:
 
 
 def _check_account(account: AccountState, instrument: Instrument, mode: MarginMode) -> None:
+    if account.level is AccountLevel.SPOT:
+        raise Refused("51010")
     if account.level is AccountLevel.PORTFOLIO_MARGIN and mode is MarginMode.CROSS:
         raise Refused("51039")
     if account.has_orders_in(instrument):
@@ -136,7 +138,7 @@ def configuration(_exchange: Exchange, _parameters: Parameters, account: Account
             "enableSpotBorrow": False,
             "feeType": "0",
             "greeksType": "PA",
-            "ip": "",
+            "ip": ",".join(account.key.ip),
             "kycLv": "3",
             "label": account.id,
             "level": "Lv1",
@@ -145,7 +147,7 @@ def configuration(_exchange: Exchange, _parameters: Parameters, account: Account
             "mainUid": account.uid,
             "mgnIsoMode": "automatic",
             "opAuth": "0",
-            "perm": "read_only,trade",
+            "perm": ",".join(account.key.perm),
             "posMode": LONG_SHORT if account.two_sided else NET,
             "roleType": "0",
             "settleCcy": "USD",

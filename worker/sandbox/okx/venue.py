@@ -87,6 +87,8 @@ class Okx(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             return endpoint.handler(self._exchange, Parameters.of(received))
         member = self._authenticated(received)
         self._count(endpoint, member.id)
+        if endpoint.method == "POST" and "trade" not in self.states[member.id].key.perm:
+            raise Refused("50120")
         return endpoint.handler(self._exchange, Parameters.of(received), self.states[member.id])
 
     def _count(self, endpoint: Endpoint, who: str) -> None:

@@ -14,8 +14,10 @@ from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
 from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, state_of, terms_of
+from worker.venues.binance.preflight import preflight
 from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import Ambiguous, PreconditionFailed
+from worker.venues.findings import Finding
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
@@ -29,7 +31,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import AccountCalls
 
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
@@ -40,8 +42,9 @@ class BinanceAdapter:
 
     exchange = "binance"
 
-    def __init__(self, account: Account, transport: Calls, markets: Markets) -> None:
+    def __init__(self, account: Account, transport: AccountCalls, markets: Markets) -> None:
         self._account_id = account.id
+        self._registered = account
         self._transport = transport
         self._markets = markets
         self._brackets = Brackets(transport)
@@ -112,6 +115,10 @@ class BinanceAdapter:
         """Realized profits and losses, gross of fees."""
         return await self._history(IncomeType.REALIZED_PNL, query)
 
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
+        return await preflight(self._transport, self._registered)
+
     def _endpoints(self, market: Market) -> Endpoints:
         return next(endpoints for endpoints in self._all if endpoints.inverse is market.inverse)
 
@@ -133,8 +140,7 @@ class BinanceAdapter:
         market_id = shape.text(row, "symbol")
         if market := self._markets.by_id(market_id, inverse=endpoints.inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Binance names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("Binance", market_id, row)
 
     async def _amounts(self, market: Market) -> list[Decimal]:
         """Contracts held, negative for a short position."""

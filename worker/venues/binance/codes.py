@@ -30,8 +30,8 @@ class Meaning(NamedTuple):
     advice: str
 
 
-FAMILIES = ("fapi", "dapi", "papi")
-"""USDⓈ-M futures, COIN-M futures, Portfolio Margin: the first segment of every path."""
+FAMILIES = ("fapi", "dapi", "papi", "sapi")
+"""USDⓈ-M futures, COIN-M futures, Portfolio Margin and the wallet: the first segment of every path."""
 
 _KEY = "check the API key, its permissions and its list of allowed addresses"
 _BUSY = "it was not processed; try again later"
@@ -89,6 +89,7 @@ _EVERYWHERE: dict[int, Meaning] = {
     -1127: Meaning(ValueRefused, "the stretch of time is too long"),
     -1128: Meaning(ValueRefused, "these parameters don't go together"),
     -1130: Meaning(ValueRefused, _PARAMETER),
+    -2008: Meaning(AccessDenied, "Binance knows no such API key; " + _KEY),
     -2010: Meaning(Refused, "see Binance's message"),
     -2011: Meaning(Refused, "see Binance's message"),
     -2012: Meaning(Refused, "see Binance's message"),

@@ -13,9 +13,11 @@ from worker.venues.bybit.account import AccountInfo, AccountReader
 from worker.venues.bybit.history import Ledger, Sources, funding_sources, profit_sources
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
+from worker.venues.bybit.preflight import preflight
 from worker.venues.bybit.terms import POSITIONS, category_of, read_both
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, NotSupported, PreconditionFailed, VenueError
+from worker.venues.errors import NotSupported, PreconditionFailed, VenueError
+from worker.venues.findings import Finding
 from worker.venues.history import RECENT, merged
 from worker.venues.seam import (
     Echo,
@@ -28,7 +30,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import ClockedCalls
 
 
 class BybitAdapter:
@@ -36,8 +38,9 @@ class BybitAdapter:
 
     exchange = "bybit"
 
-    def __init__(self, account: Account, transport: Calls, instruments: Instruments) -> None:
+    def __init__(self, account: Account, transport: ClockedCalls, instruments: Instruments) -> None:
         self._account_id = account.id
+        self._registered = account
         self._by_symbol_only = account.margin_mode_scope == "symbol"
         self._transport = transport
         self._instruments = instruments
@@ -111,6 +114,10 @@ class BybitAdapter:
         """Profits and losses of closed positions, net of trading fees: Bybit gives no others over two years."""
         return await self._history(profit_sources, query)
 
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
+        return await preflight(self._transport, self._registered)
+
     def _parts(self, market: Market | None) -> dict[str, dict[str, str]]:
         """What to ask for, by the name of the part of the account that it covers."""
         if market:
@@ -134,8 +141,7 @@ class BybitAdapter:
         market_id = shape.text(row, "symbol")
         if market := self._instruments.markets.by_id(market_id, inverse=inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Bybit names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._instruments.markets.unlisted("Bybit", market_id, row)
 
     async def _naming(self, refusal: PreconditionFailed, market: Market | None) -> PreconditionFailed:
         """The same refusal, with the open positions it is about. What can't be read now is left out."""

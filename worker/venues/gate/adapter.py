@@ -9,7 +9,8 @@ from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import in_the_way, shape
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, PreconditionFailed
+from worker.venues.errors import PreconditionFailed
+from worker.venues.findings import Finding
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
 from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
@@ -17,6 +18,7 @@ from worker.venues.gate.endpoints import Part, parts_of
 from worker.venues.gate.holdings import read_holding, read_open, terms_in
 from worker.venues.gate.leverage_range import Ranges
 from worker.venues.gate.positions import amount_of, position_of, state_of
+from worker.venues.gate.preflight import preflight
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.seam import (
@@ -30,7 +32,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import ClockedCalls
 
 
 class GateAdapter:
@@ -39,8 +41,9 @@ class GateAdapter:
     exchange = "gate"
     portfolio_margin: PortfolioMargin | None = None
 
-    def __init__(self, account: Account, transport: Calls, markets: Markets, ranges: Ranges) -> None:
+    def __init__(self, account: Account, transport: ClockedCalls, markets: Markets, ranges: Ranges) -> None:
         self._account_id = account.id
+        self._registered = account
         self._transport = transport
         self._markets = markets
         self._ranges = ranges
@@ -99,6 +102,10 @@ class GateAdapter:
         """Realized profits and losses, gross of fees."""
         return await self._history(query, {part: part.profits for part in parts_of(query.market_type, query.market)})
 
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
+        return await preflight(self._transport, self._registered)
+
     async def _open_in(self, part: Part, only: Market | None) -> list[Position]:
         rows = [(row, self._listed(row, part)) for row in await read_open(self._transport, part)]
         return [position_of(row, market, self._account_id) for row, market in rows if only in (None, market)]
@@ -107,8 +114,7 @@ class GateAdapter:
         market_id = shape.text(row, "contract")
         if market := self._markets.by_id(market_id, inverse=part.inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Gate names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("Gate", market_id, row)
 
     async def _amounts(self, market: Market) -> list[Decimal]:
         """Contracts held, negative for a short position."""

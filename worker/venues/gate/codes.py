@@ -35,6 +35,9 @@ NO_ACCOUNT = "USER_NOT_FOUND"
 NEVER_HELD = "POSITION_NOT_FOUND"
 """The account never held the contract and never set anything for it."""
 
+FORBIDDEN = "FORBIDDEN"
+"""The key is known, but lacks a right."""
+
 HAS_ORDERS, HOLDS_POSITION = "ORDER_PENDING", "POSITION_HOLDING"
 """Refusals of a change because of open orders, or of an open position."""
 
@@ -67,7 +70,7 @@ CODES: Mapping[str, Meaning] = MappingProxyType(
         "ACCOUNT_LOCKED": Meaning(AccessDenied, "the account is locked"),
         "SUB_ACCOUNT_LOCKED": Meaning(AccessDenied, "the sub-account is locked"),
         "SUB_ACCOUNT_NOT_FOUND": Meaning(AccessDenied, "there is no such sub-account"),
-        "FORBIDDEN": Meaning(AccessDenied, "the account may not do this"),
+        FORBIDDEN: Meaning(AccessDenied, "the key lacks a right"),
         "REQUEST_FORBIDDEN": Meaning(AccessDenied, "the account may not do this"),
         "TRADE_RESTRICTED": Meaning(PreconditionFailed, "the account's debt is too high; " + _RISK),
         "TOO_FAST": Meaning(Throttled, "too many requests; " + _BUSY),

@@ -9,12 +9,14 @@ from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import shape
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, NotSupported
+from worker.venues.errors import NotSupported
+from worker.venues.findings import Finding
 from worker.venues.hyperliquid import terms as market_terms
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.fills import RealizedPnl
 from worker.venues.hyperliquid.funding import Funding
 from worker.venues.hyperliquid.positions import position_of, state_of, terms_of
+from worker.venues.hyperliquid.preflight import preflight
 from worker.venues.hyperliquid.universe import Instrument, Universe, coverage_of
 from worker.venues.seam import (
     Echo,
@@ -27,7 +29,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import ClockedCalls
 
 
 class HyperliquidAdapter:
@@ -36,8 +38,9 @@ class HyperliquidAdapter:
     exchange = "hyperliquid"
     portfolio_margin: PortfolioMargin | None = None
 
-    def __init__(self, account: Account, transport: Calls, universe: Universe) -> None:
+    def __init__(self, account: Account, transport: ClockedCalls, universe: Universe) -> None:
         self._account_id = account.id
+        self._registered = account
         self._who = credentials_of(account)
         self._transport = transport
         self._universe = universe
@@ -93,6 +96,10 @@ class HyperliquidAdapter:
         _refuse_futures(query.market_type)
         return await RealizedPnl(self._transport, self._who.owner, self._universe).history(query)
 
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
+        return await preflight(self._transport, self._registered, self._who)
+
     async def _open_in(self, dex: str) -> list[tuple[Instrument, Row]]:
         rows = await market_terms.read_dex(self._transport, self._who.owner, dex)
         return [(self._listed(row), row) for row in rows]
@@ -101,8 +108,7 @@ class HyperliquidAdapter:
         coin = shape.text(row, "coin")
         if instrument := self._universe.of_coin(coin):
             return instrument
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Hyperliquid names a position in {coin}, which is not among its loaded markets", raw=row)
+        raise self._universe.markets.unlisted("Hyperliquid", coin, row)
 
     def _position(self, instrument: Instrument, row: Row) -> Position:
         return position_of(row, instrument, self._account_id)

@@ -17,14 +17,15 @@ from worker.accounts import Account
 from worker.venues import shape
 from worker.venues.capabilities import capabilities_of
 from worker.venues.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
+from worker.venues.findings import Finding
 from worker.venues.history import RECENT, merged
 from worker.venues.markets import Markets
 from worker.venues.okx import leverage as leverages
 from worker.venues.okx.answers import items, optional
 from worker.venues.okx.bills import FUNDING, INSTRUMENT_TYPES, REALIZED, Bills, funding_of, profit_of
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
-from worker.venues.okx.pace import PacedCalls
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
+from worker.venues.okx.preflight import preflight
 from worker.venues.seam import (
     Echo,
     History,
@@ -36,7 +37,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import ClockedCalls
 
 T = TypeVar("T")
 
@@ -49,9 +50,12 @@ class OkxAdapter:
 
     exchange = "okx"
 
-    def __init__(self, account: Account, transport: Calls, markets: Markets, maxima: Mapping[str, Decimal]) -> None:
+    def __init__(
+        self, account: Account, transport: ClockedCalls, markets: Markets, maxima: Mapping[str, Decimal]
+    ) -> None:
         self._account_id = account.id
-        self._transport = PacedCalls(transport)
+        self._registered = account
+        self._transport = transport
         self._markets = markets
         self._maxima = maxima
         self._configuration = AccountConfiguration(self._transport)
@@ -129,6 +133,10 @@ class OkxAdapter:
         """Realized profits and losses, gross of fees."""
         return await self._history(REALIZED, profit_of, query)
 
+    async def preflight(self) -> tuple[Finding, ...]:
+        """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
+        return await preflight(self._transport, self._registered)
+
     async def _held_and_configured(self, market: Market) -> tuple[list[Row], Configuration]:
         return await self._held(market), await self._configuration.now()
 
@@ -171,8 +179,7 @@ class OkxAdapter:
         market_id = shape.text(row, "instId")
         if market := self._market_of(market_id):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"OKX names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("OKX", market_id, row)
 
     def _market_of(self, market_id: str) -> Market | None:
         linear = self._markets.by_id(market_id, inverse=False)

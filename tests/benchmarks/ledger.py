@@ -1,0 +1,59 @@
+"""What the ledger adds to a command: a worker with it, and one on a database that answers at once and keeps nothing."""
+
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+from tests.benchmarks.bus import BODY, CONCURRENCIES, command
+from tests.benchmarks.measure import Samples, load
+from tests.benchmarks.processes import program
+from worker.bus.rpc import connect_rpc
+from worker.execution.ledger.database import Row, Statement
+
+ROUNDS = 4
+KINDS = ("with the ledger", "without a ledger")
+
+
+@asynccontextmanager
+async def _held() -> AsyncIterator[None]:
+    yield
+
+
+@asynccontextmanager
+async def _taken() -> AsyncIterator[bool]:
+    yield True
+
+
+class ForgetfulDatabase:
+    """Says yes to everything and remembers none of it: every command is new, and nothing is frozen."""
+
+    async def write(self, *statements: Statement, durable: bool = True) -> list[list[Row]]:
+        """One row for whatever returns one."""
+        return [[(1,)] if "RETURNING" in statement.sql else [] for statement in statements]
+
+    async def read(self, statement: Statement) -> list[Row]:
+        """Nothing."""
+        return []
+
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Nobody else is there."""
+        return _held()
+
+    def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
+        """Nobody else is there."""
+        return _taken()
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+
+async def ledger_costs(url: str) -> dict[int, dict[str, Samples]]:
+    """Samples of a command with and without, in turns; each turn has a worker of its own."""
+    taken = {concurrency: {kind: Samples() for kind in KINDS} for concurrency in CONCURRENCIES}
+    for _ in range(ROUNDS):
+        for kind in KINDS:
+            async with program("tests.benchmarks.memory_worker", url, kind), connect_rpc(url, "bench") as client:
+                call = command(client, BODY)
+                for concurrency, count in CONCURRENCIES.items():
+                    await load(call, Samples(), count=max(concurrency, 50), concurrency=concurrency)
+                    await load(call, taken[concurrency][kind], count=count, concurrency=concurrency)
+    return taken

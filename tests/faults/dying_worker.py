@@ -1,0 +1,156 @@
+"""A worker that kills itself, once, at a step of a command: exactly as `kill -9` would at that moment.
+
+    python -m tests.faults.dying_worker STEP
+
+It dies when it comes to STEP for the first time and the file `die` is in the state folder; that file is gone then, so
+that the same program started again goes on.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import uvloop
+
+from worker.accounts import Account
+from worker.bootstrap import Bus, Worker, build_worker, consuming, open_venues
+from worker.execution.ledger.commands import Commands, Ending, Entry, Noted
+from worker.execution.ledger.ledger import open_ledger
+from worker.locations import load_accounts
+from worker.settings import Settings
+from worker.telemetry import configure_logging
+from worker.venues.registry import limits_kept
+from worker.venues.seam import Adapter
+from worker.wire import DeadLetter, Delivery, Outgoing, Reply
+
+STEPS = ("received", "noted", "intended", "sent", "finished", "answered", "published", "handled")
+"""After each of these nothing more is done."""
+
+T = TypeVar("T")
+
+
+class Fate:
+    """When to die."""
+
+    def __init__(self, step: str, marker: Path) -> None:
+        self._step = step
+        self._marker = marker
+
+    def reached(self, step: str) -> None:
+        """Die here, if it is the step."""
+        if step == self._step and self._marker.exists():
+            self._marker.unlink()
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+class MortalCommands(Commands):
+    """The ledger's commands, with the steps around them."""
+
+    fate: Fate
+
+    async def note(self, entry: Entry) -> Noted:
+        noted = await super().note(entry)
+        self.fate.reached("noted")
+        return noted
+
+    async def intend(self, entry: Entry, attempt: int, at: int, *, durable: bool) -> None:
+        await super().intend(entry, attempt, at, durable=durable)
+        self.fate.reached("intended")
+
+    async def finish(self, command_id: str, ending: Ending) -> int:
+        position = await super().finish(command_id, ending)
+        self.fate.reached("finished")
+        return position
+
+
+class MortalBus:
+    """The bus, with the steps behind it."""
+
+    def __init__(self, bus: Bus, fate: Fate) -> None:
+        self._bus = bus
+        self._fate = fate
+
+    async def event(self, event: Outgoing) -> None:
+        await self._bus.event(event)
+        if event.type == "perps-dma.result.v1":
+            self._fate.reached("published")
+
+    async def reply(self, delivery: Delivery, reply: Reply) -> None:
+        await self._bus.reply(delivery, reply)
+        self._fate.reached("answered")
+
+
+class Mortal:
+    """An object whose named methods are followed by the step `sent`; everything else is passed through."""
+
+    def __init__(self, inner: Any, fate: Fate, methods: frozenset[str]) -> None:
+        self._inner = inner
+        self._fate = fate
+        self._methods = methods
+
+    def __getattr__(self, name: str) -> Any:
+        value = getattr(self._inner, name)
+        if name == "portfolio_margin" and value is not None:
+            return Mortal(value, self._fate, self._methods)
+        if name not in self._methods:
+            return value
+
+        async def then_reached(*arguments: Any) -> Any:
+            result = await value(*arguments)
+            self._fate.reached("sent")
+            return result
+
+        return then_reached
+
+
+CHANGES = frozenset({"set_leverage", "set_margin_mode", "auto_collect", "asset_collect"})
+
+
+class MortalService:
+    """The service, with the steps before and behind it."""
+
+    def __init__(self, handle: Callable[[Delivery], Any], fate: Fate) -> None:
+        self._handle = handle
+        self._fate = fate
+
+    async def handle(self, delivery: Delivery) -> DeadLetter | None:
+        self._fate.reached("received")
+        letter: DeadLetter | None = await self._handle(delivery)
+        self._fate.reached("handled")
+        return letter
+
+
+async def serve(step: str) -> None:
+    """Work until killed."""
+    settings = Settings()
+    configure_logging(settings, "worker")
+    fate, accounts = Fate(step, settings.state / "die"), load_accounts(settings)
+    limits = limits_kept(settings.limit_share, settings.granted_limits)
+    async with (
+        open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
+        open_ledger(settings.ledger) as ledger,
+    ):
+        mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience)
+        mortal_commands.fate = fate
+        ledger.commands = mortal_commands
+
+        def adapter(account: Account) -> Adapter:
+            return Mortal(venues.adapter(account), fate, CHANGES)
+
+        def build(bus: Bus) -> Worker:
+            worker = build_worker(settings, accounts, adapter, ledger, MortalBus(bus, fate))
+            return replace(worker, handle=MortalService(worker.handle, fate).handle)
+
+        async with consuming(settings, build):
+            sys.stdout.write("ready\n")
+            sys.stdout.flush()
+            await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    uvloop.run(serve(sys.argv[1]))

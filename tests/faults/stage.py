@@ -1,0 +1,151 @@
+"""The stage of a fault test: sandbox venues in this process, a worker in another one, and somebody who publishes."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+
+from tests.faults.tally import Tally
+from worker.sandbox.server import Sandbox
+
+SYMBOL, MARKET_ID = "BTC/USDT:USDT", "BTCUSDT"
+LEVERAGE, COLLECTION = "/fapi/v1/leverage", "/papi/v1/asset-collection"
+READY_S = 40
+
+
+@dataclass(slots=True)
+class WorkerProcess:
+    """A worker as a process of its own, which is started, killed and started again."""
+
+    module: tuple[str, ...]
+    environment: Mapping[str, str]
+    log: Path
+    process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        """Start it; returns when it consumes."""
+        with self.log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", *self.module), stdout=asyncio.subprocess.PIPE, stderr=log, env=self.environment
+            )
+        assert self.process.stdout is not None
+        async with asyncio.timeout(READY_S):
+            line = await self.process.stdout.readline()
+        assert line == b"ready\n", self.log.read_text()[-2_000:]
+
+    async def ended(self, seconds: float = 30) -> int:
+        """Wait for its end; the exit code, negative for a signal."""
+        assert self.process is not None
+        async with asyncio.timeout(seconds):
+            return await self.process.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        assert self.process is not None
+        os.kill(self.process.pid, number)
+
+    async def kill(self) -> None:
+        """`kill -9`, if it runs."""
+        if self.process is not None and self.process.returncode is None:
+            self.send(signal.SIGKILL)
+            self.send(signal.SIGCONT)
+            await self.process.wait()
+
+
+@dataclass(slots=True)
+class Stage:
+    """All of it. Every command that is published here is told apart by its account and its value."""
+
+    sandbox: Sandbox
+    url: str
+    state: Path
+    tally: Tally = field(default_factory=Tally)
+    published: dict[str, tuple[str, Any]] = field(default_factory=dict)
+    workers: list[WorkerProcess] = field(default_factory=list)
+
+    def worker(self, *module: str, **settings: str) -> WorkerProcess:
+        """A worker on this stage, not yet started."""
+        environment = {
+            **os.environ,
+            "PERPS_DMA_STATE": str(self.state),
+            "PERPS_DMA_AMQP_URL": self.url,
+            "PERPS_DMA_LOG_LEVEL": "info",
+            "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",
+            **settings,
+        }
+        log = self.state / f"worker{len(self.workers)}.log"
+        self.workers.append(WorkerProcess(module or ("tests.faults.dying_worker", "never"), environment, log))
+        return self.workers[-1]
+
+    def open_accounts(self, *accounts: str, portfolio_margin: bool = False) -> None:
+        """Open accounts at the Binance sandbox, and list them where a worker reads them."""
+        for account in accounts:
+            self.sandbox.open_account("binance", id=account, portfolio_margin=portfolio_margin)
+        (self.state / "sandbox.json").write_text(json.dumps(self.sandbox.describe()))
+
+    async def publish(self, operation: str, account: str, *, command_id: str | None = None, **fields: Any) -> str:
+        """Publish a command to its queue, as a strategy engine does, with the broker's confirm."""
+        async with await aio_pika.connect(self.url) as connection:
+            channel = await connection.channel()
+            return await self.send(channel, operation, account, command_id=command_id, **fields)
+
+    async def send(
+        self,
+        channel: aio_pika.abc.AbstractChannel,
+        operation: str,
+        account: str,
+        *,
+        command_id: str | None = None,
+        headers: dict[str, Any] | None = None,
+        **fields: Any,
+    ) -> str:
+        """Publish on a channel of one's own."""
+        command_id = command_id or str(uuid4())
+        body = {"exchange_account_id": account, **fields}
+        message = aio_pika.Message(
+            json.dumps(body).encode(),
+            message_id=command_id,
+            delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            headers={"account": account, **(headers or {})},
+        )
+        await channel.default_exchange.publish(message, operation, timeout=10)
+        self.tally.expected.add(command_id)
+        self.published[command_id] = (account, fields.get("leverage"))
+        return command_id
+
+    def seen(self, path: str) -> Counter[tuple[str | None, str | None]]:
+        """How often the venue was asked for each change, by account and value."""
+        entries = self.sandbox.desks["binance"].journal.entries
+        return Counter(
+            (entry.account, entry.params.get("leverage"))
+            for entry in entries
+            if (entry.method, entry.path) == ("POST", path)
+        )
+
+    def refused_by_limit(self) -> Counter[int | None]:
+        """How often the venue said that a limit is used up."""
+        entries = self.sandbox.desks["binance"].journal.entries
+        return Counter(entry.status for entry in entries if entry.status in (418, 429))
+
+
+@asynccontextmanager
+async def staged(url: str, state: Path) -> AsyncIterator[Stage]:
+    """A stage, whose workers are killed at its end."""
+    async with Sandbox() as sandbox:
+        stage = Stage(sandbox, url, state)
+        stage.open_accounts()
+        try:
+            yield stage
+        finally:
+            for worker in stage.workers:
+                await worker.kill()

@@ -1,0 +1,92 @@
+"""A worker without its broker: deliveries go in by hand, what it publishes is kept. The ledger is a real one."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from tests.fakes import ACCOUNT, BTC, MemoryBus, MemoryVenue
+from worker.accounts import Accounts
+from worker.bootstrap import Worker, build_worker
+from worker.clock import now
+from worker.execution.ledger.ledger import Ledger, open_ledger
+from worker.settings import Settings
+from worker.wire import DeadLetter, Delivery
+
+Body = dict[str, Any]
+TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
+COLLECT: Body = {"exchange_account_id": ACCOUNT.id}
+TIMEOUT_MS = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A worker, the venue that it talks to, and what it published."""
+
+    worker: Worker
+    ledger: Ledger
+    venue: MemoryVenue
+    bus: MemoryBus
+
+    async def deliver(
+        self,
+        operation: str = "set_leverage",
+        body: Body = TO_10X,
+        command_id: str | None = None,
+        *,
+        deadline: int | None = None,
+        reply: bool = True,
+    ) -> DeadLetter | None:
+        """Hand a message to the worker; returns when it would be acknowledged."""
+        return await self.worker.handle(
+            Delivery(
+                operation=operation,
+                body=json.dumps(body).encode(),
+                message_id=command_id or str(uuid4()),
+                reply_to="someone" if reply else None,
+                deadline=deadline,
+                actor="ann",
+            )
+        )
+
+    async def ask(self, operation: str = "set_leverage", body: Body = TO_10X, command_id: str | None = None) -> Body:
+        """The envelope that a message is answered with."""
+        await self.deliver(operation, body, command_id)
+        envelope: Body = json.loads(self.bus.replies[-1][1].body)
+        return envelope
+
+    @property
+    def replies(self) -> list[Body]:
+        """All envelopes sent so far."""
+        return [json.loads(reply.body) for _, reply in self.bus.replies]
+
+    @property
+    def outcomes(self) -> list[str]:
+        """The outcomes of all result events published so far."""
+        return [data["outcome"] for data in self.bus.told("result")]
+
+    @property
+    def changes(self) -> list[str]:
+        """What the venue was asked to change."""
+        return [row for row in self.venue.log if row.startswith(("leverage", "margin mode", "auto", "collect"))]
+
+
+@asynccontextmanager
+async def house(
+    url: str,
+    venue: MemoryVenue | None = None,
+    bus: MemoryBus | None = None,
+) -> AsyncIterator[House]:
+    """A worker on a ledger. A second one on the same ledger is another worker, or the same after a restart."""
+    venue, bus = venue or MemoryVenue(), bus or MemoryBus()
+    settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS)
+    async with open_ledger(url) as ledger:
+        yield House(build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus), ledger, venue, bus)
+
+
+def in_time(milliseconds: int = TIMEOUT_MS) -> int:
+    """A deadline so far from now."""
+    return now() + milliseconds

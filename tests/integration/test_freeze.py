@@ -1,0 +1,126 @@
+"""Promise 7: a freeze stops changes at once, keeps reads, survives a restart, and every change of it is told."""
+
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from tests.fakes import ACCOUNT, MemoryVenue
+from tests.house import COLLECT, Body, House, house
+from worker.execution.ledger.errors import LedgerUnavailable
+from worker.execution.ledger.freezes import Freeze
+from worker.venues.errors import Ambiguous
+from worker.wire import Outgoing
+
+SCOPES: dict[str, Body] = {
+    "account": {"exchange_account_id": ACCOUNT.id},
+    "venue": {"exchange": "binance"},
+    "all": {"all": True},
+}
+ELSEWHERE = {"exchange": "okx"}
+
+
+@pytest.fixture
+async def home(ledger_url: str) -> AsyncIterator[House]:
+    """A worker on an empty ledger."""
+    async with house(ledger_url) as home:
+        yield home
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+async def test_a_frozen_change_is_rejected_and_nothing_is_asked_of_the_venue(home: House, scope: Body) -> None:
+    await home.ask("freeze", {**scope, "reason": "audit"})
+    for operation, body in (("set_leverage", None), ("pm_auto_collect", COLLECT)):
+        envelope = await home.ask(operation, body) if body else await home.ask(operation)
+        assert (envelope["statusCode"], envelope["error"]["code"]) == (423, "frozen")
+        assert "audit; nothing was sent" in envelope["message"]
+    assert home.outcomes == ["rejected", "rejected"]
+    assert home.venue.log == []
+
+
+@pytest.mark.parametrize("scope", SCOPES.values(), ids=SCOPES)
+async def test_reads_go_on_and_changes_too_once_it_is_lifted(home: House, scope: Body) -> None:
+    await home.ask("freeze", {**scope, "reason": "audit"})
+    assert (await home.ask("get_positions", COLLECT))["statusCode"] == 200
+    assert (await home.ask("unfreeze", scope))["data"] == {"scope": home_scope(scope), "frozen": False, "changed": True}
+    assert (await home.ask())["statusCode"] == 200
+
+
+def home_scope(scope: Body) -> str:
+    kind, name = next(iter(scope.items()))
+    return {"exchange_account_id": f"account:{name}", "exchange": f"exchange:{name}", "all": "all"}[kind]
+
+
+async def test_a_freeze_elsewhere_stops_nothing_here(home: House) -> None:
+    await home.ask("freeze", {**ELSEWHERE, "reason": "audit"})
+    assert (await home.ask())["statusCode"] == 200
+
+
+async def test_a_freeze_survives_a_restart(ledger_url: str) -> None:
+    async with house(ledger_url) as before:
+        await before.ask("freeze", {"all": True, "reason": "audit"})
+    async with house(ledger_url) as after:
+        assert (await after.ask())["statusCode"] == 423
+        listed = (await after.ask("get_freezes", {}))["data"]
+        assert [(row["scope"], row["reason"], row["actor"]) for row in listed["freezes"]] == [("all", "audit", "ann")]
+
+
+async def test_every_change_is_an_event_and_an_audit_row_and_a_repetition_is_neither(home: House) -> None:
+    for _ in range(2):
+        frozen = await home.ask("freeze", {"all": True, "reason": "audit"})
+    assert frozen["data"]["changed"] is False
+    for _ in range(2):
+        await home.ask("unfreeze", {"all": True})
+    told = home.bus.told("freeze")
+    assert [(row["scope"], row["frozen"], row["actor"]) for row in told] == [
+        ("all", True, "ann"),
+        ("all", False, "ann"),
+    ]
+    assert [row.action for row in await home.ledger.freezes.audited(9)] == ["unfreeze", "freeze"]
+
+
+BAD: dict[str, tuple[Body, int]] = {
+    "no scope": ({"reason": "audit"}, 400),
+    "two scopes": ({"all": True, "exchange": "okx", "reason": "audit"}, 400),
+    "no reason": ({"all": True}, 400),
+    "an unknown venue": ({"exchange": "nyse", "reason": "audit"}, 400),
+    "an unknown account": ({"exchange_account_id": "nobody", "reason": "audit"}, 404),
+}
+
+
+@pytest.mark.parametrize(("body", "status"), BAD.values(), ids=BAD)
+async def test_a_freeze_of_nothing_in_particular_is_refused(home: House, body: Body, status: int) -> None:
+    assert (await home.ask("freeze", body))["statusCode"] == status
+    assert (await home.ask("get_freezes", {}))["data"]["count"] == 0
+
+
+class FreezesAfterTheFirstChange(MemoryVenue):
+    """While the first change is at the venue an admin freezes everything."""
+
+    home: House
+
+    async def set_leverage(self, *arguments: Any) -> Any:
+        if not self.log:
+            event = Outgoing("e", "perps-dma.freeze.v1", "control.freeze", json.dumps({"data": {}}))
+            await self.home.ledger.freezes.freeze(Freeze("all", "audit", None, 1), event)
+        return await super().set_leverage(*arguments)
+
+
+async def test_after_the_freeze_not_even_a_repetition_is_sent(ledger_url: str) -> None:
+    venue = FreezesAfterTheFirstChange()
+    venue.fail(Ambiguous("502"), applied=False)
+    async with house(ledger_url, venue) as home:
+        venue.home = home
+        envelope = await home.ask()
+        assert (home.outcomes, home.changes) == (["unknown"], ["leverage 10"])
+        assert "a read-back shows 5x" in envelope["message"]
+
+
+async def test_a_ledger_that_fails_is_told_and_nothing_is_changed(home: House) -> None:
+    async def fails() -> list[Freeze]:
+        raise LedgerUnavailable("the disk is full")
+
+    home.ledger.freezes.all = fails  # type: ignore[method-assign]
+    envelope = await home.ask("get_freezes", {})
+    assert (envelope["statusCode"], envelope["error"]["code"]) == (503, "ledger_unavailable")

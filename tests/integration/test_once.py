@@ -1,0 +1,247 @@
+"""Promise 1 and 2: a command id is carried out once and told alike ever after, by whichever worker."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from decimal import Decimal
+
+import pytest
+
+from tests.fakes import BTC, MemoryVenue, Misbehaviour
+from tests.house import COLLECT, TO_10X, Body, House, house, in_time
+from worker.clock import now
+from worker.execution.recovery import Recovery
+from worker.venues.errors import Ambiguous
+from worker.venues.seam import Echo, Market
+
+
+@pytest.fixture
+async def home(ledger_url: str) -> AsyncIterator[House]:
+    """A worker on an empty ledger."""
+    async with house(ledger_url) as home:
+        yield home
+
+
+async def test_a_second_delivery_makes_no_second_venue_call_and_is_told_the_same(home: House) -> None:
+    for _ in range(3):
+        await home.deliver(command_id="c-1")
+    assert home.changes == ["leverage 10"]
+    first, *again = home.replies
+    assert again == [first, first]
+    events = [event for event in home.bus.events if event.type == "perps-dma.result.v1"]
+    assert events == [events[0]] * 3
+
+
+async def test_the_answer_has_the_same_headers_every_time(home: House) -> None:
+    for _ in range(2):
+        await home.deliver(command_id="c-1")
+    (_, first), (_, again) = home.bus.replies
+    assert first == again
+    assert first.headers == {"Command-Id": "c-1", "Outcome": "applied"}
+
+
+async def test_fifty_at_once_are_one_change_and_fifty_answers(home: House) -> None:
+    await asyncio.gather(*(home.deliver(command_id="c-1") for _ in range(50)))
+    assert home.changes == ["leverage 10"]
+    assert home.replies == [home.replies[0]] * 50
+    assert set(home.outcomes) == {"applied"}
+
+
+async def test_a_restart_changes_nothing_of_it(ledger_url: str) -> None:
+    async with house(ledger_url) as before:
+        await before.deliver(command_id="c-1")
+    async with house(ledger_url) as after:
+        await after.deliver(command_id="c-1")
+        assert after.venue.log == []
+        assert after.replies == before.replies
+        assert after.bus.events[0] == before.bus.events[0]
+
+
+async def test_the_same_request_written_differently_is_the_same(home: House) -> None:
+    await home.deliver(command_id="c-1")
+    written_differently = {**dict(reversed(TO_10X.items())), "market_type": "swap", "leverage": 10.0}
+    await home.deliver(body=written_differently, command_id="c-1")
+    assert home.changes == ["leverage 10"]
+    assert home.replies[0] == home.replies[1]
+
+
+OTHERS: dict[str, tuple[str, Body]] = {
+    "another value": ("set_leverage", {**TO_10X, "leverage": 11}),
+    "another operation": ("set_margin_mode", {**COLLECT, "symbol": BTC.symbol, "margin_mode": "cross"}),
+}
+
+
+@pytest.mark.parametrize(("operation", "body"), OTHERS.values(), ids=OTHERS)
+async def test_the_same_id_with_another_body_is_a_conflict(home: House, operation: str, body: Body) -> None:
+    await home.deliver(command_id="c-1")
+    envelope = await home.ask(operation, body, "c-1")
+    assert (envelope["statusCode"], envelope["error"]["code"]) == (409, "conflict")
+    assert home.changes == ["leverage 10"]
+    letter = await home.deliver(operation, body, "c-1", reply=False)
+    assert letter is not None
+    assert "was used for another command" in letter.reason
+
+
+async def test_a_conflict_is_found_while_the_first_one_still_runs(home: House) -> None:
+    first = asyncio.create_task(home.deliver(command_id="c-1"))
+    second = asyncio.create_task(home.deliver(body={**TO_10X, "leverage": 11}, command_id="c-1"))
+    await asyncio.gather(first, second)
+    assert sorted(envelope["statusCode"] for envelope in home.replies) == [200, 409]
+    assert home.changes == ["leverage 10"]
+
+
+async def test_two_workers_share_one_memory(ledger_url: str) -> None:
+    venue = MemoryVenue()
+    async with house(ledger_url, venue) as one, house(ledger_url, venue) as two:
+        await asyncio.gather(*(side.deliver(command_id="c-1") for side in (one, two) for _ in range(10)))
+        assert one.changes == ["leverage 10"]
+        assert set(one.outcomes + two.outcomes) == {"applied"}
+        assert [*one.replies, *two.replies] == [one.replies[0]] * 20
+
+
+class Died(BaseException):
+    """Stands for the death of a worker: nothing catches it, and nothing is written after it."""
+
+
+class DiesBeforeSending(MemoryVenue):
+    """A worker on this venue dies before it has sent anything."""
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        raise Died
+
+
+async def dies(url: str, venue: MemoryVenue, operation: str, body: Body, deadline: int | None = None) -> None:
+    """A worker begins a command and dies in the middle of it."""
+    async with house(url, venue) as before:
+        with pytest.raises(Died):
+            await before.deliver(operation, body, "c-1", deadline=deadline)
+        assert before.bus.events == []
+
+
+async def test_a_worker_that_died_before_sending_leaves_a_command_like_new(ledger_url: str) -> None:
+    venue = DiesBeforeSending()
+    await dies(ledger_url, venue, "set_leverage", TO_10X)
+    async with house(ledger_url) as after:
+        await after.deliver(command_id="c-1")
+        assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
+
+
+async def test_a_setter_that_came_through_is_found_in_force_and_not_sent_again(ledger_url: str) -> None:
+    venue = MemoryVenue()
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
+    await dies(ledger_url, venue, "set_leverage", TO_10X)
+    async with house(ledger_url, venue) as after:
+        await after.deliver(command_id="c-1")
+        [result] = after.bus.told("result")
+        assert (result["outcome"], result["confirmed_by"], result["attempts"]) == ("applied", "read_back", 1)
+        assert after.changes == ["leverage 10"]
+
+
+async def test_a_setter_that_got_lost_is_sent_again_after_the_read_back(ledger_url: str) -> None:
+    venue = MemoryVenue()
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=False))
+    await dies(ledger_url, venue, "set_leverage", TO_10X)
+    async with house(ledger_url, venue) as after:
+        await after.deliver(command_id="c-1")
+        [result] = after.bus.told("result")
+        assert (result["outcome"], result["attempts"]) == ("applied", 2)
+        assert venue.log[:3] == ["leverage 10", "terms", "leverage 10"]
+
+
+async def test_a_setter_whose_deadline_is_past_is_read_back_and_never_sent_late(ledger_url: str) -> None:
+    venue = MemoryVenue()
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=False))
+    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(200))
+    async with house(ledger_url, venue) as after:
+        await passed(in_time(200))
+        await after.deliver(command_id="c-1")
+        assert (after.outcomes, after.changes) == (["unknown"], ["leverage 10"])
+        assert "a read-back shows 5x" in after.replies[0]["message"]
+
+
+async def test_a_read_back_that_fails_once_is_tried_again(ledger_url: str) -> None:
+    venue = MemoryVenue()
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
+    await dies(ledger_url, venue, "set_leverage", TO_10X)
+    venue.unreadable.append(Ambiguous("502"))
+    async with house(ledger_url, venue) as after:
+        await after.deliver(command_id="c-1")
+        assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
+
+
+@pytest.mark.parametrize("applied", [True, False])
+@pytest.mark.parametrize(
+    ("operation", "body"), [("pm_auto_collect", COLLECT), ("pm_asset_collect", {**COLLECT, "asset": "USDT"})]
+)
+async def test_a_collection_in_doubt_is_told_and_never_sent_again(
+    ledger_url: str, operation: str, body: Body, applied: bool
+) -> None:
+    venue = MemoryVenue()
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=applied))
+    await dies(ledger_url, venue, operation, body)
+    async with house(ledger_url, venue) as after:
+        for _ in range(3):
+            await after.deliver(operation, body, "c-1")
+        assert set(after.outcomes) == {"unknown"}
+        assert len(after.changes) == 1
+
+
+async def test_a_command_whose_message_is_lost_is_finished_from_the_ledger(ledger_url: str) -> None:
+    venue = MemoryVenue()
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
+    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(200))
+    async with house(ledger_url, venue) as after:
+        await passed(in_time(200))
+        later = Recovery(after.ledger, after.worker.handle, lambda _: False, lambda: now() + 60_000)
+        await later.look()
+        assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
+        await later.look()
+        assert len(after.outcomes) == 1
+
+
+async def passed(moment: int) -> None:
+    """Wait until a moment is over."""
+    await asyncio.sleep(max(0, moment - now() + 1) / 1000)
+
+
+async def test_a_worker_that_was_superseded_tells_nothing(ledger_url: str) -> None:
+    venue = Stalls()
+    async with house(ledger_url, venue) as frozen, house(ledger_url, venue) as other:
+        stalled = asyncio.create_task(frozen.deliver(command_id="c-1"))
+        await venue.reached.wait()
+        record = await other.ledger.commands.find("c-1")
+        assert record is not None
+        await other.ledger.commands.adopt(record)
+        venue.go_on.set()
+        assert await stalled is None
+        assert (frozen.bus.events, frozen.bus.replies) == ([], [])
+
+
+class Stalls(MemoryVenue):
+    """A venue whose answer to a change comes when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        self.reached.set()
+        await self.go_on.wait()
+        return await super().set_leverage(market, leverage)
+
+
+async def test_an_account_that_a_stuck_worker_holds_is_given_up_at_the_deadline(ledger_url: str) -> None:
+    venue = Stalls()
+    async with house(ledger_url, venue) as stuck, house(ledger_url, venue) as other:
+        first = asyncio.create_task(stuck.deliver(command_id="c-1"))
+        await venue.reached.wait()
+        await asyncio.gather(
+            other.deliver(command_id="c-1", deadline=in_time(300)),
+            other.deliver(command_id="c-2", deadline=in_time(300)),
+        )
+        outcomes = {data["command_id"]: data["outcome"] for data in other.bus.told("result")}
+        assert outcomes == {"c-1": "unknown", "c-2": "expired"}
+        venue.go_on.set()
+        await first
+        assert stuck.replies == [reply for reply in other.replies if reply["statusCode"] == 502]
+        assert stuck.outcomes == ["unknown"]
+        assert other.changes == ["leverage 10"]

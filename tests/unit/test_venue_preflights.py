@@ -1,0 +1,199 @@
+"""What each venue's answers to a preflight mean: what the stand-in venues can't be brought to say."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import ccxt
+import pytest
+from pydantic import SecretStr
+
+from schemas.base import Milliseconds
+from worker.accounts import Account
+from worker.venues.binance import preflight as binance
+from worker.venues.bybit import preflight as bybit
+from worker.venues.capabilities import AccountType
+from worker.venues.errors import AccessDenied, Ambiguous, PreconditionFailed, VenueError
+from worker.venues.findings import Check, Finding, Verdict
+from worker.venues.gate import preflight as gate
+from worker.venues.okx import preflight as okx
+from worker.venues.transport import Skew
+
+STANDARD, PORTFOLIO = AccountType.STANDARD, AccountType.PORTFOLIO_MARGIN
+DENIED = AccessDenied("Invalid API-key, IP, or permissions for action", venue_code="-2015")
+STATE = binance.State(barred=(), multi_assets=False, mode="one_way")
+FULL_KEY = binance.Key(frozenset(AccountType), withdrawals=False, bound=True)
+
+
+class Told:
+    """A transport that answers what it was given, by the name of the call."""
+
+    def __init__(self, answers: Mapping[str, Any]) -> None:
+        self.answers = answers
+
+    def now(self) -> Milliseconds:
+        return 1_706_745_600_000
+
+    async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
+        answer = self.answers[name]
+        if isinstance(answer, VenueError):
+            raise answer
+        return answer
+
+    async def skew(self, name: str) -> Skew:
+        return Skew(0, 1)
+
+
+def account(exchange: Any) -> Account:
+    keys = {name: SecretStr(name * 8) for name in ("api_key", "secret", "passphrase")}
+    return Account(id="one", exchange=exchange, **keys)
+
+
+def by_check(found: tuple[Finding, ...]) -> dict[Check, tuple[Verdict, str]]:
+    return {finding.check: (finding.verdict, finding.says) for finding in found}
+
+
+@pytest.mark.parametrize(("exchange", "preflight"), [(ccxt.binance(), binance), (ccxt.bybit(), bybit)], ids=str)
+def test_a_clock_may_be_behind_by_the_window_that_ccxt_sends(exchange: Any, preflight: Any) -> None:
+    assert preflight.WINDOW.behind == exchange.options["recvWindow"]
+
+
+class TestBinance:
+    def test_without_the_wallets_word_the_account_is_checked_all_the_same(self) -> None:
+        away = Ambiguous("no answer from binance within 5000 ms")
+        found = by_check(binance.judged(binance.Answers(STANDARD, away, STATE), None))
+        assert found[Check.KEY][0] is found[Check.ACCOUNT][0] is Verdict.OK
+        assert found[Check.PERMISSIONS] == (Verdict.NOT_CHECKED, f"it is not told here: {away.message}")
+
+    def test_a_type_that_is_refused_with_a_code_of_its_own_is_recognised(self) -> None:
+        refusal = PreconditionFailed("User is not Unified Account user", venue_code="-21001")
+        found = by_check(binance.judged(binance.Answers(PORTFOLIO, FULL_KEY, refusal, STATE), None))
+        assert found[Check.ACCOUNT] == (
+            Verdict.PROBLEM,
+            "it is a standard account, but registered as portfolio margin",
+        )
+        assert found[Check.POSITION_MODE] == (Verdict.OK, "one_way")
+
+    def test_a_refusal_that_no_right_explains_is_told_in_binances_words(self) -> None:
+        found = by_check(binance.judged(binance.Answers(STANDARD, FULL_KEY, DENIED, DENIED), None))
+        assert found[Check.ACCOUNT] == (Verdict.PROBLEM, DENIED.message)
+        assert found[Check.POSITION_MODE] == (Verdict.NOT_CHECKED, "see account")
+
+    async def test_a_family_in_which_it_may_not_trade_is_named(self) -> None:
+        config = {"canTrade": True, "multiAssetsMargin": False, "dualSidePosition": False}
+        rights = dict.fromkeys(
+            ("enableFutures", "enablePortfolioMarginTrading", "enableWithdrawals", "ipRestrict"), True
+        )
+        answers = {
+            binance.RESTRICTIONS: rights,
+            binance.STANDARD_CONFIG: config,
+            binance.INVERSE_ACCOUNT: {"canTrade": False},
+        }
+        found = by_check(await binance.preflight(Told(answers), account("binance")))
+        assert found[Check.ACCOUNT] == (Verdict.PROBLEM, "Binance does not let the account trade (COIN-M)")
+
+    def test_a_key_older_than_portfolio_margin_lacks_the_right_for_it(self) -> None:
+        key = binance.Key(frozenset(), withdrawals=False, bound=True)
+        found = binance.judged(binance.Answers(PORTFOLIO, key, DENIED, DENIED), None)
+        assert by_check(found)[Check.ACCOUNT] == (Verdict.NOT_CHECKED, "see permissions")
+        [permission] = [finding for finding in found if finding.check is Check.PERMISSIONS]
+        assert "older than the Portfolio Margin account" in (permission.remedy or "")
+
+
+KEY = {
+    "readOnly": 0,
+    "permissions": {"ContractTrade": ["Order", "Position"]},
+    "ips": ["*"],
+    "deadlineDay": 83,
+    "expiredAt": "2024-04-24T00:00:00Z",
+}
+
+
+class TestBybit:
+    @pytest.mark.parametrize(
+        ("change", "until"),
+        [
+            ({}, 1_713_916_800_000),
+            ({"deadlineDay": -1}, None),
+            ({"deadlineDay": None}, None),
+            ({"expiredAt": ""}, None),
+        ],
+    )
+    async def test_an_expiry_counts_where_days_are_left(self, change: dict[str, Any], until: int | None) -> None:
+        key = await bybit.read_key(Told({bybit.QUERY_KEY: {"retCode": 0, "result": KEY | change}}))
+        assert key.until == until
+        assert (key.changes_positions, key.withdrawals, key.bound) == (True, False, False)
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"permissions": None},
+            {"permissions": {"Wallet": "Withdraw"}},
+            {"ips": None},
+            {"readOnly": "no"},
+            {"expiredAt": "soon"},
+        ],
+        ids=str,
+    )
+    async def test_a_key_that_is_told_otherwise_than_documented_is_not_guessed_at(self, change: dict[str, Any]) -> None:
+        with pytest.raises(Ambiguous):
+            await bybit.read_key(Told({bybit.QUERY_KEY: {"retCode": 0, "result": KEY | change}}))
+
+    async def test_a_position_mode_is_that_of_perpetuals(self) -> None:
+        rows = [{"symbol": "BTCUSDT", "positionIdx": 1}, {"symbol": "BTCUSDT-26DEC25", "positionIdx": 0}]
+        told = Told({"privateGetV5PositionList": {"retCode": 0, "result": {"list": rows}}})
+        assert await bybit.read_modes(told) == {"BTCUSDT": "hedge"}
+        rows[0]["positionIdx"] = 3
+        with pytest.raises(Ambiguous):
+            await bybit.read_modes(told)
+
+
+CONFIG = {"acctLv": "2", "posMode": "net_mode", "perm": "read_only,trade", "ip": "127.0.0.1"}
+
+
+class TestOkx:
+    async def found(self, **change: Any) -> dict[Check, tuple[Verdict, str]]:
+        answer = {"code": "0", "data": [CONFIG | change]}
+        return by_check(await okx.preflight(Told({okx.CONFIG: answer}), account("okx")))
+
+    async def test_an_account_mode_of_the_future_is_a_problem_and_the_rest_is_checked(self) -> None:
+        found = await self.found(acctLv="5")
+        assert "acctLv 5" in found[Check.ACCOUNT][1]
+        assert [check for check, (verdict, _) in found.items() if verdict is Verdict.PROBLEM] == [Check.ACCOUNT]
+
+    @pytest.mark.parametrize("change", [{"posMode": "both"}, {"ip": None}, {"perm": ""}], ids=str)
+    async def test_a_configuration_that_cannot_be_read_is_told_as_such(self, change: dict[str, Any]) -> None:
+        found = await self.found(**change)
+        assert found[Check.KEY][0] is Verdict.PROBLEM
+        assert found[Check.PERMISSIONS] == (Verdict.NOT_CHECKED, "see key")
+        assert found[Check.CLOCK][0] is Verdict.OK
+
+    async def test_a_key_that_only_reads_needs_no_address(self) -> None:
+        assert (await self.found(ip="", perm="read_only"))[Check.PERMISSIONS][1] == "the key may not trade"
+
+
+RIGHTS = [{"name": name, "read_only": False} for name in gate.NEEDED]
+
+
+class TestGate:
+    @pytest.mark.parametrize(
+        ("body", "recognised"),
+        [
+            ([{"key": "api_*****", "state": 1, "perms": RIGHTS}, {"key": "b*****", "state": 1, "perms": []}], True),
+            ([{"key": "***", "state": 1, "perms": RIGHTS}], True),
+            ({"key": {"mode": 1}, "state": 1, "perms": RIGHTS}, True),
+            ([{"key": "b*****", "state": 1, "perms": RIGHTS}], False),
+            ([{"key": "api_*****", "state": 1, "perms": RIGHTS}, {"key": "api*****", "state": 2, "perms": []}], False),
+            ([], False),
+        ],
+        ids=str,
+    )
+    async def test_our_key_is_picked_out_only_where_no_other_can_be_meant(self, body: Any, recognised: bool) -> None:
+        key = await gate.read_key(Told({gate.KEYS: body}), "api_key")
+        assert key == (gate.Key(True, dict.fromkeys(gate.NEEDED, False)) if recognised else None)
+
+    async def test_a_key_that_cannot_be_picked_out_is_not_guessed_at(self) -> None:
+        wallet = {"in_dual_mode": False, "margin_mode": 0}
+        answers = {gate.DETAIL: {"user_id": 1}, gate.KEYS: [], **dict.fromkeys(gate.ACCOUNTS.values(), wallet)}
+        found = by_check(await gate.preflight(Told(answers), account("gate")))
+        assert found[Check.PERMISSIONS][0] is Verdict.NOT_CHECKED
+        assert {verdict for verdict, _ in found.values()} == {Verdict.OK, Verdict.NOT_CHECKED}

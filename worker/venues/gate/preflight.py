@@ -1,0 +1,209 @@
+"""What stands in the way of a Gate account's commands.
+
+Sources: APIv4 "Query futures account" (`position_mode`, `margin_mode`), "Retrieve user account information", "Query All
+Main Account Key Information" (keys are told by their first characters, rights with `read_only`), and "Authentication".
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from schemas.requests import MarketType
+from worker.accounts import Account, PositionMode
+from worker.venues import shape
+from worker.venues.errors import AccessDenied, Refused, VenueError
+from worker.venues.findings import Check, Finding, not_checked, ok, problem
+from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
+from worker.venues.gate.endpoints import PARTS, Part
+from worker.venues.preflight import (
+    Window,
+    attempted,
+    clock_finding,
+    key_finding,
+    position_mode_finding,
+    unread,
+    untold,
+    withdrawal_warning,
+)
+from worker.venues.shape import Row
+from worker.venues.transport import Calls, ClockedCalls
+
+DETAIL, KEYS = "privateAccountGetDetail", "privateAccountGetMainKeys"
+ACCOUNTS: Mapping[MarketType, str] = MappingProxyType(
+    {MarketType.SWAP: "privateFuturesGetSettleAccounts", MarketType.FUTURE: "privateDeliveryGetSettleAccounts"}
+)
+"""The accounts of perpetuals and of deliveries, by ccxt's names for their endpoints."""
+
+WINDOW = Window(behind=60_000, ahead=60_000)
+"""How far a request's timestamp may be from Gate's time, either way."""
+
+NEEDED: Mapping[str, str] = MappingProxyType({"futures": "perpetuals", "delivery": "deliveries"})
+"""The rights that commands and positions need, and what for."""
+
+LET_IT_BE_TOLD = "give the key the right 'account', for reading only; a sub-account's rights are never told"
+
+SPLIT = "dual_plus"
+MARGINS: Mapping[object, str] = MappingProxyType(
+    {0: "classic", 1: "multi-currency margin", 2: "portfolio margin", 3: "single-currency margin"}
+)
+"""What `margin_mode` of a futures account says."""
+
+NORMAL_STATE = 1
+MASK = "*"
+
+
+@dataclass(frozen=True, slots=True)
+class Wallet:
+    """The account of one part. `mode` is None in split mode."""
+
+    margin: str
+    mode: PositionMode | None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What the key may do; a right maps to whether it is for reading only."""
+
+    normal: bool
+    rights: Mapping[str, bool]
+
+
+Found = Wallet | VenueError | None
+"""The account of a part, why it can't be read, or None where nothing was ever paid into it."""
+
+
+async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
+    """Read the user, the key, the account of each part and the clock, and judge them."""
+    (user, key, skew), wallets = await asyncio.gather(
+        asyncio.gather(
+            attempted(read_user(transport)),
+            attempted(read_key(transport, account.reveal("api_key"))),
+            attempted(transport.skew(DETAIL)),
+        ),
+        asyncio.gather(*(attempted(read_wallet(transport, part)) for part in PARTS)),
+    )
+    found = dict(zip(PARTS, wallets, strict=True))
+    accepted = _key(user, key, wallets)
+    return (
+        accepted,
+        _account(user, found, accepted),
+        *_permissions(key, found, accepted),
+        _position_mode(found, account.position_mode),
+        clock_finding(skew, WINDOW),
+    )
+
+
+async def read_user(transport: Calls) -> str:
+    """The id of the user that the key belongs to. Raises VenueError."""
+    return shape.identifier(shape.mapping(await transport.call(DETAIL), "account/detail"), "user_id")
+
+
+async def read_key(transport: Calls, api_key: str) -> Key | None:
+    """What Gate tells of our key among all of the user's; None where it can't be told apart. Raises VenueError."""
+    body = await transport.call(KEYS)
+    rows = [body] if isinstance(body, dict) else shape.rows(body, "account/main_keys")
+    ours = [row for row in rows if _is_ours(row.get("key"), api_key)]
+    if len(ours) != 1:
+        return None
+    rights = shape.rows(ours[0].get("perms"), "the rights of a key")
+    return Key(
+        normal=shape.decimal(ours[0], "state") == NORMAL_STATE,
+        rights={shape.text(row, "name"): shape.boolean(row, "read_only") for row in rights},
+    )
+
+
+def _is_ours(shown: object, api_key: str) -> bool:
+    """Whether what is shown of a key is a beginning of ours, or nothing is shown of it.
+
+    The documents have a list of keys that are shown in part, the official client one key of which nothing is shown.
+    """
+    return not isinstance(shown, str) or api_key.startswith(shown.rstrip(MASK))
+
+
+async def read_wallet(transport: Calls, part: Part) -> Wallet | None:
+    """The account of a part; None where nothing was ever paid into it. Raises VenueError."""
+    try:
+        body = await transport.call(ACCOUNTS[part.type], {"settle": part.settle})
+    except Refused as refusal:
+        if refusal.venue_code == NO_ACCOUNT:
+            return None
+        raise
+    row = shape.mapping(body, "accounts")
+    return Wallet(MARGINS.get(row.get("margin_mode"), "unknown margin"), _mode(row))
+
+
+def _mode(row: Row) -> PositionMode | None:
+    if row.get("position_mode") == SPLIT:
+        return None
+    return "hedge" if shape.boolean(row, "in_dual_mode") else "one_way"
+
+
+def _key(user: object, key: object, wallets: Sequence[object]) -> Finding:
+    """A right that is missing is no matter of the key itself: Gate knew whose it is."""
+    answers = [user, key, *wallets]
+    return key_finding(None if _is_forbidden(answer) else answer for answer in answers)
+
+
+def _is_forbidden(answer: object) -> bool:
+    return isinstance(answer, AccessDenied) and answer.venue_code == FORBIDDEN
+
+
+def _account(user: str | VenueError, found: Mapping[Part, Found], key: Finding) -> Finding:
+    answers = (*found.values(), user)
+    errors = [answer for answer in answers if isinstance(answer, VenueError) and not _is_forbidden(answer)]
+    if errors:
+        return unread(Check.ACCOUNT, errors[0], key)
+    open_parts = {part.coverage: wallet for part, wallet in found.items() if isinstance(wallet, Wallet)}
+    if not open_parts:
+        if any(map(_is_forbidden, found.values())):
+            return not_checked(Check.ACCOUNT, f"see {Check.PERMISSIONS}")
+        return problem(Check.ACCOUNT, "there is no futures account yet", "transfer funds into it, which opens it")
+    whose = "" if isinstance(user, VenueError) else f" of user {user}"
+    margins = sorted({wallet.margin for wallet in open_parts.values()})
+    return ok(Check.ACCOUNT, f"{', '.join(margins)} account{whose} ({', '.join(open_parts)})")
+
+
+def _permissions(key: Key | VenueError | None, found: Mapping[Part, Found], accepted: Finding) -> list[Finding]:
+    lacking = [_lacking(right) for right in NEEDED if _is_refused(right, found)]
+    if isinstance(key, VenueError):
+        return lacking or [untold(Check.PERMISSIONS, key, accepted, LET_IT_BE_TOLD)]
+    if key is None:
+        because = "several keys of the user begin alike, or none like ours"
+        return lacking or [not_checked(Check.PERMISSIONS, because)]
+    return _rights(key)
+
+
+def _is_refused(right: str, found: Mapping[Part, Found]) -> bool:
+    kind = MarketType.SWAP if right == "futures" else MarketType.FUTURE
+    return any(_is_forbidden(wallet) for part, wallet in found.items() if part.type is kind)
+
+
+def _lacking(right: str) -> Finding:
+    return problem(Check.PERMISSIONS, f"the key lacks the right {right!r}, for {NEEDED[right]}", "give it at Gate")
+
+
+def _rights(key: Key) -> list[Finding]:
+    found = []
+    if not key.normal:
+        found.append(problem(Check.PERMISSIONS, "the key is locked or frozen", "unlock it at Gate, or make a new one"))
+    found += [_lacking(right) for right in NEEDED if right not in key.rights]
+    for right in NEEDED:
+        if key.rights.get(right):
+            says = f"the key may only read {NEEDED[right]}"
+            found.append(problem(Check.PERMISSIONS, says, f"let its right {right!r} write at Gate"))
+    if key.rights.get("wallet") is False:
+        found.append(withdrawal_warning("wallet"))
+    return found or [ok(Check.PERMISSIONS, "reads and changes perpetuals and deliveries; no withdrawals")]
+
+
+def _position_mode(found: Mapping[Part, Found], expected: PositionMode | None) -> Finding:
+    """Deliveries are left out: they know no other mode than one-way."""
+    wallets = {part.coverage: wallet for part, wallet in found.items() if part.type is MarketType.SWAP}
+    read = {name: wallet for name, wallet in wallets.items() if isinstance(wallet, Wallet)}
+    if split := [name for name, wallet in read.items() if wallet.mode is None]:
+        says = f"split positions ({', '.join(split)}), where no setting holds for a market"
+        return problem(Check.POSITION_MODE, says, "switch to one-way or hedge mode at Gate")
+    if not read:
+        return not_checked(Check.POSITION_MODE, f"see {Check.ACCOUNT}")
+    return position_mode_finding({name: wallet.mode for name, wallet in read.items() if wallet.mode}, expected)
