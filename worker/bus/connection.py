@@ -3,6 +3,8 @@
 import asyncio
 import random
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import aio_pika
 import aiormq
@@ -42,3 +44,17 @@ async def plain_channel(connection: AbstractRobustConnection) -> aiormq.abc.Abst
     if connection.transport is None or not connection.connected.is_set():
         raise ConnectionError("the broker is away")
     return await connection.transport.connection.channel()
+
+
+@contextmanager
+def frozen_is_trouble() -> Iterator[None]:
+    """Raises ConnectionError where the client library cancels a wait from inside, as it does when a broker froze.
+
+    A stop of ours, which cancels the task itself, passes through.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        if (task := asyncio.current_task()) and task.cancelling():
+            raise
+        raise ConnectionError("the connection froze") from error

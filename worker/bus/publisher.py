@@ -1,15 +1,14 @@
 """Publishing: events with a confirm, replies without, dead letters with their reason."""
 
-import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
-from worker.bus.connection import CONNECTION_TROUBLE
+from worker.bus.connection import CONNECTION_TROUBLE, frozen_is_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE
 from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
@@ -44,7 +43,7 @@ def properties(
 
 
 async def publish(
-    channel: AbstractRobustChannel,
+    channel: AbstractChannel,
     body: bytes,
     message: spec.Basic.Properties,
     *,
@@ -58,24 +57,20 @@ async def publish(
     Raises Unroutable when no queue took it, PublishFailed when nobody can tell.
     """
     try:
-        underlay = cast(Channel, await channel.get_underlay_channel())
-        # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
-        answer = await underlay.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=routing_key,
-            properties=message,
-            mandatory=mandatory,
-            timeout=timeout_s,
-            wait=False,
-        )
+        with frozen_is_trouble():
+            underlay = cast(Channel, await channel.get_underlay_channel())
+            # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
+            answer = await underlay.basic_publish(
+                body,
+                exchange=exchange,
+                routing_key=routing_key,
+                properties=message,
+                mandatory=mandatory,
+                timeout=timeout_s,
+                wait=False,
+            )
     except CONNECTION_TROUBLE as error:
         raise PublishFailed(f"no confirm from the broker: {error or type(error).__name__}") from error
-    except asyncio.CancelledError as error:
-        # A broker that froze cancels the wait from inside the client library; a stop of ours cancels the task itself.
-        if (task := asyncio.current_task()) and task.cancelling():
-            raise
-        raise PublishFailed("the connection froze before the broker confirmed") from error
     if isinstance(answer, DeliveredMessage):
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
 
