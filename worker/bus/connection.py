@@ -3,6 +3,9 @@
 import asyncio
 import random
 import ssl
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager, suppress
+from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
 import aiormq
@@ -11,6 +14,8 @@ from pydantic import AmqpDsn
 
 HEARTBEAT_S = 5
 CONNECT_TIMEOUT_S = 10
+CLOSE_S = 1
+"""How long a broker may take to say goodbye; one that is frozen never does."""
 
 CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
     aiormq.exceptions.AMQPError,
@@ -26,15 +31,34 @@ CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
 async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:
     """A connection under a name that the broker's operator will recognise.
 
-    The reconnect interval is drawn once per connection, so that after a broker restart not all come back at once.
+    The reconnect interval is drawn once per connection, so that after a broker restart not all come back at once. A
+    heartbeat that the URL asks for (`?heartbeat=10`, seconds) is kept.
     """
+    asked = dict(parse_qsl(urlsplit(str(url)).query))
     return await aio_pika.connect_robust(
         str(url),
         client_properties={"connection_name": name},
-        heartbeat=HEARTBEAT_S,
+        heartbeat=int(asked.get("heartbeat", HEARTBEAT_S)),
         timeout=CONNECT_TIMEOUT_S,
         reconnect_interval=random.uniform(0.3, 1.2),  # noqa: S311 - spreads load, guards nothing
     )
+
+
+@asynccontextmanager
+async def connected(url: AmqpDsn | str, name: str) -> AsyncIterator[AbstractRobustConnection]:
+    """The same for as long as the context lasts. Its end waits for nobody."""
+    connection = await connect(url, name)
+    try:
+        yield connection
+    finally:
+        await closed_soon(connection.close())
+
+
+async def closed_soon(closing: Awaitable[None]) -> None:
+    """Close a channel or a connection in order if the broker answers; the end of our process closes it in any case."""
+    with suppress(*CONNECTION_TROUBLE):
+        async with asyncio.timeout(CLOSE_S):
+            await closing
 
 
 async def plain_channel(connection: AbstractRobustConnection) -> aiormq.abc.AbstractChannel:

@@ -5,17 +5,26 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
+from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE
+from worker.clock import now
 from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
+AGAIN_S = 0.2
+ANSWER_MS: Milliseconds = 5_000
+"""How long an answer is tried at least, be its deadline past."""
+
 PERSISTENT = 2
 TRANSIENT = 1
+
+log = structlog.get_logger(__name__)
 
 
 class PublishFailed(NotPublished):
@@ -58,19 +67,21 @@ async def publish(
     Raises Unroutable when no queue took it, PublishFailed when nobody can tell.
     """
     try:
-        underlay = cast(Channel, await channel.get_underlay_channel())
-        # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
-        answer = await underlay.basic_publish(
-            body,
-            exchange=exchange,
-            routing_key=routing_key,
-            properties=message,
-            mandatory=mandatory,
-            timeout=timeout_s,
-            wait=False,
-        )
+        async with asyncio.timeout(timeout_s):
+            underlay = cast(Channel, await channel.get_underlay_channel())
+            # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
+            await underlay.connection.ready()
+            # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
+            answer = await underlay.basic_publish(
+                body,
+                exchange=exchange,
+                routing_key=routing_key,
+                properties=message,
+                mandatory=mandatory,
+                wait=False,
+            )
     except CONNECTION_TROUBLE as error:
-        raise PublishFailed(f"no confirm from the broker: {error or type(error).__name__}") from error
+        raise PublishFailed(f"no confirm from the broker: {str(error) or type(error).__name__}") from error
     except asyncio.CancelledError as error:
         # A broker that froze cancels the wait from inside the client library; a stop of ours cancels the task itself.
         if (task := asyncio.current_task()) and task.cancelling():
@@ -105,16 +116,27 @@ class Publisher:
         )
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
-        """Answer whoever asked to be answered. A requester that left is no error, and is not waited for."""
-        if delivery.reply_to is None:
-            return
+        """Answer whoever asked to be answered. A requester that left is no error, and is not waited for.
+
+        While the broker takes nothing it is tried again for as long as somebody may wait; then the answer is dropped.
+        What became of a command everybody is told by its event.
+        """
+        if (reply_to := delivery.reply_to) is None:
+            return None
         message = properties(
             correlation_id=delivery.correlation_id or delivery.message_id,
             message_type=delivery.operation,
             headers={"status": reply.status, **reply.headers},
             persistent=False,
         )
-        await publish(self._unconfirmed, reply.body, message, routing_key=delivery.reply_to, mandatory=False)
+        worthless = max(delivery.deadline or 0, now() + ANSWER_MS)
+        while now() < worthless:
+            try:
+                return await publish(self._unconfirmed, reply.body, message, routing_key=reply_to, mandatory=False)
+            except PublishFailed as error:
+                log.warning("not answered", operation=delivery.operation, error=str(error))
+            await asyncio.sleep(AGAIN_S)
+        return None
 
     async def dead_letter(self, delivery: Delivery, letter: DeadLetter) -> None:
         """Put a message that can't be carried out where a person finds it, with the reason. Raises PublishFailed."""

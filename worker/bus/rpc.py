@@ -12,7 +12,7 @@ from pydantic import AmqpDsn
 
 from schemas import OPERATIONS, Operation
 from schemas.base import Milliseconds
-from worker.bus.connection import CONNECTION_TROUBLE, connect, plain_channel
+from worker.bus.connection import CONNECTION_TROUBLE, connected, plain_channel
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
 from worker.bus.topology import COMMANDS_EXCHANGE
 from worker.clock import now
@@ -206,6 +206,5 @@ class RpcClient:
 @asynccontextmanager
 async def connect_rpc(url: AmqpDsn | str, name: str) -> AsyncIterator[RpcClient]:
     """A client on a connection of its own."""
-    connection = await connect(url, name)
-    async with connection, RpcClient.open(connection) as client:
+    async with connected(url, name) as connection, RpcClient.open(connection) as client:
         yield client
