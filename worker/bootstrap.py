@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from worker.accounts import Account, Accounts
-from worker.bus.connection import connect
+from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
 from worker.bus.publisher import Publisher
 from worker.clock import now
@@ -77,6 +77,7 @@ class Worker:
     """All parts of a worker but its connections."""
 
     handle: Handle
+    cease: Callable[[], None]
     relay: Relay
     recovery: Recovery
     retention: Retention
@@ -103,7 +104,8 @@ def build_worker(
         clock=now,
     )
     recovery = Recovery(ledger, service.handle, changes.is_running, now)
-    return Worker(service.handle, relay, recovery, Retention(ledger, settings.retention_days, settings.audit_days, now))
+    retention = Retention(ledger, settings.retention_days, settings.audit_days, now)
+    return Worker(service.handle, changes.cease, relay, recovery, retention)
 
 
 @asynccontextmanager
@@ -124,8 +126,8 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
     url = amqp_url(settings)
     # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
     async with (
-        await connect(url, "perps-dma worker (consume)") as incoming,
-        await connect(url, "perps-dma worker (publish)") as leaving,
+        connected(url, "perps-dma worker (consume)") as incoming,
+        connected(url, "perps-dma worker (publish)") as leaving,
     ):
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
@@ -135,6 +137,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             try:
                 yield
             finally:
+                worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
         await worker.relay.close()
 

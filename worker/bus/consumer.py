@@ -7,11 +7,14 @@ from typing import Any
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
-from worker.bus.connection import CONNECTION_TROUBLE
+from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, closed_soon
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.topology import declare
 from worker.clock import now
-from worker.wire import DeadLetter, Delivery
+from worker.wire import DeadLetter, Delivery, NotBegun
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +54,12 @@ def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
     )
 
 
+def _pause_s(message: AbstractIncomingMessage) -> float:
+    """Longer from one delivery to the next: the broker itself would deliver a message a thousand times a second."""
+    before = (message.headers or {}).get("x-delivery-count")
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * float(2 ** (before if isinstance(before, int) else 0)))
+
+
 class Consumer:
     """Consumes every operation's queue until it is closed.
 
@@ -88,7 +97,14 @@ class Consumer:
             _, late = await asyncio.wait(self._running, timeout=grace_s)
             if late:
                 log.warning("left unfinished, the broker will deliver them again", count=len(late))
-        await self._channel.close()
+                await self._end(late)
+        await closed_soon(self._channel.close())
+
+    async def _end(self, late: set[asyncio.Task[None]]) -> None:
+        """Nothing of ours goes on beside the next worker."""
+        for task in late:
+            task.cancel()
+        await asyncio.wait(late, timeout=CLOSE_S)
 
     def _receiver(self, operation: str | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
         async def receive(message: AbstractIncomingMessage) -> None:
@@ -116,11 +132,20 @@ class Consumer:
         except* NOT_TOLD as errors:
             reasons = [str(error) for error in errors.exceptions]
             log.warning("not told", operation=operation, command_id=delivery.message_id, reasons=reasons)
+        except* NotBegun:
+            log.info("left to the next worker", operation=operation, command_id=delivery.message_id)
         finally:
             await self._settle(message, told=told)
 
     async def _settle(self, message: AbstractIncomingMessage, *, told: bool) -> None:
-        """Acknowledge what was told; give back what was not, so that it is delivered again."""
+        """Acknowledge what was told; give back what was not, after a pause, so that it is delivered again.
+
+        What a stopping worker gave back would come to it again; it leaves that to the end of the channel.
+        """
+        if not told:
+            if self._stopping:
+                return
+            await asyncio.sleep(_pause_s(message))
         try:
             await (message.ack() if told else message.nack(requeue=True))
         except CONNECTION_TROUBLE as error:
