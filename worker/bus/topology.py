@@ -25,8 +25,12 @@ DEAD_EXCHANGE = "dma.dead"
 DEAD_LETTERS = "dma.dead-letters"
 UNROUTED = "dma.unrouted"
 
-DELIVERY_LIMIT = 5
-"""Deliveries of one command before the broker calls it poison: a crash of the worker counts as one."""
+DELIVERY_LIMIT = 100
+"""Deliveries of one command before the broker calls it poison.
+
+Whatever ends a connection counts as one for all that was prefetched, however innocent: a restart of the broker as well
+as of a worker. So it is far more than a bad day has of these, and still an end for what kills every worker.
+"""
 
 COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
     {
