@@ -22,8 +22,12 @@ class FileLocks:
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """Wait for a name, and hold it."""
-        while (held := self._take(name)) is None:  # noqa: ASYNC110 - another process holds it
-            await asyncio.sleep(POLL_S)
+        # Who waits holds the turn. Whoever lets go and wants it again at once, as a busy worker does, comes after them.
+        turn = await self._wait(f"turn for {name}")
+        try:
+            held = await self._wait(name)
+        finally:
+            os.close(turn)
         try:
             yield
         finally:
@@ -38,6 +42,11 @@ class FileLocks:
         finally:
             if held is not None:
                 os.close(held)
+
+    async def _wait(self, name: str) -> int:
+        while (held := self._take(name)) is None:  # noqa: ASYNC110 - another process holds it
+            await asyncio.sleep(POLL_S)
+        return held
 
     def _take(self, name: str) -> int | None:
         file = self._folder / hashlib.sha256(name.encode()).hexdigest()[:32]
