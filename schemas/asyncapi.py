@@ -66,7 +66,10 @@ _PARAMETERS: Mapping[str, Schema] = MappingProxyType(
 _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "result": ("result.{operation}.{exchange}.{account}", "What became of a command"),
-        "positions": ("positions.{exchange}.{account}", "Open positions of an account"),
+        "positions": (
+            "positions.{exchange}.{account}",
+            "Open positions of an account: after commands, when they change, and now and then",
+        ),
         "drift": ("control.drift.{exchange}.{account}", "Terms that were changed outside this service"),
         "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
         "freeze": ("control.freeze", "A freeze, or its end"),

@@ -74,14 +74,14 @@ class PositionSnapshot(WireModel):
 
     exchange: str
     exchange_account_id: str
-    seq: Annotated[int, Field(ge=1, description="Counts the snapshots of this account")]
-    as_of: Annotated[Milliseconds, Field(description="When the venue was asked, UTC milliseconds")]
+    seq: Annotated[int, Field(ge=1, description="Counts the snapshots of this account, from 1 on and without gaps")]
+    as_of: Annotated[Milliseconds, Field(description="When the venue was asked and showed these positions, UTC ms")]
     trigger: Trigger
     command_ids: Annotated[tuple[str, ...], Field(description="The commands it was taken after, for trigger `command`")]
     coverage: Annotated[
         tuple[str, ...], Field(description="The parts of the account that were read, such as linear and inverse")
     ]
-    stale: Annotated[bool, Field(description="The venue could not be read: positions are the last ones known")]
+    stale: Annotated[bool, Field(description="The venue can't be read: positions are the last ones known")]
     positions: tuple[Position, ...]
 
 
@@ -154,7 +154,11 @@ class DriftEvent(CloudEvent):
 
 
 class VenueEvent(CloudEvent):
-    """A venue began to fail, or works again. Routing key `control.venue.<exchange>`."""
+    """A venue began to fail, or works again. Routing key `control.venue.<exchange>`.
+
+    It is what one worker finds by its own requests; a worker that starts tells of each venue, whatever it finds. The
+    newest `since` holds.
+    """
 
     type: Literal["perps-dma.venue.v1"] = "perps-dma.venue.v1"
     data: VenueState

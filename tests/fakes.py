@@ -2,6 +2,8 @@
 
 import json
 from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -50,16 +52,19 @@ class Misbehaviour:
 
 @dataclass(slots=True)
 class MemoryVenue:
-    """One account with one market. `log` lists what was asked of it, in order."""
+    """One account with one market, where it is flat without contracts. `log` lists what was asked of it, in order."""
 
     exchange: str = "binance"
     capabilities: frozenset[Capability] = frozenset(Capability)
     leverage: Decimal = Decimal(5)
     margin_mode: MarginMode = MarginMode.CROSS
+    contracts: Decimal = Decimal("0.05")
+    mark_price: Decimal = Decimal("98505.00")
     echoes: bool = True
     log: list[str] = field(default_factory=list)
     misbehaviours: deque[Misbehaviour | None] = field(default_factory=deque)
     unreadable: deque[VenueError] = field(default_factory=deque)
+    crowded: deque[VenueError] = field(default_factory=deque)
 
     @property
     def portfolio_margin(self) -> "MemoryPortfolioMargin":
@@ -117,16 +122,16 @@ class MemoryVenue:
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         self._read("positions")
-        return OpenPositions((self._position(),), ("linear",))
+        return OpenPositions((self._position(),) if self.contracts else (), ("linear",))
 
     def _position(self) -> Position:
         return Position(
             symbol=BTC.symbol,
             side="long",
-            contracts=Decimal("0.05"),
+            contracts=self.contracts,
             contract_size=BTC.contract_size,
             entry_price=Decimal("98000.00"),
-            mark_price=Decimal("98505.00"),
+            mark_price=self.mark_price,
             notional=Decimal("4925.25"),
             leverage=self.leverage,
             unrealized_pnl=Decimal("25.25"),
@@ -189,6 +194,14 @@ class MemoryPortfolioMargin:
             availableBalance="10",
             maxWithdrawAmount="10",
         )
+
+    @asynccontextmanager
+    async def room_to_collect(self, asset: str | None) -> AsyncIterator[None]:
+        if self.venue.crowded:
+            raise self.venue.crowded.popleft()
+        if asset is not None:
+            self.refuse_asset(asset)
+        yield
 
     async def auto_collect(self) -> Echo:
         self.venue._change("auto collect", lambda: None)

@@ -40,6 +40,12 @@ def family(pid: int) -> set[int]:
     return {pid}.union(*map(family, children))
 
 
+def service(up: int, name: str) -> int:
+    """The process of a service that a running `up` has started."""
+    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in family(up)}
+    return next(pid for pid, command in commands.items() if f"\0{name}\0".encode() in command)
+
+
 def listening_addresses(pid: int) -> set[IPv4Address | IPv6Address]:
     """The addresses on which a process listens for TCP."""
     open_files = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}

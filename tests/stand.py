@@ -14,11 +14,15 @@ from worker.accounts import Account
 from worker.sandbox.server import Sandbox
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import Ambiguous, VenueError
-from worker.venues.registry import VENUES, Venue
-from worker.venues.seam import Adapter, Market
+from worker.venues.limits import Limits
+from worker.venues.registry import VENUES
+from worker.venues.seam import Adapter, Market, Venue
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 TIMEOUT_MS = 1_000
+PATIENCE_MS = 20_000
+"""How long a command may wait for room, where a test sends more than a limit holds."""
+
 UNLIMITED = 10**9
 
 BROKEN_ANSWERS: tuple[tuple[dict[str, Any], type[VenueError]], ...] = (
@@ -78,6 +82,7 @@ class Stand:
 
     async def reset(self) -> None:
         (await self.control.post("/reset")).raise_for_status()
+        self.connections.limits = Limits()
         self.adapters.clear()
 
     async def requests(self, path: str | None = None) -> list[dict[str, Any]]:

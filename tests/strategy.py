@@ -72,6 +72,16 @@ class Strategy:
                     return data
             self.heard.append(json.loads((await _next(self.events)).body))
 
+    async def told(self, kind: str, **facts: Any) -> Body:
+        """The data of the first event of a kind that has these facts; what came before it is left out from now on."""
+        while True:
+            message = await _next(self.events, timeout_s=20)
+            event = json.loads(message.body)
+            self.heard.append(event)
+            data: Body = event["data"]
+            if event["type"] == f"perps-dma.{kind}.v1" and facts.items() <= data.items():
+                return data
+
     async def dead_letter(self, command_id: str) -> AbstractIncomingMessage:
         """The dead letter of a message."""
         while True:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,16 +21,23 @@ from worker.execution.recovery import Recovery, Retention
 from worker.execution.relay import Publisher as EventPublisher
 from worker.execution.relay import Relay
 from worker.execution.service import Handlers, Replies, Service
+from worker.execution.venue_news import VenueNews
 from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
 from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
 from worker.settings import Settings
+from worker.snapshots.after_commands import AfterCommands
+from worker.snapshots.rhythm import Rhythm
+from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
 from worker.stopping import stop_signal
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import VenueError
-from worker.venues.registry import Venues
+from worker.venues.health import UNWATCHED, VenueWatch
+from worker.venues.limits import Limits
+from worker.venues.registry import Venues, limits_kept
 from worker.venues.seam import Adapter
+from worker.venues.upkeep import Reloads
 
 log = structlog.get_logger(__name__)
 
@@ -39,37 +46,36 @@ class Bus(EventPublisher, Replies, Protocol):
     """Where a worker publishes events and answers."""
 
 
-FIRST_LOAD_S = 20
-"""How long the start waits for the markets of a venue; after that it goes on without, and loads them when it can."""
+FIRST_LOAD_S = 5
+"""How long the start waits for the markets of a venue that does not answer; then it goes on, and so does the loading.
+
+One that fails is not waited for: it holds up nobody but its own accounts.
+"""
 
 
 @asynccontextmanager
-async def open_venues(accounts: Accounts, timeout_ms: int) -> AsyncIterator[Callable[[Account], Adapter]]:
-    """The adapter of any account, over shared connections, with the markets of every venue that answers loaded."""
-    async with VenueConnections() as connections:
-        venues = Venues(connections, accounts.values(), timeout_ms)
-        loading = asyncio.create_task(venues.load(_warn))
+async def open_venues(accounts: Accounts, timeout_ms: int, limits: Limits, reload_s: float) -> AsyncIterator[Venues]:
+    """The venues of all accounts, over shared connections; the markets of each that answers are loaded, and kept so."""
+    async with VenueConnections(limits) as connections:
+        venues = Venues(connections, accounts.values(), timeout_ms, Reloads(latest_s=reload_s))
+        loading = asyncio.create_task(venues.keep_loaded(_warn))
+        loading.add_done_callback(_ended)
         try:
-            await asyncio.wait([loading], timeout=FIRST_LOAD_S)
-            yield _kept(venues.adapter)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FIRST_LOAD_S):
+                    await venues.tried()
+            yield venues
         finally:
             loading.cancel()
 
 
-def _kept(make: Callable[[Account], Adapter]) -> Callable[[Account], Adapter]:
-    """One adapter per account, made when it is first needed: it remembers what it has learnt of the account."""
-    adapters: dict[str, Adapter] = {}
-
-    def adapter_of(account: Account) -> Adapter:
-        if account.id not in adapters:
-            adapters[account.id] = make(account)
-        return adapters[account.id]
-
-    return adapter_of
-
-
 def _warn(exchange: str, error: VenueError) -> None:
     log.warning("markets can't be loaded, trying again", exchange=exchange, error=error.message)
+
+
+def _ended(loading: asyncio.Task[None]) -> None:
+    if not loading.cancelled() and (error := loading.exception()):
+        log.error("a fault of ours: markets are loaded no more", exc_info=error)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +85,10 @@ class Worker:
     handle: Handle
     cease: Callable[[], None]
     relay: Relay
+    venue_news: VenueNews
     recovery: Recovery
     retention: Retention
+    schedule: Schedule
 
 
 def build_worker(
@@ -89,12 +97,16 @@ def build_worker(
     adapter_of: Callable[[Account], Adapter],
     ledger: Ledger,
     publisher: Bus,
+    *,
+    watch: VenueWatch = UNWATCHED,
 ) -> Worker:
     """A worker with all its parts; a test gives it others in the same way."""
     relay, dispatch = Relay(ledger, publisher), Dispatch(adapter_of)
     snapshots = Snapshots(adapter_of, ledger, relay, settings.timeout_ms, now)
-    changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=snapshots.after_command, clock=now)
-    office = Office(ledger, relay, accounts, lambda: (), now)
+    after_commands = AfterCommands(snapshots, ledger.patience)
+    rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
+    changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
+    office = Office(ledger, relay, accounts, watch.states, now)
     service = Service(
         receiver=Receiver(accounts, settings.timeout_ms),
         handlers=Handlers(COMMAND_HANDLERS, QUERY_HANDLERS, office.handlers()),
@@ -103,19 +115,28 @@ def build_worker(
         replies=publisher,
         clock=now,
     )
-    recovery = Recovery(ledger, service.handle, changes.is_running, now)
-    retention = Retention(ledger, settings.retention_days, settings.audit_days, now)
-    return Worker(service.handle, changes.cease, relay, recovery, retention)
+    return Worker(
+        handle=service.handle,
+        cease=changes.cease,
+        relay=relay,
+        venue_news=VenueNews(ledger, relay, watch.changes),
+        recovery=Recovery(ledger, service.handle, changes.is_running, now),
+        retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
+        schedule=Schedule(snapshots, ledger, accounts.values(), rhythm, now),
+    )
 
 
 @asynccontextmanager
 async def running_worker(
-    settings: Settings, accounts: Accounts, adapter_of: Callable[[Account], Adapter]
+    settings: Settings,
+    accounts: Accounts,
+    adapter_of: Callable[[Account], Adapter],
+    watch: VenueWatch = UNWATCHED,
 ) -> AsyncIterator[None]:
     """A worker that consumes for as long as the context lasts, and then finishes what it began."""
     async with (
         open_ledger(settings.ledger) as ledger,
-        consuming(settings, lambda bus: build_worker(settings, accounts, adapter_of, ledger, bus)),
+        consuming(settings, lambda bus: build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch)),
     ):
         yield
 
@@ -131,9 +152,10 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
     ):
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
-        async with in_background(worker.relay.run(), worker.recovery.run(), worker.retention.run()):
-            consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
-            await consumer.start()
+        consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
+        await consumer.start()  # first, for it declares what all the others publish to
+        background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
+        async with in_background(*(part.run() for part in background)):
             try:
                 yield
             finally:
@@ -158,9 +180,10 @@ async def run_worker(settings: Settings) -> None:
     """Load markets, consume until told to stop, then finish what is running."""
     stop = stop_signal()
     accounts = load_accounts(settings)
+    limits = limits_kept(settings.limit_share, settings.granted_limits)
     async with (
-        open_venues(accounts, settings.venue_timeout_ms) as adapter_of,
-        running_worker(settings, accounts, adapter_of),
+        open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
+        running_worker(settings, accounts, venues.adapter, venues.watch),
     ):
         log.info("worker ready", accounts=len(accounts))
         await stop.wait()

@@ -1,14 +1,13 @@
 """The command line: `perps-dma`."""
 
 import sys
-from collections.abc import Coroutine
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 
 from schemas import OPERATIONS
-from worker.settings import Settings
+from worker.console.oversight import oversight
+from worker.console.terminal import AsJson, fail, read_settings, run
 
 app = typer.Typer(
     name="perps-dma",
@@ -20,41 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
-
-
-def fail(message: str) -> typer.Exit:
-    """Say what is wrong on standard error; the exit code is 1."""
-    typer.secho(f"perps-dma: {message}", fg=typer.colors.RED, err=True)
-    return typer.Exit(1)
-
-
-def read_settings() -> Settings:
-    """The settings of the environment; a wrong one is named with what it should be."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        rows = (f"PERPS_DMA_{str(row['loc'][0]).upper()}: {row['msg']}" for row in error.errors())
-        raise fail("; ".join(rows)) from error
-
-
-def run(work: Coroutine[Any, Any, Any]) -> Any:
-    """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
-    import uvloop
-
-    from worker.accounts import RegistryError
-    from worker.bus.connection import CONNECTION_TROUBLE
-    from worker.execution.ledger.errors import LedgerError
-    from worker.locations import NotReady
-
-    try:
-        return uvloop.run(work)
-    except (NotReady, RegistryError, LedgerError) as error:
-        raise fail(str(error)) from error
-    except CONNECTION_TROUBLE as error:
-        raise fail(f"the broker can't be reached: {error}") from error
-    except KeyboardInterrupt:
-        raise typer.Exit(130) from None
+app.add_typer(oversight)
 
 
 @app.command()
@@ -144,7 +109,7 @@ def watch(
         str,
         typer.Option("--from", help="first, last, next, a UTC time such as 2026-01-31T12:00:00Z, or 15m, 2h, 1d ago."),
     ] = "next",
-    account: Annotated[str | None, typer.Option(help="Only events of this account.")] = None,
+    account: Annotated[str | None, typer.Option(help="Only events that concern this account.")] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AmqpDsn, Field, SecretStr, field_validator
+from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 LEDGER_KINDS = ("sqlite:///", "postgresql://", "postgres://")
@@ -42,7 +42,23 @@ class Settings(BaseSettings):
     venue_timeout_ms: Annotated[
         int, Field(ge=100, le=60_000, description="How long one request to a venue may take")
     ] = 5_000
+    limit_share: Annotated[
+        float, Field(gt=0, le=1, description="Part of each venue's limit by address that is for this worker alone")
+    ] = 1.0
+    granted_limits: Annotated[
+        dict[str, dict[str, PositiveInt]],
+        Field(description='Limits other than documented, in JSON: {"binance": {"papi weight": 9000}}'),
+    ] = {}
+    markets_reload_s: Annotated[
+        int, Field(ge=1, description="How old a venue's list of markets may become before it is loaded again")
+    ] = 3_600
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
+    snapshot_interval_ms: Annotated[
+        int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")
+    ] = 10_000
+    snapshot_heartbeat_ms: Annotated[
+        int, Field(ge=0, description="How often a snapshot is published at least, though nothing changed; 0: never")
+    ] = 60_000
     grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
         20_000
     )

@@ -17,6 +17,9 @@ from tests.strategy import Strategy
 
 READY_S = 90
 
+GRANTED = {"hyperliquid": {"weight": 1_000_000}}
+"""The cards ask Hyperliquid for more in a minute than it allows, and it tells no client what it allows."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ended:
@@ -53,7 +56,13 @@ class RunningUp:
 async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningUp]:
     """`perps-dma up` in a state folder and on a port of its own."""
     state, port = tmp_path_factory.mktemp("up") / ".perps-dma", free_port()
-    environment = {**os.environ, "PERPS_DMA_STATE": str(state), "PERPS_DMA_PORT": str(port)}
+    environment = {
+        **os.environ,
+        "PERPS_DMA_STATE": str(state),
+        "PERPS_DMA_PORT": str(port),
+        "PERPS_DMA_GRANTED_LIMITS": json.dumps(GRANTED),
+        "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",  # tests count what a venue was asked
+    }
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment
     )

@@ -18,7 +18,10 @@ from worker.venues.seam import Capability
 
 ROUTE = "/oems/execution"
 Body = dict[str, Any]
-PLENTY = {"bybit": {"ip": 10_000, "/v5/account/transaction-log": 1_000, "/v5/position/closed-pnl": 1_000}}
+PLENTY = {
+    "bybit": {"ip": 10_000, "/v5/account/transaction-log": 1_000, "/v5/position/closed-pnl": 1_000},
+    "hyperliquid": {"api": 1_000_000},
+}
 """Limits out of the way, where keeping to them would make a walk through two years a matter of seconds."""
 
 PERCENT = Decimal("0.02")

@@ -13,7 +13,8 @@ import uvloop
 
 from schemas import HTTP_PREFIXES
 from tests.benchmarks.bus import bus_against_echo
-from tests.benchmarks.report import Runs, ratios, show_machine, show_ratios, show_samples
+from tests.benchmarks.limits import bursts, changes_after_collections
+from tests.benchmarks.report import Runs, limit_ratios, ratios, show_machine, show_ratios, show_samples
 from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
 from tests.processes import free_port
 from worker.bus.private_broker import find_broker
@@ -33,6 +34,7 @@ async def _service(name: str, settings: Settings, ready: Callable[[], Awaitable[
         "PERPS_DMA_PORT": str(settings.port),
         "PERPS_DMA_AMQP_URL": str(settings.amqp_url),
         "PERPS_DMA_JWT_SECRET": settings.jwt_secret.get_secret_value(),
+        "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",
     }
     argv = (sys.executable, "-m", "worker.cli", name)
     child = Child(name, argv, environ | variables, settings.state / "log" / f"{name}.log")
@@ -44,7 +46,7 @@ async def _service(name: str, settings: Settings, ready: Callable[[], Awaitable[
         await child.stop(grace_s=20)
 
 
-async def _measure_routes(settings: Settings) -> tuple[Runs, Runs]:
+async def _measure_routes(settings: Settings) -> tuple[Runs, Runs, Runs, Runs]:
     base = f"http://{settings.host}:{settings.port}"
 
     async def listed() -> bool:
@@ -59,6 +61,8 @@ async def _measure_routes(settings: Settings) -> tuple[Runs, Runs]:
 
     async with _service("sandbox", settings, listed):
         venue = await Venue.opened(settings.state)
+        console.print("measuring what limits cost against ccxt and its throttler …")
+        reads, after_collections = await bursts(venue), await changes_after_collections(venue)
         async with (
             _service("shim", settings, lambda: answers("/healthz")),
             _service("worker", settings, lambda: answers("/readyz")),
@@ -67,7 +71,7 @@ async def _measure_routes(settings: Settings) -> tuple[Runs, Runs]:
             console.print("measuring set_leverage over bus and HTTP against ccxt …")
             leverage = await leverage_routes(settings, venue, routes)
             console.print("measuring GET /positions against ccxt …")
-            return leverage, await positions_routes(settings, venue, routes)
+            return leverage, await positions_routes(settings, venue, routes), reads, after_collections
 
 
 async def main() -> None:
@@ -85,12 +89,14 @@ async def main() -> None:
             )
             console.print("measuring the way through the bus against a bare echo …")
             bus = await bus_against_echo(broker.url)
-            leverage, positions = await _measure_routes(settings)
+            leverage, positions, reads, after_collections = await _measure_routes(settings)
     console.print()
     show_samples("(a) bare aio-pika RPC echo, (b) a command's way through the bus, no venue", "at once", bus)
     show_samples("(b) (c) (d) set_leverage, the sandbox venue's time included", "at once", leverage)
     show_samples("(e) positions, one call at a time", "positions", positions)
-    show_ratios(ratios(bus, leverage, positions))
+    show_samples("(f) reads on one account, all at once", "at once", reads)
+    show_samples("(g) an auto-collection, and a change of leverage behind it", "at once", after_collections)
+    show_ratios(ratios(bus, leverage, positions) + limit_ratios(reads, after_collections))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ async def ours(accounts: list[Account]) -> float:
     """Megabytes for each adapter."""
     async with VenueConnections() as connections:
         venues = Venues(connections, accounts, TIMEOUT_MS)
-        await venues.load(lambda *_: None)
+        await venues.load_once(accounts[0])
         first = venues.adapter(accounts[0])
         await first.positions()
         before = megabytes()

@@ -30,7 +30,7 @@ async def _ledger(kind: str, settings: Settings) -> AsyncIterator[Ledger]:
 async def serve(url: str, kind: str) -> None:
     """Consume until killed."""
     with tempfile.TemporaryDirectory() as state:
-        settings = Settings(amqp_url=url, state=Path(state))
+        settings = Settings(amqp_url=url, state=Path(state), snapshot_interval_ms=0)
         configure_logging(settings, "worker")
         venue = MemoryVenue()
         async with (

@@ -49,3 +49,17 @@ def ratios(bus: Runs, leverage: Runs, positions: Runs) -> list[tuple[str, float,
         ("100 positions over HTTP : ccxt in process, median", reads, "below 1", reads < 1),
         ("set_leverage over HTTP : over the bus, median at 1", http, "(no target)", True),
     ]
+
+
+def limit_ratios(reads: Runs, after_collections: Runs) -> list[tuple[str, float, str, bool]]:
+    """What keeping to limits costs, beside what ccxt's spacing costs."""
+    burst, sweep = (_first_to_second(runs) for runs in (reads, after_collections))
+    return [
+        ("20 reads at once : ccxt with its throttler, median of all", burst, "at most 0.5", burst <= 0.5),
+        ("collection, then leverage : ccxt with its throttler, median", sweep, "at most 0.1", sweep <= 0.1),
+    ]
+
+
+def _first_to_second(runs: Runs) -> float:
+    ((ours, theirs),) = (calls.values() for calls in runs.values())
+    return ours.median / theirs.median

@@ -46,23 +46,23 @@ class Venue:
         return cls(venue["base_url"], {row["id"]: row for row in listed["accounts"]})
 
     @asynccontextmanager
-    async def ccxt(self, account: str) -> AsyncIterator[Any]:
+    async def ccxt(self, account: str, *, throttled: bool = False) -> AsyncIterator[Any]:
         """A ccxt instance with its markets loaded."""
-        exchange = self.instance(account)
+        exchange = self.instance(account, throttled=throttled)
         try:
             await exchange.load_markets()
             yield exchange
         finally:
             await exchange.close()
 
-    def instance(self, account: str) -> Any:
-        """ccxt as its manual has it, but for the base URL and its throttler, which is off."""
+    def instance(self, account: str, *, throttled: bool = False) -> Any:
+        """ccxt as its manual has it, but for the base URL and its throttler, which is off unless asked for."""
         keys = self.accounts[account]
         exchange = binance(
             {
                 "apiKey": keys["api_key"],
                 "secret": keys["secret"],
-                "enableRateLimit": False,
+                "enableRateLimit": throttled,
                 "options": {
                     "defaultType": "swap",
                     "fetchMarkets": {"types": ["linear", "inverse"]},

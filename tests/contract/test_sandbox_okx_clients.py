@@ -16,7 +16,8 @@ from worker.accounts import Account
 from worker.sandbox.faults import Fault
 from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
 from worker.sandbox.server import Sandbox
-from worker.venues.okx.pace import LIMITS
+from worker.venues.limits.tables import Per
+from worker.venues.okx.limits import REQUESTS
 from worker.venues.transport import rebase
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
@@ -185,9 +186,9 @@ async def test_recent_bills_are_those_of_seven_days(sandbox: Sandbox) -> None:
     assert len(recent) == 21
 
 
-def test_the_paces_we_keep_are_the_limits_of_the_venue() -> None:
+def test_the_limits_we_keep_are_the_limits_of_the_venue() -> None:
     served = {name_of(endpoint).replace("-", ""): endpoint.limit for endpoint in ENDPOINTS}
-    ours = {name.partition("Account")[2].lower(): limit for name, limit in LIMITS.items()}
+    ours = {name.partition("Account")[2].lower(): limit for name, limit in REQUESTS[Per.USER].items()}
     assert ours == {name: served[name] for name in ours}
 
 

@@ -24,6 +24,7 @@ from worker.execution.ledger.ledger import open_ledger
 from worker.locations import load_accounts
 from worker.settings import Settings
 from worker.telemetry import configure_logging
+from worker.venues.registry import limits_kept
 from worker.venues.seam import Adapter
 from worker.wire import DeadLetter, Delivery, Outgoing, Reply
 
@@ -129,13 +130,17 @@ async def serve(step: str) -> None:
     settings = Settings()
     configure_logging(settings, "worker")
     fate, accounts = Fate(step, settings.state / "die"), load_accounts(settings)
-    async with open_venues(accounts, settings.venue_timeout_ms) as adapter_of, open_ledger(settings.ledger) as ledger:
+    limits = limits_kept(settings.limit_share, settings.granted_limits)
+    async with (
+        open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
+        open_ledger(settings.ledger) as ledger,
+    ):
         mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience)
         mortal_commands.fate = fate
         ledger.commands = mortal_commands
 
         def adapter(account: Account) -> Adapter:
-            return Mortal(adapter_of(account), fate, CHANGES)
+            return Mortal(venues.adapter(account), fate, CHANGES)
 
         def build(bus: Bus) -> Worker:
             worker = build_worker(settings, accounts, adapter, ledger, MortalBus(bus, fate))

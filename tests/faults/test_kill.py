@@ -45,9 +45,11 @@ async def test_a_collection_outlives_a_worker_killed_after(stage: Stage, count: 
     await worker.start()
     await stage.tally.collect(stage.url)
     sent = sum(stage.seen(COLLECTION).values())
-    # The one that was interrupted in doubt is told as unknown, and was sent once or never.
-    in_doubt = step in ("intended", "sent")
+    # What was interrupted in doubt is told as unknown, and was sent once or never. After the later steps of one command
+    # that can be the one behind it.
+    unknown = stage.tally.outcomes["unknown"]
     doubled = max(0, sent - len(ids)) + len(stage.tally.contradicted)
     count(len(ids), lost=len(stage.tally.lost), doubled=doubled, sent=sent)
-    assert stage.tally.outcomes == ({"applied": 3, "unknown": 1} if in_doubt else {"applied": 4})
-    assert sent == (3 if step == "intended" else 4)
+    assert stage.tally.outcomes["applied"] + unknown == len(ids)
+    assert unknown == 1 if step in ("intended", "sent") else unknown <= 1
+    assert len(ids) - unknown <= sent <= len(ids)

@@ -28,7 +28,7 @@ async def venue(amqp_url: str, tmp_path: Path) -> AsyncIterator[MemoryVenue]:
     """The venue behind a running worker."""
     await emptied(amqp_url)
     venue = MemoryVenue()
-    settings = Settings(amqp_url=amqp_url, timeout_ms=5_000, state=tmp_path)
+    settings = Settings(amqp_url=amqp_url, timeout_ms=5_000, state=tmp_path, snapshot_interval_ms=0)
     async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: venue):
         yield venue
 

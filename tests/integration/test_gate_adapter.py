@@ -24,6 +24,7 @@ from worker.venues.errors import (
 )
 from worker.venues.gate import GateVenue
 from worker.venues.history import DAY
+from worker.venues.limits.windows import ROLLING_MARGIN
 from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
@@ -490,7 +491,8 @@ class TestTheVenueAtItsWorst:
         with pytest.raises(Throttled) as caught:
             await adapter.terms(market(adapter, LINEAR))
         assert caught.value.retry_after is not None
-        assert 0 <= caught.value.retry_after <= 10_000
+        assert 0 < caught.value.retry_after <= 10_000 + ROLLING_MARGIN
+        assert len(await stand.paths()) == 2
 
     @pytest.mark.parametrize("offset_ms", [-120_000, 120_000])
     async def test_a_clock_that_differs_is_set_and_the_request_sent_again(self, stand: Stand, offset_ms: int) -> None:

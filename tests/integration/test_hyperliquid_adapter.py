@@ -417,13 +417,15 @@ class TestHistory:
             GOLD: Decimal("0.35"),
         }
 
-    async def test_fills_that_the_venue_has_forgotten_are_admitted(self, stand: Stand) -> None:
-        account = stand.sandbox.open_account("hyperliquid", id="busy", fills=12_000)
-        adapter = stand.venue.adapter(account)
-        for limit in (None, 10):
-            history = await adapter.realized_pnl(HistoryQuery(None, SWAP, 1, limit))
-            oldest = history.entries[0].timestamp
-            assert 1 < history.complete_from <= oldest + 30 * 60_000
+    @pytest.mark.parametrize("limit", [None, 10])
+    async def test_fills_that_the_venue_has_forgotten_are_admitted(self, stand: Stand, limit: int | None) -> None:
+        adapter = stand.venue.adapter(stand.sandbox.open_account("hyperliquid", id=f"busy-{limit}", fills=12_000))
+        history = await adapter.realized_pnl(HistoryQuery(None, SWAP, 1, limit))
+        oldest = history.entries[0].timestamp
+        assert 1 < history.complete_from <= oldest + 30 * 60_000
+
+    async def test_the_newest_fills_are_complete_from_the_first_of_them_on(self, stand: Stand) -> None:
+        adapter = stand.venue.adapter(stand.sandbox.open_account("hyperliquid", id="busy", fills=12_000))
         newest = await adapter.realized_pnl(HistoryQuery(None, SWAP, None, 10))
         assert newest.complete_from == newest.entries[0].timestamp
 

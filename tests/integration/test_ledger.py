@@ -214,6 +214,19 @@ async def test_snapshots_of_an_account_are_counted_without_gaps(ledger: Ledger, 
     assert await ledger.outbox.size() == 3
 
 
+async def test_that_an_account_was_asked_again_is_noted_at_its_newest_snapshot_alone(
+    ledger: Ledger, other: Ledger
+) -> None:
+    first = Kept("a-1", 1, 10, "{}")
+    await ledger.snapshots.keep(first, [EVENT])
+    await other.snapshots.unchanged(first, 20)
+    assert await ledger.snapshots.newest("a-1") == Kept("a-1", 1, 20, "{}")
+    await ledger.snapshots.keep(Kept("a-1", 2, 30, "{}"), [EVENT])
+    await other.snapshots.unchanged(first, 40)
+    assert await ledger.snapshots.newest("a-1") == Kept("a-1", 2, 30, "{}")
+    assert await ledger.outbox.size() == 2
+
+
 async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -> None:
     for number in range(3):
         await ledger.commands.note(replace(ENTRY, id=f"c-{number}", deadline=1_000 * number))

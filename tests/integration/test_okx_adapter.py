@@ -10,7 +10,8 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.requests import MarginMode, MarketType
-from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
+from tests.stand import BROKEN_ANSWERS, FUTURE, PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, stands
+from worker.clock import now
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -25,6 +26,7 @@ from worker.venues.errors import (
     VenueError,
 )
 from worker.venues.history import DAY
+from worker.venues.limits import within
 from worker.venues.okx import OkxVenue
 from worker.venues.seam import Capability, HistoryQuery, Market
 
@@ -410,7 +412,8 @@ class TestHistory:
     async def test_profits_are_those_of_trades_liquidations_and_deleveraging_in_order_and_at_the_venues_pace(
         self, stand: Stand
     ) -> None:
-        entries = (await stand.adapter(PERP).realized_pnl(query(since=0))).entries
+        with within(now() + PATIENCE_MS):
+            entries = (await stand.adapter(PERP).realized_pnl(query(since=0))).entries
         times = [entry.timestamp for entry in entries]
         assert times == sorted(times)
         assert len({entry.id for entry in entries}) == len(entries)
@@ -512,7 +515,8 @@ class TestTheVenueAtItsWorst:
 
     async def test_a_burst_of_reads_keeps_to_the_limit_and_none_is_refused(self, stand: Stand) -> None:
         adapter, started = stand.adapter(PERP), time.monotonic()
-        await asyncio.gather(*(adapter.terms(market(adapter, LINEAR)) for _ in range(12)))
+        with within(now() + PATIENCE_MS):
+            await asyncio.gather(*(adapter.terms(market(adapter, LINEAR)) for _ in range(12)))
         assert {entry["status"] for entry in await stand.requests(POSITIONS)} == {200}
         assert time.monotonic() - started > 2
 

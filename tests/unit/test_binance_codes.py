@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from worker.venues.answer import Answer
 from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE, Meaning
 from worker.venues.binance.judge import judge
 from worker.venues.errors import (
@@ -19,7 +20,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.transport import Answer
 
 
 def answer(body: Any, status: int = 400, family: str = "fapi", headers: dict[str, str] | None = None) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from worker.venues.answer import Answer
 from worker.venues.bybit.codes import CODES, STATUSES, Meaning
 from worker.venues.bybit.judge import judge
 from worker.venues.errors import (
@@ -20,7 +21,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.transport import Answer
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

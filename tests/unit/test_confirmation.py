@@ -12,10 +12,19 @@ from worker.clock import now
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.completion import Done
 from worker.execution.doubts import NotConfirmed
+from worker.execution.refusals import refusal
 from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode
 from worker.handlers.portfolio_margin import pm_auto_collect
-from worker.venues.errors import AlreadySo, Ambiguous, NotSent, PreconditionFailed, Throttled, ValueRefused
+from worker.venues.errors import (
+    AlreadySo,
+    Ambiguous,
+    LimitReached,
+    NotSent,
+    PreconditionFailed,
+    Throttled,
+    ValueRefused,
+)
 
 GATEWAY_TIMEOUT = Ambiguous("the venue answered 504")
 TO_10X = SetLeverage(exchange_account_id=ACCOUNT.id, symbol=BTC.symbol, leverage=Decimal(10))
@@ -112,6 +121,31 @@ async def test_what_was_sent_once_never_expires_however_the_next_attempt_fails(v
         await to_10x(venue, spent)
     assert venue.log[:3] == ["leverage 10", "terms", "leverage 10"]
     assert (spent.attempts, spent.sent is None) == (1, False)
+
+
+async def test_what_our_limiter_refuses_was_not_sent(venue: MemoryVenue) -> None:
+    venue.fail(LimitReached("full", retry_after=5_000), applied=False)
+    spent = calls()
+    with pytest.raises(LimitReached) as raised:
+        await to_10x(venue, spent)
+    assert (spent.attempts, spent.sent) == (0, None)
+    told = refusal(raised.value)
+    assert (told.outcome, told.envelope.statusCode, told.headers) == (Outcome.REJECTED, 429, {"Retry-After": "5"})
+
+
+async def test_what_was_sent_once_stays_in_doubt_when_the_next_attempt_meets_our_limiter(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, LimitReached("full", retry_after=5_000), applied=False)
+    spent = calls()
+    with pytest.raises(NotConfirmed, match="504; a read-back shows 5x cross"):
+        await to_10x(venue, spent)
+    assert (spent.attempts, spent.sent is None) == (1, False)
+
+
+async def test_a_read_back_that_meets_our_limiter_leaves_the_doubt(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=True)
+    venue.unreadable.append(LimitReached("full", retry_after=5_000))
+    with pytest.raises(NotConfirmed, match="504; and reading it back failed: full"):
+        await to_10x(venue)
 
 
 async def test_a_late_command_is_never_sent(venue: MemoryVenue) -> None:

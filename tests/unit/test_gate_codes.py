@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from worker.venues.answer import Answer
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -20,7 +21,6 @@ from worker.venues.errors import (
 )
 from worker.venues.gate.codes import CODES, STATUSES, Meaning
 from worker.venues.gate.judge import judge
-from worker.venues.transport import Answer
 
 RESET = "X-Gate-RateLimit-Reset-Timestamp"
 

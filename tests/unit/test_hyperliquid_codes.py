@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from worker.venues.answer import Answer
 from worker.venues.errors import (
     AccessDenied,
     Ambiguous,
@@ -17,7 +18,6 @@ from worker.venues.errors import (
 )
 from worker.venues.hyperliquid.codes import STATUSES, TEXTS, Meaning
 from worker.venues.hyperliquid.judge import judge
-from worker.venues.transport import Answer
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
+from worker.venues.answer import Answer
 from worker.venues.errors import (
     AccessDenied,
     Ambiguous,
@@ -19,7 +20,6 @@ from worker.venues.errors import (
 )
 from worker.venues.okx.codes import CODES, STATUSES, Meaning
 from worker.venues.okx.judge import judge
-from worker.venues.transport import Answer
 
 
 def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:

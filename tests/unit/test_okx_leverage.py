@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from worker.venues.errors import Ambiguous, NotSent, PreconditionFailed, Throttled, ValueRefused, VenueError
+from worker.venues.errors import (
+    Ambiguous,
+    LimitReached,
+    NotSent,
+    PreconditionFailed,
+    Throttled,
+    ValueRefused,
+    VenueError,
+)
 from worker.venues.okx.configuration import FRESH_S, AccountConfiguration, Configuration
 from worker.venues.okx.leverage import BOTH_SIDES, Setting, check_leverage, read_terms, set_leverage
 from worker.venues.seam import Market
@@ -99,8 +107,9 @@ async def test_a_first_side_that_is_refused_leaves_the_second_alone() -> None:
     assert (caught.value.message, len(venue.asked)) == ("margin is short", 1)
 
 
-async def test_a_second_side_that_never_left_makes_the_whole_ambiguous() -> None:
-    venue = script(success(echo("isolated", "long")), NotSent("no connection"))
+@pytest.mark.parametrize("problem", [NotSent("no connection"), LimitReached("no room in time", retry_after=1_000)])
+async def test_a_second_side_that_never_left_makes_the_whole_ambiguous(problem: VenueError) -> None:
+    venue = script(success(echo("isolated", "long")), problem)
     with pytest.raises(Ambiguous, match="the long side is at 10x now"):
         await set_leverage(venue, Setting(SWAP, ISOLATED, TEN, BOTH_SIDES))
 

@@ -12,7 +12,6 @@ import uvicorn
 import yaml
 from structlog.testing import capture_logs
 
-from schemas import OPERATIONS
 from schemas.asyncapi import asyncapi
 from schemas.openapi import openapi
 from tests.unit.in_memory_caller import InMemoryCaller
@@ -32,36 +31,6 @@ async def test_a_process_that_lives_says_so_even_without_a_broker() -> None:
     async with shim_client(InMemoryCaller(workers=BrokerAway("gone")), Authorization="") as client:
         response = await client.get("/healthz")
     assert (response.status_code, response.json()) == (200, {"alive": True})
-
-
-async def test_it_is_ready_when_every_operation_has_a_consumer(client: httpx.AsyncClient) -> None:
-    response = await client.get("/readyz")
-    assert response.status_code == 200
-    assert response.json() == {
-        "ready": True,
-        "broker": True,
-        "missing": [],
-        "consumers": dict.fromkeys(OPERATIONS, 1),
-    }
-
-
-@pytest.mark.parametrize("missing", OPERATIONS)
-@pytest.mark.parametrize("known", [True, False])
-async def test_it_is_not_ready_while_one_operation_has_no_consumer(missing: str, known: bool) -> None:
-    workers = {name: 2 for name in OPERATIONS if name != missing} | ({missing: 0} if known else {})
-    async with shim_client(InMemoryCaller(workers=workers)) as client:
-        response = await client.get("/readyz")
-    assert response.status_code == 503
-    assert (response.json()["ready"], response.json()["missing"]) == (False, [missing])
-
-
-async def test_it_is_not_ready_without_a_broker() -> None:
-    async with shim_client(InMemoryCaller(workers=BrokerAway("no route to it"))) as client:
-        response = await client.get("/readyz")
-    assert response.status_code == 503
-    body = response.json()
-    assert (body["ready"], body["broker"], body["reason"]) == (False, False, "no route to it")
-    assert body["missing"] == list(OPERATIONS)
 
 
 async def test_both_documents_are_served(client: httpx.AsyncClient) -> None:

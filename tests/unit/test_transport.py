@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 import pytest
@@ -13,9 +13,21 @@ from pydantic import SecretStr
 from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker import clock
 from worker.accounts import Account
+from worker.clock import now
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections
-from worker.venues.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, VenueError
+from worker.venues.errors import (
+    AccessDenied,
+    Ambiguous,
+    ClockSkewed,
+    LimitReached,
+    NotSent,
+    Throttled,
+    VenueError,
+)
+from worker.venues.limits import Limits, within
+from worker.venues.limits.tables import Unmetered
+from worker.venues.limits.windows import CLOCK_MARGIN
 
 KEY, SECRET = "k" * 64, "s" * 64
 
@@ -180,16 +192,57 @@ async def test_a_refused_timestamp_stays_a_refusal_when_the_time_cannot_be_asked
     assert len(wired.venue.asked_for(PATH)) == 1
 
 
-async def test_response_headers_are_shown_to_whoever_counts_limits() -> None:
-    seen: list[tuple[str, str, str]] = []
+@pytest.fixture
+async def mid_minute() -> AsyncIterator[Wired]:
+    """A venue whose limits are read in the middle of a minute, for ever."""
+    limits = Limits(clock=lambda: 1_700_000_010_000)
+    async with ScriptedVenue() as venue, VenueConnections(limits) as connections:
+        yield Wired(venue, connections, _transport(connections, venue.url))
 
-    def note(exchange: str, path: str, headers: Mapping[str, str]) -> None:
-        seen.append((exchange, path, headers["X-MBX-USED-WEIGHT-1M"]))
 
-    async with ScriptedVenue() as venue, VenueConnections(on_headers=note) as connections:
-        venue.on(PATH, answers(ECHO, headers={"X-MBX-USED-WEIGHT-1M": "7"}))
-        await _transport(connections, venue.url).call(SET_LEVERAGE, WANTED)
-    assert seen == [("binance", PATH, "7")]
+async def test_what_an_answer_tells_of_a_limit_counts_for_all_accounts(mid_minute: Wired) -> None:
+    wired = mid_minute
+    wired.venue.on(PATH, answers(ECHO, headers={"X-MBX-USED-WEIGHT-1M": "700"}))
+    await wired.transport.call(SET_LEVERAGE, WANTED)
+    (row,) = wired.connections.limits.headroom()
+    assert (row.exchange, row.base_url, row.scope, row.user) == ("binance", wired.venue.url, "fapi weight", None)
+    assert (row.limit, row.left, row.closed_for) == (2_400, 1_700, 0)
+
+
+async def test_what_never_left_uses_nothing_of_a_limit(wired: Wired) -> None:
+    await wired.connections.close()
+    with pytest.raises(NotSent):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    (row,) = wired.connections.limits.headroom()
+    assert row.left == 2_400
+
+
+async def test_a_429_closes_the_limit_to_all_accounts_and_nothing_more_is_sent(mid_minute: Wired) -> None:
+    wired = mid_minute
+    throttled = answers({"code": -1003, "msg": "Too many requests."}, 429, {"Retry-After": "30"})
+    wired.venue.on(PATH, throttled, answers(ECHO))
+    with pytest.raises(Throttled) as caught:
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert (type(caught.value), caught.value.retry_after) == (Throttled, 30_000)
+    other = without_keys(wired.connections, wired.venue.url, 2_000).for_account(account("other", "secret"))
+    with pytest.raises(LimitReached) as reached:
+        await other.call("fapiPrivateGetSymbolConfig")
+    assert reached.value.retry_after == 30_000 + CLOCK_MARGIN
+    assert len(wired.venue.asked) == 1
+
+
+async def test_an_endpoint_in_no_table_is_not_called(wired: Wired) -> None:
+    with pytest.raises(Unmetered, match="fapiPrivatePostOrder"):
+        await wired.transport.call("fapiPrivatePostOrder", {})
+    assert wired.venue.asked == []
+
+
+async def test_the_time_limit_runs_from_when_there_was_room(wired: Wired) -> None:
+    wired.venue.on(PATH, answers({"code": -1003, "msg": "Too many."}, 429, {"Retry-After": "1"}), answers(ECHO))
+    with pytest.raises(Throttled):
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    with within(now() + 10_000):
+        assert await wired.transport.call(SET_LEVERAGE, WANTED, timeout_ms=200) == ECHO
 
 
 async def test_accounts_share_no_key_and_no_clock(wired: Wired) -> None:

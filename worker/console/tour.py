@@ -1,6 +1,7 @@
 """`perps-dma tour`: every route of a running `up` on every venue, and the refusals a caller will meet."""
 
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -129,6 +130,21 @@ REFUSALS: tuple[Step, ...] = (
 )
 
 
+FROZEN = {"exchange_account_id": BINANCE.account}
+
+SERVICE: tuple[Step, ...] = (
+    Step("get_status", {}, lambda data: ", ".join(f"{row['exchange']} {row['health']}" for row in data["venues"])),
+    Step("get_command", {"command_id": "nobody-knows-this"}, statuses=(404,)),
+    Step("freeze", {**FROZEN, "reason": "tour"}, statuses=(403,)),
+    Step("freeze", {**FROZEN, "reason": "tour"}, lambda data: f"{data['scope']} is frozen", role="admin"),
+    Step("get_freezes", {}, lambda data: f"{data['count']} in force", role="admin"),
+    _leverage(BINANCE, 10, status=423),
+    Step("get_positions", FROZEN, lambda data: f"{data['count']} open, for reads go on"),
+    Step("unfreeze", FROZEN, lambda data: f"{data['scope']} is free", role="admin"),
+    _leverage(BINANCE, 10),
+)
+
+
 @dataclass(slots=True)
 class Visit:
     """What came of a step. `fault` is what was not as documented, if anything."""
@@ -164,14 +180,14 @@ class Tour:
 
     async def visit(self, step: Step, prefix: str) -> Visit:
         """Take one step."""
-        reads = step.row.method == "GET"
+        parameters = {name: value for name, value in step.request.items() if name not in step.row.path_names}
         started = time.perf_counter()
         response = await self._client.request(
             step.row.method,
-            prefix + step.row.path,
+            prefix + step.row.path.format(**step.request),
             headers=self._headers(step.role),
-            params=step.request if reads else None,
-            json=None if reads else step.request,
+            params=None if step.row.has_body else parameters,
+            json=parameters if step.row.has_body else None,
         )
         milliseconds = (time.perf_counter() - started) * 1000
         told, fault = _check(step, response)
@@ -228,6 +244,7 @@ def _stages() -> Iterator[tuple[str, str, tuple[Step, ...]]]:
         if seeded is not BINANCE:
             yield seeded.exchange, first, venue_steps(seeded)
     yield "what is refused, and how", first, REFUSALS
+    yield "the service itself", first, SERVICE
 
 
 async def tour(settings: Settings) -> bool:
@@ -239,7 +256,7 @@ async def tour(settings: Settings) -> bool:
             visits = [await walker.visit(step, prefix) for step in steps]
             _show(title, visits)
             good = good and not any(visit.fault for visit in visits)
-    results = sum(key.startswith("result.") for key in heard.keys)
-    console.print(f"events meanwhile: {results} results, {len(heard.keys) - results} position snapshots")
+    kinds = Counter(key.partition(".")[0] for key in heard.keys)
+    console.print(f"events meanwhile: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
     console.print(Text("all as documented", style="green") if good else Text("NOT all as documented", style="red"))
     return good

@@ -4,16 +4,19 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 
+from worker.accounts import RegistryError
 from worker.bus.connection import CONNECTION_TROUBLE, HEARTBEAT_S
 from worker.bus.topology import EVENTS_LOG
-from worker.console.display import console, outcome_text, show_json
-from worker.locations import NotReady, amqp_url
+from worker.console.display import console, show_json
+from worker.console.event_lines import event_line, is_about
+from worker.locations import NotReady, amqp_url, load_accounts
 from worker.settings import Settings
 
 Offset = str | int | datetime
@@ -69,37 +72,32 @@ async def watch(settings: Settings, start: str, *, account: str | None, count: i
     """Print events until interrupted, or until `count` were shown."""
     url = amqp_url(settings)
     offset = stream_offset(start, datetime.now(UTC))
+    exchange = _exchange_of(settings, account)
     shown = 0
     async for message in events(url, offset):
         event = json.loads(message.body)
-        if _is_wanted(event, message, account, offset):
+        if not _is_too_old(event, offset) and (account is None or is_about(event, account, exchange)):
             _show(message.body.decode() if as_json else event, message.routing_key or "")
             shown += 1
         if shown == count:
             return
 
 
-def _is_wanted(event: dict[str, Any], message: AbstractIncomingMessage, account: str | None, offset: Offset) -> bool:
-    """A time names a chunk of the stream, which may begin earlier than asked: leave out what is older."""
-    too_old = isinstance(offset, datetime) and datetime.fromisoformat(event["time"]) < offset.replace(microsecond=0)
-    return not too_old and account in (None, event["subject"])
+def _exchange_of(settings: Settings, account: str | None) -> str | None:
+    """The venue of an account, where its registry is at hand."""
+    with suppress(NotReady, RegistryError):
+        if account and (found := load_accounts(settings).get(account)):
+            return found.exchange
+    return None
+
+
+def _is_too_old(event: dict[str, Any], offset: Offset) -> bool:
+    """A time names a chunk of the stream, which may begin earlier than asked."""
+    return isinstance(offset, datetime) and datetime.fromisoformat(event["time"]) < offset.replace(microsecond=0)
 
 
 def _show(event: dict[str, Any] | str, routing_key: str) -> None:
     if isinstance(event, str):
         show_json(event)
-        return
-    data = event["data"]
-    line = f"{event['time']}  {routing_key}  "
-    if routing_key.startswith("result."):
-        console.print(line, outcome_text(data["outcome"]), f"  {data['envelope']['message']}", sep="")
     else:
-        stale = " (stale)" if data.get("stale") else ""
-        console.print(f"{line}seq {data['seq']}{stale}: {_positions(data['positions'])}")
-
-
-def _positions(positions: list[dict[str, Any]]) -> str:
-    return (
-        ", ".join(f"{row['symbol']} {row['side']} {row['contracts']} at {row['leverage']}x" for row in positions)
-        or "flat"
-    )
+        console.print(event_line(event, routing_key), soft_wrap=True)

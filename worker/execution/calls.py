@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -10,6 +11,7 @@ from schemas.base import Milliseconds
 from worker.clock import Clock
 from worker.execution.retries import QUERY
 from worker.venues.errors import Ambiguous, VenueError
+from worker.venues.limits import within
 
 T = TypeVar("T")
 
@@ -101,6 +103,16 @@ class VenueCalls:
         self.sent = self.sent or self._clock()
         return await self._timed(send, left - reserve)
 
+    @asynccontextmanager
+    async def holding(self, room: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
+        """Keep room at the venue for a change that is to come. Raises Expired, or LimitReached if it comes too late."""
+        if self.remaining() <= 0:
+            raise Expired("the deadline passed before it was sent")
+        async with AsyncExitStack() as stack:
+            with within(self.deadline):
+                await stack.enter_async_context(room)
+            yield
+
     def not_sent(self) -> None:
         """Take back an attempt that never left this machine."""
         self.attempts -= 1
@@ -111,7 +123,8 @@ class VenueCalls:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(limit / 1000):
-                return await call()
+                with within(self._clock() + limit):
+                    return await call()
         except TimeoutError as error:
             raise Ambiguous(f"no answer from the venue within {limit} ms") from error
         finally:

@@ -129,7 +129,13 @@ class Changes:
         entry = _entry(command, fingerprint)
         noting = asyncio.create_task(self._ledger.commands.note(entry))
         try:
-            async with self._lanes.lane(command.account.id), self._exclusive(command):
+            async with AsyncExitStack() as stack:
+                if handler.prepare is not None and (noted := await noting).is_new and noted.freeze is None:
+                    calls = VenueCalls(command.deadline, self._clock)
+                    if refused := await stack.enter_async_context(self._dispatch.prepared(command, handler, calls)):
+                        return await self._finish(command, refused, calls)
+                await stack.enter_async_context(self._lanes.lane(command.account.id))
+                await stack.enter_async_context(self._exclusive(command))
                 return await self._begin(command, entry, await noting, handler)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)

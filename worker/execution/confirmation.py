@@ -4,6 +4,7 @@ send ─▶ echo shows it ──────────────────
      ─▶ "no need to change" ────────────────────────▶ unchanged
      ─▶ refused ─────────────────────────────────────▶ the refusal
      ─▶ nothing left this machine ─▶ wait, send again, until the deadline
+     ─▶ our limiter has no room in time ─────────────▶ that; what was sent before stays in doubt
      ─▶ no word, 5xx, nonsense, or an echo that shows nothing
              └▶ read back ─▶ shows it ──────────────▶ applied (read_back)
                           ─▶ shows the old value ───▶ send again, a few times
@@ -23,10 +24,10 @@ from worker.execution.calls import Expired, VenueCalls
 from worker.execution.doubts import NotConfirmed, NotInForce
 from worker.execution.freeze import Frozen
 from worker.execution.retries import Retries
-from worker.venues.errors import AlreadySo, Ambiguous, NotSent, VenueError
+from worker.venues.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
 from worker.venues.seam import Echo, Terms
 
-HINDERED = (Expired, Frozen)
+HINDERED = (Expired, Frozen, LimitReached)
 """Why we ourselves send no more; trying again is no remedy."""
 
 
@@ -68,7 +69,7 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
             return Confirmed(
                 Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, refusal.note, refusal.venue_code
             )
-        except (NotSent, NotConfirmed, Expired, Frozen) as error:
+        except (NotSent, NotConfirmed, Expired, Frozen, LimitReached) as error:
             failures += 1
             doubt = error if isinstance(error, NotConfirmed) else doubt
             wait = None if isinstance(error, HINDERED) else change.retries.wait(error, failures, calls.remaining())
@@ -78,7 +79,7 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
         attempt = _attempt
 
 
-def _give_up(error: NotSent | NotConfirmed | Expired | Frozen, doubt: NotConfirmed | None) -> NoReturn:
+def _give_up(error: NotSent | NotConfirmed | Expired | Frozen | LimitReached, doubt: NotConfirmed | None) -> NoReturn:
     """What was sent once stays in doubt, whatever became of later attempts; only what never left expires."""
     if doubt is not None:
         raise doubt
@@ -94,7 +95,7 @@ async def _resume(change: Change, calls: VenueCalls) -> Confirmed:
 async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
     try:
         echo = await calls.change(change.send, read_back=change.read_back is not None)
-    except NotSent:
+    except (NotSent, LimitReached):
         calls.not_sent()
         raise
     except Ambiguous as doubt:

@@ -1,6 +1,7 @@
 """From a command to the function that carries it out, and from whatever that raises to what is told of it."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -37,13 +38,15 @@ class QueryHandler:
 class CommandHandler:
     """The function behind a command. When it `moves_terms` of positions, a snapshot follows.
 
-    One that `moves_money` is never sent again once it may have been sent, not even after a power failure.
+    One that `moves_money` is never sent again once it may have been sent, not even after a power failure. What may take
+    long and need not be done in the account's turn is done before it, in `prepare`.
     """
 
     run: Callable[[Any, Adapter, VenueCalls], Awaitable[Done]]
     needs: Capability
     moves_terms: bool = False
     moves_money: bool = False
+    prepare: Callable[[Any, Adapter, VenueCalls], AbstractAsyncContextManager[None]] | None = None
 
 
 class Dispatch:
@@ -60,6 +63,26 @@ class Dispatch:
         """How a command ended. Raises Superseded."""
         return await self._run(command, handler.run, handler.needs, calls)
 
+    @asynccontextmanager
+    async def prepared(
+        self, command: Command, handler: CommandHandler, calls: VenueCalls
+    ) -> AsyncIterator[Refusal | None]:
+        """What has to be waited for before a command's turn comes is there, or else why not."""
+        async with AsyncExitStack() as stack:
+            refused = None
+            try:
+                if handler.prepare is not None:
+                    adapter = self._adapter(command.account, handler.needs)
+                    await stack.enter_async_context(handler.prepare(command.request, adapter, calls))
+            except (VenueError, Expired) as error:
+                refused = refusal(error)
+            yield refused
+
+    def _adapter(self, account: Account, needs: Capability) -> Adapter:
+        adapter = self._adapter_of(account)
+        require(adapter, needs, account)
+        return adapter
+
     async def _run(
         self,
         command: Command,
@@ -68,9 +91,7 @@ class Dispatch:
         calls: VenueCalls,
     ) -> T | Refusal:
         try:
-            adapter = self._adapter_of(command.account)
-            require(adapter, needs, command.account)
-            return await run(command.request, adapter, calls)
+            return await run(command.request, self._adapter(command.account, needs), calls)
         except (VenueError, Expired, Frozen) as error:
             return refusal(error)
         except Superseded:

@@ -1,4 +1,10 @@
-"""The Binance Portfolio Margin operations."""
+"""The Binance Portfolio Margin operations.
+
+A collection weighs so much that there may be no room for it for a minute. That is waited for before the account's turn,
+so that no other change of the account waits as well.
+"""
+
+from contextlib import AbstractAsyncContextManager
 
 from schemas.replies import AssetCollection, Collection, PmAccount, PmBalance
 from schemas.requests import PmAssetCollect, PmAutoCollect, PmGetAccount, PmGetBalance
@@ -35,6 +41,20 @@ async def pm_get_account(request: PmGetAccount, adapter: Adapter, calls: VenueCa
             papi_um_account=um_account,
         )
     )
+
+
+def room_to_auto_collect(
+    request: PmAutoCollect, adapter: Adapter, calls: VenueCalls
+) -> AbstractAsyncContextManager[None]:
+    """The room at the venue for `pm_auto_collect`."""
+    return calls.holding(_portfolio_margin(adapter).room_to_collect(None))
+
+
+def room_to_asset_collect(
+    request: PmAssetCollect, adapter: Adapter, calls: VenueCalls
+) -> AbstractAsyncContextManager[None]:
+    """The room at the venue for `pm_asset_collect`; BNB is refused here already."""
+    return calls.holding(_portfolio_margin(adapter).room_to_collect(request.asset))
 
 
 async def pm_auto_collect(request: PmAutoCollect, adapter: Adapter, calls: VenueCalls) -> Done:

@@ -18,6 +18,9 @@ from worker.sandbox.okx.venue import Okx
 from worker.sandbox.venue import StandIn
 
 LOOPBACK = "127.0.0.1"
+BACKLOG = 1_024
+"""Connections that may wait to be taken up: a client whose burst finds no place would try again a second later."""
+
 GOODBYE = 0.5
 """Seconds that answers under way get when the sandbox stops; delayed ones would otherwise hold it up."""
 
@@ -86,7 +89,7 @@ class Sandbox:
         runner = web.AppRunner(application(desk), access_log=None, shutdown_timeout=GOODBYE)
         self._runners.append(runner)
         await runner.setup()
-        site = web.TCPSite(runner, LOOPBACK, self._ports.get(name, 0))
+        site = web.TCPSite(runner, LOOPBACK, self._ports.get(name, 0), backlog=BACKLOG)
         await site.start()
         self.base_urls[name] = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
 

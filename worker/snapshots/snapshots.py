@@ -1,48 +1,46 @@
-"""Position snapshots: after every change that can move the terms of positions."""
+"""Position snapshots: reading an account, comparing it with the snapshot before, counting, telling.
 
-import asyncio
+    newest of the ledger ─▶ ask the venue ─▶ news? ─▶ number it, with the drift it shows, in one transaction ─▶ publish
+                                        └▶ not readable: the last known positions, marked stale
+
+An account is asked after its newest snapshot was looked up, and the next number is taken only while that is still the
+newest. So a higher `seq` is never an older state, whoever took it, and no number is given twice or left out.
+"""
+
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 
 import structlog
 
-from schemas import Position, PositionsEvent, PositionSnapshot
+from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import Milliseconds, utc_text
-from schemas.events import Trigger, event_id
+from schemas.events import Drift, DriftedTerms, DriftEvent, Trigger, event_id
 from worker.accounts import Account
 from worker.clock import Clock
-from worker.execution.calls import VenueCalls
+from worker.execution.calls import Expired, VenueCalls
+from worker.execution.lanes import Lanes
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.ledger.snapshots import Kept
-from worker.execution.receipt import Command
 from worker.execution.relay import Relay
+from worker.snapshots.asked import asked_by
+from worker.snapshots.changes import is_news
+from worker.snapshots.drift import changed_terms, from_outside
+from worker.snapshots.newest import Newest, newest_of
 from worker.venues.errors import VenueError
 from worker.venues.seam import Adapter, OpenPositions
-from worker.wire import outgoing
+from worker.wire import Outgoing, outgoing
 
 log = structlog.get_logger(__name__)
 
-GATHER_MS: Milliseconds = 100
-"""How long a due snapshot waits for further changes of the account."""
+SETTLE_MS: Milliseconds = 5_000
+"""How long a venue may go on showing the terms from before a change that it has confirmed."""
 
-
-@dataclass(slots=True)
-class _AccountSnapshots:
-    """What is known of one account: the last snapshot, and the one that is due next."""
-
-    positions: tuple[Position, ...] = ()
-    coverage: tuple[str, ...] = ()
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    due: asyncio.Task[None] | None = None
-    commands: list[str] = field(default_factory=list)
+Recorded = list[tuple[int, Outgoing]]
+"""Events in the outbox, by their positions there, and still to be published."""
 
 
 class Snapshots:
-    """Takes snapshots, one at a time per account.
-
-    A snapshot is taken a moment after the command that asked for it; commands that end meanwhile share it. It is
-    taken after all of them, and a burst of changes costs the venue's limit, and the reader's attention, once.
-    """
+    """Takes snapshots. Every call raises LedgerUnavailable."""
 
     def __init__(
         self,
@@ -57,55 +55,106 @@ class Snapshots:
         self._relay = relay
         self._timeout_ms = timeout_ms
         self._clock = clock
-        self._accounts: dict[str, _AccountSnapshots] = {}
+        self._lanes = Lanes()
 
-    async def after_command(self, command: Command) -> None:
-        """Return when a snapshot taken after this command is published. Raises what the outbox raises."""
-        known = self._accounts.setdefault(command.account.id, _AccountSnapshots())
-        known.commands.append(command.id)
-        if known.due is None:
-            known.due = asyncio.create_task(self._take(command.account, known))
-        await asyncio.shield(known.due)
+    def alone(self, account: Account) -> AbstractAsyncContextManager[None]:
+        """One snapshot of an account at a time in this worker, so that they are published in their order."""
+        return self._lanes.lane(account.id)
 
-    async def _take(self, account: Account, known: _AccountSnapshots) -> None:
-        await asyncio.sleep(GATHER_MS / 1000)
-        async with known.turn:
-            known.due, commands, known.commands = None, tuple(known.commands), []
-            as_of = self._clock()
-            open_positions = await self._read(account)
-            if open_positions is not None:
-                known.positions, known.coverage = open_positions.positions, open_positions.coverage
-            before = await self._ledger.snapshots.newest(account.id)
-            snapshot = PositionSnapshot(
-                exchange=account.exchange,
-                exchange_account_id=account.id,
-                seq=before.seq + 1 if before else 1,
-                as_of=as_of,
-                trigger=Trigger.COMMAND,
-                command_ids=commands,
-                coverage=known.coverage,
-                stale=open_positions is None,
-                positions=known.positions,
-            )
-            event = outgoing(_event(snapshot))
-            kept = Kept(account.id, snapshot.seq, as_of, event.body)
-            (position,) = await self._ledger.snapshots.keep(kept, [event])
+    async def newest(self, account: Account) -> Newest | None:
+        """The newest snapshot of an account."""
+        kept = await self._ledger.snapshots.newest(account.id)
+        return newest_of(account, kept) if kept else None
+
+    async def take(
+        self,
+        account: Account,
+        before: Newest | None,
+        trigger: Trigger,
+        command_ids: tuple[str, ...] = (),
+        *,
+        only_news: bool = False,
+    ) -> Recorded:
+        """Read an account and record the snapshot that follows the one before, or nothing if it is no news.
+
+        Raises NothingMatched when another worker has taken one since `before` was looked up.
+        """
+        asked = self._clock()
+        found = await self._read(account, before)
+        snapshot = PositionSnapshot(
+            exchange=account.exchange,
+            exchange_account_id=account.id,
+            seq=before.kept.seq + 1 if before else 1,
+            trigger=trigger,
+            command_ids=command_ids,
+            **_content(found, before, asked),
+        )
+        if before and only_news and not is_news(before.snapshot, snapshot):
+            await self._ledger.snapshots.unchanged(before.kept, asked)
+            return []
+        return await self._record(before, snapshot, asked)
+
+    async def publish(self, recorded: Recorded) -> None:
+        """Publish what was recorded; returns when the broker has it."""
+        for position, event in recorded:
             await self._relay.publish(position, event)
 
-    async def _read(self, account: Account) -> OpenPositions | None:
+    async def _record(self, before: Newest | None, snapshot: PositionSnapshot, asked: Milliseconds) -> Recorded:
+        account, told = snapshot.exchange_account_id, [outgoing(_event(snapshot, asked))]
+        if drifted := await self._drifted(before, snapshot):
+            log.warning("changed outside this service", account=account, seq=snapshot.seq, positions=len(drifted))
+            told.append(outgoing(_drift_event(snapshot, drifted)))
+        positions = await self._ledger.snapshots.keep(Kept(account, snapshot.seq, asked, told[0].body), told)
+        return list(zip(positions, told, strict=True))
+
+    async def _read(self, account: Account, before: Newest | None) -> OpenPositions | None:
         calls = VenueCalls(self._clock() + self._timeout_ms, self._clock)
         try:
             adapter = self._adapter_of(account)
             return await calls.query(adapter.positions)
-        except VenueError as error:
-            log.warning("positions can't be read, the snapshot is stale", account=account.id, error=error.message)
+        except (VenueError, Expired) as error:
+            if before is None or not before.snapshot.stale:
+                log.warning("positions can't be read, the snapshot is stale", account=account.id, error=str(error))
             return None
 
+    async def _drifted(self, before: Newest | None, after: PositionSnapshot) -> tuple[DriftedTerms, ...]:
+        """What changed from outside between two readings of the venue. A stale snapshot is none, and passes them on."""
+        if before is None or after.stale or not (changed := changed_terms(before.snapshot, after)):
+            return ()
+        commands = await self._ledger.commands.since(after.exchange_account_id, before.seen - SETTLE_MS)
+        return from_outside(changed, asked_by(commands))
 
-def _event(snapshot: PositionSnapshot) -> PositionsEvent:
+
+def _content(found: OpenPositions | None, before: Newest | None, asked: Milliseconds) -> dict[str, object]:
+    """Positions as they are, or as they were last seen."""
+    if found is not None:
+        return {"as_of": asked, "stale": False, "coverage": found.coverage, "positions": found.positions}
+    if before is None:
+        return {"as_of": asked, "stale": True, "coverage": (), "positions": ()}
+    known = before.snapshot
+    return {"as_of": before.seen, "stale": True, "coverage": known.coverage, "positions": known.positions}
+
+
+def _event(snapshot: PositionSnapshot, told: Milliseconds) -> PositionsEvent:
     return PositionsEvent(
-        id=event_id("positions", snapshot.exchange_account_id, *snapshot.command_ids),
+        id=event_id("positions", snapshot.exchange_account_id, snapshot.seq),
         subject=snapshot.exchange_account_id,
-        time=utc_text(snapshot.as_of),
+        time=utc_text(told),
         data=snapshot,
+    )
+
+
+def _drift_event(snapshot: PositionSnapshot, drifted: tuple[DriftedTerms, ...]) -> DriftEvent:
+    account = snapshot.exchange_account_id
+    return DriftEvent(
+        id=event_id("drift", account, snapshot.seq),
+        subject=account,
+        time=utc_text(snapshot.as_of),
+        data=Drift(
+            exchange=snapshot.exchange,
+            exchange_account_id=account,
+            seq=snapshot.seq,
+            as_of=snapshot.as_of,
+            positions=drifted,
+        ),
     )

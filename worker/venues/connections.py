@@ -1,8 +1,9 @@
-"""What all accounts of a process share on their way to the venues: one HTTP session and one TLS context."""
+"""What all accounts of a process share on their way to the venues: one HTTP session, one TLS context, the limits."""
 
+import asyncio
+import copy
 import logging
 import ssl
-from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
@@ -11,27 +12,38 @@ from typing import Self
 import aiohttp
 import certifi
 
-HeaderObserver = Callable[[str, str, Mapping[str, str]], None]
-"""Is told the exchange, the path and the headers of every answer; venues report used limits there."""
+from schemas.base import Milliseconds
+from worker.venues.hearing import Hearing
+from worker.venues.limits import Limits
+from worker.venues.limits.admission import ADMISSION
 
 
 @dataclass(slots=True)
 class Passage:
-    """Whether any byte of a request has left this machine."""
+    """A call on its way: whether any byte of it has left this machine, and how many ms its answer may take.
 
+    The time runs from when there is room for a request: waiting for that is none of the venue's doing.
+    """
+
+    limit: Milliseconds
+    timer: asyncio.Timeout
     sent: bool = False
+
+    def waits(self) -> None:
+        """A request waits for room."""
+        self.timer.reschedule(None)
+
+    def departs(self) -> None:
+        """A request may go."""
+        self.timer.reschedule(asyncio.get_running_loop().time() + self.limit / 1000)
 
 
 PASSAGE: ContextVar[Passage | None] = ContextVar("passage", default=None)
-"""The request that the running task is about to make."""
+"""The call that the running task is about to make."""
 
 
 class Redirected(aiohttp.ClientError):
     """The venue pointed elsewhere. A signed request is never sent on to another address."""
-
-
-def ignore_headers(exchange: str, path: str, headers: Mapping[str, str]) -> None:
-    """Nobody wants to know."""
 
 
 class VenueConnections:
@@ -40,16 +52,24 @@ class VenueConnections:
     A TLS context costs 32 ms and 0.4 MB, so it is made once and not per account.
     """
 
-    def __init__(self, on_headers: HeaderObserver = ignore_headers) -> None:
+    def __init__(self, limits: Limits | None = None) -> None:
         # ccxt writes request headers, and with them the API key, to its log at DEBUG
         logging.getLogger("ccxt").setLevel(logging.INFO)
-        self.on_headers = on_headers
+        self.limits = limits or Limits()
+        """What the venues meter, kept for all accounts together."""
+        self.hearing = Hearing()
         self.tls = ssl.create_default_context(cafile=certifi.where())
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),  # accounts share the session, but nothing a venue sets in it
             trace_configs=[_watch()],
         )
+
+    def heard_by(self, hearing: Hearing) -> Self:
+        """The same connections for one venue, with somebody who hears how each request to it goes."""
+        twin = copy.copy(self)
+        twin.hearing = hearing
+        return twin
 
     async def close(self) -> None:
         """Close every connection."""
@@ -75,8 +95,9 @@ async def _leaves(
     session: aiohttp.ClientSession, context: SimpleNamespace, params: aiohttp.TraceRequestHeadersSentParams
 ) -> None:
     """Runs just before the first byte is written."""
-    if passage := PASSAGE.get():
-        passage.sent = True
+    for way in (PASSAGE.get(), ADMISSION.get()):
+        if way:
+            way.sent = True
 
 
 async def _redirected(

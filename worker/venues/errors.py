@@ -9,6 +9,7 @@ VenueError
 │   ├── UnknownSymbol           no such market
 │   ├── AlreadySo               nothing to change: the wanted state is the present one
 │   ├── Throttled               a limit is used up; the request was not processed
+│   │   └── LimitReached            our own count says so; the request was not even sent
 │   └── ClockSkewed             our timestamp is outside the venue's window
 ├── NotSent                 the request never left: no connection
 └── Ambiguous               it was sent, and nothing says what became of it
@@ -80,6 +81,10 @@ class Throttled(Refused):
     def __init__(self, message: str, *, retry_after: Milliseconds | None = None, **facts: Any) -> None:
         super().__init__(message, **facts)
         self.retry_after = retry_after
+
+
+class LimitReached(Throttled):
+    """A limit of the venue has no room for the request before its deadline, so it was not sent."""
 
 
 class ClockSkewed(Refused):

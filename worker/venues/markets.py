@@ -1,13 +1,20 @@
 """The markets of a venue by unified symbol and by the venue's own id, and what a misspelt symbol probably meant."""
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 from typing import Any
 
 from schemas.requests import MarketType
 from worker.venues.errors import Ambiguous, UnknownSymbol
 from worker.venues.seam import Market
+
+Unlisted = Callable[[], None]
+"""Is told that somebody means a market which is not among the loaded ones: it may be new."""
+
+
+def nobody() -> None:
+    """Nobody wants to know."""
 
 
 def market_of(raw: Mapping[str, Any]) -> Market:
@@ -33,17 +40,18 @@ def _without_zeros(size: Decimal) -> Decimal:
 class Markets:
     """All swap and future markets of a venue. Never changes; a reload makes a new one."""
 
-    def __init__(self, markets: Iterable[Market]) -> None:
+    def __init__(self, markets: Iterable[Market], unlisted: Unlisted = nobody) -> None:
+        self._unlisted = unlisted
         self._by_symbol = {market.symbol: market for market in markets}
         self._by_id = {(market.inverse, market.id): market for market in self._by_symbol.values()}
         self.linear_settles = frozenset(market.settle for market in self._by_symbol.values() if not market.inverse)
         """Currencies in which linear markets settle."""
 
     @classmethod
-    def from_ccxt(cls, raw: Iterable[Mapping[str, Any]]) -> "Markets":
+    def from_ccxt(cls, raw: Iterable[Mapping[str, Any]], unlisted: Unlisted = nobody) -> "Markets":
         """The swaps and futures among ccxt's markets. Raises Ambiguous if there are none, or one is beyond use."""
         try:
-            markets = cls(market_of(row) for row in raw if row["type"] in frozenset(MarketType))
+            markets = cls((market_of(row) for row in raw if row["type"] in frozenset(MarketType)), unlisted)
         except (KeyError, ArithmeticError) as error:
             raise Ambiguous(f"the venue's list of markets can't be read ({type(error).__name__})") from error
         if not len(markets):
@@ -52,6 +60,16 @@ class Markets:
 
     def __len__(self) -> int:
         return len(self._by_symbol)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Markets) and self._by_symbol == other._by_symbol
+
+    __hash__ = None  # type: ignore[assignment]  # compared, never looked up
+
+    def unlisted(self, venue: str, market_id: str, row: Any) -> Ambiguous:
+        """What to raise for a position in a market that is not among these. Leaving it out would be a lie."""
+        self._unlisted()
+        return Ambiguous(f"{venue} names a position in {market_id}, which is not among its loaded markets", raw=row)
 
     def by_id(self, market_id: str, *, inverse: bool) -> Market | None:
         """The market of a venue's own id, which is unique among the linear and among the inverse ones."""
@@ -67,6 +85,7 @@ class Markets:
                 f"{symbol} is a {market.type}, not a {market_type}; pass market_type={market.type}",
                 details={"symbol": symbol, "market_type": market.type.value},
             )
+        self._unlisted()
         suggestion = self._probably(symbol, market_type)
         hint = f"; did you mean {suggestion}?" if suggestion else ""
         raise UnknownSymbol(

@@ -3,6 +3,8 @@
 An adapter speaks for one account. It raises only what `worker.venues.errors` draws.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -12,6 +14,7 @@ from schemas.base import Milliseconds
 from schemas.events import Scope
 from schemas.replies import LedgerEntry, PmAssetBalance, PmUmAccount, Position
 from schemas.requests import MarginMode, MarketType
+from worker.accounts import Account
 from worker.venues.findings import Finding
 
 
@@ -126,6 +129,13 @@ class PortfolioMargin(Protocol):
     async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
         """The venue's raw balance rows, and the totals of the USDⓈ-M side."""
 
+    def room_to_collect(self, asset: str | None) -> AbstractAsyncContextManager[None]:
+        """Wait for the room that a collection of one asset, or of all, needs at the venue, and keep it for this task.
+
+        Enter it before anything that others wait for: it can take a minute. Raises LimitReached, and NotSupported for
+        an asset that can't be swept.
+        """
+
     async def auto_collect(self) -> Echo:
         """Sweep every futures balance but BNB into margin. Moves money: never sent twice."""
 
@@ -183,3 +193,16 @@ class Adapter(Protocol):
 
         Only reads. Raises nothing that a venue answers: what can't be read is a finding too.
         """
+
+
+class Venue(Protocol):
+    """One exchange at one address: its markets, and adapters for its accounts."""
+
+    async def load(self, unlisted: Callable[[], None] = ...) -> bool:
+        """Load or reload the markets; whether they are others than before. Raises VenueError, and those before stay.
+
+        `unlisted` is told when somebody means a market that is not among them.
+        """
+
+    def adapter(self, account: Account) -> Adapter:
+        """A new adapter of an account of this venue, for the markets as they are now. `load` first."""

@@ -9,6 +9,7 @@ import copy
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
@@ -22,7 +23,11 @@ from schemas.base import Milliseconds
 from worker import clock
 from worker.accounts import Account
 from worker.venues import errors
-from worker.venues.connections import PASSAGE, Passage, VenueConnections
+from worker.venues.answer import Answer
+from worker.venues.connections import PASSAGE, Passage
+from worker.venues.limits.admission import ADMISSION
+from worker.venues.limits.tables import User
+from worker.venues.metering import MeteredExchange
 
 T = TypeVar("T")
 
@@ -41,22 +46,6 @@ NEVER_REACHED_MS: Milliseconds = 600_000
 """ccxt's own time limit. Ours run out before, for ccxt can't tell a request that left from one that did not."""
 
 _SIGNATURE = re.compile(r"signature=[^&\s\"'<]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An HTTP answer of a venue. `body` is its JSON, or None where the text is none."""
-
-    path: str
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    body: Any
-
-    def header(self, name: str) -> str | None:
-        """A header by its name in lower case."""
-        return next((value for key, value in self.headers.items() if key.lower() == name), None)
-
 
 CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
 """ccxt's names for what the registry holds. A venue with other credentials overrides `for_account`."""
@@ -80,19 +69,22 @@ _BY_CCXT_CLASS: tuple[tuple[type[ccxt.BaseError], type[errors.VenueError]], ...]
 """The last resort, for codes that no table has. Order matters: the narrow classes stand first."""
 
 
-class SignedExchange:
+class SignedExchange(MeteredExchange):
     """Mixed in before a ccxt exchange class: our reading of answers in place of ccxt's."""
 
-    id: str
     apiKey: str  # noqa: N815 - ccxt's name
     secret: str
     password: str
     judge: Judge
-    connections: VenueConnections
     on_json_response = staticmethod(orjson.loads)
 
     def __del__(self) -> None:
         """The session is shared and closed by its owner; ccxt would log a warning here."""
+
+    async def fetch(self, *arguments: Any, **named: Any) -> Any:
+        """Send one request and judge its answer, as ccxt does, within hearing of who keeps the venue's health."""
+        with self.connections.hearing.request(self.id):
+            return await super().fetch(*arguments, **named)  # type: ignore[misc]
 
     def sign(self, *arguments: Any, **named: Any) -> Any:
         """Sign a request. Raises AccessDenied for a key or secret that can't sign anything."""
@@ -124,7 +116,8 @@ class SignedExchange:
     ) -> None:
         """Raise what the answer means, if it is no success."""
         answer = Answer(urlsplit(url).path, code, headers, body, response)
-        self.connections.on_headers(self.id, answer.path, headers)
+        if admission := ADMISSION.get():
+            admission.hear(answer)
         if verdict := self.judge(answer):
             raise verdict
         if code >= 400:
@@ -185,6 +178,17 @@ class ClockedCalls(Calls, Protocol):
         """Our clock against the venue's, asked where the call of this name goes to. Raises VenueError."""
 
 
+class MeteredCalls(Calls, Protocol):
+    """What an adapter needs whose calls are so heavy that they are waited for before anything else is."""
+
+    def room(self, name: str, params: dict[str, Any] | None = None) -> AbstractAsyncContextManager[None]:
+        """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
+
+
+class AccountCalls(ClockedCalls, MeteredCalls, Protocol):
+    """All that a transport can do for an account."""
+
+
 class Transport(ABC):
     """Signed calls for one account, or unsigned ones for none, each within its time limit."""
 
@@ -203,6 +207,7 @@ class Transport(ABC):
         twin.options = dict(self._exchange.options)
         for attribute, credential in CREDENTIALS.items():
             setattr(twin, attribute, account.reveal(credential))
+        twin.user = User(account.id, account.reveal("api_key"))
         return self._beside(twin)
 
     def _beside(self, exchange: Any) -> Self:
@@ -228,6 +233,11 @@ class Transport(ABC):
         except errors.ClockSkewed as refusal:
             await self._set_clock(name, refusal)
         return await self._send(name, params, timeout_ms)
+
+    def room(self, name: str, params: dict[str, Any] | None = None) -> AbstractAsyncContextManager[None]:
+        """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
+        room: AbstractAsyncContextManager[None] = self._exchange.room(name, params or {}, self._timeout_ms)
+        return room
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
@@ -268,10 +278,11 @@ class Transport(ABC):
         self._exchange.options["timeDifference"] = skew.ahead
 
     async def _guarded(self, send: Callable[[], Awaitable[T]], name: str, limit: Milliseconds) -> T:
-        passage = Passage()
+        timer = asyncio.timeout(None)
+        passage = Passage(limit, timer)
         token = PASSAGE.set(passage)
         try:
-            async with asyncio.timeout(limit / 1000):
+            async with timer:
                 return await send()
         except _LEAKS as error:
             failure = self._failure(error, passage, name, limit)

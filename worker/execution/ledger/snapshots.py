@@ -10,7 +10,7 @@ from worker.wire import Outgoing
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """A snapshot as it was published; `event` is its JSON."""
+    """A snapshot as it was published; `event` is its JSON. `as_of` is when the venue was last asked for a newer one."""
 
     account: str
     seq: int
@@ -30,6 +30,14 @@ class SnapshotLog:
         query = Statement("SELECT account, seq, as_of, event FROM snapshots WHERE account = $1", (account,))
         rows = await self._database.read(query)
         return Kept(*rows[0]) if rows else None  # type: ignore[arg-type]
+
+    async def unchanged(self, snapshot: Kept, as_of: Milliseconds) -> None:
+        """Note that the venue was asked again, and that there was nothing to tell beyond the newest snapshot.
+
+        Does nothing when it is the newest no more.
+        """
+        update = "UPDATE snapshots SET as_of = $3 WHERE account = $1 AND seq = $2"
+        await self._database.write(Statement(update, (snapshot.account, snapshot.seq, as_of)), durable=False)
 
     async def keep(self, snapshot: Kept, told: list[Outgoing]) -> list[int]:
         """Replace the snapshot before, with the events that tell it; their positions.

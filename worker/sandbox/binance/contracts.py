@@ -11,6 +11,7 @@ from worker.sandbox.binance import brackets
 from worker.sandbox.binance.brackets import Bracket
 from worker.sandbox.clock import Clock
 from worker.sandbox.deliveries import quarter_ends
+from worker.sandbox.limits import WeightMeter
 from worker.sandbox.perpetuals import FURTHER_PERPETUALS
 
 PERPETUAL_DELIVERY: Milliseconds = 4_133_404_800_000
@@ -50,10 +51,11 @@ class Contract:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What all accounts share: the clock and the contracts."""
+    """What all accounts share: the clock, the contracts, and the meters of weight by endpoint family."""
 
     clock: Clock
     contracts: Mapping[str, Contract]
+    meters: Mapping[str, WeightMeter]
 
     def linear(self) -> tuple[Contract, ...]:
         """USDⓈ-M contracts."""

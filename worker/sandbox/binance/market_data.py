@@ -15,10 +15,7 @@ FUNDING_INTERVAL = 8 * HOUR
 ORDER_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]
 TIME_IN_FORCE = ["GTC", "IOC", "FOK", "GTX", "GTD"]
 ASSETS = ("USDT", "BTC", "BNB", "ETH", "USDC")
-RATE_LIMITS = [
-    {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 2400},
-    {"rateLimitType": "ORDERS", "interval": "MINUTE", "intervalNum": 1, "limit": 1200},
-]
+ORDER_LIMIT = 1_200
 
 
 def ping(_exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
@@ -34,7 +31,7 @@ def server_time(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
 def linear_information(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
     """GET /fapi/v1/exchangeInfo."""
     return {
-        **_information(exchange, exchange.linear()),
+        **_information(exchange, exchange.linear(), "fapi"),
         "futuresType": "U_MARGINED",
         "assets": [{"asset": asset, "marginAvailable": True, "autoAssetExchange": "0"} for asset in ASSETS],
     }
@@ -42,17 +39,24 @@ def linear_information(exchange: Exchange, _parameters: Parameters) -> dict[str,
 
 def inverse_information(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
     """GET /dapi/v1/exchangeInfo."""
-    return _information(exchange, exchange.inverse())
+    return _information(exchange, exchange.inverse(), "dapi")
 
 
-def _information(exchange: Exchange, contracts: Sequence[Contract]) -> dict[str, Any]:
+def _information(exchange: Exchange, contracts: Sequence[Contract], family: str) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "serverTime": exchange.clock.now(),
-        "rateLimits": RATE_LIMITS,
+        "rateLimits": [
+            _rate_limit("REQUEST_WEIGHT", exchange.meters[family].limit),
+            _rate_limit("ORDERS", ORDER_LIMIT),
+        ],
         "exchangeFilters": [],
         "symbols": [_symbol(contract) for contract in contracts],
     }
+
+
+def _rate_limit(kind: str, limit: int) -> dict[str, Any]:
+    return {"rateLimitType": kind, "interval": "MINUTE", "intervalNum": 1, "limit": limit}
 
 
 def _symbol(contract: Contract) -> dict[str, Any]:

@@ -63,8 +63,8 @@ class Binance(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         set_limits(self._meters, limits, "endpoint family")
 
     def _restore(self) -> None:
-        self._exchange = Exchange(self.clock, listed(self.clock.now()))
         self._meters = {family.name: WeightMeter(family.limit) for family in FAMILIES}
+        self._exchange = Exchange(self.clock, listed(self.clock.now()), self._meters)
 
     def _issue(self, seed: SeedAccount) -> Account:
         return Account(

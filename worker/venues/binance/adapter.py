@@ -31,7 +31,7 @@ from worker.venues.seam import (
     Terms,
 )
 from worker.venues.shape import Row
-from worker.venues.transport import ClockedCalls
+from worker.venues.transport import AccountCalls
 
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
@@ -42,7 +42,7 @@ class BinanceAdapter:
 
     exchange = "binance"
 
-    def __init__(self, account: Account, transport: ClockedCalls, markets: Markets) -> None:
+    def __init__(self, account: Account, transport: AccountCalls, markets: Markets) -> None:
         self._account_id = account.id
         self._registered = account
         self._transport = transport
@@ -140,8 +140,7 @@ class BinanceAdapter:
         market_id = shape.text(row, "symbol")
         if market := self._markets.by_id(market_id, inverse=endpoints.inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Binance names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("Binance", market_id, row)
 
     async def _amounts(self, market: Market) -> list[Decimal]:
         """Contracts held, negative for a short position."""

@@ -5,6 +5,7 @@ from ccxt.async_support.binance import binance
 from schemas.base import Milliseconds
 from worker.venues import shape
 from worker.venues.binance.judge import judge
+from worker.venues.binance.limits import LIMITS
 from worker.venues.connections import VenueConnections
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
@@ -22,6 +23,7 @@ class BinanceExchange(SignedExchange, binance):  # type: ignore[misc]  # ccxt's 
     """ccxt's binance whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
+    metered = LIMITS
 
 
 class BinanceTransport(Transport):
@@ -38,7 +40,7 @@ def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms
     exchange = BinanceExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
-    exchange.connections = connections
+    exchange.connections, exchange.base_url = connections, base_url
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)

@@ -5,9 +5,9 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker import clock
+from worker.venues.answer import Answer
 from worker.venues.binance.codes import CODES, SERVER_ERROR, STATUSES, UNAVAILABLE, Meaning
 from worker.venues.errors import Throttled, VenueError
-from worker.venues.transport import Answer
 
 _BANNED_UNTIL = re.compile(r"until (\d{13})")
 
@@ -17,7 +17,7 @@ def judge(answer: Answer) -> VenueError | None:
 
     Binance's codes are negative; a positive one, such as the 200 of marginType, is no error in itself.
     """
-    code = _code(answer.body)
+    code = code_of(answer.body)
     if answer.status < 400 and code is None:
         return None
     meaning = _meaning(answer, code)
@@ -31,15 +31,15 @@ def judge(answer: Answer) -> VenueError | None:
 
 def retry_after(answer: Answer) -> Milliseconds | None:
     """How long to wait: by the header, which counts seconds, or by the end of a ban in the message."""
-    header = answer.header("retry-after")
-    if header and header.isdecimal():
-        return int(header) * 1_000
+    if (seconds := answer.number("retry-after")) is not None:
+        return seconds * 1_000
     if until := _BANNED_UNTIL.search(answer.text):
         return max(0, int(until[1]) - clock.now())
     return None
 
 
-def _code(body: Any) -> int | None:
+def code_of(body: Any) -> int | None:
+    """Binance's code of an error; None where there is none."""
     code = body.get("code") if isinstance(body, dict) else None
     return code if isinstance(code, int) and code < 0 else None
 

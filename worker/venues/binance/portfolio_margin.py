@@ -1,6 +1,7 @@
 """The four operations of a Binance Portfolio Margin account (papi)."""
 
 import asyncio
+from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any
 
@@ -9,10 +10,12 @@ from worker.venues import shape
 from worker.venues.errors import Ambiguous, NotSupported
 from worker.venues.seam import Echo
 from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.transport import MeteredCalls
 
 NOT_COLLECTED = "BNB"
 """The one asset that neither collection moves (Fund Auto-collection, Fund Collection by Asset)."""
+
+AUTO_COLLECTION, ASSET_COLLECTION = "papiPostAutoCollection", "papiPostAssetCollection"
 
 COLLECTED: Row = {"msg": "success"}
 """The whole documented answer to a collection that was carried out."""
@@ -21,7 +24,7 @@ COLLECTED: Row = {"msg": "success"}
 class BinancePortfolioMargin:
     """Balances and collections of one account. `um_assets` are those that USDⓈ-M markets settle in."""
 
-    def __init__(self, transport: Calls, um_assets: frozenset[str]) -> None:
+    def __init__(self, transport: MeteredCalls, um_assets: frozenset[str]) -> None:
         self._transport = transport
         self._um_assets = um_assets
 
@@ -48,9 +51,16 @@ class BinancePortfolioMargin:
             maxWithdrawAmount=shape.text(whole, "virtualMaxWithdrawAmount"),
         )
 
+    def room_to_collect(self, asset: str | None) -> AbstractAsyncContextManager[None]:
+        """Wait for the room that a collection of one asset, or of all, needs at Binance, and keep it for this task."""
+        if asset is None:
+            return self._transport.room(AUTO_COLLECTION)
+        self.refuse_asset(asset)
+        return self._transport.room(ASSET_COLLECTION)
+
     async def auto_collect(self) -> Echo:
         """Sweep every futures balance but BNB into margin. Moves money: never sent twice."""
-        return _collected(await self._transport.call("papiPostAutoCollection"))
+        return _collected(await self._transport.call(AUTO_COLLECTION))
 
     def refuse_asset(self, asset: str) -> None:
         """Raise NotSupported for BNB."""
@@ -60,7 +70,7 @@ class BinancePortfolioMargin:
     async def asset_collect(self, asset: str) -> Echo:
         """Sweep one asset into margin. Moves money: never sent twice."""
         self.refuse_asset(asset)
-        return _collected(await self._transport.call("papiPostAssetCollection", {"asset": asset}))
+        return _collected(await self._transport.call(ASSET_COLLECTION, {"asset": asset}))
 
     async def _balances(self) -> list[Row]:
         return shape.rows(await self._transport.call("papiGetBalance"), "balance")

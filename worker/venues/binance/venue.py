@@ -5,7 +5,7 @@ from worker.accounts import Account
 from worker.venues.binance.adapter import BinanceAdapter
 from worker.venues.binance.connection import without_keys
 from worker.venues.connections import VenueConnections
-from worker.venues.markets import Markets
+from worker.venues.markets import Markets, Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The list of markets is some megabytes long; it may take longer than a request of an account."""
@@ -21,9 +21,11 @@ class BinanceVenue:
         self._public = without_keys(connections, base_url, timeout_ms)
         self._markets: Markets | None = None
 
-    async def load(self) -> None:
-        """Load or reload the markets, without any key. Raises VenueError."""
-        self._markets = Markets.from_ccxt(await self._public.markets(LOAD_TIMEOUT_MS))
+    async def load(self, unlisted: Unlisted = nobody) -> bool:
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
+        before, raw = self._markets, await self._public.markets(LOAD_TIMEOUT_MS)
+        self._markets = Markets.from_ccxt(raw, unlisted)
+        return self._markets != before
 
     def adapter(self, account: Account) -> BinanceAdapter:
         """The adapter of an account at this address."""

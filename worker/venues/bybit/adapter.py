@@ -16,7 +16,7 @@ from worker.venues.bybit.positions import position_of, size_of, state_of, terms_
 from worker.venues.bybit.preflight import preflight
 from worker.venues.bybit.terms import POSITIONS, category_of, read_both
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, NotSupported, PreconditionFailed, VenueError
+from worker.venues.errors import NotSupported, PreconditionFailed, VenueError
 from worker.venues.findings import Finding
 from worker.venues.history import RECENT, merged
 from worker.venues.seam import (
@@ -141,8 +141,7 @@ class BybitAdapter:
         market_id = shape.text(row, "symbol")
         if market := self._instruments.markets.by_id(market_id, inverse=inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Bybit names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._instruments.markets.unlisted("Bybit", market_id, row)
 
     async def _naming(self, refusal: PreconditionFailed, market: Market | None) -> PreconditionFailed:
         """The same refusal, with the open positions it is about. What can't be read now is left out."""

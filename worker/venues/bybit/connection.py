@@ -5,6 +5,7 @@ from ccxt.async_support.bybit import bybit
 from schemas.base import Milliseconds
 from worker.venues import shape
 from worker.venues.bybit.judge import judge
+from worker.venues.bybit.limits import LIMITS
 from worker.venues.connections import VenueConnections
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport
 
@@ -22,6 +23,7 @@ class BybitExchange(SignedExchange, bybit):  # type: ignore[misc]  # ccxt's clas
     """ccxt's bybit whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
+    metered = LIMITS
 
 
 class BybitTransport(Transport):
@@ -37,7 +39,7 @@ def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms
     exchange = BybitExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
-    exchange.connections = connections
+    exchange.connections, exchange.base_url = connections, base_url
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], base_url.rstrip("/"))

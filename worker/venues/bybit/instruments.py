@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from schemas.requests import MarketType
 from worker.venues import shape
 from worker.venues.errors import ValueRefused
-from worker.venues.markets import Markets
+from worker.venues.markets import Markets, Unlisted, nobody
 from worker.venues.seam import Market
 
 _DATED = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}$|USD[FGHJKMNQUVXZ]\d{2}$")
@@ -54,11 +54,11 @@ class Instruments:
     leverages: Mapping[Market, LeverageRange]
 
     @classmethod
-    def from_ccxt(cls, raw: Iterable[Mapping[str, Any]]) -> "Instruments":
+    def from_ccxt(cls, raw: Iterable[Mapping[str, Any]], unlisted: Unlisted = nobody) -> "Instruments":
         """Swaps and futures among ccxt's markets. Raises Ambiguous if there are none, or one is beyond use."""
         # ccxt takes the smallest order for the size of an inverse contract, but sizes are in USD, whatever that is
         rows = [row | {"contractSize": 1} for row in map(dict, raw)]
-        markets = Markets.from_ccxt(rows)
+        markets = Markets.from_ccxt(rows, unlisted)
         return cls(markets, dict(_ranges(rows, markets)))
 
     def check_leverage(self, market: Market, leverage: Decimal) -> None:

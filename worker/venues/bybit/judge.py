@@ -4,9 +4,9 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker import clock
+from worker.venues.answer import Answer
 from worker.venues.bybit.codes import CODES, MARGIN_MODE_FAILED, NO_CODE, SERVER_ERROR, STATUSES, UNKNOWN, Meaning
 from worker.venues.errors import Throttled, VenueError
-from worker.venues.transport import Answer
 
 BAN: Milliseconds = 600_000
 """How long an address that is turned away with 403 has to keep quiet, at least (Rate Limit Rules)."""
@@ -17,7 +17,7 @@ RESET = "x-bapi-limit-reset-timestamp"
 
 def judge(answer: Answer) -> VenueError | None:
     """The error in an answer; None for a success and where the tables say nothing."""
-    code = _code(answer.body)
+    code = code_of(answer.body)
     meaning = _meaning(answer, code)
     if meaning is None:
         return None
@@ -33,12 +33,11 @@ def retry_after(answer: Answer) -> Milliseconds | None:
     """How long until the limit is fresh again, by Bybit's own clock where the answer tells it."""
     if answer.status == 403:
         return BAN
-    reset = answer.header(RESET)
-    if not reset or not reset.isdecimal():
+    if (reset := answer.number(RESET)) is None:
         return None
     told = answer.body.get("time") if isinstance(answer.body, dict) else None
     now = told if isinstance(told, int) and told > 0 else clock.now()
-    return max(0, int(reset) - now)
+    return max(0, reset - now)
 
 
 def reasons_in(body: Any) -> list[dict[str, Any]]:
@@ -48,7 +47,8 @@ def reasons_in(body: Any) -> list[dict[str, Any]]:
     return [reason for reason in reasons if isinstance(reason, dict)] if isinstance(reasons, list) else []
 
 
-def _code(body: Any) -> int | None:
+def code_of(body: Any) -> int | None:
+    """The `retCode` of an answer, 0 for a success; None where there is none."""
     code = body.get("retCode") if isinstance(body, dict) else None
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 

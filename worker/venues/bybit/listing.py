@@ -6,7 +6,7 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues import shape
-from worker.venues.errors import Ambiguous, Throttled
+from worker.venues.errors import Ambiguous, LimitReached, Throttled
 from worker.venues.shape import Row
 from worker.venues.transport import Calls
 
@@ -45,6 +45,8 @@ class Listing:
         while True:
             try:
                 return await transport.call(self.name, params)
+            except LimitReached:
+                raise
             except Throttled as refusal:
                 if refusal.retry_after is None or refusal.retry_after > LONGEST_PAUSE:
                     raise

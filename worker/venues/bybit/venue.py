@@ -6,6 +6,7 @@ from worker.venues.bybit.adapter import BybitAdapter
 from worker.venues.bybit.connection import without_keys
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.connections import VenueConnections
+from worker.venues.markets import Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The list of markets is some megabytes long; it may take longer than a request of an account."""
@@ -21,9 +22,11 @@ class BybitVenue:
         self._public = without_keys(connections, base_url, timeout_ms)
         self._instruments: Instruments | None = None
 
-    async def load(self) -> None:
-        """Load or reload the markets, without any key. Raises VenueError."""
-        self._instruments = Instruments.from_ccxt(await self._public.markets(LOAD_TIMEOUT_MS))
+    async def load(self, unlisted: Unlisted = nobody) -> bool:
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
+        before, raw = self._instruments, await self._public.markets(LOAD_TIMEOUT_MS)
+        self._instruments = Instruments.from_ccxt(raw, unlisted)
+        return self._instruments != before
 
     def adapter(self, account: Account) -> BybitAdapter:
         """The adapter of an account at this address."""

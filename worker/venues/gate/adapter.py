@@ -9,7 +9,7 @@ from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import in_the_way, shape
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, PreconditionFailed
+from worker.venues.errors import PreconditionFailed
 from worker.venues.findings import Finding
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
@@ -114,8 +114,7 @@ class GateAdapter:
         market_id = shape.text(row, "contract")
         if market := self._markets.by_id(market_id, inverse=part.inverse):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Gate names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("Gate", market_id, row)
 
     async def _amounts(self, market: Market) -> list[Decimal]:
         """Contracts held, negative for a short position."""

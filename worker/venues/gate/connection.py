@@ -10,6 +10,7 @@ from schemas.base import Milliseconds
 from worker.venues import shape
 from worker.venues.connections import VenueConnections
 from worker.venues.gate.judge import judge
+from worker.venues.gate.limits import LIMITS
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
 OPTIONS = {
@@ -56,6 +57,7 @@ class GateExchange(SignedExchange, BodySigningGate):
     """ccxt's gate whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
+    metered = LIMITS
 
 
 class GateTransport(Transport):
@@ -72,7 +74,7 @@ def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms
     exchange = GateExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
-    exchange.connections = connections
+    exchange.connections, exchange.base_url = connections, base_url
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = {access: rebase(urls, base_url) for access, urls in exchange.urls["api"].items()}

@@ -4,9 +4,9 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker import clock
+from worker.venues.answer import Answer
 from worker.venues.errors import Refused, Throttled, VenueError
 from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES, Meaning
-from worker.venues.transport import Answer
 
 RESET = "x-gate-ratelimit-reset-timestamp"
 """When a used-up limit is free again, in seconds since 1970."""
@@ -17,7 +17,7 @@ UNKNOWN = Meaning(Refused, "see Gate's message")
 
 def judge(answer: Answer) -> VenueError | None:
     """The error in an answer; None for a success, and for a refusal without a label and a status of its own."""
-    label = _text(answer.body, "label")
+    label = label_of(answer.body)
     meaning = _meaning(answer, label)
     if meaning is None:
         return None
@@ -29,10 +29,14 @@ def judge(answer: Answer) -> VenueError | None:
 
 def retry_after(answer: Answer) -> Milliseconds | None:
     """How long to wait until the limit is free again; None if Gate doesn't say."""
-    header = answer.header(RESET)
-    if header is None or not header.isdecimal():
+    if (seconds := answer.number(RESET)) is None:
         return None
-    return max(0, int(header) * 1_000 - clock.now())
+    return max(0, seconds * 1_000 - clock.now())
+
+
+def label_of(body: Any) -> str:
+    """Gate's label of an error; empty where there is none."""
+    return _text(body, "label")
 
 
 def _meaning(answer: Answer, label: str) -> Meaning | None:

@@ -6,7 +6,7 @@ from worker.venues.connections import VenueConnections
 from worker.venues.gate.adapter import GateAdapter
 from worker.venues.gate.connection import without_keys
 from worker.venues.gate.leverage_range import Ranges, ranges_of
-from worker.venues.markets import Markets
+from worker.venues.markets import Markets, Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The lists of contracts are megabytes long; they may take longer than a request of an account."""
@@ -22,10 +22,11 @@ class GateVenue:
         self._public = without_keys(connections, base_url, timeout_ms)
         self._loaded: tuple[Markets, Ranges] | None = None
 
-    async def load(self) -> None:
-        """Load or reload the markets, without any key. Raises VenueError."""
-        raw = await self._public.markets(LOAD_TIMEOUT_MS)
-        self._loaded = Markets.from_ccxt(raw), ranges_of(raw)
+    async def load(self, unlisted: Unlisted = nobody) -> bool:
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
+        before, raw = self._loaded, await self._public.markets(LOAD_TIMEOUT_MS)
+        self._loaded = Markets.from_ccxt(raw, unlisted), ranges_of(raw)
+        return self._loaded != before
 
     def adapter(self, account: Account) -> GateAdapter:
         """The adapter of an account at this address."""

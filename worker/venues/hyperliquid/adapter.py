@@ -9,7 +9,7 @@ from schemas.requests import MarginMode, MarketType
 from worker.accounts import Account
 from worker.venues import shape
 from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, NotSupported
+from worker.venues.errors import NotSupported
 from worker.venues.findings import Finding
 from worker.venues.hyperliquid import terms as market_terms
 from worker.venues.hyperliquid.credentials import credentials_of
@@ -108,8 +108,7 @@ class HyperliquidAdapter:
         coin = shape.text(row, "coin")
         if instrument := self._universe.of_coin(coin):
             return instrument
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"Hyperliquid names a position in {coin}, which is not among its loaded markets", raw=row)
+        raise self._universe.markets.unlisted("Hyperliquid", coin, row)
 
     def _position(self, instrument: Instrument, row: Row) -> Position:
         return position_of(row, instrument, self._account_id)

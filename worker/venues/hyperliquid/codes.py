@@ -34,6 +34,8 @@ _BUSY = "it was not processed; try again later"
 _UNSURE = "nothing says whether it was carried out"
 _NONCE = "our clock differs from Hyperliquid's, or another process signs with the same key; give each a key of its own"
 
+NO_ACTIONS_LEFT = "Too many cumulative requests"
+
 TEXTS: Mapping[str, Meaning] = MappingProxyType(
     {
         "Invalid leverage value": Meaning(ValueRefused, "the market does not allow this leverage"),
@@ -53,7 +55,7 @@ TEXTS: Mapping[str, Meaning] = MappingProxyType(
         ),
         "duplicate nonce": Meaning(ClockSkewed, _NONCE),
         "Invalid nonce": Meaning(ClockSkewed, _NONCE),
-        "Too many cumulative requests": Meaning(
+        NO_ACTIONS_LEFT: Meaning(
             Throttled, "the address has used up its actions; it may send one every ten seconds", 10_000
         ),
     }

@@ -17,11 +17,10 @@ from worker.venues.errors import NotSupported
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.judge import judge
 from worker.venues.hyperliquid.keccak import compile_ccxt
+from worker.venues.hyperliquid.limits import INFO, LIMITS
 from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
+from worker.venues.limits.tables import User
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
-
-INFO, EXCHANGE = "publicPostInfo", "privatePostExchange"
-"""ccxt's names of the venue's two endpoints: questions, and signed actions."""
 
 SIGNED_ACTIONS = frozenset({"updateLeverage"})
 """All that is ever signed."""
@@ -76,6 +75,7 @@ class HyperliquidExchange(SignedExchange, _Signing):
     """ccxt's hyperliquid whose answers are judged by our table."""
 
     judge = staticmethod(judge)
+    metered = LIMITS
 
     def on_rest_response(self, *arguments: Any) -> str:
         """The text of an answer, without the private key if it should ever echo it."""
@@ -93,6 +93,7 @@ class HyperliquidTransport(Transport):
         twin.options = dict(self._exchange.options)
         twin.privateKey, twin.walletAddress = credentials.private_key, credentials.owner
         twin.nonces = nonces_of(credentials.signer)
+        twin.user = User(account.id, credentials.owner)
         return self._beside(twin)
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
@@ -112,7 +113,7 @@ def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms
     exchange = HyperliquidExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
-    exchange.connections = connections
+    exchange.connections, exchange.base_url = connections, base_url
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)
     return HyperliquidTransport(exchange, timeout_ms)

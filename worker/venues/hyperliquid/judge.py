@@ -3,9 +3,9 @@
 from typing import Any
 
 from schemas.base import Milliseconds
+from worker.venues.answer import Answer
 from worker.venues.errors import Refused, Throttled, VenueError
 from worker.venues.hyperliquid.codes import SERVER_ERROR, STATUSES, TEXTS, Meaning
-from worker.venues.transport import Answer
 
 _UNKNOWN = Meaning(Refused, "see Hyperliquid's message")
 
@@ -14,7 +14,7 @@ def judge(answer: Answer) -> VenueError | None:
     """The error in an answer; None where there is none, or the status is in no table."""
     if answer.status >= 400:
         return _by_status(answer)
-    sentence = _refusal(answer.body)
+    sentence = refusal_in(answer.body)
     if sentence is None:
         return None
     code, meaning = next(((part, row) for part, row in TEXTS.items() if part in sentence), (None, _UNKNOWN))
@@ -31,17 +31,18 @@ def _by_status(answer: Answer) -> VenueError | None:
 def _error(answer: Answer, meaning: Meaning, message: str, code: str | None) -> VenueError:
     facts: dict[str, Any] = {"venue_code": code, "raw": answer.body}
     if issubclass(meaning.error, Throttled):
-        facts["retry_after"] = _retry_after(answer, meaning)
+        told = retry_after(answer)
+        facts["retry_after"] = meaning.wait if told is None else told
     return meaning.error(message, **facts)
 
 
-def _retry_after(answer: Answer, meaning: Meaning) -> Milliseconds | None:
-    """By the header, which counts seconds, or what the documentation says."""
-    header = answer.header("retry-after")
-    return int(header) * 1_000 if header and header.isdecimal() else meaning.wait
+def retry_after(answer: Answer) -> Milliseconds | None:
+    """How long to wait by the header, which counts seconds."""
+    seconds = answer.number("retry-after")
+    return None if seconds is None else seconds * 1_000
 
 
-def _refusal(body: Any) -> str | None:
+def refusal_in(body: Any) -> str | None:
     """The sentence of `{"status": "err", "response": …}`; anything else is no refusal."""
     if not isinstance(body, dict) or body.get("status") != "err":
         return None

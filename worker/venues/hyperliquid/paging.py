@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from schemas.base import Milliseconds
 from worker.venues import shape
 from worker.venues.errors import Ambiguous
-from worker.venues.hyperliquid.connection import INFO
+from worker.venues.hyperliquid.limits import INFO
 from worker.venues.shape import Row
 from worker.venues.transport import Calls
 

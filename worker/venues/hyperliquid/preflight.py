@@ -15,8 +15,8 @@ from worker.venues import shape
 from worker.venues.errors import VenueError
 from worker.venues.findings import Check, Finding, Verdict, not_checked, ok, problem
 from worker.venues.history import DAY
-from worker.venues.hyperliquid.connection import INFO
 from worker.venues.hyperliquid.credentials import Credentials
+from worker.venues.hyperliquid.limits import INFO
 from worker.venues.hyperliquid.positions import open_rows
 from worker.venues.preflight import (
     SEE_KEY,

@@ -9,8 +9,8 @@ from decimal import Decimal
 from schemas.requests import MarginMode
 from worker.venues import shape
 from worker.venues.errors import Ambiguous, NotSent, ValueRefused
-from worker.venues.hyperliquid.connection import EXCHANGE, INFO
 from worker.venues.hyperliquid.credentials import Credentials
+from worker.venues.hyperliquid.limits import EXCHANGE, INFO
 from worker.venues.hyperliquid.positions import open_rows, terms_of
 from worker.venues.hyperliquid.universe import Instrument
 from worker.venues.seam import Echo, Terms

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.venues.errors import Ambiguous
-from worker.venues.markets import Markets, market_of
+from worker.venues.markets import Markets, Unlisted, market_of, nobody
 from worker.venues.seam import Market
 
 MAIN = "main"
@@ -32,22 +32,27 @@ class Instrument:
 class Universe:
     """All perpetuals of the venue. Never changes; a reload makes a new one."""
 
-    def __init__(self, instruments: Iterable[Instrument]) -> None:
+    def __init__(self, instruments: Iterable[Instrument], unlisted: Unlisted = nobody) -> None:
         self._by_coin = {instrument.market.id: instrument for instrument in instruments}
-        self.markets = Markets(instrument.market for instrument in self._by_coin.values())
+        self.markets = Markets((instrument.market for instrument in self._by_coin.values()), unlisted)
         self.dexes = tuple(dict.fromkeys(instrument.dex for instrument in self._by_coin.values()))
         """The dexes that positions can be in, the main one, the empty string, first."""
 
     @classmethod
-    def from_ccxt(cls, rows: Iterable[Mapping[str, Any]]) -> "Universe":
+    def from_ccxt(cls, rows: Iterable[Mapping[str, Any]], unlisted: Unlisted = nobody) -> "Universe":
         """The perpetuals among ccxt's markets. Raises Ambiguous if there are none, or one is beyond use."""
         try:
-            universe = cls(_instrument(row) for row in rows)
+            universe = cls((_instrument(row) for row in rows), unlisted)
         except (LookupError, TypeError, ValueError, ArithmeticError) as error:
             raise Ambiguous(f"Hyperliquid's list of markets can't be read ({type(error).__name__})") from error
         if "" not in universe.dexes:
             raise Ambiguous("Hyperliquid lists no markets")
         return universe
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Universe) and self._by_coin == other._by_coin
+
+    __hash__ = None  # type: ignore[assignment]  # compared, never looked up
 
     def of_market(self, market: Market) -> Instrument:
         """The instrument of one of our markets."""

@@ -6,6 +6,7 @@ from worker.venues.connections import VenueConnections
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
 from worker.venues.hyperliquid.connection import without_keys
 from worker.venues.hyperliquid.universe import Universe
+from worker.venues.markets import Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """One answer per dex makes the list of markets; it may take longer than a request of an account."""
@@ -21,9 +22,11 @@ class HyperliquidVenue:
         self._public = without_keys(connections, base_url, timeout_ms)
         self._universe: Universe | None = None
 
-    async def load(self) -> None:
-        """Load or reload the markets, without any key. Raises VenueError."""
-        self._universe = Universe.from_ccxt(await self._public.markets(LOAD_TIMEOUT_MS))
+    async def load(self, unlisted: Unlisted = nobody) -> bool:
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
+        before, raw = self._universe, await self._public.markets(LOAD_TIMEOUT_MS)
+        self._universe = Universe.from_ccxt(raw, unlisted)
+        return self._universe != before
 
     def adapter(self, account: Account) -> HyperliquidAdapter:
         """The adapter of an account at this address. Raises AccessDenied for a malformed key or address."""

@@ -1,5 +1,6 @@
 """OKX: linear and inverse perpetual swaps and expiry futures (API v5)."""
 
+from worker.venues.okx.limits import LIMITS
 from worker.venues.okx.venue import OkxVenue
 
-__all__ = ["OkxVenue"]
+__all__ = ["LIMITS", "OkxVenue"]

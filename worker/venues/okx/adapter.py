@@ -24,7 +24,6 @@ from worker.venues.okx import leverage as leverages
 from worker.venues.okx.answers import items, optional
 from worker.venues.okx.bills import FUNDING, INSTRUMENT_TYPES, REALIZED, Bills, funding_of, profit_of
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
-from worker.venues.okx.pace import PacedCalls
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.okx.preflight import preflight
 from worker.venues.seam import (
@@ -56,8 +55,7 @@ class OkxAdapter:
     ) -> None:
         self._account_id = account.id
         self._registered = account
-        self._unpaced = transport
-        self._transport = PacedCalls(transport)
+        self._transport = transport
         self._markets = markets
         self._maxima = maxima
         self._configuration = AccountConfiguration(self._transport)
@@ -137,7 +135,7 @@ class OkxAdapter:
 
     async def preflight(self) -> tuple[Finding, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
-        return await preflight(self._unpaced, self._registered)
+        return await preflight(self._transport, self._registered)
 
     async def _held_and_configured(self, market: Market) -> tuple[list[Row], Configuration]:
         return await self._held(market), await self._configuration.now()
@@ -181,8 +179,7 @@ class OkxAdapter:
         market_id = shape.text(row, "instId")
         if market := self._market_of(market_id):
             return market
-        # leaving it out would be a lie: it is an open position
-        raise Ambiguous(f"OKX names a position in {market_id}, which is not among its loaded markets", raw=row)
+        raise self._markets.unlisted("OKX", market_id, row)
 
     def _market_of(self, market_id: str) -> Market | None:
         linear = self._markets.by_id(market_id, inverse=False)

@@ -6,6 +6,7 @@ from schemas.base import Milliseconds
 from worker.venues.connections import VenueConnections
 from worker.venues.okx.answers import instant, only_item
 from worker.venues.okx.judge import judge
+from worker.venues.okx.limits import LIMITS
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
 OPTIONS = {
@@ -20,6 +21,7 @@ class OkxExchange(SignedExchange, okx):  # type: ignore[misc]  # ccxt's classes 
     """ccxt's okx whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
+    metered = LIMITS
 
 
 class OkxTransport(Transport):
@@ -35,7 +37,7 @@ def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms
     exchange = OkxExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
-    exchange.connections = connections
+    exchange.connections, exchange.base_url = connections, base_url
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)

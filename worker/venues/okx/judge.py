@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
+from worker.venues.answer import Answer
 from worker.venues.errors import Throttled, VenueError
 from worker.venues.okx.codes import CODES, SERVER_ERROR, STATUSES, UNKNOWN_CODE, Meaning
-from worker.venues.transport import Answer
 
 WINDOW: Milliseconds = 2_000
 """Every limit of the endpoints we use is so many requests in two seconds; no header says what is left of it."""
@@ -22,17 +22,17 @@ class Refusal(NamedTuple):
 
 def judge(answer: Answer) -> VenueError | None:
     """The error in an answer; None where the tables say nothing, as for a success."""
-    refusal = _refusal(answer.body)
+    refusal = refusal_of(answer.body)
     meaning = _meaning(answer.status, refusal)
     if meaning is None:
         return None
     facts: dict[str, Any] = {"venue_code": refusal and refusal.code, "raw": answer.body}
     if issubclass(meaning.error, Throttled):
-        facts["retry_after"] = _retry_after(answer)
+        facts["retry_after"] = retry_after(answer)
     return meaning.error(_words(answer, refusal, meaning), **facts)
 
 
-def _refusal(body: Any) -> Refusal | None:
+def refusal_of(body: Any) -> Refusal | None:
     """What is refused, of an item first: with code 1 or 2, and even with 0, the items of `data` say what happened."""
     if not isinstance(body, dict):
         return None
@@ -53,9 +53,10 @@ def _meaning(status: int, refusal: Refusal | None) -> Meaning | None:
     return STATUSES.get(status)
 
 
-def _retry_after(answer: Answer) -> Milliseconds:
-    header = answer.header("retry-after")
-    return int(header) * 1_000 if header and header.isdecimal() else WINDOW
+def retry_after(answer: Answer) -> Milliseconds:
+    """How long to wait: by the header, which counts seconds, or else a window."""
+    seconds = answer.number("retry-after")
+    return WINDOW if seconds is None else seconds * 1_000
 
 
 def _words(answer: Answer, refusal: Refusal | None, meaning: Meaning) -> str:

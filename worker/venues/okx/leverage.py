@@ -11,7 +11,7 @@ from decimal import Decimal
 
 from schemas.requests import MarginMode, MarketType
 from worker.venues import shape
-from worker.venues.errors import Ambiguous, NotSent, Refused, ValueRefused
+from worker.venues.errors import Ambiguous, LimitReached, NotSent, Refused, ValueRefused
 from worker.venues.okx.answers import items, only_item
 from worker.venues.seam import Echo, Market, Terms
 from worker.venues.shape import Row
@@ -96,7 +96,7 @@ def _half_done(setting: Setting, problem: Refused | NotSent) -> Refused | Ambigu
         f"{setting.market.symbol}: the {done} side is at {figure(setting.leverage)}x now, "
         f"but the {refused} side was not changed: {problem.message}"
     )
-    if isinstance(problem, NotSent):
+    if isinstance(problem, NotSent | LimitReached):
         # as a whole it did leave: only a read-back tells how far it came
         return Ambiguous(message)
     told = copy.copy(problem)

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.base import Milliseconds
 from worker.accounts import Account
 from worker.venues.connections import VenueConnections
-from worker.venues.markets import Markets
+from worker.venues.markets import Markets, Unlisted, nobody
 from worker.venues.okx.adapter import OkxAdapter
 from worker.venues.okx.connection import without_keys
 
@@ -23,22 +23,23 @@ class OkxVenue:
     ) -> None:
         self._base_url = base_url
         self._public = without_keys(connections, base_url, timeout_ms)
-        self._markets: Markets | None = None
-        self._maxima: Mapping[str, Decimal] = {}
+        self._loaded: tuple[Markets, Mapping[str, Decimal]] | None = None
 
-    async def load(self) -> None:
-        """Load or reload the markets, without any key. Raises VenueError."""
-        listed = [row for row in await self._public.markets(LOAD_TIMEOUT_MS) if _is_complete(row)]
-        self._markets = Markets.from_ccxt(listed)
-        self._maxima = {row["id"]: Decimal(str(row["limits"]["leverage"]["max"])) for row in listed}
+    async def load(self, unlisted: Unlisted = nobody) -> bool:
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
+        before, raw = self._loaded, await self._public.markets(LOAD_TIMEOUT_MS)
+        listed = [row for row in raw if _is_complete(row)]
+        maxima = {row["id"]: Decimal(str(row["limits"]["leverage"]["max"])) for row in listed}
+        self._loaded = Markets.from_ccxt(listed, unlisted), maxima
+        return self._loaded != before
 
     def adapter(self, account: Account) -> OkxAdapter:
         """The adapter of an account at this address."""
-        if self._markets is None:
+        if self._loaded is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
         if account.base_url != self._base_url:
             raise ValueError(f"{account.id} belongs to another address than this venue")
-        return OkxAdapter(account, self._public.for_account(account), self._markets, self._maxima)
+        return OkxAdapter(account, self._public.for_account(account), *self._loaded)
 
 
 def _is_complete(row: Mapping[str, Any]) -> bool:

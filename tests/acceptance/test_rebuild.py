@@ -1,0 +1,173 @@
+"""A risk system that starts late: it knows the present from the stream alone, stays up to date, and sees gaps."""
+
+import asyncio
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+import aio_pika
+
+from schemas import PositionsEvent, PositionSnapshot
+from schemas.base import utc_text
+from schemas.events import Trigger
+from tests.acceptance.conftest import RunningUp, Venue
+from tests.strategy import Strategy
+from worker.clock import now
+from worker.wire import outgoing
+
+REBUILD = '''\
+# rebuild.py
+import asyncio
+import json
+
+import aio_pika
+
+snapshots = {}  # account: its newest snapshot
+missing = {}  # account: numbers of snapshots that have not come
+freezes = {}  # scope: the last freeze or unfreeze
+settings = {}  # account, operation, symbol: the last result that tells, or can't tell, what is in force
+
+
+def keep(table: dict, key: object, data: dict, order: float) -> None:
+    """The newest wins, however often and in whatever order events come."""
+    if order >= table.get(key, (order,))[0]:
+        table[key] = (order, data)
+
+
+def apply(kind: str, data: dict) -> None:
+    if kind == "perps-dma.positions.v1":
+        account, seq = data["exchange_account_id"], data["seq"]
+        newest, _ = snapshots.get(account, (seq - 1, None))  # the stream need not go back to the first
+        missing[account] = missing.get(account, set()).union(range(newest + 1, seq)) - {seq}
+        keep(snapshots, account, data, seq)
+    elif kind == "perps-dma.freeze.v1":
+        keep(freezes, data["scope"], data, data["since"])
+    elif kind == "perps-dma.result.v1" and data["outcome"] in ("applied", "unchanged", "unknown"):
+        about = (data["exchange_account_id"], data["operation"], data["requested"].get("symbol"))
+        keep(settings, about, data, data["timings"]["finished"])
+
+
+def present() -> list[str]:
+    lines = [
+        f"{account} #{seq} {'stale' if data['stale'] else 'fresh'} "
+        + str([(row["symbol"], row["side"], row["contracts"], row["leverage"]) for row in data["positions"]])
+        for account, (seq, data) in snapshots.items()
+    ]
+    frozen = {scope: data["reason"] for scope, (_, data) in freezes.items() if data["frozen"]}
+    unknown = {data["command_id"]: about for about, (_, data) in settings.items() if data["outcome"] == "unknown"}
+    gaps = {account: sorted(numbers) for account, numbers in missing.items() if numbers}
+    return [*lines, f"frozen {frozen}", f"unknown {unknown}", f"missing {gaps}"]
+
+
+async def main() -> None:
+    url = json.load(open(".perps-dma/up.json"))["amqp"]
+    shown, inbox = [], asyncio.Queue()
+    async with await aio_pika.connect(url) as connection:
+        channel = await connection.channel()
+        await channel.set_qos(prefetch_count=200)
+        log = await channel.get_queue("dma.events.log")
+        await log.consume(inbox.put, arguments={"x-stream-offset": "first"})
+        while True:
+            message = await inbox.get()
+            event = json.loads(message.body)
+            apply(event["type"], event["data"])
+            await message.ack()  # after a reconnect, go on from message.headers["x-stream-offset"] + 1
+            if inbox.empty():
+                lines = present()
+                print(*(line for line in lines if line not in shown), sep="\\n", flush=True)
+                shown = lines
+
+
+asyncio.run(main())
+'''
+
+PERP, BTC = "binance-perp-001", "BTC/USDT:USDT"
+TO_25X = {"exchange_account_id": PERP, "symbol": BTC, "leverage": 25}
+FROZEN = {"exchange_account_id": "okx-perp-001"}
+
+
+@dataclass
+class Rebuilt:
+    """The program, started on the stream as it is now, and the last line it has shown of each kind."""
+
+    process: Process
+    shown: dict[str, str] = field(default_factory=dict)
+
+    async def shows(self, what: str, is_so: Callable[[str], bool]) -> None:
+        """Returns when its line on something is so."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(30):
+            while not (what in self.shown and is_so(self.shown[what])):
+                line = (await self.process.stdout.readline()).decode()
+                assert line, "it ended"
+                kind, _, rest = line.strip().partition(" ")
+                self.shown[kind] = rest
+
+
+@asynccontextmanager
+async def rebuilding(running_up: RunningUp) -> AsyncIterator[Rebuilt]:
+    """The program, run until the end of the context."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", REBUILD), stdout=PIPE, cwd=running_up.state.parent
+    )
+    try:
+        yield Rebuilt(process)
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def publish_snapshot(strategy: Strategy, account: str, seq: int) -> None:
+    """A snapshot of an account that no worker has."""
+    at = now()
+    snapshot = PositionSnapshot(
+        exchange="binance",
+        exchange_account_id=account,
+        seq=seq,
+        as_of=at,
+        trigger=Trigger.SCHEDULE,
+        command_ids=(),
+        coverage=("linear",),
+        stale=False,
+        positions=(),
+    )
+    event = outgoing(PositionsEvent(id=str(uuid4()), subject=account, time=utc_text(at), data=snapshot))
+    events = await strategy.channel.get_exchange("dma.events", ensure=False)
+    await events.publish(aio_pika.Message(event.body.encode()), event.routing_key)
+
+
+async def test_it_knows_positions_freezes_and_unknown_outcomes_from_the_past_and_as_they_change(
+    running_up: RunningUp, strategy: Strategy, venue: Venue
+) -> None:
+    await venue.misbehave(method="POST", path="/fapi/v1/leverage", fault="status", status=502, times=9)
+    doubtful = await strategy.publish("set_leverage", TO_25X)
+    before = await strategy.event("positions", doubtful)
+    await strategy.ask("freeze", {**FROZEN, "reason": "rebuilding"})
+    async with rebuilding(running_up) as rebuilt:
+        await rebuilt.shows("unknown", lambda line: f"'{doubtful}': ('{PERP}', 'set_leverage', '{BTC}')" in line)
+        await rebuilt.shows(PERP, lambda line: line.startswith(f"#{before['seq']} fresh [('{BTC}', 'long'"))
+        await rebuilt.shows("frozen", lambda line: "'account:okx-perp-001': 'rebuilding'" in line)
+        await strategy.ask("unfreeze", FROZEN)
+        await rebuilt.shows("frozen", lambda line: "okx-perp-001" not in line)
+        await venue.client.delete("faults")
+        certain = await strategy.publish("set_leverage", TO_25X)
+        after = await strategy.event("positions", certain)
+        await rebuilt.shows("unknown", lambda line: doubtful not in line)
+        await rebuilt.shows(PERP, lambda line: line.startswith(f"#{after['seq']} fresh [('{BTC}', 'long'"))
+
+
+async def test_it_sees_a_gap_and_that_it_closes(running_up: RunningUp, strategy: Strategy) -> None:
+    account = f"rebuild-{uuid4()}"
+    for seq in (3, 4, 4):  # what was before 3 the stream no longer has, and 4 was published twice
+        await publish_snapshot(strategy, account, seq)
+    async with rebuilding(running_up) as rebuilt:
+        await rebuilt.shows(account, lambda line: line == "#4 fresh []")
+        await publish_snapshot(strategy, account, 7)
+        await rebuilt.shows("missing", lambda line: f"'{account}': [5, 6]" in line)
+        for seq in (6, 5):  # a worker had died before it could publish them
+            await publish_snapshot(strategy, account, seq)
+        await rebuilt.shows("missing", lambda line: account not in line)
+        await rebuilt.shows(account, lambda line: line == "#7 fresh []")

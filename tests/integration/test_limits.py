@@ -1,0 +1,243 @@
+"""Limits kept against the sandbox venues: nothing over a limit is sent, and a refusal of theirs stops everybody."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable
+from decimal import Decimal
+from pathlib import Path
+
+import httpx
+import pytest
+
+from schemas.base import Milliseconds
+from schemas.control import Exchange
+from tests.fakes import MemoryBus
+from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing
+from worker.accounts import Account, Accounts
+from worker.bootstrap import build_worker
+from worker.clock import now
+from worker.execution.calls import VenueCalls
+from worker.execution.confirmation import Change, carry_out
+from worker.execution.ledger.ledger import open_ledger
+from worker.execution.retries import SETTER
+from worker.settings import Settings
+from worker.venues.errors import LimitReached, Throttled
+from worker.venues.limits import Limits, within
+from worker.venues.seam import Adapter
+from worker.wire import Delivery
+
+MID_MINUTE: Milliseconds = 1_700_000_010_000
+"""Where limits are counted by the minute, the minute must not end during a test. The sandbox has its own time."""
+
+LINEAR = {"hyperliquid": "BTC/USDC:USDC"}
+
+
+def stop_the_clock(stand: Stand, share: float = 1.0) -> None:
+    stand.connections.limits = Limits(share, clock=lambda: MID_MINUTE)
+
+
+@pytest.fixture(scope="module", params=["binance", "bybit", "gate", "hyperliquid", "okx"])
+async def each(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
+    async with standing(request.param) as stand:
+        yield stand
+
+
+@pytest.fixture(scope="module")
+async def shared() -> AsyncIterator[dict[Exchange, Stand]]:
+    async with standing("binance") as binance, standing("bybit") as bybit:
+        yield {"binance": binance, "bybit": bybit}
+
+
+@pytest.fixture
+async def binance(shared: dict[Exchange, Stand]) -> Stand:
+    await shared["binance"].reset()
+    return shared["binance"]
+
+
+@pytest.fixture
+async def bybit(shared: dict[Exchange, Stand]) -> Stand:
+    await shared["bybit"].reset()
+    return shared["bybit"]
+
+
+async def read(adapter: Adapter) -> None:
+    """One request or a few, by the venue: the terms of a market."""
+    await adapter.terms(market(adapter, LINEAR.get(adapter.exchange, "BTC/USDT:USDT")))
+
+
+async def outcomes(*requests: Awaitable[object]) -> Counter[str]:
+    """How many requests made at once succeeded, and how the others failed."""
+    ended = await asyncio.gather(*requests, return_exceptions=True)
+    return Counter(type(one).__name__ if isinstance(one, BaseException) else "done" for one in ended)
+
+
+async def statuses(stand: Stand) -> Counter[int]:
+    return Counter(entry["status"] for entry in await stand.requests())
+
+
+LIMITED: dict[Exchange, dict[str, int]] = {
+    "binance": {"fapi": 200},
+    "bybit": {"/v5/position/list": 40},
+    "gate": {"futures": 40},
+    "hyperliquid": {"api": 220},
+    "okx": {},
+}
+"""The stand-ins' limits in a burst. They are told by Binance when markets are loaded, by Bybit and Gate in answers."""
+
+GRANTED = {"hyperliquid": {"weight": 220}}
+
+
+async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(each: Stand) -> None:
+    await each.reset()
+    await each.limit(LIMITED[each.exchange])
+    each.connections.limits = Limits(granted=GRANTED, clock=lambda: MID_MINUTE)
+    await each.venue.load()
+    adapter = each.adapter()
+    await read(adapter)
+    ended = await outcomes(*(read(adapter) for _ in range(60)))
+    assert set(ended) == {"done", "LimitReached"}
+    assert set(await statuses(each)) == {200}
+    assert min(row.left for row in each.connections.limits.headroom() if row.left is not None) < 20
+
+
+async def test_twenty_reads_at_once_are_under_way_at_once(binance: Stand) -> None:
+    adapter, started = binance.adapter(), time.monotonic()
+    await binance.fault("/fapi/v1/symbolConfig", "delay", delay_ms=TIMEOUT_MS // 2, times=20)
+    await asyncio.gather(*(read(adapter) for _ in range(20)))
+    assert time.monotonic() - started < TIMEOUT_MS / 1000
+
+
+async def test_all_accounts_share_the_budget_of_the_address_and_the_limit_the_venue_tells(binance: Stand) -> None:
+    await binance.limit({"fapi": 101})
+    stop_the_clock(binance)
+    await binance.venue.load()
+    accounts = [binance.sandbox.open_account("binance", id=f"one-of-thirty-{number}") for number in range(30)]
+    ended = await outcomes(*(read(binance.venue.adapter(account)) for account in accounts))
+    assert ended == {"done": 20, "LimitReached": 10}
+    assert set(await statuses(binance)) == {200}
+
+
+async def test_a_share_of_the_address_is_all_that_is_used(binance: Stand) -> None:
+    stop_the_clock(binance, share=0.01)
+    adapter = binance.adapter()
+    ended = await outcomes(*(read(adapter) for _ in range(6)))
+    assert ended == {"done": 4, "LimitReached": 2}
+
+
+async def test_what_others_behind_the_address_use_is_heard_of(binance: Stand) -> None:
+    await binance.limit({"fapi": 100})
+    stop_the_clock(binance)
+    await binance.venue.load()
+    async with httpx.AsyncClient(base_url=binance.sandbox.base_urls["binance"]) as other:
+        for _ in range(8):
+            await other.get("/fapi/v1/premiumIndex")
+    adapter = binance.adapter()
+    await read(adapter)
+    ended = await outcomes(*(read(adapter) for _ in range(5)))
+    assert ended == {"done": 2, "LimitReached": 3}
+    assert set(await statuses(binance)) == {200}
+
+
+async def test_a_429_stops_everybody_until_its_end_and_never_becomes_a_418(binance: Stand) -> None:
+    adapter = binance.adapter()
+    await binance.fault("/fapi/v1/leverage", "status", status=429, code=-1003, msg="Too many.", retry_after=1)
+    with pytest.raises(Throttled):
+        await adapter.set_leverage(market(adapter, "BTC/USDT:USDT"), Decimal(7))
+    accounts = [binance.sandbox.open_account("binance", id=f"stopped-{number}") for number in range(15)]
+    with within(now() + PATIENCE_MS):
+        await asyncio.gather(*(read(binance.venue.adapter(account)) for account in accounts))
+    throttled, *later = await binance.requests()
+    assert (throttled["status"], {entry["status"] for entry in later}) == (429, {200})
+    assert min(entry["time"] for entry in later) - throttled["time"] >= 1_000
+
+
+async def test_a_ban_of_the_address_is_kept_to_its_end_in_all_families(binance: Stand) -> None:
+    adapter = binance.adapter()
+    await binance.fault("/fapi/v1/symbolConfig", "status", status=418, code=-1003, msg="Banned.", retry_after=600)
+    with pytest.raises(Throttled):
+        await read(adapter)
+    with within(now() + PATIENCE_MS), pytest.raises(LimitReached) as caught:
+        await adapter.terms(market(adapter, "BTC/USD:BTC"))
+    assert caught.value.retry_after is not None
+    assert caught.value.retry_after > 590_000
+    assert len(await binance.requests()) == 1
+
+
+async def test_a_bybit_403_keeps_every_account_from_it_for_ten_minutes(bybit: Stand) -> None:
+    await bybit.limit({"ip": 1})
+    await outcomes(read(bybit.adapter()))
+    sent = len(await bybit.requests())
+    assert 403 in await statuses(bybit)
+    for account_id in ("bybit-perp-001", "bybit-hedge-001"):
+        with within(now() + PATIENCE_MS), pytest.raises(LimitReached) as caught:
+            await read(bybit.adapter(account_id))
+        assert caught.value.retry_after is not None
+        assert caught.value.retry_after > 590_000
+    assert len(await bybit.requests()) == sent
+
+
+async def test_a_higher_limit_is_used_as_soon_as_the_venue_tells_it(bybit: Stand) -> None:
+    await bybit.limit(dict.fromkeys(("/v5/position/list", "/v5/account/info"), 1_000))
+    adapter = bybit.adapter()
+    await read(adapter)
+    started = time.monotonic()
+    with within(now() + PATIENCE_MS):
+        await asyncio.gather(*(read(adapter) for _ in range(100)))
+    assert time.monotonic() - started < 1
+    assert set(await statuses(bybit)) == {200}
+
+
+async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_is_sent(binance: Stand) -> None:
+    adapter = binance.adapter()
+    await binance.fault("/fapi/v1/symbolConfig", "status", status=429, code=-1003, msg="Too many.", retry_after=30)
+    with pytest.raises(Throttled):
+        await read(adapter)
+    (await binance.control.delete("/requests")).raise_for_status()
+    wanted, calls = market(adapter, "BTC/USDT:USDT"), VenueCalls(now() + 5_000, now)
+    change = Change(lambda: adapter.set_leverage(wanted, Decimal(7)), lambda echo: True, SETTER)
+    started = time.monotonic()
+    with pytest.raises(LimitReached) as caught:
+        await carry_out(change, calls)
+    assert time.monotonic() - started < 1
+    assert caught.value.retry_after is not None
+    assert 25_000 < caught.value.retry_after < 32_000
+    assert (calls.attempts, calls.sent) == (0, None)
+    assert await binance.requests() == []
+
+
+def command(operation: str, account: Account, **body: object) -> Delivery:
+    content = json.dumps({"exchange_account_id": account.id, **body}).encode()
+    return Delivery(operation, content, reply_to="me", deadline=now() + PATIENCE_MS)
+
+
+async def test_a_collection_that_waits_for_its_room_delays_no_change_of_its_account(
+    binance: Stand, tmp_path: Path
+) -> None:
+    binance.connections.limits = Limits(granted={"binance": {"papi weight": 1_000}}, clock=lambda: MID_MINUTE)
+    account, bus, settings = binance.account("binance-pm-001"), MemoryBus(), Settings(state=tmp_path)
+    async with open_ledger(settings.ledger) as ledger:
+        handle = build_worker(settings, Accounts((account,)), binance.venue.adapter, ledger, bus).handle
+        await handle(command("pm_auto_collect", account))
+        waiting = asyncio.ensure_future(handle(command("pm_auto_collect", account)))
+        # It comes behind the collection, and is carried out while that one still waits for its room.
+        await handle(command("set_leverage", account, symbol="BTC/USDT:USDT", leverage=7, market_type=SWAP))
+        assert not waiting.done()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+    assert [result["outcome"] for result in bus.told("result")] == ["applied", "applied"]
+    sent = [entry["path"] for entry in await binance.requests() if entry["method"] == "POST"]
+    assert sent == ["/papi/v1/auto-collection", "/papi/v1/um/leverage"]
+
+
+async def test_collections_leave_the_tenth_part_of_a_minute_to_others(binance: Stand) -> None:
+    stop_the_clock(binance)
+    account = binance.account("binance-pm-001")
+    portfolio = binance.venue.adapter(account).portfolio_margin
+    assert portfolio
+    ended = await outcomes(*(portfolio.auto_collect() for _ in range(10)))
+    assert ended == {"done": 7, "LimitReached": 3}
+    (weight,) = [row for row in binance.connections.limits.headroom() if row.scope == "papi weight"]
+    assert weight.left == 6_000 - 7 * 750

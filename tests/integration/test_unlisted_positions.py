@@ -1,0 +1,86 @@
+"""A position in a market that was listed after the markets were loaded is not hidden, and has them loaded again."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+
+from tests.stand import SWAP, Stand, market, standing
+from worker.console.seeded import SEEDED
+from worker.venues.binance import connection as binance_connection
+from worker.venues.binance.adapter import BinanceAdapter
+from worker.venues.bybit import connection as bybit_connection
+from worker.venues.bybit.adapter import BybitAdapter
+from worker.venues.bybit.instruments import Instruments
+from worker.venues.errors import Ambiguous, UnknownSymbol
+from worker.venues.gate import connection as gate_connection
+from worker.venues.gate.adapter import GateAdapter
+from worker.venues.hyperliquid import connection as hyperliquid_connection
+from worker.venues.hyperliquid.adapter import HyperliquidAdapter
+from worker.venues.hyperliquid.universe import Instrument, Universe
+from worker.venues.markets import Markets, Unlisted
+from worker.venues.okx import connection as okx_connection
+from worker.venues.okx.adapter import OkxAdapter
+from worker.venues.seam import Adapter, Market
+
+
+def _transport(stand: Stand, connection: Any) -> Any:
+    account = stand.account()
+    return connection.without_keys(stand.connections, account.base_url, 1_000).for_account(account)
+
+
+def _binance(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+    return BinanceAdapter(stand.account(), _transport(stand, binance_connection), Markets([only], unlisted))
+
+
+def _bybit(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+    listed = Instruments(Markets([only], unlisted), {})
+    return BybitAdapter(stand.account(), _transport(stand, bybit_connection), listed)
+
+
+def _gate(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+    return GateAdapter(stand.account(), _transport(stand, gate_connection), Markets([only], unlisted), {})
+
+
+def _okx(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+    return OkxAdapter(stand.account(), _transport(stand, okx_connection), Markets([only], unlisted), {})
+
+
+def _hyperliquid(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+    listed = Universe([Instrument(only, 1, "", 50, 2)], unlisted)
+    return HyperliquidAdapter(stand.account(), _transport(stand, hyperliquid_connection), listed)
+
+
+MAKERS: Mapping[str, Callable[[Stand, Market, Unlisted], Adapter]] = MappingProxyType(
+    {"binance": _binance, "bybit": _bybit, "gate": _gate, "okx": _okx, "hyperliquid": _hyperliquid}
+)
+"""Adapters that know one market only."""
+
+
+@pytest.fixture(params=SEEDED.values(), ids=str)
+async def stand(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
+    """Each venue in turn, whose seeded account is long in one market and flat in another."""
+    async with standing(request.param.exchange) as stand:
+        yield stand
+
+
+async def test_it_is_told_that_the_positions_are_not_known_and_that_a_market_is_missing(stand: Stand) -> None:
+    wishes: list[str] = []
+    seeded = SEEDED[stand.exchange]
+    flat = market(stand.adapter(), seeded.flat)
+    adapter = MAKERS[stand.exchange](stand, flat, lambda: wishes.append("load"))
+    with pytest.raises(Ambiguous, match="not among its loaded markets"):
+        await adapter.positions(SWAP)
+    assert wishes
+    with pytest.raises(UnknownSymbol):
+        adapter.market(seeded.held, SWAP)
+    assert len(wishes) >= 2
+
+
+async def test_a_market_that_is_among_them_is_no_reason_to_load_them_again(stand: Stand) -> None:
+    wishes: list[str] = []
+    seeded = SEEDED[stand.exchange]
+    adapter = MAKERS[stand.exchange](stand, market(stand.adapter(), seeded.flat), lambda: wishes.append("load"))
+    await adapter.terms(adapter.market(seeded.flat, SWAP))
+    assert wishes == []

@@ -1,0 +1,130 @@
+"""Snapshots on a real ledger, with a venue and a bus in memory, and a clock that is set by hand."""
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from schemas import OPERATIONS, PositionSnapshot
+from schemas.base import Milliseconds
+from schemas.events import Trigger
+from schemas.replies import Position
+from schemas.requests import SetLeverage
+from tests.fakes import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
+from worker.accounts import Account
+from worker.execution.ledger.commands import Ending, Entry
+from worker.execution.ledger.ledger import Ledger, open_ledger
+from worker.execution.receipt import Command
+from worker.execution.relay import Relay
+from worker.snapshots.after_commands import GATHER_MS, AfterCommands
+from worker.snapshots.rhythm import Rhythm
+from worker.snapshots.schedule import Schedule
+from worker.snapshots.snapshots import Snapshots
+from worker.venues.seam import Adapter
+from worker.wire import Outgoing
+
+SECOND: Milliseconds = 1_000
+INTERVAL = 10 * SECOND
+HEARTBEAT = 60 * SECOND
+RHYTHM = Rhythm(INTERVAL, HEARTBEAT)
+LONG = MemoryVenue()._position()
+
+
+@dataclass
+class HandClock:
+    """The time, which stands still until it is set."""
+
+    time: Milliseconds = THEN
+
+    def __call__(self) -> Milliseconds:
+        return self.time
+
+    def pass_(self, span: Milliseconds) -> None:
+        self.time += span
+
+
+@dataclass
+class Desk:
+    """One worker's snapshots."""
+
+    ledger: Ledger
+    bus: MemoryBus
+    clock: HandClock
+    snapshots: Snapshots
+    after_commands: AfterCommands
+    schedule: Schedule
+    relay: Relay
+
+    async def look(self, after: Milliseconds = INTERVAL) -> None:
+        """The scheduled look of so much later."""
+        self.clock.pass_(after)
+        await self.schedule.look(ACCOUNT)
+
+    async def after(self, *command_ids: str) -> None:
+        """The snapshot after some commands, one after the other."""
+        for command_id in command_ids:
+            await self.after_commands.take(command(command_id))
+
+    async def begin(self, operation: str, **request: Any) -> Entry:
+        """A command of ours is about to be sent to the venue."""
+        body = json.dumps({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "market_type": "swap", **request})
+        now = self.clock()
+        entry = Entry(str(uuid4()), operation, ACCOUNT.exchange, ACCOUNT.id, None, "", body, now, now + 10_000)
+        await self.ledger.commands.note(entry)
+        await self.ledger.commands.intend(entry, 1, now, durable=False)
+        return entry
+
+    async def end(self, entry: Entry, outcome: str = "applied") -> None:
+        """It ended, and the venue's answer was about its symbol."""
+        event = json.dumps({"data": {"confirmed_by": "echo", "scope": "symbol"}})
+        told = Outgoing(entry.id, "perps-dma.result.v1", "result", event)
+        await self.ledger.commands.finish(entry.id, Ending(outcome, self.clock(), 1, 200, "{}", "{}", told))
+
+
+@asynccontextmanager
+async def desk(
+    url: str,
+    venue: MemoryVenue,
+    bus: MemoryBus | None = None,
+    clock: HandClock | None = None,
+    *,
+    adapter_of: Callable[[Account], Adapter] | None = None,
+    accounts: tuple[Account, ...] = (ACCOUNT,),
+    rhythm: Rhythm = RHYTHM,
+    gather_ms: Milliseconds = GATHER_MS,
+) -> AsyncIterator[Desk]:
+    """A worker on a ledger, which others may share."""
+    bus, clock = bus or MemoryBus(), clock or HandClock()
+    async with open_ledger(url) as ledger:
+        relay = Relay(ledger, bus)
+        snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock)
+        schedule = Schedule(snapshots, ledger, accounts, rhythm, clock)
+        after_commands = AfterCommands(snapshots, ledger.patience, gather_ms)
+        yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
+        await relay.close()
+
+
+def command(command_id: str) -> Command:
+    """A command that is done."""
+    request = SetLeverage.model_validate({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10})
+    return Command(command_id, OPERATIONS["set_leverage"], request, ACCOUNT, None, THEN, THEN + 10_000)
+
+
+def snapshot(*positions: Position, **changes: Any) -> PositionSnapshot:
+    """A snapshot of these positions."""
+    return PositionSnapshot(
+        **{
+            "exchange": "binance",
+            "exchange_account_id": ACCOUNT.id,
+            "seq": 1,
+            "as_of": THEN,
+            "trigger": Trigger.SCHEDULE,
+            "command_ids": (),
+            "coverage": ("linear", "inverse"),
+            "stale": False,
+            "positions": positions,
+            **changes,
+        }
+    )

@@ -1,0 +1,81 @@
+"""What venue calls are told of a command's deadline, and the room that is kept for a change to come."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from schemas.base import Milliseconds
+from schemas.requests import PmAssetCollect, PmAutoCollect
+from tests.fakes import ACCOUNT, MemoryVenue
+from worker.execution.calls import READ_BACK_RESERVE_MS, Expired, VenueCalls
+from worker.handlers import COMMAND_HANDLERS
+from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect
+from worker.venues.errors import LimitReached, NotSupported
+from worker.venues.limits import DEADLINE
+
+START: Milliseconds = 1_700_000_000_000
+AUTO = PmAutoCollect(exchange_account_id=ACCOUNT.id)
+
+
+def calls(left: Milliseconds = 10_000) -> VenueCalls:
+    return VenueCalls(START + left, lambda: START)
+
+
+async def told() -> Milliseconds | None:
+    return DEADLINE.get()
+
+
+async def test_a_call_knows_until_when_it_must_have_its_answer() -> None:
+    assert await calls().read(told) == START + 10_000
+    assert await calls().change(told, read_back=False) == START + 10_000
+    assert DEADLINE.get() is None
+
+
+async def test_a_change_leaves_time_for_its_read_back() -> None:
+    assert await calls().change(told, read_back=True) == START + 10_000 - READ_BACK_RESERVE_MS
+
+
+async def test_room_is_waited_for_until_the_deadline_and_kept_meanwhile() -> None:
+    log: list[object] = []
+
+    @asynccontextmanager
+    async def room() -> AsyncIterator[None]:
+        log.append(DEADLINE.get())
+        yield
+        log.append("given back")
+
+    async with calls().holding(room()):
+        log.append(DEADLINE.get())
+    assert log == [START + 10_000, None, "given back"]
+
+
+async def test_no_room_is_waited_for_behind_the_deadline() -> None:
+    venue = MemoryVenue()
+    with pytest.raises(Expired):
+        async with room_to_auto_collect(AUTO, venue, calls(0)):
+            pass
+    assert venue.log == []
+
+
+async def test_a_venue_without_room_in_time_refuses_the_collection_before_its_turn() -> None:
+    venue = MemoryVenue()
+    venue.crowded.append(LimitReached("full", retry_after=30_000))
+    spent = calls()
+    with pytest.raises(LimitReached):
+        async with room_to_auto_collect(AUTO, venue, spent):
+            pass
+    assert (venue.log, spent.attempts, spent.sent) == ([], 0, None)
+
+
+async def test_bnb_is_refused_before_any_room_is_waited_for() -> None:
+    with pytest.raises(NotSupported):
+        async with room_to_asset_collect(
+            PmAssetCollect(exchange_account_id=ACCOUNT.id, asset="BNB"), MemoryVenue(), calls()
+        ):
+            pass
+
+
+def test_both_collections_and_nothing_else_wait_for_room_before_their_turn() -> None:
+    prepared = {name: handler.prepare for name, handler in COMMAND_HANDLERS.items() if handler.prepare is not None}
+    assert prepared == {"pm_auto_collect": room_to_auto_collect, "pm_asset_collect": room_to_asset_collect}

@@ -1,0 +1,104 @@
+"""What `perps-dma watch` tells people of an event, and which events concern an account."""
+
+from typing import Any
+
+import pytest
+
+from schemas.documents import EVENTS
+from worker.console.event_lines import LINES, event_line, is_about
+
+POSITION = {"symbol": "BTC/USDT:USDT", "side": "long", "contracts": 0.05, "leverage": 10}
+DRIFTED = {
+    "symbol": "BTC/USDT:USDT",
+    "side": "long",
+    "leverage_before": 5,
+    "leverage": 20,
+    "margin_mode_before": "cross",
+    "margin_mode": "isolated",
+}
+FREEZE = {"scope": "exchange:binance", "reason": "audit", "actor": "ann", "frozen": True}
+VENUE = {"exchange": "okx", "health": "down", "reason": "no answer"}
+LETTERS = {"action": "requeued", "actor": "ann", "letters": ["1", "2"], "reasons": ["a", "b"]}
+
+TOLD: list[tuple[str, dict[str, Any], str]] = [
+    ("result", {"outcome": "applied", "envelope": {"message": "Leverage set"}}, "applied  Leverage set"),
+    ("positions", {"seq": 3, "stale": False, "positions": []}, "seq 3: flat"),
+    ("positions", {"seq": 3, "stale": True, "positions": [POSITION]}, "seq 3 (stale): BTC/USDT:USDT long 0.05 at 10x"),
+    (
+        "positions",
+        {"seq": 3, "stale": False, "positions": [{**POSITION, "leverage": None}]},
+        "seq 3: BTC/USDT:USDT long 0.05",
+    ),
+    (
+        "drift",
+        {"seq": 4, "positions": [DRIFTED]},
+        "seq 4: changed outside: BTC/USDT:USDT long 5x cross -> 20x isolated",
+    ),
+    (
+        "drift",
+        {"seq": 4, "positions": [{**DRIFTED, "leverage_before": None}]},
+        "seq 4: changed outside: BTC/USDT:USDT long no leverage cross -> 20x isolated",
+    ),
+    ("freeze", FREEZE, "exchange:binance frozen by ann: audit"),
+    ("freeze", {**FREEZE, "frozen": False, "actor": None}, "exchange:binance unfrozen"),
+    ("venue", VENUE, "down: no answer"),
+    ("venue", {**VENUE, "health": "up", "reason": None}, "up"),
+    ("dead-letters", LETTERS, "2 requeued by ann: 1, 2"),
+    ("not-yet-known", {"a": 1}, '{"a":1}'),
+]
+
+
+def event(kind: str, data: dict[str, Any], subject: str = "binance-main") -> dict[str, Any]:
+    return {"type": f"perps-dma.{kind}.v1", "time": "2026-01-31T12:00:00Z", "subject": subject, "data": data}
+
+
+@pytest.mark.parametrize(("kind", "data", "told"), TOLD)
+def test_an_event_is_one_line_that_says_what_happened(kind: str, data: dict[str, Any], told: str) -> None:
+    assert event_line(event(kind, data), "some.key").plain == f"2026-01-31T12:00:00Z  some.key  {told}"
+
+
+def test_every_event_of_the_contract_has_its_line() -> None:
+    assert set(LINES) == {model.model_fields["type"].default for model in EVENTS.values()}
+
+
+def freeze(scope: str) -> dict[str, Any]:
+    return event("freeze", {**FREEZE, "scope": scope}, subject=scope)
+
+
+@pytest.mark.parametrize(
+    "its",
+    [
+        event("result", {}),
+        event("positions", {}),
+        event("drift", {}),
+        freeze("account:binance-main"),
+        freeze("exchange:binance"),
+        freeze("all"),
+        event("venue", {"exchange": "binance"}, subject="binance"),
+    ],
+)
+def test_an_account_is_concerned_by_its_own_events_and_by_those_of_its_venue_and_of_everything(
+    its: dict[str, Any],
+) -> None:
+    assert is_about(its, "binance-main", "binance")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        event("positions", {}, subject="binance-main-2"),
+        freeze("account:binance-main-2"),
+        freeze("exchange:okx"),
+        event("venue", {"exchange": "okx"}, subject="okx"),
+        event("dead-letters", {}, subject="dma.dead-letters"),
+    ],
+)
+def test_an_account_is_not_concerned_by_those_of_others(other: dict[str, Any]) -> None:
+    assert not is_about(other, "binance-main", "binance")
+
+
+@pytest.mark.parametrize(
+    "somewhere", [freeze("exchange:okx"), event("venue", {"exchange": "okx"}, subject="okx")], ids=["freeze", "venue"]
+)
+def test_where_the_venue_of_an_account_is_not_known_any_venue_may_be_its(somewhere: dict[str, Any]) -> None:
+    assert is_about(somewhere, "binance-main", None)

@@ -1,0 +1,220 @@
+"""Who goes and who waits: decided by a hand-driven clock."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.base import Milliseconds
+from worker.venues.limits.line import Claim, Line, NoRoom, Ticket
+from worker.venues.limits.meter import Meter
+from worker.venues.limits.tables import Per, Scope
+
+SECOND, START = 1_000, 1_700_000_000_000
+FAR: Milliseconds = START + 3_600_000
+
+
+def meter(limit: int = 10, window: Milliseconds = 10 * SECOND, name: str = "weight") -> Meter:
+    return Meter(Scope(name, limit, window, Per.ADDRESS), None, limit, 1.0)
+
+
+def light(*claims: tuple[Meter, int], latest: Milliseconds = FAR) -> Ticket:
+    return Ticket(tuple(Claim(*claim) for claim in claims), latest)
+
+
+def heavy(of: Meter, weight: int, spare: int = 1, latest: Milliseconds = FAR) -> Ticket:
+    return Ticket((Claim(of, weight, spare),), latest, heavy=True)
+
+
+def answered(ticket: Ticket, now: Milliseconds) -> None:
+    for used, use in ticket.uses:
+        used.end(use, use.weight, now)
+
+
+def test_a_burst_goes_at_once_up_to_the_limit() -> None:
+    line, weight = Line(), meter(limit=10)
+    assert [line.offer(light((weight, 1)), START) for _ in range(11)] == [True] * 10 + [False]
+
+
+def test_who_came_first_goes_first() -> None:
+    line, weight = Line(), meter()
+    first = light((weight, 10))
+    line.offer(first, START)
+    big, small = light((weight, 8)), light((weight, 3))
+    assert [line.offer(ticket, START) for ticket in (big, small)] == [False, False]
+    answered(first, START)
+    later = START + 11 * SECOND
+    assert line.advance(later).gone == [big]
+    answered(big, later)
+    assert line.advance(later + 11 * SECOND).gone == [small]
+
+
+def test_who_waits_for_something_else_holds_up_nobody() -> None:
+    line, address, mine, yours = Line(), meter(100, name="address"), meter(1, name="mine"), meter(1, name="yours")
+    assert line.offer(light((address, 1), (mine, 1)), START)
+    assert not line.offer(light((address, 1), (mine, 1)), START)
+    assert line.offer(light((address, 1), (yours, 1)), START)
+
+
+def test_a_waiting_heavy_request_holds_up_no_light_one() -> None:
+    line, weight = Line(), meter(limit=10)
+    assert line.offer(light((weight, 5)), START)
+    assert not line.offer(heavy(weight, 6), START)
+    assert [line.offer(light((weight, 1)), START) for _ in range(5)] == [True] * 5
+
+
+def test_a_heavy_request_waits_behind_light_ones_and_leaves_room_for_more() -> None:
+    line, weight = Line(), meter(limit=10)
+    first, waiting, sweep = light((weight, 10)), light((weight, 4)), heavy(weight, 6, spare=1)
+    assert line.offer(first, START)
+    assert not line.offer(sweep, START)
+    assert not line.offer(waiting, START)
+    answered(first, START)
+    later = START + 11 * SECOND
+    assert line.advance(later).gone == [waiting]
+    answered(waiting, later)
+    assert line.advance(later + 11 * SECOND).gone == [sweep]
+
+
+def test_a_wait_beyond_the_deadline_is_refused_at_once_with_its_length() -> None:
+    line, weight = Line(), meter(limit=1)
+    first = light((weight, 1))
+    line.offer(first, START)
+    answered(first, START)
+    with pytest.raises(NoRoom) as caught:
+        line.offer(light((weight, 1), latest=START + 9 * SECOND), START)
+    assert caught.value.shortage.room_at is not None
+    assert 10 * SECOND <= caught.value.shortage.room_at - START < 11 * SECOND
+    assert len(line) == 0
+
+
+def test_those_ahead_count_in_the_wait() -> None:
+    line, weight = Line(), meter(limit=1)
+    line.offer(light((weight, 1)), START)
+    for _ in range(3):
+        line.offer(light((weight, 1)), START)
+    with pytest.raises(NoRoom) as caught:
+        line.offer(light((weight, 1), latest=START + 30 * SECOND), START)
+    assert caught.value.shortage.room_at == START + 40 * SECOND
+
+
+def test_what_is_heavier_than_the_whole_limit_never_goes() -> None:
+    line, weight = Line(), meter(limit=10)
+    with pytest.raises(NoRoom) as caught:
+        line.offer(light((weight, 11)), START)
+    assert caught.value.shortage == (weight, None)
+
+
+def test_who_waits_is_refused_once_the_venue_closes_for_longer() -> None:
+    line, weight = Line(), meter(limit=1)
+    first, waiting = light((weight, 1)), light((weight, 1), latest=START + 20 * SECOND)
+    line.offer(first, START)
+    line.offer(waiting, START)
+    weight.close(60 * SECOND, START)
+    decided = line.advance(START + 1)
+    assert [ticket for ticket, _ in decided.late] == [waiting]
+    assert decided.late[0][1].is_after(START + 60 * SECOND)
+    assert len(line) == 0
+
+
+def test_who_waited_in_vain_is_refused_in_time() -> None:
+    line, weight = Line(), meter(limit=1)
+    waiting = light((weight, 1), latest=START + 20 * SECOND)
+    line.offer(light((weight, 1)), START)  # never answered
+    line.offer(waiting, START)
+    assert line.changes_at(START) == waiting.latest
+    assert [ticket for ticket, _ in line.advance(waiting.latest).late] == [waiting]
+
+
+def test_who_goes_away_makes_place() -> None:
+    line, weight = Line(), meter(limit=10)
+    line.offer(light((weight, 8)), START)
+    waiting, behind = light((weight, 5)), light((weight, 2))
+    line.offer(waiting, START)
+    line.offer(behind, START)
+    line.withdraw(waiting)
+    assert line.advance(START + 1).gone == [behind]
+
+
+@dataclass
+class Traffic:
+    """A line in front of two scopes, with requests that come, are answered and give up in any order."""
+
+    line: Line = field(default_factory=Line)
+    now: Milliseconds = START
+    meters: tuple[Meter, Meter] = field(default_factory=lambda: (meter(10, name="a"), meter(6, name="b")))
+    waiting: list[Ticket] = field(default_factory=list)
+    under_way: list[Ticket] = field(default_factory=list)
+    past: list[tuple[Milliseconds, Ticket]] = field(default_factory=list)
+
+    def offer(self, ticket: Ticket) -> None:
+        try:
+            gone = self.line.offer(ticket, self.now)
+        except NoRoom:
+            return
+        (self.under_way if gone else self.waiting).append(ticket)
+
+    def advance(self, gap: Milliseconds) -> None:
+        self.now += gap
+        gone, late = self.line.advance(self.now)
+        self.under_way.extend(gone)
+        left = {*gone, *(ticket for ticket, _ in late)}
+        self.waiting = [ticket for ticket in self.waiting if ticket not in left]
+
+    def answer(self, which: int) -> None:
+        if self.under_way:
+            ticket = self.under_way.pop(which % len(self.under_way))
+            answered(ticket, self.now)
+            self.past.append((self.now, ticket))
+
+    def give_up(self, which: int) -> None:
+        if self.waiting:
+            self.line.withdraw(self.waiting.pop(which % len(self.waiting)))
+
+    def close(self, which: int, wait: Milliseconds) -> None:
+        self.meters[which].close(wait, self.now)
+
+    def used(self, of: Meter) -> int:
+        recent = [ticket for at, ticket in self.past if at > self.now - of.scope.window]
+        return sum(weight for ticket in recent + self.under_way for it, weight, _ in ticket.claims if it is of)
+
+
+Step = Callable[[Traffic], None]
+
+
+def _come(weights: tuple[int, int], is_heavy: bool, patience: Milliseconds) -> Step:
+    def step(traffic: Traffic) -> None:
+        spare = 1 if is_heavy else 0
+        claims = tuple(Claim(of, weight, spare) for of, weight in zip(traffic.meters, weights, strict=True) if weight)
+        traffic.offer(Ticket(claims, traffic.now + patience, is_heavy))
+
+    return step
+
+
+weights = st.tuples(st.integers(0, 10), st.integers(0, 6)).filter(any)
+steps: st.SearchStrategy[list[Step]] = st.lists(
+    st.one_of(
+        st.builds(_come, weights, st.booleans(), st.integers(0, 60 * SECOND)),
+        st.integers(0, 12 * SECOND).map(lambda gap: lambda traffic: traffic.advance(gap)),
+        st.integers(0, 9).map(lambda which: lambda traffic: traffic.answer(which)),
+        st.integers(0, 9).map(lambda which: lambda traffic: traffic.give_up(which)),
+        st.tuples(st.integers(0, 1), st.integers(0, 20 * SECOND)).map(lambda row: lambda traffic: traffic.close(*row)),
+    ),
+    max_size=80,
+)
+
+
+@given(steps)
+def test_whatever_happens_no_limit_is_exceeded_and_no_light_request_waits_without_need(happening: list[Step]) -> None:
+    traffic = Traffic()
+    for step in happening:
+        step(traffic)
+        assert all(traffic.used(of) <= of.budget for of in traffic.meters)
+        traffic.advance(1)
+        held: set[Meter] = set()
+        for ticket in (ticket for ticket in traffic.waiting if not ticket.heavy):
+            lacking = {of for of, weight, _ in ticket.claims if of in held or not of.has_room(weight, traffic.now)}
+            assert lacking, "it waits although there is room, or only heavier ones are before it"
+            held |= lacking

@@ -1,0 +1,166 @@
+"""Windows against a venue that counts for itself: however requests travel, it never counts more than its limit."""
+
+import heapq
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.base import Milliseconds
+from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, RollingWindow, Use, Window
+
+SPAN, LIMIT = 10_000, 10
+START = 1_700_000_000_000
+
+Beside = Callable[[Count], bool]
+
+
+def beside(weight: int) -> Beside:
+    return lambda count: weight + count.ours + count.others <= LIMIT
+
+
+@dataclass(frozen=True)
+class Request:
+    """How long after the one before, how heavy, and how long each way takes."""
+
+    gap: Milliseconds
+    weight: int
+    there: Milliseconds
+    back: Milliseconds
+
+
+requests = st.lists(
+    st.builds(
+        Request,
+        gap=st.one_of(st.just(0), st.integers(0, 400), st.integers(0, 2 * SPAN)),
+        weight=st.integers(1, LIMIT),
+        there=st.integers(0, 5_000),
+        back=st.integers(0, 5_000),
+    ),
+    max_size=60,
+)
+
+
+@dataclass
+class Journey:
+    """Lets requests go as the window says, and notes when each arrived by the venue's clock, and its weight."""
+
+    window: Window
+    skew: Milliseconds = 0
+    now: Milliseconds = START
+    arrived: list[tuple[Milliseconds, int]] = field(default_factory=list)
+    under_way: list[tuple[Milliseconds, int, Use]] = field(default_factory=list)
+
+    def pass_time(self, gap: Milliseconds) -> None:
+        until = self.now + gap
+        while self.under_way and self.under_way[0][0] <= until:
+            self.now, _, use = heapq.heappop(self.under_way)
+            self.window.end(use, use.weight, self.now)
+        self.now = until
+
+    def offer(self, request: Request) -> bool:
+        self.pass_time(request.gap)
+        if not self.window.fits_now(beside(request.weight), self.now):
+            return False
+        use = self.window.begin(request.weight, self.now)
+        arrival = self.now + request.there
+        self.arrived.append((arrival + self.skew, request.weight))
+        heapq.heappush(self.under_way, (arrival + request.back, len(self.arrived), use))
+        return True
+
+
+@given(requests)
+def test_no_stretch_of_the_length_of_a_rolling_window_holds_more_than_the_limit(coming: list[Request]) -> None:
+    journey = Journey(RollingWindow(SPAN))
+    for request in coming:
+        journey.offer(request)
+    for end, _ in journey.arrived:
+        assert sum(weight for at, weight in journey.arrived if end - SPAN < at <= end) <= LIMIT
+
+
+@given(requests, st.integers(-CLOCK_MARGIN, CLOCK_MARGIN))
+def test_no_window_of_the_venues_clock_holds_more_than_the_limit(coming: list[Request], skew: Milliseconds) -> None:
+    journey = Journey(ClockWindow(SPAN), skew)
+    for request in coming:
+        journey.offer(request)
+    windows: Counter[Milliseconds] = Counter()
+    for at, weight in journey.arrived:
+        windows[at // SPAN] += weight
+    assert max(windows.values(), default=0) <= LIMIT
+
+
+@given(requests, st.sampled_from([RollingWindow, ClockWindow]))
+def test_room_is_foretold_never_too_late(coming: list[Request], kind: type[Window]) -> None:
+    journey = Journey(kind(SPAN))
+    for request in coming:
+        if journey.offer(request):
+            continue
+        foretold = journey.window.room_at(beside(request.weight), journey.now)
+        assert foretold > journey.now
+        journey.pass_time(foretold - 1 - journey.now)
+        assert not journey.window.fits_now(beside(request.weight), journey.now)
+
+
+@pytest.mark.parametrize(
+    ("window", "wait"), [(RollingWindow(SPAN), SPAN + ROLLING_MARGIN), (ClockWindow(SPAN), SPAN // 2 + CLOCK_MARGIN)]
+)
+def test_the_whole_limit_goes_at_once_and_the_whole_again_once_the_window_is_over(
+    window: Window, wait: Milliseconds
+) -> None:
+    now = START + SPAN // 2
+    for _ in range(2):
+        for _ in range(LIMIT):
+            assert window.fits_now(beside(1), now)
+            window.end(window.begin(1, now), 1, now)
+        assert window.room_at(beside(1), now) == now + wait
+        now += wait
+        wait = SPAN + ROLLING_MARGIN if isinstance(window, RollingWindow) else SPAN
+
+
+@pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
+def test_what_never_left_is_not_counted(window: Window) -> None:
+    now = START + SPAN // 2
+    use = window.begin(LIMIT, now)
+    assert not window.fits_now(beside(1), now)
+    window.drop(use)
+    assert window.fits_now(beside(LIMIT), now)
+
+
+@pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
+def test_what_turns_out_lighter_is_counted_so(window: Window) -> None:
+    now = START + SPAN // 2
+    window.end(window.begin(LIMIT, now), 3, now)
+    assert window.fits_now(beside(LIMIT - 3), now)
+    assert not window.fits_now(beside(LIMIT - 2), now)
+
+
+@pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
+def test_the_venues_count_adds_what_others_use_and_forgets_nothing_of_ours(window: Window) -> None:
+    now = START + SPAN // 2
+    under_way, use = window.begin(4, now), window.begin(1, now)
+    window.hear(2, use, now)
+    assert window.counts(now) == [Count(5, 0)]
+    window.hear(8, use, now)
+    assert window.counts(now) == [Count(5, 3)]
+    window.end(use, 1, now)
+    window.end(under_way, 4, now)
+    assert window.counts(now) == [Count(5, 3)]
+    assert window.counts(now + 2 * SPAN) == [Count(0, 0)]
+
+
+def test_a_count_that_may_be_of_the_window_before_is_not_believed() -> None:
+    window, border = ClockWindow(SPAN), START + SPAN
+    use = window.begin(1, border - CLOCK_MARGIN - 1)
+    window.hear(LIMIT, use, border - CLOCK_MARGIN)
+    assert window.fits_now(beside(LIMIT - 1), border - CLOCK_MARGIN)
+
+
+def test_a_request_under_way_at_the_border_counts_on_both_sides() -> None:
+    window, border = ClockWindow(SPAN), START + SPAN
+    use = window.begin(6, border - 2_000)
+    window.end(use, 6, border + 2_000)
+    assert window.counts(border + 3_000) == [Count(6, 0)]
+    assert window.counts(border + SPAN + 3_000) == [Count(0, 0)]

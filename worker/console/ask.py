@@ -1,0 +1,38 @@
+"""Asking a worker over the bus, for commands that print what it says."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from schemas import OPERATIONS
+from schemas.base import Milliseconds
+from worker.bus.rpc import BusError, connect_rpc
+from worker.clock import now
+from worker.locations import NotReady, amqp_url
+from worker.settings import Settings
+
+ANSWER_MS: Milliseconds = 10_000
+
+
+class Refused(Exception):
+    """A worker answered that it did not do what it was asked; the message says why."""
+
+
+async def ask(settings: Settings, operation: str, request: Mapping[str, Any], actor: str = "cli") -> dict[str, Any]:
+    """The envelope of a success. Raises Refused, or NotReady when no worker answers."""
+    async with connect_rpc(amqp_url(settings), f"perps-dma {operation}") as client:
+        try:
+            answer = await client.call(
+                OPERATIONS[operation],
+                json.dumps(request).encode(),
+                command_id=str(uuid4()),
+                deadline=now() + ANSWER_MS,
+                actor=actor,
+            )
+        except BusError as error:
+            raise NotReady(str(error)) from error
+    envelope: dict[str, Any] = json.loads(answer.body)
+    if envelope["isError"]:
+        raise Refused(envelope["message"].removeprefix("Error - "))
+    return envelope

@@ -1,0 +1,97 @@
+"""An event of the bus on one line, for people; and whether it is about an account."""
+
+import json
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from rich.text import Text
+
+from schemas.control import EVERYTHING
+from worker.console.display import outcome_text
+
+Data = Mapping[str, Any]
+
+
+def event_line(event: Data, routing_key: str) -> Text:
+    """Time, routing key, and what happened."""
+    tell = LINES.get(event["type"], _as_json)
+    return Text.assemble(f"{event['time']}  {routing_key}  ", tell(event["data"]))
+
+
+def is_about(event: Data, account: str, exchange: str | None) -> bool:
+    """Whether an event concerns an account: its own, and those of its venue or of everything.
+
+    Where the account's venue is not known, those of all venues.
+    """
+    data = event["data"]
+    if event["type"] == "perps-dma.freeze.v1":
+        return data["scope"] in (EVERYTHING, f"account:{account}") or _is_of(data["scope"], exchange)
+    if event["type"] == "perps-dma.venue.v1":
+        return exchange in (None, data["exchange"])
+    return bool(event["subject"] == account)
+
+
+def _is_of(scope: str, exchange: str | None) -> bool:
+    kind, _, name = scope.partition(":")
+    return kind == "exchange" and exchange in (None, name)
+
+
+def _result(data: Data) -> Text:
+    return Text.assemble(outcome_text(data["outcome"]), f"  {data['envelope']['message']}")
+
+
+def _positions(data: Data) -> Text:
+    held = ", ".join(f"{row['symbol']} {row['side']} {row['contracts']}{_at(row)}" for row in data["positions"])
+    return Text.assemble(f"seq {data['seq']}", (" (stale)" if data["stale"] else "", "red"), f": {held or 'flat'}")
+
+
+def _at(row: Data) -> str:
+    """Some venues keep no leverage for positions in portfolio margin."""
+    return "" if row["leverage"] is None else f" at {row['leverage']}x"
+
+
+def _drift(data: Data) -> Text:
+    changed = ", ".join(
+        f"{row['symbol']} {row['side']} {_terms(row, '_before')} -> {_terms(row)}" for row in data["positions"]
+    )
+    return Text.assemble(f"seq {data['seq']}: ", ("changed outside", "red"), f": {changed}")
+
+
+def _terms(row: Data, when: str = "") -> str:
+    leverage = row[f"leverage{when}"]
+    return f"{'no leverage' if leverage is None else f'{leverage}x'} {row[f'margin_mode{when}']}"
+
+
+def _freeze(data: Data) -> Text:
+    actor = f" by {data['actor']}" if data["actor"] else ""
+    if data["frozen"]:
+        return Text.assemble(data["scope"], (" frozen", "red"), f"{actor}: {data['reason']}")
+    return Text.assemble(data["scope"], (" unfrozen", "green"), actor)
+
+
+def _venue(data: Data) -> Text:
+    reason = f": {data['reason']}" if data["reason"] else ""
+    return Text.assemble((data["health"], "green" if data["health"] == "up" else "red"), reason)
+
+
+def _dead_letters(data: Data) -> Text:
+    letters = data["letters"]
+    return Text(f"{len(letters)} {data['action']} by {data['actor']}: {', '.join(letters)}")
+
+
+def _as_json(data: Data) -> Text:
+    return Text(json.dumps(data, separators=(",", ":")))
+
+
+LINES: Mapping[str, Callable[[Data], Text]] = MappingProxyType(
+    {
+        "perps-dma.result.v1": _result,
+        "perps-dma.positions.v1": _positions,
+        "perps-dma.drift.v1": _drift,
+        "perps-dma.freeze.v1": _freeze,
+        "perps-dma.venue.v1": _venue,
+        "perps-dma.dead-letters.v1": _dead_letters,
+    }
+)
+"""How each type of event is told; one that is not listed is shown as it is."""

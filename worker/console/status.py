@@ -1,0 +1,61 @@
+"""`perps-dma status`: whether a worker is ready, what is frozen, and how the venues fare."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from schemas.base import utc_text
+from schemas.control import VenueHealth
+from worker.console.ask import Refused, ask
+from worker.console.display import console, show_json, table
+from worker.console.freezes import freezes_table
+from worker.settings import Settings
+
+NOT_WRITTEN = "can't be written: commands wait; see that it can be reached and its disk has room"
+
+COLOURS: Mapping[str, str] = {VenueHealth.UP: "green", VenueHealth.FAILING: "yellow", VenueHealth.DOWN: "red"}
+
+
+async def show_status(settings: Settings, *, as_json: bool) -> bool:
+    """Print how the worker that answers fares. True when it is ready."""
+    status = (await ask(settings, "get_status", {}))["data"]
+    frozen = await _frozen(settings)
+    if as_json:
+        show_json({**status, "freezes": frozen})
+    else:
+        _show(status, frozen)
+    return bool(status["ready"])
+
+
+async def _frozen(settings: Settings) -> list[dict[str, Any]] | None:
+    """What is frozen; while the ledger can't be read, nobody knows."""
+    try:
+        freezes: list[dict[str, Any]] = (await ask(settings, "get_freezes", {}))["data"]["freezes"]
+    except Refused:
+        return None
+    return freezes
+
+
+def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> None:
+    console.print("worker  ", status["worker"], "  ", _yes("ready", "not ready", status["ready"]), sep="")
+    console.print("ledger  ", _yes("writes", NOT_WRITTEN, status["ledger_writes"]), sep="")
+    console.print(f"outbox  {status['outbox']} events wait for the broker")
+    if frozen:
+        console.print("frozen", freezes_table(frozen), sep="\n")
+    else:
+        console.print(f"frozen  {'unknown' if frozen is None else 'nothing'}")
+    rows = ([row["exchange"], _health(row), *_details(row)] for row in status["venues"])
+    console.print(table(["venue", "health", "markets", "since", "reason"], rows, folding=["reason"]))
+
+
+def _yes(good: str, bad: str, is_good: bool) -> Text:
+    return Text(good, style="green") if is_good else Text(bad, style="red")
+
+
+def _health(venue: Mapping[str, Any]) -> Text:
+    return Text(venue["health"], style=COLOURS[venue["health"]])
+
+
+def _details(venue: Mapping[str, Any]) -> list[str | None]:
+    return ["loaded" if venue["markets_loaded"] else "none", utc_text(venue["since"]), venue["reason"]]

@@ -1,0 +1,47 @@
+"""What every command of the command line needs: the settings, an event loop, and a way to say what is wrong."""
+
+from collections.abc import Coroutine
+from typing import Annotated, Any
+
+import typer
+from pydantic import ValidationError
+
+from worker.settings import Settings
+
+AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
+
+
+def fail(message: str) -> typer.Exit:
+    """Say what is wrong on standard error; the exit code is 1."""
+    typer.secho(f"perps-dma: {message}", fg=typer.colors.RED, err=True)
+    return typer.Exit(1)
+
+
+def read_settings() -> Settings:
+    """The settings of the environment; a wrong one is named with what it should be."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        rows = (f"PERPS_DMA_{str(row['loc'][0]).upper()}: {row['msg']}" for row in error.errors())
+        raise fail("; ".join(rows)) from error
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
+    import uvloop
+
+    from worker.accounts import RegistryError
+    from worker.bus.connection import CONNECTION_TROUBLE
+    from worker.console.ask import Refused
+    from worker.execution.ledger.errors import LedgerError
+    from worker.locations import NotReady
+    from worker.venues.limits.tables import UnknownLimit
+
+    try:
+        return uvloop.run(work)
+    except (NotReady, Refused, RegistryError, LedgerError, UnknownLimit) as error:
+        raise fail(str(error)) from error
+    except CONNECTION_TROUBLE as error:
+        raise fail(f"the broker can't be reached: {error}") from error
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None

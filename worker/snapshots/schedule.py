@@ -1,0 +1,83 @@
+"""Reading every account on a schedule, and telling what changed."""
+
+import asyncio
+from collections.abc import Iterable
+
+import structlog
+
+from schemas.events import Trigger
+from worker.accounts import Account
+from worker.clock import Clock
+from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
+from worker.execution.ledger.ledger import Ledger
+from worker.snapshots.rhythm import Rhythm
+from worker.snapshots.snapshots import Recorded, Snapshots
+
+AT_ONCE = 20
+"""How many accounts of one venue are read at once: those of another need not wait for one that hangs."""
+
+log = structlog.get_logger(__name__)
+
+
+class Schedule:
+    """Reads accounts in their rhythm, side by side with any number of workers on the same ledger."""
+
+    def __init__(
+        self, snapshots: Snapshots, ledger: Ledger, accounts: Iterable[Account], rhythm: Rhythm, clock: Clock
+    ) -> None:
+        self._snapshots = snapshots
+        self._ledger = ledger
+        self._accounts = tuple(accounts)
+        self._rhythm = rhythm
+        self._clock = clock
+        self._at_once = {account.exchange: asyncio.Semaphore(AT_ONCE) for account in self._accounts}
+
+    async def run(self) -> None:
+        """Read accounts until cancelled; nothing where the schedule is turned off."""
+        if self._rhythm.interval > 0:
+            async with asyncio.TaskGroup() as group:
+                for account in self._accounts:
+                    group.create_task(self._follow(account, self._rhythm.of(account.id)))
+
+    async def look(self, account: Account) -> None:
+        """Read an account if it is due, and publish what has to be told."""
+        async with self._at_once[account.exchange], self._snapshots.alone(account):
+            await self._snapshots.publish(await self._recorded(account))
+
+    async def _follow(self, account: Account, rhythm: Rhythm) -> None:
+        wait = rhythm.first_wait(self._clock())
+        while True:
+            await asyncio.sleep(wait / 1000)
+            # In a task of its own: what a bug raises is logged, and ends neither the schedule nor the worker.
+            looking = asyncio.create_task(self.look(account))
+            looking.add_done_callback(_tell_bug)
+            try:
+                await asyncio.wait((looking,))
+            finally:
+                looking.cancel()
+                await asyncio.wait((looking,))
+            wait = rhythm.wait(self._clock())
+
+    async def _recorded(self, account: Account) -> Recorded:
+        """What is recorded in this turn. While it is published, other workers may have their turns."""
+        try:
+            async with self._ledger.turn(f"snapshot:{account.id}") as ours:
+                return await self._in_turn(account) if ours else []
+        except NothingMatched:
+            # After a command another worker has read the account, later than we did.
+            return []
+        except LedgerUnavailable as error:
+            log.warning("no snapshot, the ledger can't be used", account=account.id, error=str(error))
+            return []
+
+    async def _in_turn(self, account: Account) -> Recorded:
+        before, now, rhythm = await self._snapshots.newest(account), self._clock(), self._rhythm.of(account.id)
+        if before and not rhythm.is_due(before.asked, now):
+            return []
+        heard_of = before is not None and not rhythm.is_silent(before.told, now)
+        return await self._snapshots.take(account, before, Trigger.SCHEDULE, only_news=heard_of)
+
+
+def _tell_bug(looking: "asyncio.Task[None]") -> None:
+    if not looking.cancelled() and (error := looking.exception()):
+        log.error("a scheduled read failed by a fault of ours", exc_info=error)

@@ -1,0 +1,70 @@
+"""What Bybit meters: all requests of a network address, and those of each user to each endpoint.
+
+Source: the V5 documentation's page "Rate Limit Rules" (600 requests in five seconds by address; who exceeds that is
+turned away with 403 for ten minutes at least; by user in a rolling second, told by the headers X-Bapi-Limit-*). The
+figures by user are those of its table for unified accounts; a classic account has 10 of most, which its first answer
+tells. The page has none for setting the margin mode.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from schemas.base import Milliseconds
+from worker.venues.answer import Answer
+from worker.venues.bybit.judge import BAN, code_of, retry_after
+from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, VenueLimits
+
+SECOND: Milliseconds = 1_000
+
+ADDRESS = Scope("requests by address", 600, 5 * SECOND, Per.ADDRESS)
+
+BY_USER: Mapping[str, int] = MappingProxyType(
+    {
+        "privateGetV5AccountInfo": 50,
+        "privatePostV5AccountSetMarginMode": 10,
+        "privateGetV5AccountTransactionLog": 30,
+        "privateGetV5PositionList": 50,
+        "privatePostV5PositionSetLeverage": 10,
+        "privatePostV5PositionSwitchIsolated": 10,
+        "privateGetV5PositionClosedPnl": 50,
+        "privateGetV5ExecutionList": 50,
+        "privateGetV5UserQueryApi": 10,
+    }
+)
+"""Requests of one user in a second, by ccxt's name of the endpoint."""
+
+PUBLIC = ("publicGetV5MarketTime", "publicGetV5MarketInstrumentsInfo")
+
+COSTS: Mapping[str, Cost] = MappingProxyType(
+    {name: Cost(((ADDRESS, 1), (Scope(name, limit, SECOND, Per.USER), 1))) for name, limit in BY_USER.items()}
+    | dict.fromkeys(PUBLIC, Cost(((ADDRESS, 1),)))
+)
+
+LIMIT, LEFT = "x-bapi-limit", "x-bapi-limit-status"
+TURNED_AWAY = 403
+TOO_MANY_OF_ADDRESS = 10018
+TOO_MANY_OF_USER = frozenset({10006, 10429, 429})
+"""Codes; the last one comes as an HTTP status too."""
+
+
+def reading(answer: Answer) -> Reading | None:
+    """What is left of the endpoint's limit for this user."""
+    limit, left = answer.number(LIMIT), answer.number(LEFT)
+    if limit is None:
+        return None
+    return Reading(used=None if left is None else limit - left, limit=limit, per=Per.USER)
+
+
+def penalty(answer: Answer) -> Penalty | None:
+    """A user's limit is open again when the answer says so, an address only after its ban."""
+    code = code_of(answer.body)
+    if answer.status == TURNED_AWAY:
+        return Penalty(BAN, ban=True)
+    if code == TOO_MANY_OF_ADDRESS:
+        return Penalty(None, Per.ADDRESS)
+    if code in TOO_MANY_OF_USER or answer.status in TOO_MANY_OF_USER:
+        return Penalty(retry_after(answer) or None, Per.USER)
+    return None
+
+
+LIMITS = VenueLimits(COSTS, penalty, reading, banned=(ADDRESS,))

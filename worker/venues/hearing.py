@@ -1,0 +1,56 @@
+"""Hearing how each request to a venue goes, for whoever keeps its health.
+
+answered   the venue said something of its own: done, refused, throttled
+failed     no connection, no answer, or one that tells nothing, such as a 502
+neither    given up here too soon to say anything of the venue
+
+What is held back on this side, by a limit of ours or for want of a key that can sign, never comes this far.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import ccxt
+
+from schemas.base import Milliseconds
+from worker.venues.errors import Refused, VenueError
+
+Heard = Callable[[str | None], None]
+"""Is told why a request failed, or None for one that was answered. The reason holds no URL and no key."""
+
+PATIENCE_MS: Milliseconds = 1_000
+"""A request that was given up after so long without an answer has failed, whoever gave it up."""
+
+
+def nobody(failure: str | None) -> None:
+    """Nobody wants to know."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """Tells how requests went. `patience_ms` is shorter than any time limit of a request."""
+
+    told: Heard = nobody
+    patience_ms: Milliseconds = PATIENCE_MS
+
+    @contextmanager
+    def request(self, venue: str) -> Iterator[None]:
+        """One request, from its first byte to the meaning of its answer."""
+        began = time.monotonic()
+        try:
+            yield
+        except VenueError as error:
+            self.told(None if isinstance(error, Refused) else error.message)
+            raise
+        except (ccxt.BaseError, OSError) as error:
+            self.told(f"a request to {venue} failed ({type(error.__cause__ or error).__name__})")
+            raise
+        except asyncio.CancelledError:
+            waited_ms = int((time.monotonic() - began) * 1000)
+            if waited_ms >= self.patience_ms:
+                self.told(f"no answer from {venue} within {waited_ms} ms")
+            raise
+        self.told(None)

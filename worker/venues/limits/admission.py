@@ -1,0 +1,82 @@
+"""A request that may go, and room that is kept for one."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from worker.venues.answer import Answer
+from worker.venues.limits.line import Ticket
+from worker.venues.limits.tables import Cost, User
+
+
+class Keeper(Protocol):
+    """Who counts what an admitted request uses."""
+
+    def hear(self, ticket: Ticket, answer: Answer) -> None:
+        """Learn what an answer tells of the limits of its request."""
+
+    def end(self, ticket: Ticket, weight: int | None, *, sent: bool) -> None:
+        """A request is over; `weight` is what it turned out to have, if that was open."""
+
+    def check_open(self, ticket: Ticket) -> None:
+        """Raise LimitReached where a request, though counted, meets a scope that the venue has closed."""
+
+
+class Admission:
+    """A request that may go. It is counted until it ends, and as `sent` or not from then on."""
+
+    def __init__(self, keeper: Keeper, ticket: Ticket, cost: Cost) -> None:
+        self.sent = False
+        self._keeper = keeper
+        self._ticket = ticket
+        self._cost = cost
+        self._weight: int | None = None
+
+    def hear(self, answer: Answer) -> None:
+        """Learn what the answer tells of the limits, before anything else is made of it."""
+        self._keeper.hear(self._ticket, answer)
+
+    def settle(self, body: Any) -> None:
+        """Here is the answer, if the weight depends on it."""
+        if self._cost.settled:
+            self._weight = self._cost.settled(body)
+
+    def check_open(self) -> None:
+        """Raise LimitReached where the venue has meanwhile closed what it needs."""
+        self._keeper.check_open(self._ticket)
+
+    def end(self) -> None:
+        """It is answered, or given up, or was never sent."""
+        self._keeper.end(self._ticket, self._weight, sent=self.sent)
+
+
+ADMISSION: ContextVar[Admission | None] = ContextVar("admission", default=None)
+"""The request that the running task is making."""
+
+
+class Reservation:
+    """Room for one request that is still to be made. Nobody else gets it meanwhile."""
+
+    def __init__(self, admission: Admission, keeper: Keeper, cost: Cost, user: User | None) -> None:
+        self.admission = admission
+        self._is_for = (keeper, cost, user)
+        self._is_free = True
+
+    def serves(self, keeper: Keeper, cost: Cost, user: User | None) -> bool:
+        """Whether it is meant for this request, and not used yet."""
+        return self._is_free and self._is_for == (keeper, cost, user)
+
+    @contextmanager
+    def used(self) -> Iterator[Admission]:
+        """The request it is for. One that was never sent may be made again. Raises LimitReached if it is too late."""
+        self.admission.check_open()
+        self._is_free = False
+        try:
+            yield self.admission
+        finally:
+            self._is_free = not self.admission.sent
+
+
+RESERVATION: ContextVar[Reservation | None] = ContextVar("reservation", default=None)
+"""The room that is kept for the running task."""

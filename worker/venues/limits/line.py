@@ -1,0 +1,157 @@
+"""Who waits for room at a venue, and who may go: decided for one instant at a time, without any waiting of its own.
+
+Light requests go in the order in which they came, past those that wait for something else. A heavy request goes only
+where nobody light waits and leaves room beside it, so that it never makes a light one wait.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from schemas.base import Milliseconds
+from worker.venues.limits.meter import Meter
+from worker.venues.limits.windows import Use
+
+
+class Claim(NamedTuple):
+    """What a request needs of one scope. `spare` must be left beside it."""
+
+    meter: Meter
+    weight: int
+    spare: int = 0
+
+    def has_room(self, now: Milliseconds) -> bool:
+        """Whether it may be taken now."""
+        return not self.meter.awaited and self.meter.has_room(self.weight + self.spare, now)
+
+    def room_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When it may be taken, as far as is known; None if the budget will never hold it."""
+        if self.weight > self.meter.budget:
+            return None
+        return self.meter.room_at(self.meter.awaited + self.weight + self.spare, now)
+
+
+NEVER: Milliseconds = 2**63
+
+
+class Shortage(NamedTuple):
+    """A scope that has no room in time. It has some at `room_at`, or never."""
+
+    meter: Meter
+    room_at: Milliseconds | None
+
+    def is_after(self, instant: Milliseconds) -> bool:
+        """Whether there is no room until then."""
+        return self.room_at is None or self.room_at > instant
+
+
+@dataclass(slots=True, eq=False)
+class Ticket:
+    """A request that wants to go. If it must wait, then no longer than until `latest`."""
+
+    claims: tuple[Claim, ...]
+    latest: Milliseconds
+    heavy: bool = False
+    uses: list[tuple[Meter, Use]] = field(default_factory=list)
+
+    def lacking(self, now: Milliseconds) -> list[Claim]:
+        """The claims for which there is no room now."""
+        return [claim for claim in self.claims if not claim.has_room(now)]
+
+    def go(self, now: Milliseconds) -> None:
+        """Take what is claimed."""
+        self.uses = [(claim.meter, claim.meter.begin(claim.weight, now)) for claim in self.claims]
+
+    def give_back(self) -> None:
+        """Nothing of it was used."""
+        for meter, use in self.uses:
+            meter.drop(use)
+
+    def shortage(self, now: Milliseconds) -> Shortage | None:
+        """What has no room in time: of several scopes the one that has it last."""
+        found = (Shortage(claim.meter, claim.room_at(now)) for claim in self.claims)
+        late = [shortage for shortage in found if shortage.is_after(self.latest)]
+        return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
+
+
+class NoRoom(Exception):
+    """A request can't go in time."""
+
+    def __init__(self, shortage: Shortage) -> None:
+        super().__init__(shortage.meter.scope.name)
+        self.shortage = shortage
+
+
+class Decided(NamedTuple):
+    """Who may go now, and who will not go any more."""
+
+    gone: list[Ticket]
+    late: list[tuple[Ticket, Shortage]]
+
+
+class Line:
+    """The waiting requests of one venue."""
+
+    def __init__(self) -> None:
+        self._light: list[Ticket] = []
+        self._heavy: list[Ticket] = []
+        self._lacking: set[Meter] = set()
+
+    def __len__(self) -> int:
+        return len(self._light) + len(self._heavy)
+
+    def offer(self, ticket: Ticket, now: Milliseconds) -> bool:
+        """Let a request go at once, or let it wait: then it isn't gone. Raises NoRoom where waiting is in vain."""
+        lacking = ticket.lacking(now)
+        if not lacking:
+            ticket.go(now)
+            return True
+        if shortage := ticket.shortage(now):
+            raise NoRoom(shortage)
+        (self._heavy if ticket.heavy else self._light).append(ticket)
+        self._note(ticket, lacking)
+        return False
+
+    def withdraw(self, ticket: Ticket) -> None:
+        """Wait no longer."""
+        (self._heavy if ticket.heavy else self._light).remove(ticket)
+
+    def advance(self, now: Milliseconds) -> Decided:
+        """Let go all who may, and turn away those whose time is over or will be before a scope is open again."""
+        decided = Decided([], [])
+        for meter in self._lacking:
+            meter.awaited = 0
+        self._lacking.clear()
+        self._light = self._passed(self._light, now, decided)
+        self._heavy = self._passed(self._heavy, now, decided)
+        return decided
+
+    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When to look again; None while nothing but an answer can change anything."""
+        changes = [at for meter in self._lacking if (at := meter.changes_at(now)) is not None]
+        return min([*changes, *(ticket.latest for ticket in self._waiting())], default=None)
+
+    def _waiting(self) -> Iterable[Ticket]:
+        yield from self._light
+        yield from self._heavy
+
+    def _passed(self, tickets: list[Ticket], now: Milliseconds, decided: Decided) -> list[Ticket]:
+        """Those who go on waiting."""
+        waiting: list[Ticket] = []
+        for ticket in tickets:
+            lacking = ticket.lacking(now)
+            if not lacking:
+                ticket.go(now)
+                decided.gone.append(ticket)
+            elif now >= ticket.latest or any(claim.meter.is_closed_at(ticket.latest) for claim in lacking):
+                decided.late.append((ticket, ticket.shortage(now) or Shortage(lacking[0].meter, now)))
+            else:
+                waiting.append(ticket)
+                self._note(ticket, lacking)
+        return waiting
+
+    def _note(self, ticket: Ticket, lacking: list[Claim]) -> None:
+        for claim in lacking:
+            self._lacking.add(claim.meter)
+            if not ticket.heavy:
+                claim.meter.awaited += claim.weight

@@ -1,0 +1,147 @@
+"""One scope as it stands: what is used of it, by how much we may use, and until when the venue has closed it."""
+
+from dataclasses import dataclass
+
+from schemas.base import Milliseconds
+from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
+from worker.venues.limits.windows import (
+    CLOCK_MARGIN,
+    ROLLING_MARGIN,
+    ClockWindow,
+    Count,
+    Fits,
+    RollingWindow,
+    Use,
+    Window,
+)
+
+WHOLE_SECONDS: Milliseconds = 1_000
+"""What a venue may leave out of a wait that it tells in whole seconds."""
+
+LONGEST_TRIAL: Milliseconds = 1_000
+"""How long others wait for the answer to the first request after a scope was closed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Headroom:
+    """What is left of a scope. `user` is None where all accounts share it, `left` where nobody counts.
+
+    `limit` is what the venue allows, `left` what this process may still use now; `closed_for` is in ms.
+    """
+
+    exchange: str
+    base_url: str | None
+    scope: str
+    user: str | None
+    limit: int | None
+    left: int | None
+    closed_for: Milliseconds
+
+
+class Meter:
+    """Counts one scope, for one user where it is counted by user.
+
+    Of what is metered by address, others behind the same address have a part of their own: `share` is ours. When a
+    scope that was closed opens again, one request goes first: a crowd that runs into a second refusal looks to a venue
+    like somebody who does not back off.
+    """
+
+    def __init__(self, scope: Scope, user: User | None, limit: int, share: float) -> None:
+        self.scope = scope
+        self.awaited = 0
+        """The weight of the light requests that wait for room here. Nothing may go before them."""
+        self._user = user
+        self._limit = limit
+        self._share = share if scope.per is Per.ADDRESS else 1.0
+        self._window: Window = (ClockWindow if scope.on_the_clock else RollingWindow)(scope.window)
+        self._closed_until: Milliseconds = 0
+        self._is_doubted = False
+        self._trial: Use | None = None
+
+    @property
+    def budget(self) -> int:
+        """What this process may use of a window."""
+        return max(1, int(self._limit * self._share)) if self._share < 1 else self._limit
+
+    def begin(self, weight: int, now: Milliseconds) -> Use:
+        """Count a request that is let go."""
+        use = self._window.begin(weight, now)
+        if self._is_doubted and self._trial is None:
+            self._trial = use
+        return use
+
+    def drop(self, use: Use) -> None:
+        """Forget a request that never left."""
+        self._window.drop(use)
+        if use is self._trial:
+            self._trial = None
+
+    def end(self, use: Use, weight: int, now: Milliseconds) -> None:
+        """A request is answered, or given up."""
+        self._window.end(use, weight, now)
+        if use is self._trial:
+            self._trial, self._is_doubted = None, False
+
+    def has_room(self, weight: int, now: Milliseconds) -> bool:
+        """Whether a request of this weight may go now."""
+        return now >= self._opens_at and self._window.fits_now(self._fits(weight), now)
+
+    def room_at(self, weight: int, now: Milliseconds) -> Milliseconds:
+        """When there will be room for so much, several windows' worth or less, as far as is known: never too late."""
+        windows, rest = divmod(weight - 1, self.budget)
+        room = self._window.room_at(self._fits(rest + 1), now) + windows * self._window.span
+        return max(room, self._closed_until)
+
+    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When there may be room where there is none now; None if that takes an answer."""
+        return self._opens_at if self._opens_at > now else self._window.changes_at(now)
+
+    def is_closed_at(self, instant: Milliseconds) -> bool:
+        """Whether the venue will still have closed it then."""
+        return instant < self._closed_until
+
+    def hear(self, used: int | None, limit: int | None, use: Use, now: Milliseconds) -> None:
+        """What the venue tells in its answer to a request. A limit of nothing at all would be none."""
+        if limit is not None and limit > 0:
+            self._limit = limit
+        if used is not None:
+            self._window.hear(used, use, now)
+
+    def close(self, wait: Milliseconds | None, now: Milliseconds) -> None:
+        """Let nothing go for so long, or if the venue does not say how long, for a window."""
+        self._closed_until = max(self._closed_until, self._end_of(wait, now))
+        self._is_doubted, self._trial = True, None
+
+    def headroom(self, exchange: str, base_url: str | None, now: Milliseconds) -> Headroom:
+        """What is left now."""
+        counted = self._limit < UNCOUNTED
+        return Headroom(
+            exchange=exchange,
+            base_url=base_url,
+            scope=self.scope.name,
+            user=self._user.name if self._user else None,
+            limit=self._limit if counted else None,
+            left=max(0, min(map(self._left, self._window.counts(now)))) if counted else None,
+            closed_for=max(0, self._closed_until - now),
+        )
+
+    def _fits(self, weight: int) -> Fits:
+        return lambda count: weight <= self._left(count)
+
+    def _left(self, count: Count) -> int:
+        return min(self.budget - count.ours, self._limit - count.ours - count.others)
+
+    @property
+    def _opens_at(self) -> Milliseconds:
+        """When others may go, if nobody hears anything before."""
+        return self._closed_until if self._trial is None else self._trial.begun + LONGEST_TRIAL
+
+    def _end_of(self, wait: Milliseconds | None, now: Milliseconds) -> Milliseconds:
+        span = self.scope.window
+        if not self.scope.on_the_clock:
+            return now + (span if wait is None else wait) + ROLLING_MARGIN
+        told = now + (wait or 0)
+        turn = -(-told // span) * span
+        if wait is None or turn - told <= WHOLE_SECONDS:
+            return turn + CLOCK_MARGIN
+        return told + ROLLING_MARGIN

@@ -1,0 +1,43 @@
+"""All limits that this process keeps."""
+
+from collections.abc import Mapping
+
+from schemas.base import Milliseconds
+from worker import clock
+from worker.clock import Clock
+from worker.venues.limits.meter import Headroom
+from worker.venues.limits.place import Place, Terms
+from worker.venues.limits.tables import VenueLimits
+
+Granted = Mapping[str, Mapping[str, int]]
+NOTHING_GRANTED: Granted = {}
+
+
+class Limits:
+    """The limits of every exchange at every address it is reached at. All accounts of the process share them.
+
+    `share` is the part of each limit by network address that is ours: several processes behind one address must not
+    take more than the whole of it together. `granted` holds limits other than the documented ones, which a venue has
+    granted us, by exchange and name.
+    """
+
+    def __init__(self, share: float = 1.0, granted: Granted = NOTHING_GRANTED, clock: Clock = clock.now) -> None:
+        self._share = share
+        self._granted = granted
+        self._clock = clock
+        self._places: dict[tuple[str, str | None], Place] = {}
+
+    def place(self, exchange: str, base_url: str | None, venue: VenueLimits) -> Place:
+        """The limits of an exchange at an address."""
+        if (found := self._places.get((exchange, base_url))) is None:
+            terms = Terms(self._share, self._granted.get(exchange, {}))
+            found = self._places[exchange, base_url] = Place(exchange, base_url, venue, terms, self._clock)
+        return found
+
+    def now(self) -> Milliseconds:
+        """The time that deadlines are compared with, UTC ms."""
+        return self._clock()
+
+    def headroom(self) -> list[Headroom]:
+        """What is left of every scope that was used yet."""
+        return [row for place in self._places.values() for row in place.headroom()]

@@ -1,0 +1,114 @@
+"""What a table of limits is made of: scopes that a venue meters, and what each request uses of them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, NamedTuple
+
+from schemas.base import Milliseconds
+from worker.venues.answer import Answer
+
+UNCOUNTED = 2**63 - 1
+"""The limit of a scope of which no figure is known: it is closed when the venue says so, and open otherwise."""
+
+
+class Per(Enum):
+    """Whose requests are counted together: those of our network address, or those of one user of the venue."""
+
+    ADDRESS = "address"
+    USER = "user"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Something that a venue meters: weight, at most `limit` of it in a window of so many ms.
+
+    Windows `on_the_clock` begin at whole multiples of their length since 1970; others are any stretch of that length.
+    Take the latter where a venue does not say: who keeps to those keeps to both.
+    """
+
+    name: str
+    limit: int
+    window: Milliseconds
+    per: Per
+    on_the_clock: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a request uses, as far as is known before its answer; the most where that depends on the answer.
+
+    `settled` then reads the weight from the answer. A `heavy` request gives way to all others.
+    """
+
+    weights: tuple[tuple[Scope, int], ...]
+    heavy: bool = False
+    settled: Callable[[Any], int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Whom a venue counts requests for. Accounts with one key are one user, by the `name` of either of them."""
+
+    name: str = field(compare=False)
+    key: str = field(repr=False)
+
+
+class Reading(NamedTuple):
+    """What an answer tells of a scope: how much of it is used, by us and by others, and how much it holds."""
+
+    used: int | None = None
+    limit: int | None = None
+    per: Per | None = None
+    """Which of the request's scopes it is about; None for all of them."""
+
+
+class Penalty(NamedTuple):
+    """A venue wants no more requests for a while.
+
+    `wait` is in ms, None for a window. `per` says which of the request's scopes are closed, None all of them. A `ban`
+    is for our address, whatever it asks for.
+    """
+
+    wait: Milliseconds | None
+    per: Per | None = None
+    ban: bool = False
+
+
+class UnknownLimit(Exception):
+    """A limit is said to be granted that the venue does not have; the message names those it has."""
+
+
+class Unmetered(Exception):
+    """An endpoint is in no table: nobody knows what a request to it costs, so it is not made."""
+
+
+def by_name(name: str, params: Mapping[str, Any]) -> str:
+    """Most endpoints cost the same whatever they are asked."""
+    return name
+
+
+@dataclass(frozen=True, slots=True)
+class VenueLimits:
+    """The limits of a venue: what each endpoint costs, by ccxt's name for it, and what answers tell.
+
+    `endpoint` names one more closely where the cost depends on what it is asked. A ban closes the scopes in `banned`.
+    """
+
+    costs: Mapping[str, Cost]
+    penalty: Callable[[Answer], Penalty | None]
+    reading: Callable[[Answer], Reading | None] = lambda _: None
+    banned: tuple[Scope, ...] = ()
+    endpoint: Callable[[str, Mapping[str, Any]], str] = by_name
+
+    @property
+    def scopes(self) -> frozenset[Scope]:
+        """All that the venue meters."""
+        return frozenset(scope for cost in self.costs.values() for scope, _ in cost.weights)
+
+    def cost(self, name: str, params: Mapping[str, Any]) -> Cost:
+        """What a request costs. Raises Unmetered for an endpoint that is in no table."""
+        endpoint = self.endpoint(name, params)
+        if (found := self.costs.get(endpoint)) is None:
+            raise Unmetered(f"{endpoint} is in no table of limits")
+        return found

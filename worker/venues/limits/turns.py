@@ -1,0 +1,76 @@
+"""Waiting for room: requests stand in a line until it is their turn, and one timer looks after all of them."""
+
+import asyncio
+
+from schemas.base import Milliseconds
+from worker.clock import Clock
+from worker.venues.limits.line import Line, NoRoom, Shortage, Ticket
+
+BETWEEN_LOOKS: Milliseconds = 5
+"""However fast room comes back in small pieces, those who wait are looked at no more often than this."""
+
+
+class Turns:
+    """The line of a venue, with the tasks that stand in it."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._line = Line()
+        self._waiting: dict[Ticket, asyncio.Future[Shortage | None]] = {}
+        self._look: asyncio.TimerHandle | None = None
+
+    async def take(self, ticket: Ticket) -> None:
+        """Return when a request may go: at once where there is room. Raises NoRoom once waiting is in vain."""
+        if self._line.offer(ticket, self._clock()):
+            return
+        turn = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+        self._plan_look()
+        try:
+            shortage = await turn
+        except asyncio.CancelledError:
+            self._withdraw(ticket)
+            raise
+        if shortage:
+            raise NoRoom(shortage)
+
+    def look_soon(self) -> None:
+        """Something has changed: there may be room, or none any more."""
+        if self._waiting:
+            self._look_in(BETWEEN_LOOKS)
+
+    def _withdraw(self, ticket: Ticket) -> None:
+        if self._waiting.pop(ticket, None):
+            self._line.withdraw(ticket)
+        else:  # it was let go at the very moment in which nobody wanted it any more
+            ticket.give_back()
+        self.look_soon()
+
+    def _look_now(self) -> None:
+        """Let go all who may, and turn away who can't any more."""
+        self._look = None
+        gone, late = self._line.advance(self._clock())
+        for ticket in gone:
+            self._decide(ticket, None)
+        for ticket, shortage in late:
+            self._decide(ticket, shortage)
+        self._plan_look()
+
+    def _decide(self, ticket: Ticket, shortage: Shortage | None) -> None:
+        turn = self._waiting.pop(ticket)
+        if not turn.done():  # else it was cancelled, and its task has not run yet
+            turn.set_result(shortage)
+
+    def _plan_look(self) -> None:
+        now = self._clock()
+        if (at := self._line.changes_at(now)) is not None:
+            self._look_in(max(BETWEEN_LOOKS, at - now + 1))
+
+    def _look_in(self, wait: Milliseconds) -> None:
+        """Set the timer, unless it is set to an earlier moment already."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + wait / 1000
+        if self._look and self._look.when() <= at:
+            return
+        if self._look:
+            self._look.cancel()
+        self._look = loop.call_at(at, self._look_now)

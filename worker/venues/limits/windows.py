@@ -1,0 +1,186 @@
+"""How much of a limit is used in the windows that a venue counts by.
+
+When a request arrives is known only to lie between its sending and its answer. It is therefore counted in every window
+it may have arrived in: from its sending on, and until one is over that began with its answer. That holds for any
+number of requests at once, on however slow a way, and costs no more than one way there and back.
+"""
+
+from abc import ABC, abstractmethod
+from collections import defaultdict, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from schemas.base import Milliseconds
+
+CLOCK_MARGIN: Milliseconds = 500
+"""How much a venue's clock may differ from ours. Signatures bear the time, so that clocks are kept close anyway."""
+
+ROLLING_MARGIN: Milliseconds = 20
+"""For the rounding of times, ours and theirs."""
+
+
+class Count(NamedTuple):
+    """What is used of a window: by us, and as far as the venue told it, by others."""
+
+    ours: int
+    others: int
+
+
+Fits = Callable[[Count], bool]
+"""Whether there is room beside what is used."""
+
+
+@dataclass(slots=True, eq=False)
+class Use:
+    """What a request uses from when it is let go."""
+
+    weight: int
+    begun: Milliseconds
+
+
+class Window(ABC):
+    """What is used of one scope. Times are ms of our clock and do not run backwards."""
+
+    def __init__(self, span: Milliseconds) -> None:
+        self.span = span
+        self._under_way = 0
+
+    def begin(self, weight: int, now: Milliseconds) -> Use:
+        """Count a request that is let go."""
+        self._under_way += weight
+        return Use(weight, now)
+
+    def drop(self, use: Use) -> None:
+        """Forget a request that never left."""
+        self._under_way -= use.weight
+
+    def end(self, use: Use, weight: int, now: Milliseconds) -> None:
+        """A request is answered, or given up; `weight` is what it turned out to have."""
+        self._under_way -= use.weight
+        self._keep(use.begun, weight, now)
+
+    def fits_now(self, fits: Fits, now: Milliseconds) -> bool:
+        """Whether there is room in every window that a request let go now may arrive in."""
+        return all(map(fits, self.counts(now)))
+
+    @abstractmethod
+    def counts(self, now: Milliseconds) -> list[Count]:
+        """What is used of each window that a request let go now may arrive in."""
+
+    @abstractmethod
+    def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
+        """When there will be room, as far as is known now: never too late."""
+
+    @abstractmethod
+    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When the next of what is used leaves its window; None if all of it is still under way."""
+
+    @abstractmethod
+    def hear(self, used: int, use: Use, now: Milliseconds) -> None:
+        """The venue says how much is used, by us and by others, in an answer to a request that has just come.
+
+        Only what exceeds our own count is news: that is others'.
+        """
+
+    @abstractmethod
+    def _keep(self, begun: Milliseconds, weight: int, now: Milliseconds) -> None: ...
+
+
+class RollingWindow(Window):
+    """Any stretch of time of a given length."""
+
+    def __init__(self, span: Milliseconds) -> None:
+        super().__init__(span)
+        self._past: deque[tuple[Milliseconds, Count]] = deque()
+        self._ours = self._others = 0
+
+    def counts(self, now: Milliseconds) -> list[Count]:
+        """The one window that ends now."""
+        while self._past and self._past[0][0] <= now:
+            _, left = self._past.popleft()
+            self._ours -= left.ours
+            self._others -= left.others
+        return [Count(self._ours + self._under_way, self._others)]
+
+    def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
+        """When enough will have left the window."""
+        (count,) = self.counts(now)
+        if fits(count):
+            return now
+        for leaves, left in self._past:
+            count = Count(count.ours - left.ours, count.others - left.others)
+            if fits(count):
+                return leaves
+        return now + self.span
+
+    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When the oldest leaves the window."""
+        return max(now, self._past[0][0]) if self._past else None
+
+    def hear(self, used: int, use: Use, now: Milliseconds) -> None:
+        """What is others' leaves the window no later than a window's length from now."""
+        ((ours, others),) = self.counts(now)
+        if (more := used - ours - others) > 0:
+            self._add(Count(0, more), now)
+
+    def _keep(self, begun: Milliseconds, weight: int, now: Milliseconds) -> None:
+        self._add(Count(weight, 0), now)
+
+    def _add(self, count: Count, now: Milliseconds) -> None:
+        self._past.append((now + self.span + ROLLING_MARGIN, count))
+        self._ours += count.ours
+        self._others += count.others
+
+
+class ClockWindow(Window):
+    """Windows that follow each other on the venue's clock. At their borders a request may belong to two of them."""
+
+    def __init__(self, span: Milliseconds) -> None:
+        super().__init__(span)
+        self._ours: defaultdict[int, int] = defaultdict(int)
+        self._others: defaultdict[int, int] = defaultdict(int)
+
+    def counts(self, now: Milliseconds) -> list[Count]:
+        """The window that it is by our clock, and near its border the one beside it."""
+        return [self._count(window) for window in self._windows(now, now)]
+
+    def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
+        """Now, or when the next window has surely begun, or the one after it."""
+        if self.fits_now(fits, now):
+            return now
+        following = self._windows(now, now)[0] + 1
+        # what is under way may well be answered by then
+        return self._begins(following if fits(self._kept(following)) else following + 1)
+
+    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When the next window has surely begun."""
+        return self._begins(self._windows(now, now)[0] + 1)
+
+    def hear(self, used: int, use: Use, now: Milliseconds) -> None:
+        """Believed only where there is no doubt which window it is about."""
+        first, *more = self._windows(use.begun, now)
+        if not more:
+            self._others[first] = max(self._others[first], used - self._count(first).ours)
+
+    def _count(self, window: int) -> Count:
+        ours, others = self._kept(window)
+        return Count(ours + self._under_way, others)
+
+    def _kept(self, window: int) -> Count:
+        return Count(self._ours.get(window, 0), self._others.get(window, 0))
+
+    def _windows(self, begun: Milliseconds, ended: Milliseconds) -> range:
+        return range((begun - CLOCK_MARGIN) // self.span, (ended + CLOCK_MARGIN) // self.span + 1)
+
+    def _begins(self, window: int) -> Milliseconds:
+        return window * self.span + CLOCK_MARGIN
+
+    def _keep(self, begun: Milliseconds, weight: int, now: Milliseconds) -> None:
+        present = self._windows(now, now)[0]
+        for counts in (self._ours, self._others):
+            for past in [window for window in counts if window < present]:
+                del counts[past]
+        for window in self._windows(begun, now):
+            if window >= present:
+                self._ours[window] += weight

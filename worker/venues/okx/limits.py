@@ -1,0 +1,49 @@
+"""What OKX meters: requests to each endpoint, of each user (User ID), or of each network address where it is public.
+
+Source: the endpoints' own pages, which give requests in two seconds. No answer tells how much of a limit is used. The
+instruments are counted by instrument type too; here all types share the limit of one.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from worker.venues.answer import Answer
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, VenueLimits
+from worker.venues.okx.judge import WINDOW, refusal_of, retry_after
+
+REQUESTS: Mapping[Per, Mapping[str, int]] = MappingProxyType(
+    {
+        Per.USER: {
+            "privateGetAccountPositions": 10,
+            "privateGetAccountConfig": 5,
+            "privateGetAccountLeverageInfo": 20,
+            "privatePostAccountSetLeverage": 20,
+            "privateGetAccountBillsArchive": 5,
+        },
+        Per.ADDRESS: {"publicGetPublicTime": 10, "publicGetPublicInstruments": 20},
+    }
+)
+"""Requests in two seconds, by ccxt's name of the endpoint."""
+
+COSTS: Mapping[str, Cost] = MappingProxyType(
+    {
+        name: Cost(((Scope(name, limit, WINDOW, per), 1),))
+        for per, limits in REQUESTS.items()
+        for name, limit in limits.items()
+    }
+)
+
+TOO_MANY = 429
+CODES = frozenset({"50011", "50040", "50061"})
+"""What OKX calls too many requests of a user, of operations, or of a sub-account."""
+
+
+def penalty(answer: Answer) -> Penalty | None:
+    """An endpoint is open again after a window, unless the answer says otherwise."""
+    refusal = refusal_of(answer.body)
+    if answer.status == TOO_MANY or (refusal and refusal.code in CODES):
+        return Penalty(retry_after(answer))
+    return None
+
+
+LIMITS = VenueLimits(COSTS, penalty)

@@ -1,0 +1,127 @@
+"""The upkeep of a venue: its markets are loaded, loaded again before they are old, and its health is kept.
+
+Loading goes on for as long as it takes, and what was loaded before stays in use meanwhile. Markets that are loaded
+again before their time are so for a reason: somebody means one that is not among them, or nothing has been answered
+lately, and then it is also the way to find out when the venue is back.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from schemas.control import Exchange, VenueState
+from worker.accounts import Account
+from worker.clock import Clock, now
+from worker.venues.errors import Ambiguous, NotSent, VenueError
+from worker.venues.health import Health, VenueChange
+from worker.venues.hearing import Heard
+from worker.venues.seam import Adapter, Venue
+
+FIRST_WAIT_S = 0.5
+LONGEST_WAIT_S = 15.0
+"""Between attempts to load, doubling."""
+
+SPREAD = 0.1
+"""The share by which reloads come earlier, at random, so that venues and workers don't all load at once."""
+
+UNREADABLE = (LookupError, TypeError, ValueError, ArithmeticError, AttributeError)
+"""What reading a list of markets that is not as documented can end in."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reloads:
+    """After how many seconds markets are loaded again: at the latest, and at the soonest if there is a reason to."""
+
+    latest_s: float = 3_600
+    soonest_s: float = 60
+
+
+HOURLY = Reloads()
+
+Told = Callable[[str, VenueError], None]
+"""Hears of every failure to load, by the name of the exchange."""
+
+
+class KeptVenue:
+    """One exchange at one address. Its adapters are made anew when its markets have changed, and kept until then."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        base_url: str | None,
+        make: Callable[[Heard], Venue],
+        reloads: Reloads,
+        changed: Callable[[VenueChange], None],
+        *,
+        clock: Clock = now,
+    ) -> None:
+        self.health = Health(exchange, clock, self._health_changed)
+        self.tried = asyncio.Event()
+        """Set once the markets were loaded, or could not be."""
+        self._exchange = exchange
+        self._base_url = base_url
+        self._venue = make(self.health.heard)
+        self._reloads = reloads
+        self._changed = changed
+        self._wanted = asyncio.Event()
+        self._adapters: dict[str, Adapter] = {}
+
+    def adapter(self, account: Account) -> Adapter:
+        """The adapter of an account. Raises NotSent while there are no markets."""
+        if not self.health.is_listed:
+            raise NotSent(f"the markets of {self._exchange} are not loaded yet")
+        if account.id not in self._adapters:
+            self._adapters[account.id] = self._venue.adapter(account)
+        return self._adapters[account.id]
+
+    async def load_once(self) -> None:
+        """Load the markets. Raises VenueError, and those before stay."""
+        try:
+            if await self._venue.load(self._wanted.set):
+                self._adapters.clear()
+        except VenueError as error:
+            self.health.listed(error.message)
+            raise
+        except UNREADABLE as error:
+            problem = f"the list of markets can't be read ({type(error).__name__})"
+            self.health.listed(problem)
+            raise Ambiguous(problem) from error
+        else:
+            self.health.listed(None)
+        finally:
+            self.tried.set()
+
+    async def keep_loaded(self, told: Told) -> None:
+        """Load the markets again and again, until cancelled."""
+        while True:
+            self._wanted.clear()
+            await self._load(told)
+            await self._until_old()
+
+    async def _load(self, told: Told) -> None:
+        """Load the markets, and try again for as long as it takes."""
+        wait_s = FIRST_WAIT_S
+        while True:
+            try:
+                return await self.load_once()
+            except VenueError as error:
+                told(self._exchange, error)
+            await asyncio.sleep(wait_s)
+            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+
+    async def _until_old(self) -> None:
+        latest_s = self._reloads.latest_s * random.uniform(1 - SPREAD, 1)  # noqa: S311 - spreads load, guards nothing
+        soonest_s = min(latest_s, self._reloads.soonest_s)
+        await asyncio.sleep(soonest_s)
+        if self.health.is_in_doubt:
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(latest_s - soonest_s):
+                await self._wanted.wait()
+
+    def _health_changed(self, state: VenueState) -> None:
+        if self.health.is_in_doubt:
+            self._wanted.set()
+        self._changed(VenueChange(self._base_url, state))
