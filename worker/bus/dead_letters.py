@@ -19,7 +19,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMe
 from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
 from schemas import OPERATIONS
-from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, frozen_is_trouble
+from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
 from worker.bus.publisher import PublishFailed, properties, publish
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
@@ -152,7 +152,7 @@ class DeadLetters:
         await self._take_out(letter)
 
     async def _take_out(self, letter: Letter) -> None:
-        with frozen_is_trouble():
+        with as_trouble():
             await letter.message.ack()
 
     async def _publish(self, letter: Letter) -> None:

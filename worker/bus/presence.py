@@ -8,7 +8,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from schemas import OPERATIONS
-from worker.bus.connection import frozen_is_trouble, plain_channel
+from worker.bus.connection import as_trouble, plain_channel
 from worker.bus.shards import queues_of
 
 ANSWER_TIMEOUT_S = 2
@@ -40,6 +40,6 @@ class Presence:
     async def _consumers_of(self, queue: str) -> int:
         if self._channel is None or self._channel.is_closed:
             self._channel = await plain_channel(self._connection)
-        with frozen_is_trouble():
+        with as_trouble():
             answer = await self._channel.queue_declare(queue, passive=True)
         return answer.consumer_count or 0

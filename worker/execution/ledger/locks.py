@@ -27,8 +27,13 @@ class FileLocks:
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """Wait for a name, and hold it."""
-        while (held := self._take(name)) is None:  # noqa: ASYNC110 - another process holds it
-            await asyncio.sleep(POLL_S)
+        # Who waits holds the turn. Whoever lets go and wants it again at once, as a busy worker does, comes after them.
+        queue = f"turn for {name}"
+        turn = await self._wait(queue)
+        try:
+            held = await self._wait(name)
+        finally:
+            self._give_back(queue, turn)
         try:
             yield
         finally:
@@ -48,6 +53,11 @@ class FileLocks:
         """Close what nobody holds."""
         while self._open:
             os.close(self._open.popitem()[1])
+
+    async def _wait(self, name: str) -> int:
+        while (held := self._take(name)) is None:  # noqa: ASYNC110 - another process holds it
+            await asyncio.sleep(POLL_S)
+        return held
 
     def _take(self, name: str) -> int | None:
         # Whoever holds a name has taken its file out: the same name asked for again opens the file anew, and waits.
