@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
+.PHONY: help up test check bench soak schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -32,6 +32,9 @@ check: $(VENV)/.dev ## check format, lint, types and architecture
 
 bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by side
 	@$(VENV)/bin/python -m tests.benchmarks
+
+soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
+	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
 
 schemas: $(VENV)/.run ## write the generated API documents anew
 	@$(VENV)/bin/perps-dma schemas --write
