@@ -22,7 +22,7 @@ up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim un
 	@exec $(VENV)/bin/perps-dma up
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql ## run every test (ARGS= for pytest)
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
 	$(VENV)/bin/ruff format --check .
