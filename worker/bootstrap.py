@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import structlog
 
 from worker.accounts import Account, Accounts
-from worker.bus.connection import connect
+from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
 from worker.bus.publisher import Publisher
+from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
@@ -83,6 +84,7 @@ class Worker:
     """All parts of a worker but its connections."""
 
     handle: Handle
+    cease: Callable[[], None]
     relay: Relay
     venue_news: VenueNews
     recovery: Recovery
@@ -116,6 +118,7 @@ def build_worker(
     )
     return Worker(
         handle=service.handle,
+        cease=changes.cease,
         relay=relay,
         venue_news=VenueNews(ledger, relay, watch.changes),
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
@@ -145,18 +148,21 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
     url = amqp_url(settings)
     # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
     async with (
-        await connect(url, "perps-dma worker (consume)") as incoming,
-        await connect(url, "perps-dma worker (publish)") as leaving,
+        connected(url, "perps-dma worker (consume)") as incoming,
+        connected(url, "perps-dma worker (publish)") as leaving,
     ):
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
-        consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
-        await consumer.start()  # first, for it declares what all the others publish to
+        split = Split(settings.shards, settings.workers)
+        # First, for it declares what all the others publish to.
+        consumer = await Consumer.open(incoming, publisher, worker.handle, settings.prefetch, split)
+        await consumer.start()
         background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
         async with in_background(*(part.run() for part in background)):
             try:
                 yield
             finally:
+                worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
         await worker.relay.close()
 

@@ -90,7 +90,8 @@ class Commands:
             (*values, entry.request, entry.received, entry.deadline, self._owner),
         )
         frozen = in_force(entry.exchange, entry.account)
-        inserted, freezes = await self._patience.until_done(lambda: self._database.write(insert, frozen, durable=False))
+        (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
+        freezes = await self._patience.until_done(lambda: self._database.read(frozen))
         return Noted(bool(inserted), freeze_of(freezes))
 
     async def find(self, command_id: str) -> Record | None:
@@ -152,8 +153,8 @@ class Commands:
     async def since(self, account: str, moment: Milliseconds) -> list[Record]:
         """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
         query = (
-            f"SELECT {_ALL} FROM commands WHERE account = $1 AND intended IS NOT NULL "
-            "AND (finished IS NULL OR finished >= $2)"
+            f"SELECT {_ALL} FROM commands WHERE (finished IS NULL OR finished >= $2) "
+            "AND account = $1 AND intended IS NOT NULL"
         )
         return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
 

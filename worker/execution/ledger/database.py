@@ -48,7 +48,7 @@ class Database(Protocol):
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold a name that nobody else holds, in any process on the same ledger; waits for it.
 
-        The name is free again at once when its holder dies.
+        Whoever waits comes before its holder's next time. The name is free again at once when its holder dies.
         """
 
     def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:

@@ -98,6 +98,7 @@ class SqliteDatabase:
         await asyncio.gather(*(one for one in (self._flushing, self._checkpoint) if one is not None))
         await asyncio.to_thread(self._threads.shutdown)
         self._connection.close()
+        self._locks.close()
         os.close(self._log)
 
     async def _run(self, statements: tuple[Statement, ...]) -> Rows:
