@@ -33,8 +33,12 @@ Loop().
 _MEMORY_ALARM = "{resource_limit, memory, node()}"
 
 
+def _lookup(queue: str) -> str:
+    return f'rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>))'
+
+
 def _found(queue: str) -> str:
-    return f'element(2, rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>)))'
+    return f"element(2, {_lookup(queue)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +106,9 @@ class Node:
         return "{messages,0}" in await self.evaluate(f"rabbit_amqqueue:info({_found(queue)}, [messages])")
 
     async def workers_of(self, queue: str) -> int:
-        """How many consumers a queue has, those included that wait to be the active one."""
-        return int(await self.evaluate(f"length(rabbit_amqqueue:consumers({_found(queue)}))"))
+        """How many consumers a queue has, those included that wait to be the active one; none if it isn't there."""
+        there = "{ok, Q} -> length(rabbit_amqqueue:consumers(Q))"
+        return int(await self.evaluate(f"case {_lookup(queue)} of {there}; _ -> 0 end"))
 
     async def delete_queue(self, name: str) -> None:
         """Delete a queue with all that is in it, whoever consumes from it."""
