@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from worker.accounts import Account, Accounts
-from worker.bus.connection import connect
+from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
 from worker.bus.publisher import Publisher
 from worker.bus.shards import Split
@@ -84,6 +84,7 @@ class Worker:
     """All parts of a worker but its connections."""
 
     handle: Handle
+    cease: Callable[[], None]
     relay: Relay
     venue_news: VenueNews
     recovery: Recovery
@@ -117,6 +118,7 @@ def build_worker(
     )
     return Worker(
         handle=service.handle,
+        cease=changes.cease,
         relay=relay,
         venue_news=VenueNews(ledger, relay, watch.changes),
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
@@ -146,8 +148,8 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
     url = amqp_url(settings)
     # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
     async with (
-        await connect(url, "perps-dma worker (consume)") as incoming,
-        await connect(url, "perps-dma worker (publish)") as leaving,
+        connected(url, "perps-dma worker (consume)") as incoming,
+        connected(url, "perps-dma worker (publish)") as leaving,
     ):
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
@@ -160,6 +162,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             try:
                 yield
             finally:
+                worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
         await worker.relay.close()
 

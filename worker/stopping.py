@@ -4,12 +4,21 @@ import asyncio
 import signal
 from contextlib import suppress
 
+STOPPING = (signal.SIGINT, signal.SIGTERM)
+
 
 def stop_signal() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM."""
-    stop = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    """Set by SIGINT and SIGTERM. The first one counts; from then on they are ignored, to the end of the process."""
+    stop, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def told(*_: object) -> None:
+        # Not the loop's own handlers: it takes them away when it closes, and the next signal would kill us then.
+        for number in STOPPING:
+            signal.signal(number, signal.SIG_IGN)
+        loop.call_soon_threadsafe(stop.set)
+
+    for number in STOPPING:
+        signal.signal(number, told)
     return stop
 
 

@@ -50,6 +50,10 @@ class NotPublished(Exception):
     """Something was published, and the broker did not confirm it: it may or may not be there."""
 
 
+class NotBegun(Exception):
+    """The worker stops and has not begun with it: the message is left to the next one."""
+
+
 @dataclass(frozen=True, slots=True)
 class DeadLetter:
     """Why a message could not be carried out and its sender could not be told."""

@@ -1,6 +1,7 @@
 """`perps-dma dead-letters`, against a running `up`."""
 
 import asyncio
+import getpass
 import json
 import os
 import pty
@@ -54,6 +55,18 @@ async def test_requeue_sends_again_and_says_so(running_up: RunningUp, strategy: 
     ended = await running_up.cli("dead-letters", "requeue", letter_id)
     assert (ended.code, ended.out) == (0, f"sent again: set_leverage {letter_id}\n")
     await strategy.dead_letter(letter_id)  # its body is as bad as before
+
+
+async def test_what_was_done_with_letters_is_an_event(
+    running_up: RunningUp, strategy: Strategy, letter_id: str
+) -> None:
+    for command, action in (("requeue", "requeued"), ("drop", "dropped")):
+        await running_up.cli("dead-letters", command, letter_id)
+        told = await strategy.told("dead-letters", action=action)
+        assert (told["letters"], told["actor"]) == ([letter_id], getpass.getuser())
+        assert told["reasons"] == ["leverage must be greater than 0"]
+        if action == "requeued":
+            await strategy.dead_letter(letter_id)
 
 
 async def test_drop_throws_away_and_says_so(running_up: RunningUp, letter_id: str) -> None:

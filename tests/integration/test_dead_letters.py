@@ -24,7 +24,7 @@ from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
 from worker.bus.publisher import Publisher
-from worker.bus.topology import DEAD_EXCHANGE
+from worker.bus.topology import DEAD_EXCHANGE, DELIVERY_LIMIT
 from worker.settings import Settings
 from worker.wire import DeadLetter, Delivery
 
@@ -112,11 +112,11 @@ async def test_a_message_that_kills_its_worker_again_and_again_becomes_a_letter_
 
     async with Strategy.connected(amqp_url) as strategy, worker_that(amqp_url, handle) as consuming:
         command_id = await strategy.publish("set_leverage", TO_10X)
-        await strategy.dead_letter(command_id)
+        await strategy.dead_letter(command_id, timeout_s=100)
     letter = await the_letter(amqp_url, command_id)
     assert (letter.operation, letter.account) == ("set_leverage", ACCOUNT.id)
-    assert "delivered more than 20 times and never finished" in letter.reason
-    assert len(deliveries) == 21
+    assert f"delivered more than {DELIVERY_LIMIT} times and never finished" in letter.reason
+    assert len(deliveries) == DELIVERY_LIMIT + 1
 
 
 async def test_a_bad_body_is_listed_with_what_is_wrong_with_it(amqp_url: str, strategy: Strategy) -> None:

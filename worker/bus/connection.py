@@ -3,8 +3,10 @@
 import asyncio
 import random
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from types import TracebackType
+from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
 import aiormq
@@ -13,6 +15,8 @@ from pydantic import AmqpDsn
 
 HEARTBEAT_S = 5
 CONNECT_TIMEOUT_S = 10
+CLOSE_S = 1
+"""How long a broker may take to say goodbye; one that is frozen never does."""
 
 CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
     aiormq.exceptions.AMQPError,
@@ -22,39 +26,68 @@ CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
     OSError,
     ssl.SSLError,
 )
-"""What the client library raises when the broker is away, closing, or too busy to answer."""
+"""What the client library raises when the broker is away, closing, or too busy to answer; see `as_trouble`."""
+
+
+class _AsTrouble:
+    def __enter__(self) -> None:
+        """Whatever is raised from here on is looked at."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind in {Exception, RuntimeError}:
+            raise ConnectionError(str(error) or "the connection closed") from error
+        # A stop of ours cancels the task itself.
+        if kind is asyncio.CancelledError and not ((task := asyncio.current_task()) and task.cancelling()):
+            raise ConnectionError("the connection froze") from error
+
+
+def as_trouble() -> AbstractContextManager[None]:
+    """Raises ConnectionError for what else the client library raises when a connection goes.
+
+    That is a bare Exception for whoever waits for a confirm, a RuntimeError for whoever opens a channel, and, when the
+    broker froze, a cancellation from inside.
+    """
+    return _AsTrouble()
 
 
 async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:
     """A connection under a name that the broker's operator will recognise.
 
-    The reconnect interval is drawn once per connection, so that after a broker restart not all come back at once.
+    The reconnect interval is drawn once per connection, so that after a broker restart not all come back at once. A
+    heartbeat that the URL asks for (`?heartbeat=10`, seconds) is kept.
     """
+    asked = dict(parse_qsl(urlsplit(str(url)).query))
     return await aio_pika.connect_robust(
         str(url),
         client_properties={"connection_name": name},
-        heartbeat=HEARTBEAT_S,
+        heartbeat=int(asked.get("heartbeat", HEARTBEAT_S)),
         timeout=CONNECT_TIMEOUT_S,
         reconnect_interval=random.uniform(0.3, 1.2),  # noqa: S311 - spreads load, guards nothing
     )
+
+
+@asynccontextmanager
+async def connected(url: AmqpDsn | str, name: str) -> AsyncIterator[AbstractRobustConnection]:
+    """The same for as long as the context lasts. Its end waits for nobody."""
+    connection = await connect(url, name)
+    try:
+        yield connection
+    finally:
+        await closed_soon(connection.close())
+
+
+async def closed_soon(closing: Awaitable[None]) -> None:
+    """Close a channel or a connection in order if the broker answers; the end of our process closes it in any case."""
+    with suppress(*CONNECTION_TROUBLE), as_trouble():
+        async with asyncio.timeout(CLOSE_S):
+            await closing
 
 
 async def plain_channel(connection: AbstractRobustConnection) -> aiormq.abc.AbstractChannel:
     """A channel that remembers nothing: its passive declares ask the broker instead of a cache."""
     if connection.transport is None or not connection.connected.is_set():
         raise ConnectionError("the broker is away")
-    return await connection.transport.connection.channel()
-
-
-@contextmanager
-def frozen_is_trouble() -> Iterator[None]:
-    """Raises ConnectionError where the client library cancels a wait from inside, as it does when a broker froze.
-
-    A stop of ours, which cancels the task itself, passes through.
-    """
-    try:
-        yield
-    except asyncio.CancelledError as error:
-        if (task := asyncio.current_task()) and task.cancelling():
-            raise
-        raise ConnectionError("the connection froze") from error
+    with as_trouble():
+        return await connection.transport.connection.channel()

@@ -8,14 +8,17 @@ from typing import Any, cast
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
-from worker.bus.connection import CONNECTION_TROUBLE, frozen_is_trouble
+from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
 from worker.bus.topology import declare
 from worker.clock import now
 from worker.stopping import set_within
-from worker.wire import DeadLetter, Delivery
+from worker.wire import DeadLetter, Delivery, NotBegun
+
+FIRST_PAUSE_S = 0.1
+LONGEST_PAUSE_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -56,6 +59,12 @@ def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
         deadline=_deadline(message, headers),
         actor=message.user_id or _text(headers.get("actor")),
     )
+
+
+def _pause_s(message: AbstractIncomingMessage) -> float:
+    """Longer from one delivery to the next: the broker itself would deliver a message a thousand times a second."""
+    before = (message.headers or {}).get("x-delivery-count")
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * float(2 ** (before if isinstance(before, int) else 0)))
 
 
 class Consumer:
@@ -111,9 +120,15 @@ class Consumer:
         _, late = await asyncio.wait({*self._running, *self._keeping}, timeout=grace_s)
         if left := late - self._keeping:
             log.warning("left unfinished, the broker will deliver them again", count=len(left))
-        for task in self._keeping:
+        await self._end(late)
+        await closed_soon(self._channel.close())
+
+    async def _end(self, late: set[asyncio.Task[None]]) -> None:
+        """Nothing of ours goes on beside the next worker."""
+        for task in late:
             task.cancel()
-        await self._channel.close()
+        if late:
+            await asyncio.wait(late, timeout=CLOSE_S)
 
     async def _declare(self, prefetch: int) -> None:
         await settle_count(self._connection, self._split.shards)
@@ -131,9 +146,10 @@ class Consumer:
         What waits in them comes first, then what could not be led to them meanwhile, and only then what is new.
         """
         try:
-            if self._keeping:
-                await self._consume_unrouted()
-            await self._shards.lead()
+            with as_trouble():
+                if self._keeping:
+                    await self._consume_unrouted()
+                await self._shards.lead()
         except CONNECTION_TROUBLE as error:
             log.info("the channel is gone again", error=str(error))
 
@@ -146,7 +162,7 @@ class Consumer:
         """Open our channel again where the client library gives it up: when it is lost while being restored."""
         while not await set_within(self._stopping, LOOK_S):
             if self._connection.connected.is_set():
-                with suppress(*CONNECTION_TROUBLE), frozen_is_trouble():
+                with suppress(*CONNECTION_TROUBLE), as_trouble():
                     await self._channel.restore()
 
     async def _consume(self, operation: str, queue: AbstractQueue) -> None:
@@ -178,13 +194,22 @@ class Consumer:
         except* NOT_TOLD as errors:
             reasons = [str(error) for error in errors.exceptions]
             log.warning("not told", operation=operation, command_id=delivery.message_id, reasons=reasons)
+        except* NotBegun:
+            log.info("left to the next worker", operation=operation, command_id=delivery.message_id)
         finally:
             await self._settle(message, told=told)
 
     async def _settle(self, message: AbstractIncomingMessage, *, told: bool) -> None:
-        """Acknowledge what was told; give back what was not, so that it is delivered again."""
+        """Acknowledge what was told; give back what was not, after a pause, so that it is delivered again.
+
+        What a stopping worker gave back would come to it again; it leaves that to the end of the channel.
+        """
+        if not told:
+            if self._stopping.is_set():
+                return
+            await asyncio.sleep(_pause_s(message))
         try:
-            with frozen_is_trouble():
+            with as_trouble():
                 await (message.ack() if told else message.nack(requeue=True))
         except CONNECTION_TROUBLE as error:
             log.info("the channel is gone, and the broker will deliver the message again", error=str(error))

@@ -7,23 +7,26 @@ order. After a nack of more than 32, or when they were got one by one, RabbitMQ 
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Literal
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
 from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
 from schemas import OPERATIONS
-from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, frozen_is_trouble
-from worker.bus.publisher import PublishFailed, properties, publish
+from schemas.base import utc_text
+from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
+from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from worker.bus.publisher import PublishFailed, properties, publish, publish_event
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
-from worker.wire import named_account
+from worker.clock import now
+from worker.wire import named_account, outgoing
 
 READER = "dma.dead-letters.reader"
 """An exclusive queue of whoever reads: a second reader would see only what the first has not got."""
@@ -137,6 +140,29 @@ class DeadLetters:
         """Throw letters away."""
         return await self._settle(letters, self._take_out)
 
+    async def tell(self, action: Literal["requeued", "dropped"], actor: str, letters: Sequence[Letter]) -> str | None:
+        """Publish for everybody what somebody has done with letters; what kept us from it, if anything."""
+        if not letters:
+            return None
+        done = DeadLettersChange(
+            action=action,
+            actor=actor,
+            letters=tuple(letter.id for letter in letters),
+            reasons=tuple(letter.reason for letter in letters),
+        )
+        at = now()
+        event = DeadLettersEvent(
+            id=event_id("dead-letters", action, at, *done.letters),
+            subject=DEAD_LETTERS,
+            time=utc_text(at),
+            data=done,
+        )
+        try:
+            await publish_event(self._publishing, outgoing(event))
+        except PublishFailed as error:
+            return f"it is done, and could not be told as an event: {error}"
+        return None
+
     async def _settle(self, letters: Iterable[Letter], settle: Callable[[Letter], Awaitable[None]]) -> Settled:
         done: list[Letter] = []
         for letter in letters:
@@ -152,7 +178,7 @@ class DeadLetters:
         await self._take_out(letter)
 
     async def _take_out(self, letter: Letter) -> None:
-        with frozen_is_trouble():
+        with as_trouble():
             await letter.message.ack()
 
     async def _publish(self, letter: Letter) -> None:

@@ -8,7 +8,7 @@ from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from schemas import OPERATIONS
-from worker.bus.connection import frozen_is_trouble, plain_channel
+from worker.bus.connection import as_trouble, plain_channel
 from worker.bus.shards import LED_EXCHANGE, queues_of
 
 ANSWER_TIMEOUT_S = 2
@@ -27,7 +27,7 @@ class Presence:
     async def consumers(self) -> Mapping[str, int]:
         """How many consumers each operation has: those of the one of its queues that has fewest.
 
-        None, while commands are not led to the shards. Raises one of CONNECTION_TROUBLE.
+        While commands are not led to the shards, it is as if there were none. Raises one of CONNECTION_TROUBLE.
         """
         async with asyncio.timeout(ANSWER_TIMEOUT_S), self._counting:
             try:
@@ -41,14 +41,14 @@ class Presence:
 
     async def _consumers_of(self, queue: str) -> int:
         channel = await self._open_channel()
-        with frozen_is_trouble():
+        with as_trouble():
             answer = await channel.queue_declare(queue, passive=True)
         return answer.consumer_count or 0
 
     async def _require_led(self) -> None:
         if self._shards > 1:
             channel = await self._open_channel()
-            with frozen_is_trouble():
+            with as_trouble():
                 await channel.exchange_declare(LED_EXCHANGE, passive=True)
 
     async def _open_channel(self) -> AbstractChannel:

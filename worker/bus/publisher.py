@@ -1,20 +1,31 @@
 """Publishing: events with a confirm, replies without, dead letters with their reason."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import structlog
 from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
-from worker.bus.connection import CONNECTION_TROUBLE, frozen_is_trouble
+from schemas.base import Milliseconds
+from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE
+from worker.clock import now
 from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 2.0
+ANSWER_MS: Milliseconds = 5_000
+"""How long an answer is tried at least, be its deadline past."""
+
 PERSISTENT = 2
 TRANSIENT = 1
+
+log = structlog.get_logger(__name__)
 
 
 class PublishFailed(NotPublished):
@@ -57,22 +68,30 @@ async def publish(
     Raises Unroutable when no queue took it, PublishFailed when nobody can tell.
     """
     try:
-        with frozen_is_trouble():
-            underlay = cast(Channel, await channel.get_underlay_channel())
-            # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
-            answer = await underlay.basic_publish(
-                body,
-                exchange=exchange,
-                routing_key=routing_key,
-                properties=message,
-                mandatory=mandatory,
-                timeout=timeout_s,
-                wait=False,
-            )
+        with as_trouble():
+            async with asyncio.timeout(timeout_s):
+                underlay = cast(Channel, await channel.get_underlay_channel())
+                # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
+                await underlay.connection.ready()
+                # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
+                answer = await underlay.basic_publish(
+                    body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    properties=message,
+                    mandatory=mandatory,
+                    wait=False,
+                )
     except CONNECTION_TROUBLE as error:
-        raise PublishFailed(f"no confirm from the broker: {error or type(error).__name__}") from error
+        raise PublishFailed(f"no confirm from the broker: {str(error) or type(error).__name__}") from error
     if isinstance(answer, DeliveredMessage):
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
+
+
+async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
+    """Publish an event for everybody. Raises what `publish` raises."""
+    message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
+    await publish(channel, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
 
 
 class Publisher:
@@ -94,22 +113,31 @@ class Publisher:
 
         Trying again is for who keeps it; an event that arrives twice has the same id.
         """
-        message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
-        await publish(
-            self._confirmed, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key
-        )
+        await publish_event(self._confirmed, event)
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
-        """Answer whoever asked to be answered. A requester that left is no error, and is not waited for."""
-        if delivery.reply_to is None:
-            return
+        """Answer whoever asked to be answered. A requester that left is no error, and is not waited for.
+
+        While the broker takes nothing it is tried again for as long as somebody may wait; then the answer is dropped.
+        What became of a command everybody is told by its event.
+        """
+        if (reply_to := delivery.reply_to) is None:
+            return None
         message = properties(
             correlation_id=delivery.correlation_id or delivery.message_id,
             message_type=delivery.operation,
             headers={"status": reply.status, **reply.headers},
             persistent=False,
         )
-        await publish(self._unconfirmed, reply.body, message, routing_key=delivery.reply_to, mandatory=False)
+        worthless, wait_s = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S
+        while now() < worthless:
+            try:
+                return await publish(self._unconfirmed, reply.body, message, routing_key=reply_to, mandatory=False)
+            except PublishFailed as error:
+                log.warning("not answered", operation=delivery.operation, error=str(error))
+            await asyncio.sleep(wait_s)
+            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+        return None
 
     async def dead_letter(self, delivery: Delivery, letter: DeadLetter) -> None:
         """Put a message that can't be carried out where a person finds it, with the reason. Raises PublishFailed."""

@@ -11,7 +11,7 @@ from pydantic import AmqpDsn
 
 from schemas import Operation
 from schemas.base import Milliseconds
-from worker.bus.connection import CONNECTION_TROUBLE, connect
+from worker.bus.connection import CONNECTION_TROUBLE, connected
 from worker.bus.presence import Presence
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
 from worker.bus.shards import ACCOUNT_HEADER
@@ -212,6 +212,5 @@ class RpcClient:
 @asynccontextmanager
 async def connect_rpc(url: AmqpDsn | str, name: str, shards: int = 1) -> AsyncIterator[RpcClient]:
     """A client on a connection of its own. It has to know how many shards the workers are set to."""
-    connection = await connect(url, name)
-    async with connection, RpcClient.open(connection, shards) as client:
+    async with connected(url, name) as connection, RpcClient.open(connection, shards) as client:
         yield client

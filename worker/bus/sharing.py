@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 from aio_pika.abc import AbstractQueue, AbstractRobustConnection
 
-from worker.bus.connection import CONNECTION_TROUBLE, frozen_is_trouble
+from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.shards import Shard, Split, consulted
 from worker.stopping import set_within
 
@@ -52,7 +52,7 @@ class Sharing:
         while self._rest and not await set_within(self._stopping, self._split.rest_after_s):
             try:
                 while self._rest and not self._stopping.is_set():
-                    with frozen_is_trouble():
+                    with as_trouble():
                         await self._consume(*self._rest[-1])
                     self._rest.pop()
             except CONNECTION_TROUBLE as error:

@@ -30,11 +30,11 @@ DEAD_EXCHANGE = "dma.dead"
 DEAD_LETTERS = "dma.dead-letters"
 UNROUTED = "dma.unrouted"
 
-DELIVERY_LIMIT = 20
-"""Failed deliveries of one command before the broker calls it poison.
+DELIVERY_LIMIT = 100
+"""Deliveries of one command before the broker calls it poison.
 
-Every crash of a worker and every restart of the broker counts as one, for all messages that were prefetched then: a few
-of those must not condemn a command that only stood beside a bad one.
+Whatever ends a connection counts as one for all that was prefetched, however innocent: a restart of the broker as well
+as of a worker. So it is far more than a bad day has of these, and still an end for what kills every worker.
 """
 
 READ_WITHOUT_END = 1_000_000_000

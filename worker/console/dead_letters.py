@@ -3,11 +3,13 @@
 import base64
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 from worker.bus.dead_letters import DeadLetters, Letter, LettersUnavailable, Settled, hold_dead_letters
 from worker.console.display import console, show_json, table
+from worker.console.freeze import login_name
 from worker.locations import NotReady, amqp_url
 from worker.settings import Settings
 
@@ -93,19 +95,21 @@ async def requeue_letters(settings: Settings, ids: Sequence[str] | None) -> Sett
     """Send letters again, or all for None, and say which. Returns them."""
     async with _held(settings) as held:
         settled = await held.requeue(_chosen(held, ids))
-    return _told(settled, "sent again")
+        untold = await held.tell("requeued", login_name(), settled.letters)
+    return _told(settled, "sent again", untold)
 
 
 async def drop_letters(settings: Settings, ids: Sequence[str] | None) -> Settled:
     """Throw letters away, or all for None, and say which. Returns them."""
     async with _held(settings) as held:
         settled = await held.drop(_chosen(held, ids))
-    return _told(settled, "thrown away")
+        untold = await held.tell("dropped", login_name(), settled.letters)
+    return _told(settled, "thrown away", untold)
 
 
-def _told(settled: Settled, what: str) -> Settled:
+def _told(settled: Settled, what: str, untold: str | None) -> Settled:
     for letter in settled.letters:
         console.print(f"{what}: {_printable(letter.operation)} {letter.id}", markup=False)
     if not settled.letters and settled.problem is None:
         console.print("no dead letters")
-    return settled
+    return replace(settled, problem=settled.problem or untold)

@@ -32,7 +32,7 @@ from worker.execution.receipt import Command, NotAccepted
 from worker.execution.refusals import Refusal, refusal
 from worker.execution.relay import Relay
 from worker.execution.results import outcome_of, reply_to, result_event
-from worker.wire import Outgoing, Reply, outgoing
+from worker.wire import NotBegun, Outgoing, Reply, outgoing
 
 LOCK_MS = 250
 """What even a late command may wait for its account: whether it was sent is known to who holds the account."""
@@ -81,6 +81,11 @@ class Changes:
         self._clock = clock
         self._lanes = Lanes()
         self._running: dict[str, _Running] = {}
+        self._ceased = False
+
+    def cease(self) -> None:
+        """Begin nothing more. What has begun is finished; the rest raises NotBegun when it is its turn."""
+        self._ceased = True
 
     def is_running(self, command_id: str) -> bool:
         """Whether the command runs in this process."""
@@ -91,8 +96,8 @@ class Changes:
     ) -> None:
         """Carry a command out, or find out how it ended; answer its sender; publish the event.
 
-        Returns when the broker has the event. Raises NotAccepted for a command id that belongs to another command, and
-        Superseded.
+        Returns when the broker has the event. Raises NotAccepted for a command id that belongs to another command,
+        Superseded, and NotBegun.
         """
         told = await self._told(command, handler)
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
@@ -113,6 +118,7 @@ class Changes:
         running = self._running[command.id] = _Running(fingerprint)
         try:
             told = await self._in_turn(command, fingerprint, handler)
+            await self._ledger.flushed()  # not in the account's turn: the next command need not wait for the disk
             running.told.set_result(told)
             return told
         finally:
@@ -139,7 +145,8 @@ class Changes:
 
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:
-        """The account is ours among all workers. Raises HeldElsewhere at the deadline."""
+        """The account is ours among all workers. Raises HeldElsewhere at the deadline, and NotBegun."""
+        self._require_work()
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock()) / 1000):
@@ -148,7 +155,12 @@ class Changes:
                     )
             except TimeoutError:
                 raise HeldElsewhere from None
+            self._require_work()
             yield
+
+    def _require_work(self) -> None:
+        if self._ceased:
+            raise NotBegun
 
     async def _begin(self, command: Command, entry: Entry, noted: Noted, handler: CommandHandler) -> Told:
         if noted.is_new:

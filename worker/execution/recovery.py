@@ -15,7 +15,7 @@ from worker.clock import Clock
 from worker.execution.ledger.commands import Entry
 from worker.execution.ledger.errors import LedgerUnavailable
 from worker.execution.ledger.ledger import Ledger
-from worker.wire import DeadLetter, Delivery
+from worker.wire import DeadLetter, Delivery, NotBegun
 
 LATE_MS: Milliseconds = 5_000
 """How long behind its deadline an unfinished command is left to the worker that may still have it."""
@@ -56,7 +56,11 @@ class Recovery:
             if entry.id in self._hopeless or self._is_running(entry.id):
                 continue
             log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
-            if letter := await self._handle(_as_delivered(entry)):
+            try:
+                letter = await self._handle(_as_delivered(entry))
+            except NotBegun:
+                return
+            if letter:
                 self._hopeless.add(entry.id)
                 log.error("can't be finished", command_id=entry.id, reason=letter.reason)
 

@@ -64,7 +64,7 @@ class Service:
     async def handle(self, delivery: Delivery) -> DeadLetter | None:
         """Carry out a delivery to its end. Returns a dead letter when nobody could be told.
 
-        Raises only what publishing raises: then nothing may be acknowledged.
+        Raises what publishing raises, and NotBegun: then nothing may be acknowledged.
         """
         try:
             received = self._receiver.receive(delivery, self._clock())

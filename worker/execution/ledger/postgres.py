@@ -20,6 +20,17 @@ POLL_S = 0.02
 
 MIGRATION_LOCK = "perps-dma schema"
 
+TAKE = "SELECT CASE WHEN pg_try_advisory_lock(hashtextextended($1::text, 0)) THEN $1 END"
+TAKE_IN_TURN = """
+    SELECT CASE
+        WHEN NOT pg_try_advisory_lock(hashtextextended($2::text, 0)) THEN NULL
+        WHEN NOT pg_try_advisory_lock(hashtextextended($1::text, 0)) THEN $2
+        WHEN pg_advisory_unlock(hashtextextended($2::text, 0)) THEN $1
+    END
+"""
+"""Each returns the name that is held now. Who waits for $1 holds $2, the turn: whoever lets go of $1 and wants it again
+at once, as a busy worker does, comes after them."""
+
 TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
 """What asyncpg raises when the server is away, out of room, or shutting down."""
 
@@ -68,11 +79,21 @@ class PostgresDatabase:
         except TROUBLE as error:
             raise _unavailable(error, self._url) from error
 
+    async def flushed(self) -> None:
+        """It is: every commit was flushed."""
+
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """Wait for a name, and hold it."""
-        while not await self._take(name):  # noqa: ASYNC110 - another session holds it
+        turn = f"turn for {name}"
+        while (held := await self._held(TAKE_IN_TURN, name, turn)) is None:  # noqa: ASYNC110 - another session holds it
             await asyncio.sleep(POLL_S)
+        if held == turn:
+            try:
+                while not await self._held(TAKE, name):  # noqa: ASYNC110 - another session holds it
+                    await asyncio.sleep(POLL_S)
+            finally:
+                await self._give_back(turn)
         try:
             yield
         finally:
@@ -81,9 +102,9 @@ class PostgresDatabase:
     @asynccontextmanager
     async def try_lock(self, name: str) -> AsyncIterator[bool]:
         """Hold a name if it is free; tells whether."""
-        held = await self._take(name)
+        held = await self._held(TAKE, name)
         try:
-            yield held
+            yield held is not None
         finally:
             if held:
                 await self._give_back(name)
@@ -94,14 +115,29 @@ class PostgresDatabase:
             await self._session.close()
         await self._pool.close()
 
-    async def _take(self, name: str) -> bool:
+    async def _held(self, take: str, *names: str) -> str | None:
+        """The name of which a statement got hold.
+
+        It is carried to its end even if we are cancelled: a lock that was taken unnoticed would be ours for good.
+        """
+        taking = asyncio.create_task(self._ask(take, *names))
+        try:
+            return await asyncio.shield(taking)
+        except asyncio.CancelledError:
+            await asyncio.wait([taking])
+            if taking.exception() is None and (held := taking.result()):
+                await self._give_back(held)
+            raise
+
+    async def _ask(self, take: str, *names: str) -> str | None:
         try:
             async with self._turn:
                 if self._session is None or self._session.is_closed():
                     self._session = await asyncpg.connect(
                         self._url, timeout=TIMEOUT_S, command_timeout=TIMEOUT_S, server_settings=SESSION
                     )
-                return bool(await self._session.fetchval("SELECT pg_try_advisory_lock(hashtextextended($1, 0))", name))
+                held: str | None = await self._session.fetchval(take, *names)
+                return held
         except TROUBLE as error:
             raise _unavailable(error, self._url) from error
 
