@@ -114,6 +114,24 @@ def check_up_file(running: Run) -> None:
     assert f"rabbitmq  {said['broker']}" in running.output
 
 
+async def test_up_splits_commands_over_shards_and_over_another_number_the_next_time(tmp_path: Path) -> None:
+    settings = new_settings(tmp_path)
+    for shards in ("4", "2"):
+        async with up(settings, PERPS_DMA_SHARDS=shards) as running:
+            url = await running.says("ready")
+            await set_leverage(url, await running.says("token"))
+            running.process.send_signal(signal.SIGTERM)
+            assert await running.ends() == 0
+
+
+async def set_leverage(url: str, token: str) -> None:
+    body = {"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 7}
+    headers = {"Authorization": f"Bearer {token}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
+        answer = await client.post("/oems/execution/leverage", json=body)
+    assert (answer.status_code, answer.json()["isError"]) == (200, False)
+
+
 async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
     async with up(new_settings(tmp_path)) as running:
         url = await running.says("ready")

@@ -3,10 +3,10 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.publisher import Publisher, PublishFailed
@@ -83,6 +83,7 @@ class Consumer:
         self._handle = handle
         self._split = split
         self._running: set[asyncio.Task[None]] = set()
+        self._keeping: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
         self._sharing = Sharing(connection, split, self._consume, self._stopping)
 
@@ -104,8 +105,8 @@ class Consumer:
         """Take messages from now on."""
         for operation, queue in self._declared.operations.items():
             await self._consume(operation, queue)
-        await self._declared.unrouted.consume(self._receiver(None))
-        await self._sharing.take_share(self._shards)
+        await self._sharing.take_share(self._shards.queues)
+        await self._consume_unrouted()
         self._keeping = {asyncio.create_task(work) for work in (self._sharing.take_rest(), self._keep_open())}
 
     async def close(self, grace_s: float) -> None:
@@ -134,7 +135,28 @@ class Consumer:
         self._channel = await self._connection.channel()
         self._declared = await declare(self._channel, sharded=self._split.shards > 1)
         self._shards = await declare_shards(self._channel, self._split.shards)
+        await self._shards.lead()
         await self._channel.set_qos(prefetch_count=prefetch)
+        if self._shards.queues:
+            self._channel.reopen_callbacks.add(self._go_on)
+
+    async def _go_on(self, *_: object) -> None:
+        """Lead commands to the shards again after a loss, when those are consumed again.
+
+        What waits in them comes first, then what could not be led to them meanwhile, and only then what is new.
+        """
+        try:
+            with as_trouble():
+                if self._keeping:
+                    await self._consume_unrouted()
+                await self._shards.lead()
+        except CONNECTION_TROUBLE as error:
+            log.info("the channel is gone again", error=str(error))
+
+    async def _consume_unrouted(self) -> None:
+        # Where there are shards it is not left to the client library to restore, which would do it before them.
+        queue = cast(AbstractRobustQueue, self._declared.unrouted)
+        await queue.consume(self._receiver(None), robust=not self._shards.queues)
 
     async def _keep_open(self) -> None:
         """Open our channel again where the client library gives it up: when it is lost while being restored."""

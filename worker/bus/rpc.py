@@ -188,6 +188,7 @@ class RpcClient:
         except Unroutable as error:
             raise NoWorker(f"there is no queue for {operation.name}: no worker was ever started") from error
         except PublishFailed as error:
+            self._counts = {}  # what we knew of the workers may have ended with the connection
             raise NotConfirmed(str(error)) from error
 
     async def _require_worker(self, operation: Operation) -> None:

@@ -8,7 +8,7 @@ An account's commands all go the same way, and each shard has one active consume
 number of workers. A message without the header goes to one and the same shard, wherever its account's others go.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -28,6 +28,10 @@ MAX_SHARDS = 64
 COUNT_EXCHANGE = "dma.shards"
 """Takes no message. The broker refuses to declare an exchange with another `alternate-exchange` than it has: the name
 there, of an exchange that nobody needs, is how the broker remembers over how many shards the commands are split."""
+
+LED_EXCHANGE = "dma.shards.led"
+"""Takes no message either. It is there while commands are led to the shards, and goes with the broker as the exchanges
+in front of the shards do: a client that finds it knows that a command won't end up in `dma.unrouted`."""
 
 WEIGHT = "1"
 
@@ -74,25 +78,34 @@ def _hash_exchange(operation: Operation) -> str:
     return f"{operation.name}.shards"
 
 
-async def declare_shards(channel: AbstractRobustChannel, shards: int) -> tuple[Shard, ...]:
-    """Declare the shards, and only then lead the commands to them. Raises TopologyRefused.
+@dataclass(frozen=True, slots=True)
+class Shards:
+    """The declared shards, in order, and the exchanges in front of them; none where commands are not split."""
+
+    channel: AbstractRobustChannel
+    exchanges: Mapping[Operation, AbstractRobustExchange]
+    queues: Sequence[Shard]
+
+    async def lead(self) -> None:
+        """Lead commands to the shards from now on, and let clients know that they are."""
+        for operation, exchange in self.exchanges.items():
+            await exchange.bind(COMMANDS_EXCHANGE, routing_key=operation.name, robust=False)
+        if self.exchanges:
+            await self.channel.declare_exchange(LED_EXCHANGE, ExchangeType.FANOUT, robust=False)
+
+
+async def declare_shards(channel: AbstractRobustChannel, shards: int) -> Shards:
+    """Declare the shards; no command is led to them yet. Raises TopologyRefused.
 
     RabbitMQ 3.10 restores the bindings of a consistent-hash exchange in no certain order, and accounts would move to
     other shards than their waiting commands. So the exchange does not outlive the broker: whichever worker comes back
-    first makes it anew, its shards in order. Until then `dma.unrouted` takes the commands.
+    first makes it anew, its shards in order, and then leads the commands there. Until then `dma.unrouted` takes them.
     """
     if shards == 1:
-        return ()
+        return Shards(channel, {}, ())
     exchanges = {row: await _declare_hash_exchange(channel, row) for row in COMMANDS}
-    declared = tuple([await _declare_shard(channel, exchanges, number, shards) for number in range(1, shards + 1)])
-
-    async def lead(*_: object) -> None:
-        for operation, exchange in exchanges.items():
-            await exchange.bind(COMMANDS_EXCHANGE, routing_key=operation.name, robust=False)
-
-    await lead()
-    channel.reopen_callbacks.add(lead)
-    return declared
+    queues = tuple([await _declare_shard(channel, exchanges, number, shards) for number in range(1, shards + 1)])
+    return Shards(channel, exchanges, queues)
 
 
 async def _declare_hash_exchange(channel: AbstractRobustChannel, operation: Operation) -> AbstractRobustExchange:
@@ -131,6 +144,7 @@ async def settle_count(connection: AbstractRobustConnection, shards: int) -> Non
     for count in left or [1]:
         await _require_drained(connection, count, shards)
     channel = await plain_channel(connection)
+    await channel.exchange_delete(LED_EXCHANGE)
     for operation in COMMANDS:
         await channel.exchange_delete(_hash_exchange(operation))
     for count in left:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,21 +39,19 @@ def stream_offset(start: str, now: datetime) -> Offset:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-async def events(url: str, offset: Offset) -> AsyncIterator[AbstractIncomingMessage]:
+async def events(url: str, offset: Offset) -> AsyncGenerator[AbstractIncomingMessage, None]:
     """Messages of the stream. After a lost connection reading goes on behind the last one, not at the beginning."""
     last: int | None = None
     while True:
         try:
-            connection = await aio_pika.connect(url, heartbeat=HEARTBEAT_S)
+            async with await aio_pika.connect(url, heartbeat=HEARTBEAT_S) as connection:
+                async for message in _messages(connection, offset if last is None else last + 1):
+                    last = int(str(message.headers["x-stream-offset"]))
+                    yield message
         except CONNECTION_TROUBLE:
             if last is None:
                 raise
-            await asyncio.sleep(RECONNECT_S)
-            continue
-        async with connection:
-            async for message in _messages(connection, offset if last is None else last + 1):
-                last = int(str(message.headers["x-stream-offset"]))
-                yield message
+        await asyncio.sleep(RECONNECT_S)
 
 
 async def _messages(
