@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
+.PHONY: help up test soak check bench schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -13,6 +13,12 @@ export PERPS_DMA_PORT := $(PORT)
 endif
 ifdef STATE
 export PERPS_DMA_STATE := $(STATE)
+endif
+ifdef MINUTES
+export SOAK_MINUTES := $(MINUTES)
+endif
+ifdef SEED
+export SOAK_SEED := $(SEED)
 endif
 
 help: ## show this list
@@ -23,6 +29,9 @@ up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim un
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql ## run every test (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest $(ARGS)
+
+soak: $(VENV)/.dev rabbitmq postgresql ## mix faults at random for ten minutes (MINUTES= SEED=)
+	@$(VENV)/bin/python -m pytest -m soak -s tests/faults $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
 	$(VENV)/bin/ruff format --check .

@@ -3,10 +3,13 @@
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import aio_pika
 import pytest
 
+from tests.faults.node import Node, own_node
 from tests.faults.stage import Stage, staged
 from tests.integration.conftest import emptied
+from worker.bus.topology import DEAD_LETTERS, declare
 
 _COUNTS = pytest.StashKey[list[str]]()
 
@@ -20,6 +23,25 @@ async def stage(amqp_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     async with staged(amqp_url, tmp_path) as stage:
         yield stage
     await emptied(amqp_url)
+
+
+@pytest.fixture(scope="session")
+async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Node]:
+    """A broker that may be broken: nobody else uses it."""
+    async with own_node(tmp_path_factory.mktemp("node")) as node:
+        yield node
+
+
+@pytest.fixture
+async def breakable(node: Node) -> AsyncIterator[str]:
+    """Its URL. It is whole, and has no dead letters, when a test begins."""
+    await node.mend()
+    async with await aio_pika.connect(node.broker.url) as connection:
+        channel = await connection.channel()
+        await declare(channel)
+        await (await channel.get_queue(DEAD_LETTERS)).purge()
+    yield node.broker.url
+    await node.mend()
 
 
 @pytest.fixture

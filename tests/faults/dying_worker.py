@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
 import uvloop
 
 from worker.accounts import Account
@@ -32,6 +33,8 @@ STEPS = ("received", "noted", "intended", "sent", "finished", "answered", "publi
 """After each of these nothing more is done."""
 
 T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 
 class Fate:
@@ -147,8 +150,7 @@ async def serve(step: str) -> None:
             return replace(worker, handle=MortalService(worker.handle, fate).handle)
 
         async with consuming(settings, build):
-            sys.stdout.write("ready\n")
-            sys.stdout.flush()
+            log.info("worker ready")
             await asyncio.Event().wait()
 
 

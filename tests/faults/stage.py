@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,11 +16,26 @@ from uuid import uuid4
 import aio_pika
 
 from tests.faults.tally import Tally
+from worker.sandbox.faults import Fault
+from worker.sandbox.journal import JournalEntry
 from worker.sandbox.server import Sandbox
 
 SYMBOL, MARKET_ID = "BTC/USDT:USDT", "BTCUSDT"
 LEVERAGE, COLLECTION = "/fapi/v1/leverage", "/papi/v1/asset-collection"
 READY_S = 40
+READY = b"worker ready"
+POLL_S = 0.02
+ENOUGH = 1_000_000
+
+PRODUCTION = ("worker.cli", "worker")
+"""The program that runs in production, instead of one that dies on demand."""
+
+
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    """Wait for what nothing tells us of."""
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110 - it is another process's, or the venue's
+            await asyncio.sleep(POLL_S)
 
 
 @dataclass(slots=True)
@@ -35,13 +50,21 @@ class WorkerProcess:
     async def start(self) -> None:
         """Start it; returns when it consumes."""
         with self.log.open("ab") as log:
+            began = log.tell()
             self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *self.module), stdout=asyncio.subprocess.PIPE, stderr=log, env=self.environment
+                *(sys.executable, "-m", *self.module), stderr=log, env=self.environment
             )
-        assert self.process.stdout is not None
-        async with asyncio.timeout(READY_S):
-            line = await self.process.stdout.readline()
-        assert line == b"ready\n", self.log.read_text()[-2_000:]
+        await until(lambda: self._says(READY, began), READY_S)
+
+    def _says(self, text: bytes, after: int) -> bool:
+        said = self.log.read_bytes()[after:]
+        assert self.process is not None
+        assert self.process.returncode is None, said[-2_000:].decode()
+        return text in said
+
+    def said(self, text: str) -> int:
+        """How often it has written a text to its log."""
+        return self.log.read_text().count(text)
 
     async def ended(self, seconds: float = 30) -> int:
         """Wait for its end; the exit code, negative for a signal."""
@@ -72,6 +95,7 @@ class Stage:
     tally: Tally = field(default_factory=Tally)
     published: dict[str, tuple[str, Any]] = field(default_factory=dict)
     workers: list[WorkerProcess] = field(default_factory=list)
+    granted: str = "{}"
 
     def worker(self, *module: str, **settings: str) -> WorkerProcess:
         """A worker on this stage, not yet started."""
@@ -81,6 +105,7 @@ class Stage:
             "PERPS_DMA_AMQP_URL": self.url,
             "PERPS_DMA_LOG_LEVEL": "info",
             "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",
+            "PERPS_DMA_GRANTED_LIMITS": self.granted,
             **settings,
         }
         log = self.state / f"worker{len(self.workers)}.log"
@@ -107,6 +132,7 @@ class Stage:
         *,
         command_id: str | None = None,
         headers: dict[str, Any] | None = None,
+        reply_to: str | None = None,
         **fields: Any,
     ) -> str:
         """Publish on a channel of one's own."""
@@ -116,6 +142,7 @@ class Stage:
             json.dumps(body).encode(),
             message_id=command_id,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+            reply_to=reply_to,
             headers={"account": account, **(headers or {})},
         )
         await channel.default_exchange.publish(message, operation, timeout=10)
@@ -123,14 +150,47 @@ class Stage:
         self.published[command_id] = (account, fields.get("leverage"))
         return command_id
 
+    def lift_limits(self) -> None:
+        """Let everybody ask as much as they like, and let workers started from now on know it."""
+        self.sandbox.desks["binance"].venue.set_limits({"fapi": ENOUGH, "papi": ENOUGH})
+        self.granted = json.dumps({"binance": {"fapi weight": ENOUGH, "papi weight": ENOUGH}})
+
+    def misbehave(self, **fault: Any) -> None:
+        """Plan a fault of the Binance sandbox."""
+        self.sandbox.desks["binance"].faults.add(Fault(**fault))
+
+    def hold(self, milliseconds: int, **which: Any) -> None:
+        """Let the venue carry out every change at once, and answer it so much later."""
+        self.misbehave(fault="delay", method="POST", apply=True, delay_ms=milliseconds, **{"times": ENOUGH, **which})
+
+    @property
+    def changes(self) -> list[JournalEntry]:
+        """What the venue was asked to change."""
+        return [entry for entry in self.sandbox.desks["binance"].journal.entries if entry.method == "POST"]
+
+    def at_venue(self) -> int:
+        """How many changes the venue has not answered yet."""
+        return sum(entry.status is None for entry in self.changes)
+
     def seen(self, path: str) -> Counter[tuple[str | None, str | None]]:
         """How often the venue was asked for each change, by account and value."""
-        entries = self.sandbox.desks["binance"].journal.entries
-        return Counter(
-            (entry.account, entry.params.get("leverage"))
-            for entry in entries
-            if (entry.method, entry.path) == ("POST", path)
-        )
+        return Counter((entry.account, entry.params.get("leverage")) for entry in self.changes if entry.path == path)
+
+    @property
+    def doubled(self) -> int:
+        """Settings that the venue was asked for more than once, and commands of which two things were told."""
+        return sum(times - 1 for times in self.seen(LEVERAGE).values()) + len(self.tally.contradicted)
+
+    @property
+    def in_order(self) -> bool:
+        """Whether each account's leverage was set to ever higher values, as the tests publish them."""
+        wanted: dict[str | None, int] = {}
+        for entry in self.changes:
+            if "leverage" in entry.params:
+                if int(entry.params["leverage"]) <= wanted.get(entry.account, 0):
+                    return False
+                wanted[entry.account] = int(entry.params["leverage"])
+        return True
 
     def refused_by_limit(self) -> Counter[int | None]:
         """How often the venue said that a limit is used up."""

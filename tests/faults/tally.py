@@ -3,16 +3,19 @@
 import asyncio
 import json
 from collections import Counter, defaultdict
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import aio_pika
+import aiormq
 from aio_pika.abc import AbstractIncomingMessage
 
 from worker.bus.topology import EVENTS_LOG
 
 Body = dict[str, Any]
 PATIENCE_S = 60
+AGAIN_S = 0.2
 
 
 @dataclass(slots=True)
@@ -25,15 +28,22 @@ class Tally:
 
     async def collect(self, url: str, patience_s: float = PATIENCE_S) -> None:
         """Read the log of events from its beginning until every command has a result; what is missing then is lost."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(patience_s):
+                while not await self._read(url):  # noqa: ASYNC110 - it is the broker's
+                    await asyncio.sleep(AGAIN_S)
+
+    async def _read(self, url: str) -> bool:
+        """Whether the log was there to be read; a broker that has just started may not have it yet."""
         self.results.clear()
         self.order.clear()
         try:
-            async with asyncio.timeout(patience_s):
-                await self._read(url)
-        except TimeoutError:
-            return
+            await self._read_log(url)
+        except (aiormq.exceptions.AMQPError, OSError):
+            return False
+        return True
 
-    async def _read(self, url: str) -> None:
+    async def _read_log(self, url: str) -> None:
         async with await aio_pika.connect(url) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=200)

@@ -4,7 +4,8 @@ import asyncio
 import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, suppress
+from types import TracebackType
 from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
@@ -25,7 +26,30 @@ CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
     OSError,
     ssl.SSLError,
 )
-"""What the client library raises when the broker is away, closing, or too busy to answer."""
+"""What the client library raises when the broker is away, closing, or too busy to answer; see `as_trouble`."""
+
+
+class _AsTrouble:
+    def __enter__(self) -> None:
+        """Whatever is raised from here on is looked at."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind in {Exception, RuntimeError}:
+            raise ConnectionError(str(error) or "the connection closed") from error
+        # A stop of ours cancels the task itself.
+        if kind is asyncio.CancelledError and not ((task := asyncio.current_task()) and task.cancelling()):
+            raise ConnectionError("the connection froze") from error
+
+
+def as_trouble() -> AbstractContextManager[None]:
+    """Raises ConnectionError for what else the client library raises when a connection goes.
+
+    That is a bare Exception for whoever waits for a confirm, a RuntimeError for whoever opens a channel, and, when the
+    broker froze, a cancellation from inside.
+    """
+    return _AsTrouble()
 
 
 async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:
@@ -56,7 +80,7 @@ async def connected(url: AmqpDsn | str, name: str) -> AsyncIterator[AbstractRobu
 
 async def closed_soon(closing: Awaitable[None]) -> None:
     """Close a channel or a connection in order if the broker answers; the end of our process closes it in any case."""
-    with suppress(*CONNECTION_TROUBLE):
+    with suppress(*CONNECTION_TROUBLE), as_trouble():
         async with asyncio.timeout(CLOSE_S):
             await closing
 
@@ -65,4 +89,5 @@ async def plain_channel(connection: AbstractRobustConnection) -> aiormq.abc.Abst
     """A channel that remembers nothing: its passive declares ask the broker instead of a cache."""
     if connection.transport is None or not connection.connected.is_set():
         raise ConnectionError("the broker is away")
-    return await connection.transport.connection.channel()
+    with as_trouble():
+        return await connection.transport.connection.channel()

@@ -7,7 +7,7 @@ from typing import Any
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
 
-from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, closed_soon
+from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.topology import declare
 from worker.clock import now
@@ -147,6 +147,7 @@ class Consumer:
                 return
             await asyncio.sleep(_pause_s(message))
         try:
-            await (message.ack() if told else message.nack(requeue=True))
+            with as_trouble():
+                await (message.ack() if told else message.nack(requeue=True))
         except CONNECTION_TROUBLE as error:
             log.info("the channel is gone, and the broker will deliver the message again", error=str(error))

@@ -98,6 +98,16 @@ class PrivateBroker:
         return self._node.pid
 
     @property
+    def running(self) -> bool:
+        """Whether the node runs; it may be frozen."""
+        return self._node.running
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment in which RabbitMQ's own programs, such as rabbitmqctl, find the node."""
+        return self._folder.environment(self._ports)
+
+    @property
     def url(self) -> str:
         """Where it listens, with user and password."""
         return self._folder.url(self._ports)

@@ -11,13 +11,14 @@ from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
 from schemas.base import Milliseconds
-from worker.bus.connection import CONNECTION_TROUBLE
+from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE
 from worker.clock import now
 from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
-AGAIN_S = 0.2
+FIRST_WAIT_S = 0.1
+LONGEST_WAIT_S = 2.0
 ANSWER_MS: Milliseconds = 5_000
 """How long an answer is tried at least, be its deadline past."""
 
@@ -67,26 +68,22 @@ async def publish(
     Raises Unroutable when no queue took it, PublishFailed when nobody can tell.
     """
     try:
-        async with asyncio.timeout(timeout_s):
-            underlay = cast(Channel, await channel.get_underlay_channel())
-            # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
-            await underlay.connection.ready()
-            # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
-            answer = await underlay.basic_publish(
-                body,
-                exchange=exchange,
-                routing_key=routing_key,
-                properties=message,
-                mandatory=mandatory,
-                wait=False,
-            )
+        with as_trouble():
+            async with asyncio.timeout(timeout_s):
+                underlay = cast(Channel, await channel.get_underlay_channel())
+                # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
+                await underlay.connection.ready()
+                # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
+                answer = await underlay.basic_publish(
+                    body,
+                    exchange=exchange,
+                    routing_key=routing_key,
+                    properties=message,
+                    mandatory=mandatory,
+                    wait=False,
+                )
     except CONNECTION_TROUBLE as error:
         raise PublishFailed(f"no confirm from the broker: {str(error) or type(error).__name__}") from error
-    except asyncio.CancelledError as error:
-        # A broker that froze cancels the wait from inside the client library; a stop of ours cancels the task itself.
-        if (task := asyncio.current_task()) and task.cancelling():
-            raise
-        raise PublishFailed("the connection froze before the broker confirmed") from error
     if isinstance(answer, DeliveredMessage):
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
 
@@ -129,13 +126,14 @@ class Publisher:
             headers={"status": reply.status, **reply.headers},
             persistent=False,
         )
-        worthless = max(delivery.deadline or 0, now() + ANSWER_MS)
+        worthless, wait_s = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S
         while now() < worthless:
             try:
                 return await publish(self._unconfirmed, reply.body, message, routing_key=reply_to, mandatory=False)
             except PublishFailed as error:
                 log.warning("not answered", operation=delivery.operation, error=str(error))
-            await asyncio.sleep(AGAIN_S)
+            await asyncio.sleep(wait_s)
+            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
         return None
 
     async def dead_letter(self, delivery: Delivery, letter: DeadLetter) -> None:

@@ -12,7 +12,7 @@ from pydantic import AmqpDsn
 
 from schemas import OPERATIONS, Operation
 from schemas.base import Milliseconds
-from worker.bus.connection import CONNECTION_TROUBLE, connected, plain_channel
+from worker.bus.connection import CONNECTION_TROUBLE, as_trouble, connected, plain_channel
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
 from worker.bus.topology import COMMANDS_EXCHANGE
 from worker.clock import now
@@ -161,12 +161,13 @@ class RpcClient:
         """How many consumers each operation has, as the broker says now. Raises BrokerAway."""
         try:
             channel = await plain_channel(self._connection)
-            try:
-                declared = await asyncio.gather(
-                    *(channel.queue_declare(name, passive=True, timeout=2) for name in OPERATIONS)
-                )
-            finally:
-                await channel.close()
+            with as_trouble():
+                try:
+                    declared = await asyncio.gather(
+                        *(channel.queue_declare(name, passive=True, timeout=2) for name in OPERATIONS)
+                    )
+                finally:
+                    await channel.close()
         except ChannelNotFoundEntity:
             return dict.fromkeys(OPERATIONS, 0)
         except CONNECTION_TROUBLE as error:
