@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test soak check bench schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
+.PHONY: help up test check bench soak schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -13,12 +13,6 @@ export PERPS_DMA_PORT := $(PORT)
 endif
 ifdef STATE
 export PERPS_DMA_STATE := $(STATE)
-endif
-ifdef MINUTES
-export SOAK_MINUTES := $(MINUTES)
-endif
-ifdef SEED
-export SOAK_SEED := $(SEED)
 endif
 
 help: ## show this list
@@ -28,10 +22,7 @@ up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim un
 	@exec $(VENV)/bin/perps-dma up
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql ## run every test (ARGS= for pytest)
-	@$(VENV)/bin/python -m pytest $(ARGS)
-
-soak: $(VENV)/.dev rabbitmq postgresql ## mix faults at random for ten minutes (MINUTES= SEED=)
-	@$(VENV)/bin/python -m pytest -m soak -s tests/faults $(ARGS)
+	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
 	$(VENV)/bin/ruff format --check .
@@ -41,6 +32,9 @@ check: $(VENV)/.dev ## check format, lint, types and architecture
 
 bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by side
 	@$(VENV)/bin/python -m tests.benchmarks
+
+soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
+	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
 
 schemas: $(VENV)/.run ## write the generated API documents anew
 	@$(VENV)/bin/perps-dma schemas --write

@@ -19,6 +19,11 @@ Strategy engines publish commands and queries; risk systems bind to the events t
 The body of a request is its JSON object and nothing else. All that concerns its delivery stands in AMQP properties:
 `message_id` is the command id, `type` the operation, `reply_to` and `correlation_id` ask for the envelope as a reply.
 A command's result is published as an event whether or not a reply was asked for.
+
+Publish to the exchange `dma.commands`, and name the account in the header `account` too. The commands of an account are
+carried out one at a time; in the order in which they were published, if they were published in the same way. Where
+commands are split over shards, the header decides the shard; a command without it, or published to the queue of its
+operation by name, is carried out as well, but in no certain order with the account's others.
 """
 
 _BINDING_VERSION = "0.3.0"
@@ -31,6 +36,11 @@ _REQUEST_HEADERS: Schema = {
             "description": "UTC milliseconds, an hour ahead at most; what was not sent by then expires",
         },
         "actor": {"type": "string", "description": "Who asks, for the record"},
+        "account": {
+            "type": "string",
+            "description": "The body's `exchange_account_id`. Where commands are split over shards, it decides to "
+            "which one a command goes, so that those of an account keep their order",
+        },
         "traceparent": {"type": "string", "description": "Trace context (W3C)"},
     },
 }

@@ -5,6 +5,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from tests.postgres import PostgresServer, postgres_server
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker, find_server
 from worker.settings import Settings
 
-_SERVED = pytest.StashKey[str]()
+_SERVED = pytest.StashKey[list[str]]()
 _CHOICES = ("url", "private", "container")
 
 
@@ -55,7 +56,7 @@ def _serving(state: Path) -> AbstractAsyncContextManager[Broker]:
 async def broker(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> AsyncIterator[Broker]:
     """The broker of this run. Where none is possible, whoever asks for it fails with what to do."""
     async with _serving(tmp_path_factory.mktemp("broker")) as serving:
-        pytestconfig.stash[_SERVED] = serving.description
+        pytestconfig.stash.setdefault(_SERVED, []).append(serving.description)
         yield serving
 
 
@@ -85,6 +86,18 @@ async def ledger_url(ledger_server: PostgresServer | None, tmp_path: Path) -> st
     return await ledger_server.database() if ledger_server else f"sqlite:///{tmp_path / 'ledger.db'}"
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes share the tests, each tells the first one what it ran on."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["served"] = session.config.stash.get(_SERVED, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any, error: object) -> None:
+    """A process has ended, and tells what it ran on."""
+    node.config.stash.setdefault(_SERVED, []).extend(getattr(node, "workeroutput", {}).get("served", []))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if served := config.stash.get(_SERVED, None):
+    for served in config.stash.get(_SERVED, []):
         terminalreporter.write_line(f"rabbitmq: {served}")

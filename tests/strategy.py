@@ -82,10 +82,10 @@ class Strategy:
             if event["type"] == f"perps-dma.{kind}.v1" and facts.items() <= data.items():
                 return data
 
-    async def dead_letter(self, command_id: str) -> AbstractIncomingMessage:
+    async def dead_letter(self, command_id: str, timeout_s: float = 10) -> AbstractIncomingMessage:
         """The dead letter of a message."""
         while True:
-            message = await _next(self.dead)
+            message = await _next(self.dead, timeout_s)
             if message.message_id == command_id:
                 return message
 

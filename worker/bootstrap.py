@@ -12,6 +12,7 @@ from worker.accounts import Account, Accounts
 from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
 from worker.bus.publisher import Publisher
+from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
@@ -152,8 +153,10 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
     ):
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
-        consumer = Consumer(incoming, publisher, worker.handle, settings.prefetch)
-        await consumer.start()  # first, for it declares what all the others publish to
+        split = Split(settings.shards, settings.workers)
+        # First, for it declares what all the others publish to.
+        consumer = await Consumer.open(incoming, publisher, worker.handle, settings.prefetch, split)
+        await consumer.start()
         background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
         async with in_background(*(part.run() for part in background)):
             try:

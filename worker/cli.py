@@ -8,6 +8,7 @@ import typer
 from schemas import OPERATIONS
 from worker.console.oversight import oversight
 from worker.console.terminal import AsJson, fail, read_settings, run
+from worker.settings import Settings
 
 app = typer.Typer(
     name="perps-dma",
@@ -20,6 +21,15 @@ app = typer.Typer(
 )
 
 app.add_typer(oversight)
+
+dead_letters = typer.Typer(
+    help="What could not be carried out, and why: list, show, send again, throw away.", no_args_is_help=True
+)
+app.add_typer(dead_letters, name="dead-letters")
+
+LetterIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The letters, by their ids.")]
+AllLetters = Annotated[bool, typer.Option("--all", help="All letters; asks first.")]
+WithoutAsking = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.command()
@@ -166,6 +176,63 @@ def check(
 
     if not run(check_accounts(read_settings(), names or [], as_json=as_json or context.obj)):
         raise typer.Exit(1)
+
+
+@dead_letters.command("list")
+def list_letters(as_json: AsJson = False) -> None:
+    """List the dead letters, the oldest first. They stay where they are."""
+    from worker.console.dead_letters import show_letters
+
+    run(show_letters(read_settings(), as_json=as_json))
+
+
+@dead_letters.command("show")
+def show_letter(
+    letter: Annotated[str, typer.Argument(metavar="ID", help="Its id, as in the list.")], as_json: AsJson = False
+) -> None:
+    """Show a dead letter with its body."""
+    from worker.console.dead_letters import show_letter as show
+
+    run(show(read_settings(), letter, as_json=as_json))
+
+
+@dead_letters.command("requeue")
+def requeue_letters(ids: LetterIds = None, everything: AllLetters = False, yes: WithoutAsking = False) -> None:
+    """Send dead letters again, once what killed them is mended. Their old deadlines do not count."""
+    from worker.console.dead_letters import requeue_letters as requeue
+
+    settings = read_settings()
+    chosen = chosen_letters(settings, ids, "Send all {count} dead letters again?", everything=everything, yes=yes)
+    settled = run(requeue(settings, chosen))
+    if settled.problem:
+        raise fail(settled.problem)
+
+
+@dead_letters.command("drop")
+def drop_letters(ids: LetterIds = None, everything: AllLetters = False, yes: WithoutAsking = False) -> None:
+    """Throw dead letters away, for good."""
+    from worker.console.dead_letters import drop_letters as drop
+
+    settings = read_settings()
+    chosen = chosen_letters(settings, ids, "Throw all {count} dead letters away?", everything=everything, yes=yes)
+    settled = run(drop(settings, chosen))
+    if settled.problem:
+        raise fail(settled.problem)
+
+
+def chosen_letters(
+    settings: Settings, ids: list[str] | None, question: str, *, everything: bool, yes: bool
+) -> list[str] | None:
+    """The ids that were given, or None for all, to which a person has then agreed."""
+    from worker.console.dead_letters import count_letters
+
+    if bool(ids) == everything:
+        raise fail("name the letters by their ids, or say --all")
+    if everything and not yes:
+        if not sys.stdin.isatty():
+            raise fail("--all asks first, and there is no terminal to ask on: say --yes too")
+        typer.confirm(question.format(count=run(count_letters(settings))), abort=True)
+    return ids or None
 
 
 @app.command()

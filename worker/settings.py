@@ -53,6 +53,10 @@ class Settings(BaseSettings):
         int, Field(ge=1, description="How old a venue's list of markets may become before it is loaded again")
     ] = 3_600
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
+    shards: Annotated[
+        int, Field(ge=1, le=64, description="Queues over which each operation's commands are split, by account")
+    ] = 1
+    workers: Annotated[int, Field(ge=1, description="How many workers share the shards")] = 1
     snapshot_interval_ms: Annotated[
         int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")
     ] = 10_000

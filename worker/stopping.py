@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from contextlib import suppress
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
 
@@ -19,3 +20,11 @@ def stop_signal() -> asyncio.Event:
     for number in STOPPING:
         signal.signal(number, told)
     return stop
+
+
+async def set_within(event: asyncio.Event, seconds: float) -> bool:
+    """Wait for an event, but not for ever; tells whether it is set."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()

@@ -11,6 +11,8 @@ from schemas.base import Milliseconds
 from schemas.envelope import Envelope
 from schemas.events import Event
 
+LONGEST_ACCOUNT_ID = 128
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -87,6 +89,15 @@ def encode(value: Any) -> bytes:
     b'{"entry_price":98000.00,"contracts":0.05,"leverage":10}'
     """
     return orjson.dumps(value, default=_encode_unknown)
+
+
+def named_account(body: bytes) -> str | None:
+    """The account that a request is for, where its body names one."""
+    try:
+        account = orjson.loads(body)["exchange_account_id"]
+    except (ValueError, TypeError, KeyError):
+        return None
+    return account if isinstance(account, str) and len(account) <= LONGEST_ACCOUNT_ID else None
 
 
 def reply_of(envelope: Envelope, headers: dict[str, str]) -> Reply:

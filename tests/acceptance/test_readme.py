@@ -107,3 +107,9 @@ async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: Runn
     listed = {row["id"]: row for row in json.loads((await with_registry.cli("accounts", "--json")).out)}
     assert listed["binance-main"]["sandbox"] is False
     assert listed["binance-perp-001"]["sandbox"] is True
+
+
+def test_every_test_that_stands_for_a_promise_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)`", README)
+    assert len(named) > 15
+    assert [path for path in named if not Path(path).exists()] == []

@@ -14,75 +14,12 @@ from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import utc_text
 from schemas.events import Trigger
 from tests.acceptance.conftest import RunningUp, Venue
+from tests.acceptance.test_readme import BLOCKS
 from tests.strategy import Strategy
 from worker.clock import now
 from worker.wire import outgoing
 
-REBUILD = '''\
-# rebuild.py
-import asyncio
-import json
-
-import aio_pika
-
-snapshots = {}  # account: its newest snapshot
-missing = {}  # account: numbers of snapshots that have not come
-freezes = {}  # scope: the last freeze or unfreeze
-settings = {}  # account, operation, symbol: the last result that tells, or can't tell, what is in force
-
-
-def keep(table: dict, key: object, data: dict, order: float) -> None:
-    """The newest wins, however often and in whatever order events come."""
-    if order >= table.get(key, (order,))[0]:
-        table[key] = (order, data)
-
-
-def apply(kind: str, data: dict) -> None:
-    if kind == "perps-dma.positions.v1":
-        account, seq = data["exchange_account_id"], data["seq"]
-        newest, _ = snapshots.get(account, (seq - 1, None))  # the stream need not go back to the first
-        missing[account] = missing.get(account, set()).union(range(newest + 1, seq)) - {seq}
-        keep(snapshots, account, data, seq)
-    elif kind == "perps-dma.freeze.v1":
-        keep(freezes, data["scope"], data, data["since"])
-    elif kind == "perps-dma.result.v1" and data["outcome"] in ("applied", "unchanged", "unknown"):
-        about = (data["exchange_account_id"], data["operation"], data["requested"].get("symbol"))
-        keep(settings, about, data, data["timings"]["finished"])
-
-
-def present() -> list[str]:
-    lines = [
-        f"{account} #{seq} {'stale' if data['stale'] else 'fresh'} "
-        + str([(row["symbol"], row["side"], row["contracts"], row["leverage"]) for row in data["positions"]])
-        for account, (seq, data) in snapshots.items()
-    ]
-    frozen = {scope: data["reason"] for scope, (_, data) in freezes.items() if data["frozen"]}
-    unknown = {data["command_id"]: about for about, (_, data) in settings.items() if data["outcome"] == "unknown"}
-    gaps = {account: sorted(numbers) for account, numbers in missing.items() if numbers}
-    return [*lines, f"frozen {frozen}", f"unknown {unknown}", f"missing {gaps}"]
-
-
-async def main() -> None:
-    url = json.load(open(".perps-dma/up.json"))["amqp"]
-    shown, inbox = [], asyncio.Queue()
-    async with await aio_pika.connect(url) as connection:
-        channel = await connection.channel()
-        await channel.set_qos(prefetch_count=200)
-        log = await channel.get_queue("dma.events.log")
-        await log.consume(inbox.put, arguments={"x-stream-offset": "first"})
-        while True:
-            message = await inbox.get()
-            event = json.loads(message.body)
-            apply(event["type"], event["data"])
-            await message.ack()  # after a reconnect, go on from message.headers["x-stream-offset"] + 1
-            if inbox.empty():
-                lines = present()
-                print(*(line for line in lines if line not in shown), sep="\\n", flush=True)
-                shown = lines
-
-
-asyncio.run(main())
-'''
+REBUILD = BLOCKS["rebuild.py"]
 
 PERP, BTC = "binance-perp-001", "BTC/USDT:USDT"
 TO_25X = {"exchange_account_id": PERP, "symbol": BTC, "leverage": 25}

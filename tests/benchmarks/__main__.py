@@ -3,18 +3,30 @@
 import secrets
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from os import environ
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 import uvloop
 
 from schemas import HTTP_PREFIXES
 from tests.benchmarks.bus import bus_against_echo
+from tests.benchmarks.ledger import ledger_costs
 from tests.benchmarks.limits import bursts, changes_after_collections
-from tests.benchmarks.report import Runs, limit_ratios, ratios, show_machine, show_ratios, show_samples
+from tests.benchmarks.memory import account_costs
+from tests.benchmarks.report import (
+    Runs,
+    ledger_ratios,
+    limit_ratios,
+    memory_ratios,
+    ratios,
+    show_machine,
+    show_ratios,
+    show_samples,
+)
 from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
 from tests.processes import free_port
 from worker.bus.private_broker import find_broker
@@ -23,6 +35,16 @@ from worker.console.display import console
 from worker.settings import Settings
 
 READY_S = 60
+
+
+class Measured(NamedTuple):
+    """What was measured on the sandbox venue."""
+
+    leverage: Runs
+    positions: Runs
+    reads: Runs
+    after_collections: Runs
+    memory: Mapping[str, float]
 
 
 @asynccontextmanager
@@ -46,7 +68,7 @@ async def _service(name: str, settings: Settings, ready: Callable[[], Awaitable[
         await child.stop(grace_s=20)
 
 
-async def _measure_routes(settings: Settings) -> tuple[Runs, Runs, Runs, Runs]:
+async def _measure_routes(settings: Settings) -> Measured:
     base = f"http://{settings.host}:{settings.port}"
 
     async def listed() -> bool:
@@ -71,7 +93,9 @@ async def _measure_routes(settings: Settings) -> tuple[Runs, Runs, Runs, Runs]:
             console.print("measuring set_leverage over bus and HTTP against ccxt …")
             leverage = await leverage_routes(settings, venue, routes)
             console.print("measuring GET /positions against ccxt …")
-            return leverage, await positions_routes(settings, venue, routes), reads, after_collections
+            positions = await positions_routes(settings, venue, routes)
+        console.print("measuring what an account costs in memory against ccxt …")
+        return Measured(leverage, positions, reads, after_collections, await account_costs(settings.state))
 
 
 async def main() -> None:
@@ -89,14 +113,22 @@ async def main() -> None:
             )
             console.print("measuring the way through the bus against a bare echo …")
             bus = await bus_against_echo(broker.url)
-            leverage, positions, reads, after_collections = await _measure_routes(settings)
+            console.print("measuring what the ledger adds to a command …")
+            ledger = await ledger_costs(broker.url)
+            there = await _measure_routes(settings)
     console.print()
     show_samples("(a) bare aio-pika RPC echo, (b) a command's way through the bus, no venue", "at once", bus)
-    show_samples("(b) (c) (d) set_leverage, the sandbox venue's time included", "at once", leverage)
-    show_samples("(e) positions, one call at a time", "positions", positions)
-    show_samples("(f) reads on one account, all at once", "at once", reads)
-    show_samples("(g) an auto-collection, and a change of leverage behind it", "at once", after_collections)
-    show_ratios(ratios(bus, leverage, positions) + limit_ratios(reads, after_collections))
+    show_samples("(b) (c) (d) set_leverage, the sandbox venue's time included", "at once", there.leverage)
+    show_samples("(e) positions, one call at a time", "positions", there.positions)
+    show_samples("(f) reads on one account, all at once", "at once", there.reads)
+    show_samples("(g) an auto-collection, and a change of leverage behind it", "at once", there.after_collections)
+    show_samples("(h) a command's way through the bus, with the ledger and without", "at once", ledger)
+    show_ratios(
+        ratios(bus, there.leverage, there.positions)
+        + limit_ratios(there.reads, there.after_collections)
+        + ledger_ratios(ledger)
+        + memory_ratios(there.memory)
+    )
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ class ForgetfulDatabase:
         """Nothing."""
         return []
 
+    async def flushed(self) -> None:
+        """There is nothing to flush."""
+
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Nobody else is there."""
         return _held()

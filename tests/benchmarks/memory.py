@@ -14,14 +14,26 @@ from pathlib import Path
 
 import uvloop
 
-from tests.benchmarks.routes import Venue
+from tests.benchmarks.routes import ONE_OF_MANY, Venue
 from worker.accounts import Account
 from worker.venues.connections import VenueConnections
 from worker.venues.registry import Venues
 
-ACCOUNTS = 100
-PREFIX = "memory-"
 TIMEOUT_MS = 10_000
+KINDS = ("ours", "ccxt")
+
+
+async def account_costs(state: Path) -> dict[str, float]:
+    """Megabytes for each account, ours and ccxt's, each measured in a process of its own."""
+    return {kind: await _measured(kind, state) for kind in KINDS}
+
+
+async def _measured(kind: str, state: Path) -> float:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.benchmarks.memory", kind, str(state)), stdout=asyncio.subprocess.PIPE
+    )
+    out, _ = await process.communicate()
+    return float(out)
 
 
 def megabytes() -> float:
@@ -64,10 +76,10 @@ async def ccxts(venue: Venue, accounts: list[Account]) -> float:
 async def main(whose: str, state: Path) -> None:
     """Print it."""
     listed = json.loads((state / "sandbox.json").read_text())
-    rows = {row["id"]: row for row in listed["accounts"] if row["id"].startswith(PREFIX)}
+    rows = {row["id"]: row for row in listed["accounts"] if row["id"].startswith(ONE_OF_MANY)}
     accounts = [Account.model_validate(row) for row in rows.values()]
     venue = Venue(listed["venues"]["binance"]["base_url"], rows)
-    each = await (ours(accounts) if whose == "ours" else ccxts(venue, accounts))
+    each = await (ours(accounts) if whose == KINDS[0] else ccxts(venue, accounts))
     sys.stdout.write(f"{each:.4f}\n")
 
 

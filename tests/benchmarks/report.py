@@ -63,3 +63,22 @@ def limit_ratios(reads: Runs, after_collections: Runs) -> list[tuple[str, float,
 def _first_to_second(runs: Runs) -> float:
     ((ours, theirs),) = (calls.values() for calls in runs.values())
     return ours.median / theirs.median
+
+
+def ledger_ratios(ledger: Runs) -> list[tuple[str, float, str, bool]]:
+    """What the ledger costs: milliseconds of a median, and a part of the rate."""
+    alone, crowd = (list(ledger[size].values()) for size in (1, 128))
+    added, rate = alone[0].median - alone[1].median, crowd[0].rate / crowd[1].rate
+    return [
+        ("ledger: ms that it adds to the median at 1", added, "at most 0.5", added <= 0.5),
+        ("with the ledger : without, rate at 128", rate, "(no target)", True),
+    ]
+
+
+def memory_ratios(memory: Mapping[str, float]) -> list[tuple[str, float, str, bool]]:
+    """What an account costs."""
+    ours, theirs = memory.values()
+    return [
+        ("an account of 100: MB in memory", ours, "at most 0.2", ours <= 0.2),
+        ("an account of 100 : a ccxt instance that shares its markets", ours / theirs, "(no target)", True),
+    ]

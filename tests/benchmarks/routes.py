@@ -22,6 +22,9 @@ SYMBOL = "BTC/USDT:USDT"
 POSITIONS = (1, 10, 100)
 READS_PER_ROUND = 60
 PLENTY = 1_000_000_000
+MANY = 100
+ONE_OF_MANY = "memory-"
+"""How many accounts their memory is measured with, and how their names begin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,11 @@ class Venue:
             for count in POSITIONS:
                 account = {"id": account_id(count), "open_positions": count}
                 async with session.post(f"{venue['control_url']}/accounts", json=account) as opened:
+                    listed["accounts"].append(await opened.json())
+            for number in range(MANY):
+                async with session.post(
+                    f"{venue['control_url']}/accounts", json={"id": f"{ONE_OF_MANY}{number}"}
+                ) as opened:
                     listed["accounts"].append(await opened.json())
         (state / "sandbox.json").write_text(json.dumps(listed))
         return cls(venue["base_url"], {row["id"]: row for row in listed["accounts"]})

@@ -11,7 +11,7 @@ from tests.faults.stage import Stage, staged
 from tests.integration.conftest import emptied
 from worker.bus.topology import DEAD_LETTERS, declare
 
-_COUNTS = pytest.StashKey[list[str]]()
+COUNTED = "counted"
 
 Count = Callable[..., None]
 
@@ -51,14 +51,16 @@ def count(request: pytest.FixtureRequest) -> Count:
     def tell(commands: int, *, lost: int, doubled: int, **more: object) -> None:
         extra = "".join(f", {name.replace('_', ' ')} {value}" for name, value in more.items())
         line = f"{request.node.name}: {commands} commands, lost {lost}, doubled {doubled}{extra}"
-        request.config.stash.setdefault(_COUNTS, []).append(line)
+        request.node.user_properties.append((COUNTED, line))
         assert (lost, doubled) == (0, 0), line
 
     return tell
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    if counts := config.stash.get(_COUNTS, None):
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = (report for outcome in ("passed", "failed") for report in terminalreporter.getreports(outcome))
+    told = [line for report in reports for name, line in report.user_properties if name == COUNTED]
+    if counts := sorted(set(told)):
         terminalreporter.section("faults: lost and doubled")
         for line in counts:
             terminalreporter.write_line(line)

@@ -33,9 +33,12 @@ Loop().
 _MEMORY_ALARM = "{resource_limit, memory, node()}"
 
 
-def _of_queue(name: str, wanted: str, otherwise: str) -> str:
-    lookup = f'rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{name}">>))'
-    return f"case {lookup} of {{ok, Queue}} -> {wanted}; _ -> {otherwise} end"
+def _lookup(queue: str) -> str:
+    return f'rabbit_amqqueue:lookup(rabbit_misc:r(<<"/">>, queue, <<"{queue}">>))'
+
+
+def _found(queue: str) -> str:
+    return f"element(2, {_lookup(queue)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +103,12 @@ class Node:
 
     async def is_empty(self, queue: str) -> bool:
         """Whether a queue holds nothing, neither waiting nor delivered and not yet acknowledged."""
-        info = await self.evaluate(_of_queue(queue, "rabbit_amqqueue:info(Queue, [messages])", "none"))
-        return "{messages,0}" in info
+        return "{messages,0}" in await self.evaluate(f"rabbit_amqqueue:info({_found(queue)}, [messages])")
 
     async def workers_of(self, queue: str) -> int:
-        """How many consumers a queue has, if it is there, those included that wait to be the active one."""
-        return int(await self.evaluate(_of_queue(queue, "length(rabbit_amqqueue:consumers(Queue))", "0")))
+        """How many consumers a queue has, those included that wait to be the active one; none if it isn't there."""
+        there = "{ok, Q} -> length(rabbit_amqqueue:consumers(Q))"
+        return int(await self.evaluate(f"case {_lookup(queue)} of {there}; _ -> 0 end"))
 
     async def delete_queue(self, name: str) -> None:
         """Delete a queue with all that is in it, whoever consumes from it."""

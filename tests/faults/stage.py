@@ -133,6 +133,7 @@ class Stage:
         command_id: str | None = None,
         headers: dict[str, Any] | None = None,
         reply_to: str | None = None,
+        expiration: float | None = None,
         **fields: Any,
     ) -> str:
         """Publish on a channel of one's own."""
@@ -143,6 +144,7 @@ class Stage:
             message_id=command_id,
             delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
             reply_to=reply_to,
+            expiration=expiration,
             headers={"account": account, **(headers or {})},
         )
         await channel.default_exchange.publish(message, operation, timeout=10)

@@ -76,6 +76,17 @@ async def test_ten_minutes_late_is_expired_and_never_sent(working: Stage, count:
     assert (working.tally.outcomes, working.seen(LEVERAGE)) == ({"expired": 4}, {})
 
 
+async def test_an_expiration_counts_for_what_was_prefetched_too(working: Stage, count: Count) -> None:
+    """The broker minds it in the queue only; what waits in a worker behind a slow command must not be sent late."""
+    working.hold(1_500, times=1)
+    first = await working.publish("set_leverage", ACCOUNTS[0], symbol=SYMBOL, leverage=5)
+    late = await working.publish("set_leverage", ACCOUNTS[0], symbol=SYMBOL, leverage=6, expiration=0.5)
+    await working.tally.collect(working.url)
+    count(2, lost=len(working.tally.lost), doubled=doubled(working))
+    assert (working.tally.outcome(first), working.tally.outcome(late)) == ("applied", "expired")
+    assert working.seen(LEVERAGE) == {(ACCOUNTS[0], "5"): 1}
+
+
 async def test_a_copy_that_comes_after_its_deadline_is_told_what_was_done(working: Stage, count: Count) -> None:
     deadline, command_id = int(time.time() * 1000) + 1_500, f"copy-{working.state.name}"
     for late in (False, True):

@@ -17,12 +17,12 @@ from worker.bus.rpc import RpcClient, connect_rpc
 from worker.clock import now
 from worker.sandbox.faults import Fault
 
-SIZE = "2m"
+SIZE = "16m"
 
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path]:
-    """A file system of two megabytes."""
+    """A file system of a few megabytes."""
     folder.mkdir()
     subprocess.run(("mount", "-t", "tmpfs", "-o", f"size={SIZE}", "tmpfs", str(folder)), check=True)
     try:

@@ -98,6 +98,10 @@ async def test_two_workers_share_one_memory(ledger_url: str) -> None:
         assert [*one.replies, *two.replies] == [one.replies[0]] * 20
 
 
+SHORT_MS = 1_000
+"""A deadline that a loaded machine keeps, and that a test can wait for."""
+
+
 class Died(BaseException):
     """Stands for the death of a worker: nothing catches it, and nothing is written after it."""
 
@@ -150,9 +154,9 @@ async def test_a_setter_that_got_lost_is_sent_again_after_the_read_back(ledger_u
 async def test_a_setter_whose_deadline_is_past_is_read_back_and_never_sent_late(ledger_url: str) -> None:
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=False))
-    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(200))
+    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(SHORT_MS))
     async with house(ledger_url, venue) as after:
-        await passed(in_time(200))
+        await passed(in_time(SHORT_MS))
         await after.deliver(command_id="c-1")
         assert (after.outcomes, after.changes) == (["unknown"], ["leverage 10"])
         assert "a read-back shows 5x" in after.replies[0]["message"]
@@ -188,9 +192,9 @@ async def test_a_collection_in_doubt_is_told_and_never_sent_again(
 async def test_a_command_whose_message_is_lost_is_finished_from_the_ledger(ledger_url: str) -> None:
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
-    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(200))
+    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(SHORT_MS))
     async with house(ledger_url, venue) as after:
-        await passed(in_time(200))
+        await passed(in_time(SHORT_MS))
         later = Recovery(after.ledger, after.worker.handle, lambda _: False, lambda: now() + 60_000)
         await later.look()
         assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
@@ -235,8 +239,8 @@ async def test_an_account_that_a_stuck_worker_holds_is_given_up_at_the_deadline(
         first = asyncio.create_task(stuck.deliver(command_id="c-1"))
         await venue.reached.wait()
         await asyncio.gather(
-            other.deliver(command_id="c-1", deadline=in_time(300)),
-            other.deliver(command_id="c-2", deadline=in_time(300)),
+            other.deliver(command_id="c-1", deadline=in_time(SHORT_MS)),
+            other.deliver(command_id="c-2", deadline=in_time(SHORT_MS)),
         )
         outcomes = {data["command_id"]: data["outcome"] for data in other.bus.told("result")}
         assert outcomes == {"c-1": "unknown", "c-2": "expired"}

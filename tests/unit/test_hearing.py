@@ -12,7 +12,7 @@ from tests.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, ha
 from worker.accounts import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections
-from worker.venues.errors import AccessDenied, VenueError
+from worker.venues.errors import AccessDenied, LimitReached, Throttled, VenueError
 from worker.venues.hearing import Hearing
 
 KEY, SECRET = "k" * 64, "s" * 64
@@ -125,6 +125,16 @@ async def test_what_can_not_be_signed_says_nothing_of_the_venue(heard: Heard) ->
     with pytest.raises(AccessDenied):
         await heard.transport(secret="PRIVATE KEY" + "x" * 150).call(SET_LEVERAGE)
     assert heard.told == []
+
+
+async def test_what_a_limit_of_ours_holds_back_says_nothing_of_the_venue(heard: Heard) -> None:
+    heard.venue.on(PATH, answers({"code": -1003, "msg": "Too many requests."}, 429, {"Retry-After": "60"}))
+    transport = heard.transport()
+    for kind in (Throttled, LimitReached):
+        with pytest.raises(kind):
+            await transport.call(SET_LEVERAGE)
+    assert heard.told == [None]
+    assert len(heard.venue.asked) == 1
 
 
 async def test_each_venue_has_its_own_hearing_over_the_shared_session(heard: Heard) -> None:

@@ -34,6 +34,7 @@ class CountingBus(MemoryBus):
     async def event(self, event: Outgoing) -> None:
         if self.failures:
             self.failures -= 1
+            self.refused.set()
             raise NotPublished("no confirm")
         await super().event(event)
         self.published.release()
@@ -45,11 +46,12 @@ class CountingBus(MemoryBus):
         return self.events
 
     published: asyncio.Semaphore
+    refused: asyncio.Event
 
 
 def bus() -> CountingBus:
     made = CountingBus()
-    made.published = asyncio.Semaphore(0)
+    made.published, made.refused = asyncio.Semaphore(0), asyncio.Event()
     return made
 
 
@@ -124,7 +126,7 @@ async def test_what_could_not_be_published_any_more_waits_in_the_outbox(tmp_path
     async with open_ledger(url(tmp_path)) as ledger:
         telling = asyncio.create_task(VenueNews(ledger, Relay(ledger, silent), Changes(*DOWN_AND_UP)).run())
         async with asyncio.timeout(10):
-            while not (left := await ledger.outbox.of(ledger.owner, 10)):
-                pass
+            await silent.refused.wait()
+        left = await ledger.outbox.of(ledger.owner, 10)
         telling.cancel()
     assert [json.loads(waiting.event.body)["data"]["health"] for waiting in left] == ["down"]

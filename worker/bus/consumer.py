@@ -2,21 +2,28 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustConnection
+from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection
 
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.publisher import Publisher, PublishFailed
+from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
+from worker.bus.sharing import Sharing
 from worker.bus.topology import declare
 from worker.clock import now
+from worker.stopping import set_within
 from worker.wire import DeadLetter, Delivery, NotBegun
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
 
 log = structlog.get_logger(__name__)
+
+LOOK_S = 0.2
+"""How often we look whether our channel is there."""
 
 NOT_TOLD: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 
@@ -61,54 +68,87 @@ def _pause_s(message: AbstractIncomingMessage) -> float:
 
 
 class Consumer:
-    """Consumes every operation's queue until it is closed.
+    """Consumes every operation's queues until it is closed.
 
     A handler runs in a task of its own: the client library cancels its callbacks when a channel closes, and a
-    venue call must not be cut in the middle.
+    venue call must not be cut in the middle. The tasks start in the order of the queue. When a channel is lost, what
+    ran goes on, its acknowledgement does nothing, and the broker delivers the message again beside it.
     """
 
     def __init__(
-        self, connection: AbstractRobustConnection, publisher: Publisher, handle: Handle, prefetch: int
+        self, connection: AbstractRobustConnection, publisher: Publisher, handle: Handle, split: Split
     ) -> None:
         self._connection = connection
         self._publisher = publisher
         self._handle = handle
-        self._prefetch = prefetch
+        self._split = split
         self._running: set[asyncio.Task[None]] = set()
-        self._stopping = False
+        self._stopping = asyncio.Event()
+        self._sharing = Sharing(connection, split, self._consume, self._stopping)
+
+    @classmethod
+    async def open(
+        cls,
+        connection: AbstractRobustConnection,
+        publisher: Publisher,
+        handle: Handle,
+        prefetch: int,
+        split: Split = WHOLE,
+    ) -> "Consumer":
+        """A consumer that has declared the topology, and takes no messages yet. Raises TopologyRefused."""
+        consumer = cls(connection, publisher, handle, split)
+        await consumer._declare(prefetch)
+        return consumer
 
     async def start(self) -> None:
-        """Declare the topology and take messages from now on."""
-        self._channel = await self._connection.channel()
-        declared = await declare(self._channel)
-        await self._channel.set_qos(prefetch_count=self._prefetch)
-        for name, queue in declared.operations.items():
-            await queue.consume(self._receiver(name), consumer_tag=f"{name}-{id(self):x}")
-        await declared.unrouted.consume(self._receiver(None))
+        """Take messages from now on."""
+        for operation, queue in self._declared.operations.items():
+            await self._consume(operation, queue)
+        await self._declared.unrouted.consume(self._receiver(None))
+        await self._sharing.take_share(self._shards)
+        self._keeping = {asyncio.create_task(work) for work in (self._sharing.take_rest(), self._keep_open())}
 
     async def close(self, grace_s: float) -> None:
         """Start nothing more, let what runs finish, then leave.
 
         The consumers are not cancelled first: that would hand the queue to the next worker while ours still works.
         """
-        self._stopping = True
+        self._stopping.set()
         if self._running:
             log.info("finishing running commands", count=len(self._running), grace_s=grace_s)
-            _, late = await asyncio.wait(self._running, timeout=grace_s)
-            if late:
-                log.warning("left unfinished, the broker will deliver them again", count=len(late))
-                await self._end(late)
+        _, late = await asyncio.wait({*self._running, *self._keeping}, timeout=grace_s)
+        if left := late - self._keeping:
+            log.warning("left unfinished, the broker will deliver them again", count=len(left))
+        await self._end(late)
         await closed_soon(self._channel.close())
 
     async def _end(self, late: set[asyncio.Task[None]]) -> None:
         """Nothing of ours goes on beside the next worker."""
         for task in late:
             task.cancel()
-        await asyncio.wait(late, timeout=CLOSE_S)
+        if late:
+            await asyncio.wait(late, timeout=CLOSE_S)
+
+    async def _declare(self, prefetch: int) -> None:
+        await settle_count(self._connection, self._split.shards)
+        self._channel = await self._connection.channel()
+        self._declared = await declare(self._channel, sharded=self._split.shards > 1)
+        self._shards = await declare_shards(self._channel, self._split.shards)
+        await self._channel.set_qos(prefetch_count=prefetch)
+
+    async def _keep_open(self) -> None:
+        """Open our channel again where the client library gives it up: when it is lost while being restored."""
+        while not await set_within(self._stopping, LOOK_S):
+            if self._connection.connected.is_set():
+                with suppress(*CONNECTION_TROUBLE), as_trouble():
+                    await self._channel.restore()
+
+    async def _consume(self, operation: str, queue: AbstractQueue) -> None:
+        await queue.consume(self._receiver(operation), consumer_tag=f"{queue.name}-{id(self):x}")
 
     def _receiver(self, operation: str | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
         async def receive(message: AbstractIncomingMessage) -> None:
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             task = asyncio.create_task(self._carry_out(operation or message.routing_key or "", message))
             self._running.add(task)
@@ -143,7 +183,7 @@ class Consumer:
         What a stopping worker gave back would come to it again; it leaves that to the end of the channel.
         """
         if not told:
-            if self._stopping:
+            if self._stopping.is_set():
                 return
             await asyncio.sleep(_pause_s(message))
         try:

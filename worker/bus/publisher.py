@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, cast
 
 import structlog
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
@@ -54,7 +54,7 @@ def properties(
 
 
 async def publish(
-    channel: AbstractRobustChannel,
+    channel: AbstractChannel,
     body: bytes,
     message: spec.Basic.Properties,
     *,
@@ -88,6 +88,12 @@ async def publish(
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
 
 
+async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
+    """Publish an event for everybody. Raises what `publish` raises."""
+    message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
+    await publish(channel, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
+
+
 class Publisher:
     """What a worker publishes."""
 
@@ -107,10 +113,7 @@ class Publisher:
 
         Trying again is for who keeps it; an event that arrives twice has the same id.
         """
-        message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
-        await publish(
-            self._confirmed, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key
-        )
+        await publish_event(self._confirmed, event)
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer whoever asked to be answered. A requester that left is no error, and is not waited for.

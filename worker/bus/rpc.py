@@ -2,20 +2,23 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
-from aiormq.exceptions import ChannelNotFoundEntity
 from pydantic import AmqpDsn
 
-from schemas import OPERATIONS, Operation
+from schemas import Operation
 from schemas.base import Milliseconds
-from worker.bus.connection import CONNECTION_TROUBLE, as_trouble, connected, plain_channel
+from worker.bus.connection import CONNECTION_TROUBLE, connected
+from worker.bus.presence import Presence
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
+from worker.bus.shards import ACCOUNT_HEADER
 from worker.bus.topology import COMMANDS_EXCHANGE
 from worker.clock import now
+from worker.stopping import set_within
+from worker.wire import named_account
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 REPLY_GRACE_MS = 500
@@ -60,10 +63,16 @@ def _answer(message: AbstractIncomingMessage) -> Answer:
 
 
 def _request(
-    operation: Operation, command_id: str, deadline: Milliseconds, actor: str | None, correlation_id: str | None
+    operation: Operation,
+    body: bytes,
+    *,
+    command_id: str,
+    deadline: Milliseconds,
+    actor: str | None,
+    correlation_id: str | None = None,
 ) -> spec.Basic.Properties:
     return properties(
-        headers={"deadline": deadline, "actor": actor},
+        headers={"deadline": deadline, "actor": actor, ACCOUNT_HEADER: named_account(body)},
         persistent=operation.is_command,
         message_id=command_id,
         message_type=operation.name,
@@ -107,8 +116,8 @@ class RpcClient:
     Commands are persistent and confirmed by the broker; queries are neither, for nobody wants a late answer.
     """
 
-    def __init__(self, connection: AbstractRobustConnection, commands: _ReplyChannel, queries: _ReplyChannel) -> None:
-        self._connection = connection
+    def __init__(self, presence: Presence, commands: _ReplyChannel, queries: _ReplyChannel) -> None:
+        self._presence = presence
         self._commands = commands
         self._queries = queries
         self._calls = 0
@@ -116,18 +125,18 @@ class RpcClient:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, connection: AbstractRobustConnection) -> AsyncIterator["RpcClient"]:
+    async def open(cls, connection: AbstractRobustConnection, shards: int = 1) -> AsyncIterator["RpcClient"]:
         """A client on two channels of a connection, which keeps an eye on the workers while it is open."""
         channels = [_ReplyChannel(await connection.channel(publisher_confirms=confirms)) for confirms in (True, False)]
         for channel in channels:
             await channel.open()
-        client, closing = cls(connection, *channels), asyncio.Event()
-        async with asyncio.TaskGroup() as watching:
-            watching.create_task(client._watch_workers(closing))
-            try:
-                yield client
-            finally:
-                closing.set()
+        client, closing = cls(Presence(connection, shards), *channels), asyncio.Event()
+        watching = asyncio.create_task(client._watch_workers(closing))
+        try:
+            yield client
+        finally:
+            closing.set()
+            await watching
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
@@ -139,7 +148,9 @@ class RpcClient:
         side = self._commands if operation.is_command else self._queries
         self._calls += 1
         correlation_id = f"{self._calls:x}"
-        message = _request(operation, command_id, deadline, actor, correlation_id)
+        message = _request(
+            operation, body, command_id=command_id, deadline=deadline, actor=actor, correlation_id=correlation_id
+        )
         async with side.expecting(correlation_id) as answer:
             await self._publish(side, operation, body, message)
             try:
@@ -155,24 +166,18 @@ class RpcClient:
 
         Raises NoWorker, BrokerAway or NotConfirmed.
         """
-        await self._publish(self._commands, operation, body, _request(operation, command_id, deadline, actor, None))
+        message = _request(operation, body, command_id=command_id, deadline=deadline, actor=actor)
+        await self._publish(self._commands, operation, body, message)
 
     async def consumers(self) -> Mapping[str, int]:
-        """How many consumers each operation has, as the broker says now. Raises BrokerAway."""
+        """How many consumers each operation has, as the broker says now; none if one of its shards has none.
+
+        Raises BrokerAway.
+        """
         try:
-            channel = await plain_channel(self._connection)
-            with as_trouble():
-                try:
-                    declared = await asyncio.gather(
-                        *(channel.queue_declare(name, passive=True, timeout=2) for name in OPERATIONS)
-                    )
-                finally:
-                    await channel.close()
-        except ChannelNotFoundEntity:
-            return dict.fromkeys(OPERATIONS, 0)
+            return await self._presence.consumers()
         except CONNECTION_TROUBLE as error:
             raise BrokerAway(str(error) or "the broker does not answer") from error
-        return {name: row.consumer_count or 0 for name, row in zip(OPERATIONS, declared, strict=True)}
 
     async def _publish(
         self, side: _ReplyChannel, operation: Operation, body: bytes, message: spec.Basic.Properties
@@ -194,18 +199,17 @@ class RpcClient:
             raise NoWorker(f"no worker takes {operation.name} at the moment")
 
     async def _watch_workers(self, closing: asyncio.Event) -> None:
-        while not closing.is_set():
+        wait_s = 0.0
+        while not await set_within(closing, wait_s):
             try:
                 self._counts = await self.consumers()
             except BrokerAway:
                 self._counts = {}
-            with suppress(TimeoutError):
-                async with asyncio.timeout(WATCH_INTERVAL_S):
-                    await closing.wait()
+            wait_s = WATCH_INTERVAL_S
 
 
 @asynccontextmanager
-async def connect_rpc(url: AmqpDsn | str, name: str) -> AsyncIterator[RpcClient]:
-    """A client on a connection of its own."""
-    async with connected(url, name) as connection, RpcClient.open(connection) as client:
+async def connect_rpc(url: AmqpDsn | str, name: str, shards: int = 1) -> AsyncIterator[RpcClient]:
+    """A client on a connection of its own. It has to know how many shards the workers are set to."""
+    async with connected(url, name) as connection, RpcClient.open(connection, shards) as client:
         yield client

@@ -5,7 +5,11 @@
     dma.events   ──#──▶ dma.events.log (stream)
 
 Commands wait in quorum queues, one consumer at a time, so that they survive a broker and keep their order. Queries are
-worth nothing after a restart: classic queues, transient messages, competing consumers.
+worth nothing after a restart: classic queues, transient messages, competing consumers. Where commands are split by
+account, `dma.commands` takes them to the shards (`worker.bus.shards`), and the queue of an operation gets only what is
+published to it by its name.
+
+All of it is known to RabbitMQ 3.10 and to RabbitMQ 4.
 """
 
 from collections.abc import Mapping
@@ -15,6 +19,7 @@ from typing import Any
 
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractChannel, AbstractQueue
+from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS, Operation
 
@@ -32,6 +37,9 @@ Whatever ends a connection counts as one for all that was prefetched, however in
 as of a worker. So it is far more than a bad day has of these, and still an end for what kills every worker.
 """
 
+READ_WITHOUT_END = 1_000_000_000
+"""Delivery limit of what people read again and again. RabbitMQ 4 would throw it away after 20 times by default."""
+
 COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
     {
         "x-queue-type": "quorum",
@@ -44,7 +52,9 @@ COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
     }
 )
 QUERY_QUEUE: Mapping[str, Any] = MappingProxyType({"x-queue-type": "classic", "x-dead-letter-exchange": DEAD_EXCHANGE})
-DURABLE_QUEUE: Mapping[str, Any] = MappingProxyType({"x-queue-type": "quorum"})
+DEAD_LETTER_QUEUE: Mapping[str, Any] = MappingProxyType(
+    {"x-queue-type": "quorum", "x-delivery-limit": READ_WITHOUT_END}
+)
 EVENTS_STREAM: Mapping[str, Any] = MappingProxyType(
     {
         "x-queue-type": "stream",
@@ -53,6 +63,10 @@ EVENTS_STREAM: Mapping[str, Any] = MappingProxyType(
         "x-stream-max-segment-size-bytes": 100_000_000,
     }
 )
+
+
+class TopologyRefused(Exception):
+    """The broker holds queues that can't be used as they are; the message says what to do."""
 
 
 def queue_arguments(operation: Operation) -> dict[str, Any]:
@@ -68,30 +82,48 @@ class Declared:
     unrouted: AbstractQueue
 
 
-async def declare(channel: AbstractChannel) -> Declared:
-    """Declare everything. Repeating it changes nothing; other arguments than last time raise at once."""
+async def declare(channel: AbstractChannel, *, sharded: bool = False) -> Declared:
+    """Declare everything but shards; where there are shards, `dma.commands` brings commands to them instead.
+
+    Repeating it changes nothing. Raises TopologyRefused for a queue that is there with other arguments.
+    """
+    try:
+        unrouted = await _declare_what_catches(channel)
+        operations = await _declare_operations(channel, sharded=sharded)
+        await _declare_events(channel)
+    except ChannelPreconditionFailed as error:
+        raise TopologyRefused(
+            f"another version of this program has declared it differently: {error}. Once it is empty, delete it with "
+            "rabbitmqctl delete_queue (or the folder `rabbitmq` in the state folder, where `up` runs the broker)"
+        ) from error
+    return Declared(operations, unrouted)
+
+
+async def _declare_what_catches(channel: AbstractChannel) -> AbstractQueue:
+    """Where messages go that nobody takes or can carry out; returns the queue of the former."""
     dead = await channel.declare_exchange(DEAD_EXCHANGE, ExchangeType.FANOUT, durable=True)
-    dead_letters = await channel.declare_queue(DEAD_LETTERS, durable=True, arguments=dict(DURABLE_QUEUE))
-    await dead_letters.bind(dead)
-
+    letters = await channel.declare_queue(DEAD_LETTERS, durable=True, arguments=dict(DEAD_LETTER_QUEUE))
+    await letters.bind(dead)
     unrouted = await channel.declare_exchange(UNROUTED, ExchangeType.FANOUT, durable=True)
-    unrouted_queue = await channel.declare_queue(
-        UNROUTED,
-        durable=True,
-        arguments={**DURABLE_QUEUE, "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD_EXCHANGE},
-    )
-    await unrouted_queue.bind(unrouted)
+    queue = await channel.declare_queue(UNROUTED, durable=True, arguments=dict(COMMAND_QUEUE))
+    await queue.bind(unrouted)
+    return queue
 
+
+async def _declare_operations(channel: AbstractChannel, *, sharded: bool) -> Mapping[str, AbstractQueue]:
     commands = await channel.declare_exchange(
         COMMANDS_EXCHANGE, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED}
     )
     operations: dict[str, AbstractQueue] = {}
-    for operation in OPERATIONS.values():
-        queue = await channel.declare_queue(operation.name, durable=True, arguments=queue_arguments(operation))
-        await queue.bind(commands, routing_key=operation.name)
-        operations[operation.name] = queue
+    for name, operation in OPERATIONS.items():
+        queue = await channel.declare_queue(name, durable=True, arguments=queue_arguments(operation))
+        connect = queue.unbind if sharded and operation.is_command else queue.bind
+        await connect(commands, routing_key=name)
+        operations[name] = queue
+    return operations
 
+
+async def _declare_events(channel: AbstractChannel) -> None:
     events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
     log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
     await log.bind(events, routing_key="#")
-    return Declared(operations, unrouted_queue)

@@ -17,7 +17,7 @@ async def send(
     """Publish a request and print its answer. True when it succeeded."""
     if operation not in OPERATIONS:
         raise NotReady(f"there is no operation {operation!r}; there are {', '.join(OPERATIONS)}")
-    async with connect_rpc(amqp_url(settings), "perps-dma send") as client:
+    async with connect_rpc(amqp_url(settings), "perps-dma send", settings.shards) as client:
         try:
             answer = await client.call(
                 OPERATIONS[operation],

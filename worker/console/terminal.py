@@ -32,6 +32,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
     from worker.accounts import RegistryError
     from worker.bus.connection import CONNECTION_TROUBLE
+    from worker.bus.topology import TopologyRefused
     from worker.console.ask import Refused
     from worker.execution.ledger.errors import LedgerError
     from worker.locations import NotReady
@@ -39,7 +40,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
     try:
         return uvloop.run(work)
-    except (NotReady, Refused, RegistryError, LedgerError, UnknownLimit) as error:
+    except (NotReady, Refused, RegistryError, LedgerError, TopologyRefused, UnknownLimit) as error:
         raise fail(str(error)) from error
     except CONNECTION_TROUBLE as error:
         raise fail(f"the broker can't be reached: {error}") from error

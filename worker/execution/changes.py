@@ -118,6 +118,7 @@ class Changes:
         running = self._running[command.id] = _Running(fingerprint)
         try:
             told = await self._in_turn(command, fingerprint, handler)
+            await self._ledger.flushed()  # not in the account's turn: the next command need not wait for the disk
             running.told.set_result(told)
             return told
         finally:

@@ -35,10 +35,13 @@ class Relay:
         self._ledger = ledger
         self._publisher = publisher
         self._striking: set[asyncio.Task[None]] = set()
+        self._published: set[int] = set()
+        self._suspect: set[int] = set()
         self.unconfirmed = 0
 
     async def publish(self, position: int, event: Outgoing) -> None:
         """Publish an event of the outbox and strike it out; returns when the broker has it, however long that takes."""
+        self._published.add(position)
         await self.publish_again(event)
         task = asyncio.create_task(self._strike(position))
         self._striking.add(task)
@@ -70,8 +73,9 @@ class Relay:
             await asyncio.sleep(LOOK_S)
 
     async def take_over(self, owner: str) -> None:
-        """Publish what a worker left, if it is gone."""
+        """Publish what a worker left, if it is gone, or what we ourselves have forgotten."""
         if owner == self._ledger.owner:
+            await self._publish_forgotten()
             return
         async with self._ledger.gone(owner) as gone:
             while gone and (left := await self._ledger.outbox.of(owner, BATCH)):
@@ -82,9 +86,22 @@ class Relay:
         """Wait until all that was published is struck out."""
         await asyncio.gather(*self._striking)
 
+    async def _publish_forgotten(self) -> None:
+        """Publish what is ours and nobody publishes: a commit whose answer got lost was not told to who wanted it.
+
+        An event that was recorded a moment ago is about to be published; one that still waits at the next look is not.
+        """
+        waiting = {row.position: row for row in await self._ledger.outbox.of(self._ledger.owner, BATCH)}
+        forgotten = waiting.keys() - self._published
+        for position in sorted(forgotten & self._suspect):
+            log.warning("publishing an event that was recorded and forgotten", event_id=waiting[position].event.id)
+            await self.publish(position, waiting[position].event)
+        self._suspect = forgotten
+
     async def _publish_left(self, left: Waiting) -> None:
         await self.publish_again(left.event)
         await self._ledger.outbox.confirmed(left.position)
 
     async def _strike(self, position: int) -> None:
         await self._ledger.patience.until_done(lambda: self._ledger.outbox.confirmed(position))
+        self._published.discard(position)

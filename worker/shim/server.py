@@ -11,7 +11,7 @@ from worker.shim.app import create_app
 async def run_shim(settings: Settings) -> None:
     """Serve the documented HTTP API until told to stop."""
     secret = jwt_secret(settings)
-    async with connect_rpc(amqp_url(settings), "perps-dma shim") as caller:
+    async with connect_rpc(amqp_url(settings), "perps-dma shim", settings.shards) as caller:
         server = uvicorn.Server(
             uvicorn.Config(
                 create_app(caller, secret, settings.timeout_ms),

@@ -90,7 +90,8 @@ class Commands:
             (*values, entry.request, entry.received, entry.deadline, self._owner),
         )
         frozen = in_force(entry.exchange, entry.account)
-        inserted, freezes = await self._patience.until_done(lambda: self._database.write(insert, frozen, durable=False))
+        (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
+        freezes = await self._patience.until_done(lambda: self._database.read(frozen))
         return Noted(bool(inserted), freeze_of(freezes))
 
     async def find(self, command_id: str) -> Record | None:
@@ -128,7 +129,8 @@ class Commands:
     async def finish(self, command_id: str, ending: Ending) -> int:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
-        Raises NothingMatched when it is finished, or another worker's by now.
+        It is to be told only when the ledger is flushed. Raises NothingMatched when it is finished, or another worker's
+        by now.
         """
         result = Statement(
             "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
@@ -140,7 +142,7 @@ class Commands:
             must_match=True,
         )
         event = insertion(ending.event, self._owner, ending.finished)
-        _, positions = await self._patience.until_done(lambda: self._database.write(result, event))
+        _, positions = await self._patience.until_done(lambda: self._database.write(result, event, durable=False))
         return int(positions[0][0] or 0)
 
     async def overdue(self, deadline: Milliseconds, limit: int) -> list[Record]:
@@ -151,8 +153,8 @@ class Commands:
     async def since(self, account: str, moment: Milliseconds) -> list[Record]:
         """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
         query = (
-            f"SELECT {_ALL} FROM commands WHERE account = $1 AND intended IS NOT NULL "
-            "AND (finished IS NULL OR finished >= $2)"
+            f"SELECT {_ALL} FROM commands WHERE (finished IS NULL OR finished >= $2) "
+            "AND account = $1 AND intended IS NOT NULL"
         )
         return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
 

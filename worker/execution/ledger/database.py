@@ -35,11 +35,15 @@ class Database(Protocol):
     async def write(self, *statements: Statement, durable: bool = True) -> list[list[Row]]:
         """Run statements in one transaction; the rows of each. Raises NothingMatched.
 
-        A write that is not `durable` outlives the death of the process; only a power failure can take it back.
+        A write that is not `durable` outlives the death of the process; until the next `flushed` a power failure can
+        take it back.
         """
 
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""
+
+    async def flushed(self) -> None:
+        """Return when a power failure could not take back what is written by now."""
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold a name that nobody else holds, in any process on the same ledger; waits for it.

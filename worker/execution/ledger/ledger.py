@@ -34,6 +34,10 @@ class Ledger:
         """Write, to see whether it can be done. Raises LedgerUnavailable."""
         await self.database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
 
+    async def flushed(self) -> None:
+        """Return when a power failure could not take back what is written by now; for as long as it takes."""
+        await self.patience.until_done(self.database.flushed)
+
     def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
         """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""
         return self.database.lock(f"account:{account}")

@@ -79,6 +79,9 @@ class PostgresDatabase:
         except TROUBLE as error:
             raise _unavailable(error, self._url) from error
 
+    async def flushed(self) -> None:
+        """It is: every commit was flushed."""
+
     @asynccontextmanager
     async def lock(self, name: str) -> AsyncIterator[None]:
         """Wait for a name, and hold it."""

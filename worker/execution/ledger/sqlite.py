@@ -1,19 +1,19 @@
-"""The ledger in a SQLite file: one thread writes, and writes that wait for it share one transaction.
+"""The ledger in a SQLite file.
 
-A commit that must survive a power failure costs a flush of the disk, a fraction of a millisecond. Whatever arrives
-while one is under way goes into the next, so that the flushes are shared by all commands that run at the time.
+Writes are carried out where they are asked for: one takes some tens of microseconds, less than handing it to a thread
+and back would. What takes long, flushing the disk, happens in a thread, and all who wait for it share it: a commit that
+is only written outlives the death of this process, and once flushed a power failure too.
 """
 
 import asyncio
-import queue
+import os
 import re
 import sqlite3
-import threading
-from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from time import monotonic
 
 from worker.execution.ledger import migrations
 from worker.execution.ledger.database import Row, Statement
@@ -21,8 +21,13 @@ from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.locks import FileLocks
 
 IDENTITY = "INTEGER PRIMARY KEY AUTOINCREMENT"
+
 BUSY_S = 5.0
-"""How long a write waits for that of another process on the same file."""
+BUSY_POLL_S = 0.002
+"""How long a write waits for that of another process on the same file, and how often it is tried meanwhile."""
+
+CHECKPOINT_WRITES = 200
+"""After so many writes, some megabytes, the log of writes is moved into the file itself, by a thread meanwhile."""
 
 Rows = list[list[Row]]
 
@@ -33,43 +38,52 @@ def _sqlite(sql: str) -> str:
     return re.sub(r"\$(\d+)", r"?\1", sql)
 
 
-@dataclass(frozen=True, slots=True)
-class _Job:
-    """Statements that are carried out together or not at all, and who waits for them."""
-
-    statements: Sequence[Statement]
-    durable: bool
-    done: "asyncio.Future[Rows]"
-
-
 class SqliteDatabase:
-    """A SQLite file in WAL mode. Made by `open`, inside a running event loop."""
+    """A SQLite file in WAL mode. Made by `open`, and used in one event loop."""
 
-    def __init__(self, path: Path, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, path: Path) -> None:
+        self._path = path
         self._locks = FileLocks(path.with_name(f"{path.name}.locks"))
-        self._loop = loop
-        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._connection = _connect(path)
-        self._flushing = False
-        self._thread = threading.Thread(target=self._work, name="ledger", daemon=True)
-        self._thread.start()
+        self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+        self._connection.execute("UPDATE schema_version SET version = version")  # makes the log of writes
+        self._connection.execute("PRAGMA busy_timeout = 0")  # waiting is done outside, the loop goes on meanwhile
+        self._log = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
+        self._threads = ThreadPoolExecutor(2, "ledger")
+        self._writes = 0
+        self._unflushed: list[asyncio.Future[None]] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._checkpoint: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(cls, path: Path) -> "SqliteDatabase":
         """Open or make the file and bring its schema up to date. Raises LedgerTooNew or LedgerUnavailable."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         await asyncio.to_thread(_migrate, path)
-        return cls(path, asyncio.get_running_loop())
+        try:
+            return cls(path)
+        except sqlite3.Error as error:
+            raise LedgerUnavailable(f"the ledger {path} can't be written: {error}") from error
 
     async def write(self, *statements: Statement, durable: bool = True) -> Rows:
         """Run statements in one transaction; the rows of each."""
-        done: asyncio.Future[Rows] = self._loop.create_future()
-        self._jobs.put(_Job(statements, durable, done))
-        return await done
+        rows = await self._run(statements)
+        self._count()
+        if durable:
+            await self.flushed()
+        return rows
 
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""
-        return (await self.write(statement, durable=False))[0]
+        return (await self._run((statement,)))[0]
+
+    async def flushed(self) -> None:
+        """Return when a power failure could not take back what is written by now."""
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._unflushed.append(done)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+        await done
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Wait for a name, and hold it."""
@@ -80,103 +94,91 @@ class SqliteDatabase:
         return self._locks.try_lock(name)
 
     async def close(self) -> None:
-        """Finish the writes that wait, and close the file."""
-        self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
-
-    def _work(self) -> None:
-        """The thread: take all jobs that wait, carry them out in one transaction, tell the loop."""
-        running = True
-        while running:
-            waiting = [self._jobs.get()]
-            while not self._jobs.empty():
-                waiting.append(self._jobs.get())
-            jobs = [job for job in waiting if job is not None]
-            running = len(jobs) == len(waiting)
-            if jobs:
-                self._loop.call_soon_threadsafe(_tell, self._carry_out(jobs))
+        """Finish what is under way, and close the file."""
+        await asyncio.gather(*(one for one in (self._flushing, self._checkpoint) if one is not None))
+        await asyncio.to_thread(self._threads.shutdown)
         self._connection.close()
+        self._locks.close()
+        os.close(self._log)
 
-    def _carry_out(self, jobs: list[_Job]) -> "list[Callable[[], None]]":
-        """All jobs at once; if that fails each by itself, so that none pays for another."""
-        try:
-            return self._transaction(jobs)
-        except (sqlite3.Error, ValueError, OverflowError) as error:
-            if len(jobs) == 1:
-                return [_failed(jobs[0], _meaning(error))]
-        return [tell for job in jobs for tell in self._carry_out([job])]
+    async def _run(self, statements: tuple[Statement, ...]) -> Rows:
+        give_up = monotonic() + BUSY_S
+        while True:
+            try:
+                return self._execute(statements)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                    self._start_checkpoint()  # should the disk be full, that may make room
+                    raise LedgerUnavailable(f"the ledger can't be used: {error}") from error
+            await asyncio.sleep(BUSY_POLL_S)
 
-    def _transaction(self, jobs: list[_Job]) -> "list[Callable[[], None]]":
-        self._flush(any(job.durable for job in jobs))
+    def _execute(self, statements: tuple[Statement, ...]) -> Rows:
+        if len(statements) == 1:
+            return [self._rows(statements[0])]
         self._connection.execute("BEGIN IMMEDIATE")
         try:
-            told = [self._run(job) for job in jobs]
+            rows = [self._rows(statement) for statement in statements]
             self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        return told
+        return rows
 
-    def _flush(self, flushing: bool) -> None:
-        if flushing is not self._flushing:
-            self._connection.execute(f"PRAGMA synchronous = {'FULL' if flushing else 'NORMAL'}")
-            self._flushing = flushing
+    def _rows(self, statement: Statement) -> list[Row]:
+        rows = self._connection.execute(_sqlite(statement.sql), statement.values).fetchall()
+        if statement.must_match and not rows:
+            raise NothingMatched
+        return rows
 
-    def _run(self, job: _Job) -> "Callable[[], None]":
-        if len(job.statements) == 1:
-            rows = self._execute(job.statements[0])
-            return _matched(job, [rows]) if _is_match(job.statements[0], rows) else _failed(job, NothingMatched())
-        self._connection.execute("SAVEPOINT job")
-        found: Rows = []
-        for statement in job.statements:
-            found.append(self._execute(statement))
-            if not _is_match(statement, found[-1]):
-                self._connection.execute("ROLLBACK TO job")
-                self._connection.execute("RELEASE job")
-                return _failed(job, NothingMatched())
-        self._connection.execute("RELEASE job")
-        return _matched(job, found)
+    async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._unflushed:
+            waiting, self._unflushed = self._unflushed, []
+            try:
+                await loop.run_in_executor(self._threads, os.fdatasync, self._log)
+            except OSError as error:
+                _tell(waiting, LedgerUnavailable(f"the ledger can't be flushed: {error}"))
+            else:
+                _tell(waiting, None)
 
-    def _execute(self, statement: Statement) -> list[Row]:
-        return self._connection.execute(_sqlite(statement.sql), statement.values).fetchall()
+    def _count(self) -> None:
+        self._writes += 1
+        if self._writes >= CHECKPOINT_WRITES:
+            self._start_checkpoint()
 
-
-def _meaning(error: Exception) -> Exception:
-    """No room, no disk, a file that another process holds for too long: it may work later. Anything else is a bug."""
-    if isinstance(error, sqlite3.OperationalError):
-        return LedgerUnavailable(f"the ledger can't be written: {error}")
-    return error
+    def _start_checkpoint(self) -> None:
+        if self._checkpoint is None or self._checkpoint.done():
+            self._writes = 0
+            self._checkpoint = asyncio.get_running_loop().run_in_executor(self._threads, _checkpoint, self._path)
 
 
-def _is_match(statement: Statement, rows: list[Row]) -> bool:
-    return bool(rows) or not statement.must_match
+def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
+    for done in waiting:
+        if done.done():
+            continue
+        if error is None:
+            done.set_result(None)
+        else:
+            done.set_exception(error)
 
 
-def _matched(job: _Job, rows: Rows) -> "Callable[[], None]":
-    def tell() -> None:
-        if not job.done.done():
-            job.done.set_result(rows)
-
-    return tell
-
-
-def _failed(job: _Job, error: Exception) -> "Callable[[], None]":
-    def tell() -> None:
-        if not job.done.done():
-            job.done.set_exception(error)
-
-    return tell
-
-
-def _tell(news: "list[Callable[[], None]]") -> None:
-    for tell in news:
-        tell()
+def _checkpoint(path: Path) -> None:
+    """Move the log into the file as far as nobody reads or writes it; what is left is for the next time."""
+    try:
+        connection = _connect(path)
+    except LedgerUnavailable:
+        return
+    try:
+        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+    except sqlite3.OperationalError:
+        return  # no room for it now; the log grows meanwhile, and a write that finds no room is told
+    finally:
+        connection.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
     try:
-        # Made in one thread, used in one other, never in two at once.
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error as error:

@@ -20,9 +20,9 @@ CREATE TABLE commands (
     headers TEXT,
     event TEXT
 );
+-- Each index is a page more that a write has to write; these two share the rows between them.
 CREATE INDEX commands_unfinished ON commands (deadline) WHERE finished IS NULL;
-CREATE INDEX commands_of_account ON commands (account, finished);
-CREATE INDEX commands_finished ON commands (finished);
+CREATE INDEX commands_finished ON commands (finished) WHERE finished IS NOT NULL;
 -- Events that the broker has not confirmed yet, in the order in which they came about.
 CREATE TABLE outbox (
     position {identity},

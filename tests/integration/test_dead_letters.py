@@ -1,0 +1,277 @@
+"""Dead letters on the real broker: how messages become some, and what can be done with them."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aio_pika
+import pytest
+from aio_pika.abc import AbstractChannel
+from yarl import URL
+
+from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from tests.integration.conftest import emptied
+from tests.strategy import Body, Strategy
+from worker.accounts import Accounts
+from worker.bootstrap import running_worker
+from worker.bus.connection import connect
+from worker.bus.consumer import Consumer
+from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
+from worker.bus.publisher import Publisher
+from worker.bus.topology import DEAD_EXCHANGE, DELIVERY_LIMIT
+from worker.settings import Settings
+from worker.wire import DeadLetter, Delivery
+
+TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
+
+
+@pytest.fixture
+async def idle(amqp_url: str) -> AsyncIterator[AbstractChannel]:
+    """A channel on a broker where everything is declared and nobody consumes."""
+    await emptied(amqp_url)
+    async with await aio_pika.connect(amqp_url) as connection:
+        yield await connection.channel()
+    await emptied(amqp_url)
+
+
+async def letters(amqp_url: str, ids: Iterable[str]) -> list[Letter]:
+    """Those of the dead letters that have these ids."""
+    async with hold_dead_letters(amqp_url) as held:
+        return [letter for letter in held.letters if letter.id in set(ids)]
+
+
+async def the_letter(amqp_url: str, letter_id: str) -> Letter:
+    """The letter with this id, which may be on its way to the queue."""
+    async with asyncio.timeout(10):
+        while not (found := await letters(amqp_url, [letter_id])):
+            pass
+    [letter] = found
+    return letter
+
+
+async def requeue(amqp_url: str, ids: Iterable[str]) -> Settled:
+    async with hold_dead_letters(amqp_url) as held:
+        return await held.requeue([letter for letter in held.letters if letter.id in set(ids)])
+
+
+async def bury(channel: AbstractChannel, count: int = 1, **properties: Any) -> list[str]:
+    """Put letters where a worker would put them; returns their ids in order."""
+    dead = await channel.get_exchange(DEAD_EXCHANGE, ensure=False)
+    ids = [str(uuid4()) for _ in range(count)]
+    for letter_id in ids:
+        message = aio_pika.Message(
+            json.dumps(TO_10X).encode(),
+            headers={"reason": "a test", "operation": "set_leverage"},
+            message_id=letter_id,
+            **properties,
+        )
+        await dead.publish(message, "set_leverage")
+    return ids
+
+
+async def waiting(channel: AbstractChannel, operation: str) -> list[aio_pika.abc.AbstractIncomingMessage]:
+    """What waits in the queue of an operation, all that there was a moment ago."""
+    end, found = str(uuid4()), list[aio_pika.abc.AbstractIncomingMessage]()
+    await channel.default_exchange.publish(aio_pika.Message(b"", message_id=end), operation)
+    async with (await channel.get_queue(operation)).iterator(timeout=10) as messages:
+        async for message in messages:
+            await message.ack()
+            if message.message_id == end:
+                break
+            found.append(message)
+    return found
+
+
+@asynccontextmanager
+async def worker_that(amqp_url: str, handle: Any) -> AsyncIterator[aio_pika.abc.AbstractRobustConnection]:
+    async with await connect(amqp_url, "consume") as consuming, await connect(amqp_url, "publish") as publishing:
+        consumer = await Consumer.open(consuming, await Publisher.open(publishing), handle, 200)
+        await consumer.start()
+        yield consuming
+        await consumer.close(10)
+
+
+async def test_a_message_that_kills_its_worker_again_and_again_becomes_a_letter_that_says_so(
+    amqp_url: str, idle: AbstractChannel
+) -> None:
+    deliveries = list[Delivery]()
+
+    async def handle(delivery: Delivery) -> DeadLetter | None:
+        deliveries.append(delivery)
+        assert consuming.transport is not None
+        for number, channel in consuming.transport.connection.channels.items():
+            if number and channel is not None:
+                await channel.basic_ack(delivery_tag=999_999)  # unknown: the broker closes the channel
+        return None
+
+    async with Strategy.connected(amqp_url) as strategy, worker_that(amqp_url, handle) as consuming:
+        command_id = await strategy.publish("set_leverage", TO_10X)
+        await strategy.dead_letter(command_id, timeout_s=100)
+    letter = await the_letter(amqp_url, command_id)
+    assert (letter.operation, letter.account) == ("set_leverage", ACCOUNT.id)
+    assert f"delivered more than {DELIVERY_LIMIT} times and never finished" in letter.reason
+    assert len(deliveries) == DELIVERY_LIMIT + 1
+
+
+async def test_a_bad_body_is_listed_with_what_is_wrong_with_it(amqp_url: str, strategy: Strategy) -> None:
+    before = datetime.now(UTC) - timedelta(seconds=1)
+    command_id = await strategy.publish("set_leverage", {**TO_10X, "leverage": -1})
+    await strategy.dead_letter(command_id)
+    letter = await the_letter(amqp_url, command_id)
+    assert (letter.operation, letter.account) == ("set_leverage", ACCOUNT.id)
+    assert "greater than 0" in letter.reason
+    assert letter.time is not None
+    assert before <= letter.time <= datetime.now(UTC)
+
+
+async def test_an_operation_that_there_is_not_is_listed_under_the_name_it_was_sent_to(
+    amqp_url: str, strategy: Strategy
+) -> None:
+    command_id = await strategy.publish("set_leverige", TO_10X, exchange="dma.commands")
+    await strategy.dead_letter(command_id)
+    assert (await the_letter(amqp_url, command_id)).operation == "set_leverige"
+
+
+@asynccontextmanager
+async def working(amqp_url: str, state: Path, *account_ids: str) -> AsyncIterator[None]:
+    """A worker that knows these accounts."""
+    accounts = Accounts(tuple(ACCOUNT.model_copy(update={"id": account_id}) for account_id in account_ids))
+    async with running_worker(Settings(amqp_url=amqp_url, state=state), accounts, lambda _: MemoryVenue()):
+        yield
+
+
+async def test_a_letter_sent_again_after_its_cause_is_gone_is_carried_out(
+    amqp_url: str, idle: AbstractChannel, tmp_path: Path
+) -> None:
+    late = f"late-{uuid4()}"
+    async with Strategy.connected(amqp_url) as strategy:
+        async with working(amqp_url, tmp_path, ACCOUNT.id):
+            command_id = await strategy.publish("set_leverage", {**TO_10X, "exchange_account_id": late})
+            assert f"no account '{late}'" in str((await strategy.dead_letter(command_id)).headers["reason"])
+        async with working(amqp_url, tmp_path, ACCOUNT.id, late):
+            settled = await requeue(amqp_url, [command_id])
+            assert [letter.id for letter in settled.letters] == [command_id]
+            assert (await strategy.event("result", command_id))["outcome"] == "applied"
+    assert await letters(amqp_url, [command_id]) == []
+
+
+async def test_a_letter_sent_again_while_its_cause_lasts_comes_back(amqp_url: str, strategy: Strategy) -> None:
+    command_id = await strategy.publish("set_leverage", b"{")
+    await strategy.dead_letter(command_id)
+    await requeue(amqp_url, [command_id])
+    await strategy.dead_letter(command_id)
+    assert "not valid JSON" in (await the_letter(amqp_url, command_id)).reason
+
+
+async def test_a_letter_is_sent_again_as_it_was_but_for_what_its_death_added_and_its_deadline(
+    amqp_url: str, idle: AbstractChannel
+) -> None:
+    command_id, user = str(uuid4()), URL(amqp_url).user
+    message = aio_pika.Message(
+        json.dumps(TO_10X).encode(),
+        message_id=command_id,
+        correlation_id="mine",
+        reply_to="nobody",
+        user_id=user,
+        expiration=0.001,
+        headers={"deadline": 1, "traceparent": "00-1", "reason": "the sender's own"},
+    )
+    async with Strategy.connected(amqp_url) as strategy:
+        await idle.default_exchange.publish(message, "set_leverage")
+        await strategy.dead_letter(command_id)
+    letter = await the_letter(amqp_url, command_id)
+    assert (letter.reason, letter.actor) == ("its expiration passed before a worker took it", user)
+    await requeue(amqp_url, [command_id])
+    [again] = await waiting(idle, "set_leverage")
+    assert (again.body, again.message_id, again.correlation_id) == (message.body, command_id, "mine")
+    assert again.headers == {
+        "traceparent": "00-1",
+        "reason": "the sender's own",
+        "actor": user,
+        "account": ACCOUNT.id,
+    }
+    assert (again.expiration, again.reply_to, again.user_id) == (None, None, None)
+
+
+async def test_a_message_without_an_id_gets_one_that_stays_and_is_its_command_id_when_it_is_sent_again(
+    amqp_url: str, idle: AbstractChannel
+) -> None:
+    body = json.dumps({"note": str(uuid4())}).encode()
+    dead = await idle.get_exchange(DEAD_EXCHANGE, ensure=False)
+    await dead.publish(aio_pika.Message(body, timestamp=1_700_000_000), "set_leverage")
+    found = set()
+    for _ in range(2):
+        async with hold_dead_letters(amqp_url) as held:
+            found |= {letter.id for letter in held.letters if letter.message.body == body}
+    [letter_id] = found
+    assert letter_id.isascii()
+    await requeue(amqp_url, [letter_id])
+    assert [message.message_id for message in await waiting(idle, "set_leverage")] == [letter_id]
+
+
+async def test_a_dropped_letter_is_gone_and_the_others_stay(amqp_url: str, idle: AbstractChannel) -> None:
+    first, dropped, last = await bury(idle, 3)
+    async with hold_dead_letters(amqp_url) as held:
+        settled = await held.drop([letter for letter in held.letters if letter.id == dropped])
+    assert [letter.id for letter in settled.letters] == [dropped]
+    assert [letter.id for letter in await letters(amqp_url, [first, dropped, last])] == [first, last]
+
+
+async def test_reading_loses_nothing_and_keeps_the_order(amqp_url: str, idle: AbstractChannel) -> None:
+    ids = await bury(idle, 100)
+    for _ in range(25):
+        async with hold_dead_letters(amqp_url) as held:
+            assert [letter.id for letter in held.letters if letter.id in set(ids)] == ids
+            ids += await bury(idle, 1)
+    assert [letter.id for letter in await letters(amqp_url, ids)] == ids
+
+
+async def test_a_second_reader_is_told_of_the_first(amqp_url: str, idle: AbstractChannel) -> None:
+    [letter_id] = await bury(idle)
+    async with hold_dead_letters(amqp_url):
+        with pytest.raises(LettersUnavailable, match="somebody else has the dead letters"):
+            async with hold_dead_letters(amqp_url):
+                pass
+    assert await the_letter(amqp_url, letter_id)
+
+
+async def test_a_letter_that_the_broker_does_not_take_again_stays(amqp_url: str, idle: AbstractChannel) -> None:
+    ids = await bury(idle, 2)
+    await idle.exchange_delete("dma.commands")
+    settled = await requeue(amqp_url, ids)
+    await emptied(amqp_url)
+    assert settled.letters == ()
+    assert settled.problem is not None
+    assert ids[0] in settled.problem
+    assert len(await letters(amqp_url, ids)) == 2
+
+
+async def test_a_kill_in_the_middle_of_sending_again_loses_nothing_and_leaves_at_most_one_twice(
+    amqp_url: str, idle: AbstractChannel
+) -> None:
+    ids = await bury(idle, 300)
+    copies = await idle.declare_queue(exclusive=True)
+    await copies.bind("dma.commands", "set_leverage")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "worker.cli", "dead-letters", "requeue", *ids),
+        env={"PERPS_DMA_AMQP_URL": amqp_url},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    async with copies.iterator(timeout=30) as seen:
+        async for message in seen:
+            if message.message_id == ids[99]:
+                process.kill()
+                break
+    await process.wait()
+    sent = {str(message.message_id) for message in await waiting(idle, "set_leverage")}
+    left = {letter.id for letter in await letters(amqp_url, ids)}
+    print(f"sent again {len(sent)}, left {len(left)}, lost {len(set(ids) - sent - left)}, twice {len(sent & left)}")
+    assert 100 <= len(sent) < len(ids)
+    assert sent | left == set(ids)
+    assert len(sent & left) <= 1

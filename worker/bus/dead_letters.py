@@ -1,0 +1,250 @@
+"""The dead letters: what nobody could carry out, and why; sending them again, or throwing them away.
+
+They are read by consuming them, and given back by closing that channel: then a quorum queue puts them back in their
+order. After a nack of more than 32, or when they were got one by one, RabbitMQ 3.10 does not.
+"""
+
+import asyncio
+import hashlib
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any, Literal
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
+
+from schemas import OPERATIONS
+from schemas.base import utc_text
+from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
+from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from worker.bus.publisher import PublishFailed, properties, publish, publish_event
+from worker.bus.shards import ACCOUNT_HEADER
+from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
+from worker.clock import now
+from worker.wire import named_account, outgoing
+
+READER = "dma.dead-letters.reader"
+"""An exclusive queue of whoever reads: a second reader would see only what the first has not got."""
+
+PATIENCE_S = 5
+"""How long the next letter may take before we go on with those that came."""
+
+BROKER_REASONS: Mapping[str, str] = MappingProxyType(
+    {
+        "delivery_limit": f"delivered more than {DELIVERY_LIMIT} times and never finished: each time the worker died, "
+        "lost its connection or gave it back",
+        "rejected": "refused by the worker",
+        "expired": "its expiration passed before a worker took it",
+        "maxlen": "its queue was full",
+    }
+)
+"""What the broker's reasons mean."""
+
+NOT_SETTLED: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
+
+SET_BY_DEATH = re.compile(r"x-(death|delivery-count|(first|last)-death-.*)")
+_COMMAND_ID = re.compile(r"[!-~]{1,128}")
+
+
+class LettersUnavailable(Exception):
+    """The dead letters can't be read; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter: what it is known by, when and why it died, and the message itself.
+
+    The id is the command id, or made from the message where that had none: always the same for the same message.
+    """
+
+    id: str
+    time: datetime | None
+    operation: str
+    account: str | None
+    actor: str | None
+    reason: str
+    message: AbstractIncomingMessage = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The letters that were sent again or thrown away, and what kept the rest of those that were meant."""
+
+    letters: tuple[Letter, ...]
+    problem: str | None = None
+
+
+def letter_of(message: AbstractIncomingMessage) -> Letter:
+    """What a message from the queue of dead letters tells about itself."""
+    headers, death = message.headers, _death(message)
+    account, actor = headers.get(ACCOUNT_HEADER), message.user_id or headers.get("actor")
+    return Letter(
+        id=_id(message),
+        time=death.get("time") if death else message.timestamp,
+        operation=_operation(message, death),
+        account=named_account(message.body) or (None if account is None else str(account)),
+        actor=None if actor is None else str(actor),
+        reason=_reason(message, death),
+        message=message,
+    )
+
+
+def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
+    """The broker's note of the last time it gave up on a message; empty where a worker gave up."""
+    deaths: Any = message.headers.get("x-death") or [{}]
+    return MappingProxyType(deaths[0])
+
+
+def _reason(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> str:
+    if death:
+        reason = str(death.get("reason"))
+        return BROKER_REASONS.get(reason, f"given up by the broker: {reason}")
+    return str(message.headers.get("reason", "no reason was given")).removeprefix("Error - ")
+
+
+def _id(message: AbstractIncomingMessage) -> str:
+    if message.message_id and _COMMAND_ID.fullmatch(message.message_id):
+        return message.message_id
+    return hashlib.sha256(f"{message.timestamp} {message.message_id} ".encode() + message.body).hexdigest()[:16]
+
+
+def _operation(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> str:
+    """The worker's word, or the queue it died in: `<operation>` or `<operation>.<shard>`, or where it was sent to."""
+    if not death and (told := message.headers.get("operation")):
+        return str(told)
+    queue = str(death.get("queue", "")).partition(".")[0]
+    return queue if queue in OPERATIONS else message.routing_key or ""
+
+
+class DeadLetters:
+    """All dead letters, while nobody else sees them."""
+
+    def __init__(self, letters: tuple[Letter, ...], publishing: AbstractChannel) -> None:
+        self.letters = letters
+        self._publishing = publishing
+
+    async def requeue(self, letters: Iterable[Letter]) -> Settled:
+        """Send letters again, as if they had just been sent for the first time: without their old deadline.
+
+        Each is taken out only after the broker has confirmed the new message. A crash between the two leaves both;
+        they have the same command id, with which a command is carried out only once.
+        """
+        return await self._settle(letters, self._send_again)
+
+    async def drop(self, letters: Iterable[Letter]) -> Settled:
+        """Throw letters away."""
+        return await self._settle(letters, self._take_out)
+
+    async def tell(self, action: Literal["requeued", "dropped"], actor: str, letters: Sequence[Letter]) -> str | None:
+        """Publish for everybody what somebody has done with letters; what kept us from it, if anything."""
+        if not letters:
+            return None
+        done = DeadLettersChange(
+            action=action,
+            actor=actor,
+            letters=tuple(letter.id for letter in letters),
+            reasons=tuple(letter.reason for letter in letters),
+        )
+        at = now()
+        event = DeadLettersEvent(
+            id=event_id("dead-letters", action, at, *done.letters),
+            subject=DEAD_LETTERS,
+            time=utc_text(at),
+            data=done,
+        )
+        try:
+            await publish_event(self._publishing, outgoing(event))
+        except PublishFailed as error:
+            return f"it is done, and could not be told as an event: {error}"
+        return None
+
+    async def _settle(self, letters: Iterable[Letter], settle: Callable[[Letter], Awaitable[None]]) -> Settled:
+        done: list[Letter] = []
+        for letter in letters:
+            try:
+                await settle(letter)
+            except NOT_SETTLED as error:
+                return Settled(tuple(done), f"{letter.id} stays, and those behind it: {error}")
+            done.append(letter)
+        return Settled(tuple(done))
+
+    async def _send_again(self, letter: Letter) -> None:
+        await self._publish(letter)
+        await self._take_out(letter)
+
+    async def _take_out(self, letter: Letter) -> None:
+        with as_trouble():
+            await letter.message.ack()
+
+    async def _publish(self, letter: Letter) -> None:
+        # A reply_to is left out: nobody waits any more, and a command that fails again could vanish in an answer. So is
+        # a user_id, which the broker lets nobody else use; the actor keeps it.
+        message = letter.message
+        again = properties(
+            content_type=message.content_type or "application/json",
+            headers=_headers_without_death(letter),
+            message_id=message.message_id or letter.id,
+            message_type=message.type or letter.operation,
+            correlation_id=message.correlation_id,
+        )
+        await publish(self._publishing, message.body, again, exchange=COMMANDS_EXCHANGE, routing_key=letter.operation)
+
+
+def _headers_without_death(letter: Letter) -> dict[str, Any]:
+    headers = letter.message.headers
+    ours = () if _death(letter.message) else ("reason", "operation")
+    kept = {
+        name: value
+        for name, value in headers.items()
+        if name not in ("deadline", *ours) and not SET_BY_DEATH.fullmatch(name)
+    }
+    return kept | {"actor": letter.actor, ACCOUNT_HEADER: headers.get(ACCOUNT_HEADER, letter.account)}
+
+
+@asynccontextmanager
+async def hold_dead_letters(url: str) -> AsyncIterator[DeadLetters]:
+    """Hold all dead letters while the context lasts; those that are left of them then go back, in their order.
+
+    Raises LettersUnavailable or one of CONNECTION_TROUBLE. Whatever ends the process, nothing is lost.
+    """
+    connection = await aio_pika.connect(
+        url,
+        client_properties={"connection_name": "perps-dma dead-letters"},
+        heartbeat=HEARTBEAT_S,
+        timeout=CONNECT_TIMEOUT_S,
+    )
+    async with connection:
+        await _exclude_others(connection)
+        reading = await connection.channel()
+        yield DeadLetters(await _read(reading), await connection.channel())
+        await reading.close()
+
+
+async def _exclude_others(connection: AbstractConnection) -> None:
+    channel = await connection.channel()
+    try:
+        await channel.declare_queue(READER, exclusive=True)
+    except ChannelLockedResource as error:
+        raise LettersUnavailable(
+            "somebody else has the dead letters at the moment; try again when they are done"
+        ) from error
+
+
+async def _read(channel: AbstractChannel) -> tuple[Letter, ...]:
+    try:
+        queue = await channel.declare_queue(DEAD_LETTERS, passive=True)
+    except ChannelNotFoundEntity as error:
+        raise LettersUnavailable("no worker was ever started on this broker, it has no dead letters") from error
+    inbox = asyncio.Queue[AbstractIncomingMessage]()
+    await queue.consume(inbox.put)
+    letters: list[Letter] = []
+    with suppress(TimeoutError):
+        for _ in range(queue.declaration_result.message_count or 0):
+            async with asyncio.timeout(PATIENCE_S):
+                letters.append(letter_of(await inbox.get()))
+    return tuple(letters)

@@ -1,0 +1,45 @@
+"""Which operations have a worker, as the broker says."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+
+from aio_pika.abc import AbstractRobustConnection
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import ChannelNotFoundEntity
+
+from schemas import OPERATIONS
+from worker.bus.connection import as_trouble, plain_channel
+from worker.bus.shards import queues_of
+
+ANSWER_TIMEOUT_S = 2
+
+
+class Presence:
+    """Counts consumers, on one channel that is opened again when it is gone."""
+
+    def __init__(self, connection: AbstractRobustConnection, shards: int) -> None:
+        self._connection = connection
+        self._queues = {operation.name: queues_of(operation, shards) for operation in OPERATIONS.values()}
+        self._channel: AbstractChannel | None = None
+        self._counting = asyncio.Lock()
+
+    async def consumers(self) -> Mapping[str, int]:
+        """How many consumers each operation has: those of the one of its queues that has fewest.
+
+        Raises one of CONNECTION_TROUBLE.
+        """
+        async with asyncio.timeout(ANSWER_TIMEOUT_S), self._counting:
+            try:
+                return {operation: await self._fewest(queues) for operation, queues in self._queues.items()}
+            except ChannelNotFoundEntity:
+                return dict.fromkeys(self._queues, 0)
+
+    async def _fewest(self, queues: Iterable[str]) -> int:
+        return min([await self._consumers_of(queue) for queue in queues])
+
+    async def _consumers_of(self, queue: str) -> int:
+        if self._channel is None or self._channel.is_closed:
+            self._channel = await plain_channel(self._connection)
+        with as_trouble():
+            answer = await self._channel.queue_declare(queue, passive=True)
+        return answer.consumer_count or 0
