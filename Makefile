@@ -15,13 +15,6 @@ ifdef STATE
 export PERPS_DMA_STATE := $(STATE)
 endif
 
-ifdef MINUTES
-export SOAK_MINUTES := $(MINUTES)
-endif
-ifdef SEED
-export SOAK_SEED := $(SEED)
-endif
-
 help: ## show this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
@@ -40,8 +33,8 @@ check: $(VENV)/.dev ## check format, lint, types and architecture
 bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by side
 	@$(VENV)/bin/python -m tests.benchmarks
 
-soak: $(VENV)/.dev rabbitmq postgresql ## mix faults at random for ten minutes, and count (MINUTES= SEED=)
-	@$(VENV)/bin/python -m pytest -m soak -s tests/faults $(ARGS)
+soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
+	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
 
 schemas: $(VENV)/.run ## write the generated API documents anew
 	@$(VENV)/bin/perps-dma schemas --write

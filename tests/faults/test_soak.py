@@ -1,8 +1,12 @@
-"""Ten minutes of faults, chosen at random by a seed that is printed, with the same counts at the end: `make soak`."""
+"""`make soak`: ten minutes of commands, and of whatever can go wrong meanwhile, chosen by a seed that is printed.
+
+PERPS_DMA_SOAK_S sets how long, PERPS_DMA_SOAK_SEED repeats the order of what goes wrong.
+"""
 
 import asyncio
 import os
 import random
+import secrets
 import signal
 import sys
 import time
@@ -19,8 +23,8 @@ from tests.faults.node import Node, waiting
 from tests.faults.stage import COLLECTION, ENOUGH, LEVERAGE, PRODUCTION, Stage, WorkerProcess
 from worker.bus.topology import DEAD_LETTERS
 
-SOAK_S = 60 * float(os.environ.get("SOAK_MINUTES", "10"))
-SEED = int(os.environ.get("SOAK_SEED", random.randrange(1_000_000)))
+SOAK_S = float(os.environ.get("PERPS_DMA_SOAK_S", "600"))
+SEED = os.environ.get("PERPS_DMA_SOAK_SEED") or secrets.token_hex(4)
 
 ACCOUNTS = tuple(f"soak-{number}" for number in range(40))
 PORTFOLIO = tuple(f"soak-pm-{number}" for number in range(4))
@@ -28,7 +32,10 @@ LEVERAGES = 125
 PAUSE_S = max(0.05, SOAK_S / (len(ACCOUNTS) * LEVERAGES))
 """Between two commands, so that there is a new setting for each until the end."""
 
-NONSENSE: list[dict[str, Any]] = [{"fault": "reset"}, {"fault": "status", "status": 502}, {"fault": "html"}]
+NONSENSE: tuple[dict[str, Any], ...] = (
+    *({"fault": fault} for fault in ("html", "empty", "reset", "reset_mid_body")),
+    *({"fault": "status", "status": status} for status in (502, 504)),
+)
 TIMEOUT_MS, HEARTBEAT_S = 20_000, 2
 LONGEST_FREEZE_S = 12
 """Some freezes are shorter than the heartbeat allows, some longer."""
@@ -104,6 +111,9 @@ class Soak:
         path = self.dice.choice([LEVERAGE, COLLECTION])
         self.stage.misbehave(method="POST", path=path, apply=True, times=self.dice.randint(1, 5), **nonsense)
 
+    async def venue_slow(self) -> None:
+        self.stage.hold(self.dice.randint(500, 3_000), times=self.dice.randint(1, 20))
+
     @property
     def faults(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
         """By what is printed of them."""
@@ -118,6 +128,7 @@ class Soak:
             "a worker frozen": self.worker_frozen,
             "a worker stopped": self.worker_stopped,
             "the venue mumbling": self.venue_mumbling,
+            "the venue slow": self.venue_slow,
         }
 
     async def run(self) -> Counter[str]:
@@ -157,7 +168,7 @@ async def publish(stage: Stage, over: asyncio.Event) -> Counter[str]:
 
 @pytest.mark.soak
 @pytest.mark.timeout(SOAK_S + 600)
-async def test_ten_minutes_of_mixed_faults(stage: Stage, node: Node, count: Count) -> None:
+async def test_a_long_day(stage: Stage, node: Node, count: Count) -> None:
     sys.stdout.write(f"\nmixing faults for {SOAK_S:.0f} s by SEED={SEED}\n")
     stage.open_accounts(*ACCOUNTS)
     stage.open_accounts(*PORTFOLIO, portfolio_margin=True)

@@ -1,6 +1,7 @@
 """What the consumer promises to whoever handles its deliveries, on the real broker."""
 
 import asyncio
+import itertools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,7 +12,7 @@ from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 
 from tests.integration.conftest import emptied
 from worker.bus.connection import connect
-from worker.bus.consumer import Consumer
+from worker.bus.consumer import FIRST_PAUSE_S, Consumer
 from worker.bus.publisher import Publisher
 from worker.wire import DeadLetter, Delivery
 
@@ -128,3 +129,37 @@ async def test_a_worker_whose_channel_is_lost_while_it_is_restored_consumes_agai
         await publish(channel, ["next"])
         await handler.was_given(7)
         assert handler.given == [*["deadly"] * 6, "next"]
+
+
+FAILURES = 3
+
+
+@dataclass(slots=True)
+class Fails:
+    """A handler with a fault that goes away after some time."""
+
+    times: list[float] = field(default_factory=list)
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, delivery: Delivery) -> DeadLetter | None:
+        self.times.append(asyncio.get_running_loop().time())
+        if len(self.times) <= FAILURES:
+            raise ZeroDivisionError
+        self.done.set()
+        return None
+
+
+async def test_what_fails_is_delivered_again_after_a_pause_that_doubles(
+    amqp_url: str, channel: AbstractChannel
+) -> None:
+    fails = Fails()
+    async with await connect(amqp_url, "consume") as connection, await connect(amqp_url, "publish") as publishing:
+        consumer = await Consumer.open(connection, await Publisher.open(publishing), fails.handle, 10)
+        await consumer.start()
+        await publish(channel, ["{}"])
+        async with asyncio.timeout(30):
+            await fails.done.wait()
+        await consumer.close(10)
+    pauses = [after - before for before, after in itertools.pairwise(fails.times)]
+    assert len(pauses) == FAILURES
+    assert all(pause >= FIRST_PAUSE_S * 2**number for number, pause in enumerate(pauses))

@@ -185,6 +185,43 @@ asyncio.run(main())
 """
 
 
+async def test_who_waits_for_an_account_comes_before_its_holders_next_time(ledger: Ledger, other: Ledger) -> None:
+    held: list[str] = []
+
+    async def hold(side: Ledger, name: str) -> None:
+        async with side.account_lock("a-1"):
+            held.append(name)
+
+    async with ledger.account_lock("a-1"):
+        waiting = asyncio.create_task(hold(other, "who waited"))
+        async with asyncio.timeout(10):
+            while await is_free(ledger, "turn for account:a-1"):  # noqa: ASYNC110 - the other one takes it
+                await asyncio.sleep(0)
+    for _ in range(3):
+        await hold(ledger, "who had it")
+    await waiting
+    assert held == ["who waited", *["who had it"] * 3]
+
+
+async def is_free(ledger: Ledger, name: str) -> bool:
+    async with ledger.database.try_lock(name) as held:
+        return held
+
+
+async def test_whoever_is_cancelled_while_taking_a_lock_leaves_nothing_locked(ledger: Ledger, other: Ledger) -> None:
+    async def hold() -> None:
+        async with ledger.account_lock("a-1"):
+            pass
+
+    for moment in range(40):
+        taking = asyncio.create_task(hold())
+        await asyncio.sleep(moment / 20_000)  # from before the question to behind the answer
+        taking.cancel()
+        await asyncio.wait([taking])
+        assert await is_free(other, "account:a-1")
+        assert await is_free(other, "turn for account:a-1")
+
+
 async def test_what_a_killed_worker_held_is_free_at_once(ledger: Ledger, ledger_url: str) -> None:
     holder = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", HOLDER, ledger_url), stdout=asyncio.subprocess.PIPE

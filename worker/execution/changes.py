@@ -127,6 +127,7 @@ class Changes:
 
     async def _in_turn(self, command: Command, fingerprint: str, handler: CommandHandler) -> Told:
         """Note it at once, so that it can be asked for; go on with it when it is its turn on the account."""
+        self._require_work()
         entry = _entry(command, fingerprint)
         noting = asyncio.create_task(self._ledger.commands.note(entry))
         try:
@@ -142,6 +143,9 @@ class Changes:
             return await self._give_up(command, entry, await noting)
         except Superseded:
             return await self._told_elsewhere(entry)
+        except NotBegun:
+            await noting  # the next worker then knows since when it waits
+            raise
 
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:

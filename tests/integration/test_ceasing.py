@@ -1,0 +1,72 @@
+"""A worker that is about to stop: it finishes what it has begun, and begins nothing more."""
+
+import asyncio
+import json
+from decimal import Decimal
+
+from tests.fakes import ACCOUNT, MemoryVenue
+from tests.house import TO_10X, House, house, in_time
+from worker.clock import now
+from worker.execution.ledger.commands import Entry
+from worker.execution.recovery import Recovery
+from worker.venues.seam import Echo, Market
+from worker.wire import NotBegun
+
+OVERDUE = Entry("c-0", "set_leverage", "binance", ACCOUNT.id, "ann", "f", json.dumps(TO_10X), 1_000, 11_000)
+
+
+class Stalls(MemoryVenue):
+    """A venue that answers a change when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        self.reached.set()
+        await self.go_on.wait()
+        return await super().set_leverage(market, leverage)
+
+
+async def deliver(home: House, number: int) -> None:
+    await home.deliver(body={**TO_10X, "leverage": 10 + number}, command_id=f"c-{number}", deadline=in_time(60_000))
+
+
+async def test_what_is_at_the_venue_is_finished_and_what_waits_behind_it_is_left(ledger_url: str) -> None:
+    venue = Stalls()
+    async with house(ledger_url, venue) as stopping:
+        first, *waiting = [asyncio.create_task(deliver(stopping, number)) for number in range(6)]
+        await venue.reached.wait()
+        stopping.worker.cease()
+        venue.go_on.set()
+        await first
+        left = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(error) for error in left} == {NotBegun}
+        assert (stopping.changes, stopping.outcomes) == (["leverage 10"], ["applied"])
+    async with house(ledger_url, venue) as following:
+        for number in range(6):
+            await deliver(following, number)
+        assert following.changes == [f"leverage {10 + number}" for number in range(6)]
+        assert following.outcomes == ["applied"] * 6
+
+
+async def test_a_copy_of_what_is_left_is_left_too(ledger_url: str) -> None:
+    venue = Stalls()
+    async with house(ledger_url, venue) as stopping:
+        first, *copies = [asyncio.create_task(deliver(stopping, number)) for number in (1, 2, 2)]
+        await venue.reached.wait()
+        stopping.worker.cease()
+        venue.go_on.set()
+        await first
+        left = await asyncio.gather(*copies, return_exceptions=True)
+        assert [type(error) for error in left] == [NotBegun, asyncio.CancelledError]
+        assert stopping.changes == ["leverage 11"]
+
+
+async def test_it_looks_for_no_overdue_commands_any_more(ledger_url: str) -> None:
+    async with house(ledger_url) as stopping:
+        await stopping.ledger.commands.note(OVERDUE)
+        stopping.worker.cease()
+        later = Recovery(stopping.ledger, stopping.worker.handle, lambda _: False, now)
+        await later.look()
+        assert (stopping.changes, stopping.outcomes) == ([], [])

@@ -1,0 +1,47 @@
+"""What the client library raises when a connection goes, told as one kind of trouble."""
+
+import asyncio
+
+import pytest
+
+from worker.bus.connection import CONNECTION_TROUBLE, as_trouble, closed_soon
+
+
+@pytest.mark.parametrize("error", [Exception(), RuntimeError("closed"), asyncio.CancelledError()])
+async def test_what_the_library_raises_beside_its_own_errors_is_trouble_with_the_connection(
+    error: BaseException,
+) -> None:
+    with pytest.raises(ConnectionError), as_trouble():
+        raise error
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError(), KeyError("x"), TimeoutError()])
+async def test_everything_else_stays_what_it_is(error: Exception) -> None:
+    with pytest.raises(type(error)), as_trouble():
+        raise error
+
+
+async def test_a_stop_of_ours_is_no_trouble() -> None:
+    async def wait() -> None:
+        with as_trouble():
+            await asyncio.Event().wait()
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+@pytest.mark.parametrize("kind", CONNECTION_TROUBLE)
+async def test_a_goodbye_that_fails_is_none_the_less_one(kind: type[Exception]) -> None:
+    async def close() -> None:
+        raise kind
+
+    await closed_soon(close())
+    assert asyncio.current_task() is not None
+
+
+async def test_a_goodbye_that_nobody_answers_is_not_waited_for() -> None:
+    async with asyncio.timeout(10):
+        await closed_soon(asyncio.Event().wait())  # type: ignore[arg-type]
