@@ -13,7 +13,7 @@ from tests.faults.conftest import Count
 from tests.faults.engine import Engine, to
 from tests.faults.node import Node, consumers, waiting
 from tests.faults.stage import LEVERAGE, PRODUCTION, SYMBOL, Stage, until
-from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS
+from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE
 from worker.execution.ledger.ledger import open_ledger
 
 RESTARTS = 20
@@ -21,6 +21,7 @@ CRASHES = (5, 11, 17)
 """Which of them are a kill -9; the others are orderly."""
 
 PER_RESTART = 4
+RISK_SYSTEM = "a risk system"
 PATIENT = {"PERPS_DMA_TIMEOUT_MS": "600000"}
 """For commands that wait for the broker: none of them expires."""
 
@@ -52,6 +53,13 @@ async def counted(stage: Stage, count: Count, **more: object) -> None:
     assert stage.in_order
 
 
+async def listen(stage: Stage) -> None:
+    """Let another queue take the events: the broker confirms one that this queue gets, be the log there or not."""
+    async with await aio_pika.connect(stage.url) as connection:
+        queue = await (await connection.channel()).declare_queue(RISK_SYSTEM, durable=True)
+        await queue.bind(EVENTS_EXCHANGE, "#")
+
+
 @pytest.mark.timeout(240)
 async def test_twenty_restarts_under_load(stage: Stage, node: Node, count: Count) -> None:
     quick, slow = [f"b-{number}" for number in range(8)], "b-slow"
@@ -60,6 +68,7 @@ async def test_twenty_restarts_under_load(stage: Stage, node: Node, count: Count
     stage.hold(1_000, account=slow)
     stage.hold(100)
     await stage.worker(*PRODUCTION, **PATIENT).start()
+    await listen(stage)
     engines = {account: Engine(stage) for account in (*quick, slow)}
     # The slow account's commands are delivered, and not yet begun, at one restart after the other.
     await engines[slow].publish(to(slow, leverage) for leverage in range(1, 31))
@@ -71,6 +80,7 @@ async def test_twenty_restarts_under_load(stage: Stage, node: Node, count: Count
             both.create_task(node.crash() if restart in CRASHES else node.restart())
         await consumed(stage)
     again = sum(engine.again for engine in engines.values())
+    await node.delete_queue(RISK_SYSTEM)
     await counted(stage, count, published_again=again)
     assert stage.tally.outcomes == {"applied": len(quick) * RESTARTS * PER_RESTART + 30}
 

@@ -8,6 +8,7 @@ import pytest
 from tests.faults.conftest import Count
 from tests.faults.node import Node
 from tests.faults.stage import POLL_S, PRODUCTION, SYMBOL, Stage, WorkerProcess, until
+from worker.bus.topology import EVENTS_EXCHANGE, EVENTS_LOG
 from worker.execution.ledger.ledger import open_ledger
 
 ACCOUNTS = tuple(f"o-{number}" for number in range(100))
@@ -73,6 +74,18 @@ async def test_a_worker_killed_meanwhile_tells_them_at_its_next_start(
     await node.start()
     await worker.start()
     await all_told(stage, node, count)
+
+
+async def test_no_event_leaves_before_the_log_is_there(
+    stage: Stage, node: Node, worker: WorkerProcess, count: Count
+) -> None:
+    """As after a restart, when the queue of somebody who listens is there sooner: the broker would confirm."""
+    async with await aio_pika.connect(stage.url) as connection:
+        listening = await (await connection.channel()).declare_queue(exclusive=True)
+        await listening.bind(EVENTS_EXCHANGE, "#")
+        await node.delete_queue(EVENTS_LOG)
+        await node.cut("perps-dma worker (publish)")
+        await all_told(stage, node, count)
 
 
 async def test_an_alarm_of_the_broker_holds_back_results_and_acknowledgements(

@@ -36,7 +36,7 @@ NONSENSE: tuple[dict[str, Any], ...] = (
     *({"fault": fault} for fault in ("html", "empty", "reset", "reset_mid_body")),
     *({"fault": "status", "status": status} for status in (502, 504)),
 )
-TIMEOUT_MS, HEARTBEAT_S = 20_000, 2
+TIMEOUT_MS, HEARTBEAT_S, HOLD_MS = 20_000, 2, 100
 LONGEST_FREEZE_S = 12
 """Some freezes are shorter than the heartbeat allows, some longer."""
 
@@ -109,10 +109,14 @@ class Soak:
         """It does what it is asked, and its answers are worth nothing."""
         nonsense = self.dice.choice(NONSENSE)
         path = self.dice.choice([LEVERAGE, COLLECTION])
+        self.stage.sandbox.desks["binance"].faults.clear()
         self.stage.misbehave(method="POST", path=path, apply=True, times=self.dice.randint(1, 5), **nonsense)
+        self.stage.hold(HOLD_MS)
 
     async def venue_slow(self) -> None:
+        self.stage.sandbox.desks["binance"].faults.clear()
         self.stage.hold(self.dice.randint(500, 3_000), times=self.dice.randint(1, 20))
+        self.stage.hold(HOLD_MS)
 
     @property
     def faults(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
@@ -174,7 +178,7 @@ async def test_a_long_day(stage: Stage, node: Node, count: Count) -> None:
     stage.open_accounts(*PORTFOLIO, portfolio_margin=True)
     stage.lift_limits()
     stage.sandbox.desks["binance"].journal.entries = deque(maxlen=ENOUGH)
-    stage.hold(100)
+    stage.hold(HOLD_MS)
     url = f"{stage.url}?heartbeat={HEARTBEAT_S}"
     for _ in range(2):
         await stage.worker(*PRODUCTION, PERPS_DMA_AMQP_URL=url, PERPS_DMA_TIMEOUT_MS=str(TIMEOUT_MS)).start()

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import aiormq
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
@@ -12,11 +13,12 @@ from aiormq.abc import DeliveredMessage
 
 from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
-from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE
+from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, declare_events
 from worker.clock import now
 from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
+RESTORED_S = 2
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
 ANSWER_MS: Milliseconds = 5_000
@@ -70,7 +72,7 @@ async def publish(
     try:
         with as_trouble():
             async with asyncio.timeout(timeout_s):
-                underlay = cast(Channel, await channel.get_underlay_channel())
+                underlay = cast(Channel, await _restored(channel))
                 # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
                 await underlay.connection.ready()
                 # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
@@ -88,6 +90,18 @@ async def publish(
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
 
 
+async def _restored(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
+    """The channel below a robust one, once all that was declared on that is there again."""
+    if isinstance(channel, AbstractRobustChannel):
+        try:
+            async with asyncio.timeout(RESTORED_S):
+                await channel.ready()
+        except TimeoutError:
+            # The client library gives a channel up that it loses while it restores it.
+            await channel.restore()
+    return await channel.get_underlay_channel()
+
+
 async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
     """Publish an event for everybody. Raises what `publish` raises."""
     message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
@@ -103,8 +117,13 @@ class Publisher:
 
     @classmethod
     async def open(cls, connection: AbstractRobustConnection) -> "Publisher":
-        """A publisher on two channels of a connection that nobody consumes on."""
+        """A publisher on two channels of a connection that nobody consumes on. Raises TopologyRefused.
+
+        The log of events is declared on the channel that they leave by, so that after a restart of the broker none
+        leaves before the log is there: other queues may be there sooner, and the broker would confirm all the same.
+        """
         confirmed = await connection.channel(publisher_confirms=True)
+        await declare_events(confirmed)
         unconfirmed = await connection.channel(publisher_confirms=False)
         return cls(confirmed, unconfirmed)
 

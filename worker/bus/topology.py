@@ -12,7 +12,8 @@ published to it by its name.
 All of it is known to RabbitMQ 3.10 and to RabbitMQ 4.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
@@ -87,16 +88,22 @@ async def declare(channel: AbstractChannel, *, sharded: bool = False) -> Declare
 
     Repeating it changes nothing. Raises TopologyRefused for a queue that is there with other arguments.
     """
-    try:
+    with _as_refusal():
         unrouted = await _declare_what_catches(channel)
         operations = await _declare_operations(channel, sharded=sharded)
-        await _declare_events(channel)
+    await declare_events(channel)
+    return Declared(operations, unrouted)
+
+
+@contextmanager
+def _as_refusal() -> Iterator[None]:
+    try:
+        yield
     except ChannelPreconditionFailed as error:
         raise TopologyRefused(
             f"another version of this program has declared it differently: {error}. Once it is empty, delete it with "
             "rabbitmqctl delete_queue (or the folder `rabbitmq` in the state folder, where `up` runs the broker)"
         ) from error
-    return Declared(operations, unrouted)
 
 
 async def _declare_what_catches(channel: AbstractChannel) -> AbstractQueue:
@@ -123,7 +130,9 @@ async def _declare_operations(channel: AbstractChannel, *, sharded: bool) -> Map
     return operations
 
 
-async def _declare_events(channel: AbstractChannel) -> None:
-    events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
-    log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
-    await log.bind(events, routing_key="#")
+async def declare_events(channel: AbstractChannel) -> None:
+    """Declare where events go, and the log that keeps them all. Raises TopologyRefused."""
+    with _as_refusal():
+        events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
+        log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
+        await log.bind(events, routing_key="#")
