@@ -50,6 +50,7 @@ class SqliteDatabase:
         self._connection.execute("PRAGMA busy_timeout = 0")  # waiting is done outside, the loop goes on meanwhile
         self._log = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
         self._threads = ThreadPoolExecutor(2, "ledger")
+        self._closed = False
         self._writes = 0
         self._unflushed: list[asyncio.Future[None]] = []
         self._flushing: asyncio.Task[None] | None = None
@@ -79,6 +80,7 @@ class SqliteDatabase:
 
     async def flushed(self) -> None:
         """Return when a power failure could not take back what is written by now."""
+        self._require_open()
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._unflushed.append(done)
         if self._flushing is None or self._flushing.done():
@@ -94,7 +96,8 @@ class SqliteDatabase:
         return self._locks.try_lock(name)
 
     async def close(self) -> None:
-        """Finish what is under way, and close the file."""
+        """Finish what is under way, and close the file; who comes later is told LedgerUnavailable."""
+        self._closed = True
         await asyncio.gather(*(one for one in (self._flushing, self._checkpoint) if one is not None))
         await asyncio.to_thread(self._threads.shutdown)
         self._connection.close()
@@ -104,6 +107,7 @@ class SqliteDatabase:
     async def _run(self, statements: tuple[Statement, ...]) -> Rows:
         give_up = monotonic() + BUSY_S
         while True:
+            self._require_open()
             try:
                 return self._execute(statements)
             except sqlite3.OperationalError as error:
@@ -111,6 +115,10 @@ class SqliteDatabase:
                     self._start_checkpoint()  # should the disk be full, that may make room
                     raise LedgerUnavailable(f"the ledger can't be used: {error}") from error
             await asyncio.sleep(BUSY_POLL_S)
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise LedgerUnavailable("the ledger is closed")
 
     def _execute(self, statements: tuple[Statement, ...]) -> Rows:
         if len(statements) == 1:
