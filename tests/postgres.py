@@ -37,7 +37,9 @@ def _programs() -> Path:
 def _as_postgres(*argv: str) -> tuple[str, ...]:
     if os.geteuid() != 0:
         return argv
-    return ("setpriv", f"--reuid={SYSTEM_USER}", f"--regid={SYSTEM_USER}", "--init-groups", "--", *argv)
+    who = (f"--reuid={SYSTEM_USER}", f"--regid={SYSTEM_USER}", "--init-groups")
+    # A change of user frees a process from the bond to whoever started it, so it is tied once more.
+    return ("setpriv", *who, "--pdeathsig", "KILL", "--", *argv)
 
 
 class PostgresServer:
