@@ -1,9 +1,11 @@
 """A worker without its broker: deliveries go in by hand, what it publishes is kept. The ledger is a real one."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,6 +16,7 @@ from worker.bootstrap import Worker, build_worker
 from worker.clock import now
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.settings import Settings
+from worker.venues.seam import Echo, Market
 from worker.wire import DeadLetter, Delivery
 
 Body = dict[str, Any]
@@ -85,6 +88,19 @@ async def house(
     settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS)
     async with open_ledger(url) as ledger:
         yield House(build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus), ledger, venue, bus)
+
+
+class Stalls(MemoryVenue):
+    """A venue that answers a change when it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        self.reached.set()
+        await self.go_on.wait()
+        return await super().set_leverage(market, leverage)
 
 
 def in_time(milliseconds: int = TIMEOUT_MS) -> int:

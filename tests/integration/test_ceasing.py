@@ -2,30 +2,15 @@
 
 import asyncio
 import json
-from decimal import Decimal
 
-from tests.fakes import ACCOUNT, MemoryVenue
-from tests.house import TO_10X, House, house, in_time
+from tests.fakes import ACCOUNT
+from tests.house import TO_10X, House, Stalls, house, in_time
 from worker.clock import now
 from worker.execution.ledger.commands import Entry
 from worker.execution.recovery import Recovery
-from worker.venues.seam import Echo, Market
 from worker.wire import NotBegun
 
 OVERDUE = Entry("c-0", "set_leverage", "binance", ACCOUNT.id, "ann", "f", json.dumps(TO_10X), 1_000, 11_000)
-
-
-class Stalls(MemoryVenue):
-    """A venue that answers a change when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
-
-    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
-        self.reached.set()
-        await self.go_on.wait()
-        return await super().set_leverage(market, leverage)
 
 
 async def deliver(home: House, number: int) -> None:

@@ -5,8 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.house import TIMEOUT_MS, Body, House, house
-from tests.integration.test_once import Stalls
+from tests.house import TIMEOUT_MS, Body, House, Stalls, house
 
 
 @pytest.fixture

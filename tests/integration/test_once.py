@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from tests.fakes import BTC, MemoryVenue, Misbehaviour
-from tests.house import COLLECT, TO_10X, Body, House, house, in_time
+from tests.house import COLLECT, TO_10X, Body, House, Stalls, house, in_time
 from worker.clock import now
 from worker.execution.recovery import Recovery
 from worker.venues.errors import Ambiguous
-from worker.venues.seam import Echo, Market
+from worker.venues.seam import Market
 
 
 @pytest.fixture
@@ -218,19 +218,6 @@ async def test_a_worker_that_was_superseded_tells_nothing(ledger_url: str) -> No
         venue.go_on.set()
         assert await stalled is None
         assert (frozen.bus.events, frozen.bus.replies) == ([], [])
-
-
-class Stalls(MemoryVenue):
-    """A venue whose answer to a change comes when it is told to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.reached, self.go_on = asyncio.Event(), asyncio.Event()
-
-    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
-        self.reached.set()
-        await self.go_on.wait()
-        return await super().set_leverage(market, leverage)
 
 
 async def test_an_account_that_a_stuck_worker_holds_is_given_up_at_the_deadline(ledger_url: str) -> None:
