@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-LEDGER_KINDS = ("sqlite:///", "postgresql://", "postgres://")
+from worker.execution.ledger.database import KINDS, SQLITE
 
 
 class Settings(BaseSettings):
@@ -74,8 +74,8 @@ class Settings(BaseSettings):
     @field_validator("ledger_url")
     @classmethod
     def _is_a_ledger(cls, url: SecretStr | None) -> SecretStr | None:
-        if url is not None and not url.get_secret_value().startswith(LEDGER_KINDS):
-            raise ValueError(f"must begin with {' or '.join(LEDGER_KINDS)}")
+        if url is not None and not url.get_secret_value().startswith(KINDS):
+            raise ValueError(f"must begin with {' or '.join(KINDS)}")
         return url
 
     @property
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
         """The URL of the ledger. It may hold a password."""
         if self.ledger_url is not None:
             return self.ledger_url.get_secret_value()
-        return f"sqlite:///{(self.state / 'ledger.db').absolute()}"
+        return f"{SQLITE}{(self.state / 'ledger.db').absolute()}"
 
     @property
     def jwt_secret_file(self) -> Path:

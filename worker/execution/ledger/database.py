@@ -4,6 +4,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
+SQLITE = "sqlite:///"
+POSTGRES = ("postgresql://", "postgres://")
+KINDS = (SQLITE, *POSTGRES)
+"""How the URL of a ledger begins."""
+
 Value = str | int | None
 Row = tuple[Value, ...]
 

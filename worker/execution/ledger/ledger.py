@@ -6,16 +6,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from worker.execution.ledger.commands import Commands
-from worker.execution.ledger.database import Database, Statement
+from worker.execution.ledger.database import KINDS, POSTGRES, SQLITE, Database, Statement
 from worker.execution.ledger.freezes import Freezes
 from worker.execution.ledger.outbox import Outbox
 from worker.execution.ledger.patience import Patience
 from worker.execution.ledger.postgres import PostgresDatabase
 from worker.execution.ledger.snapshots import SnapshotLog
 from worker.execution.ledger.sqlite import SqliteDatabase
-
-SQLITE = "sqlite:///"
-POSTGRES = ("postgresql://", "postgres://")
 
 
 class Ledger:
@@ -64,7 +61,7 @@ async def open_database(url: str) -> Database:
         return await SqliteDatabase.open(Path(url.removeprefix(SQLITE)))
     if url.startswith(POSTGRES):
         return await PostgresDatabase.open(url)
-    raise ValueError("PERPS_DMA_LEDGER_URL must begin with sqlite:/// or postgresql://")
+    raise ValueError(f"PERPS_DMA_LEDGER_URL must begin with {' or '.join(KINDS)}")
 
 
 @asynccontextmanager
