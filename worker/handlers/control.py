@@ -1,7 +1,7 @@
 """Operations on the service itself: what became of a command, freezes, how this worker fares."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from schemas import ErrorCode, Failure, Outcome, failure
@@ -32,7 +32,7 @@ from worker.execution.ledger.ledger import Ledger
 from worker.execution.receipt import NotAccepted, unknown_account
 from worker.execution.relay import Relay
 from worker.execution.service import ControlHandler
-from worker.wire import outgoing
+from worker.wire import Outgoing, outgoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,26 +92,24 @@ class Office:
         """Freeze a scope; from the answer on nothing more is sent in it."""
         self._require_known(request)
         freeze = Freeze(request.scope, request.reason, actor, self.clock())
-        try:
-            position = await self.ledger.freezes.freeze(freeze, outgoing(_event(freeze, frozen=True)))
-        except NothingMatched:
-            return _changed(freeze, frozen=True, changed=False)
-        await self._tell(position, freeze, frozen=True)
-        return _changed(freeze, frozen=True, changed=True)
+        return await self._change(self.ledger.freezes.freeze, freeze, frozen=True)
 
     async def unfreeze(self, request: Unfreeze, actor: str | None) -> Found:
         """Lift the freeze of a scope."""
         self._require_known(request)
         freeze = Freeze(request.scope, "", actor, self.clock())
-        try:
-            position = await self.ledger.freezes.unfreeze(freeze, outgoing(_event(freeze, frozen=False)))
-        except NothingMatched:
-            return _changed(freeze, frozen=False, changed=False)
-        await self._tell(position, freeze, frozen=False)
-        return _changed(freeze, frozen=False, changed=True)
+        return await self._change(self.ledger.freezes.unfreeze, freeze, frozen=False)
 
-    async def _tell(self, position: int, freeze: Freeze, *, frozen: bool) -> None:
-        await self.relay.publish(position, outgoing(_event(freeze, frozen=frozen)))
+    async def _change(
+        self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool
+    ) -> Found:
+        event = outgoing(_event(freeze, frozen=frozen))
+        try:
+            position = await write(freeze, event)
+        except NothingMatched:
+            return _changed(freeze, frozen=frozen, changed=False)
+        await self.relay.publish(position, event)
+        return _changed(freeze, frozen=frozen, changed=True)
 
     def _require_known(self, request: FreezeScope) -> None:
         account_id = request.exchange_account_id
