@@ -176,8 +176,7 @@ class Changes:
         await self._adopt(record)
         log.info("taken over from a worker that ended", intended=record.intended is not None)
         begun = replace(command, received=record.entry.received, deadline=record.entry.deadline)
-        interrupted = None if record.intended is None else Interrupted(record.attempts, record.intended)
-        return await self._carry_through(begun, record.entry, noted.freeze, handler, interrupted)
+        return await self._carry_through(begun, record.entry, noted.freeze, handler, _interrupted(record))
 
     async def _known(self, entry: Entry) -> Record:
         record = await self._ledger.commands.found(entry.id)
@@ -255,8 +254,7 @@ class Changes:
             return _told_before(record)
         if not noted.is_new:
             await self._adopt(record)
-        interrupted = None if record.intended is None else Interrupted(record.attempts, record.intended)
-        calls = VenueCalls(command.deadline, self._clock, interrupted=interrupted)
+        calls = VenueCalls(command.deadline, self._clock, interrupted=_interrupted(record))
         return await self._finish(command, _held_elsewhere(was_sent=record.intended is not None), calls)
 
 
@@ -272,6 +270,11 @@ def _entry(command: Command, fingerprint: str) -> Entry:
         received=command.received,
         deadline=command.deadline,
     )
+
+
+def _interrupted(record: Record) -> Interrupted | None:
+    """What the worker before us may have sent of it; None when that was nothing."""
+    return None if record.intended is None else Interrupted(record.attempts, record.intended)
 
 
 def _told_before(record: Record) -> Told:
