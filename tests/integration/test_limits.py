@@ -153,6 +153,15 @@ async def test_a_429_stops_everybody_until_its_end_and_never_becomes_a_418(binan
     assert min(entry["time"] for entry in later) - throttled["time"] >= 1_000
 
 
+async def test_a_429_teaches_how_much_a_minute_really_holds(binance: Stand) -> None:
+    stop_the_clock(binance)
+    await binance.venue.load()
+    await binance.limit({"fapi": 4})
+    with pytest.raises(Throttled):
+        await read(binance.adapter())
+    assert [row.limit for row in binance.connections.limits.headroom() if row.scope == "fapi weight"] == [4]
+
+
 async def test_a_ban_of_the_address_is_kept_to_its_end_in_all_families(binance: Stand) -> None:
     adapter = binance.adapter()
     await binance.fault("/fapi/v1/symbolConfig", "status", status=418, code=-1003, msg="Banned.", retry_after=600)

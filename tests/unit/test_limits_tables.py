@@ -161,6 +161,12 @@ EXCHANGE_INFO = {
         {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1, "limit": 6_000},
     ]
 }
+OVER = {"code": -1003, "msg": "Too many requests; current limit is 30 requests per minute. Please use the websocket."}
+OVER_AT_AN_ADDRESS = {
+    "code": -1003,
+    "msg": "Too many requests; current limit of IP(192.0.2.7) is 2400 requests per minute. Please use the websocket.",
+}
+BANNED = {"code": -1003, "msg": "Way too many requests; IP banned until 1700000000000."}
 
 
 @pytest.mark.parametrize(
@@ -169,6 +175,10 @@ EXCHANGE_INFO = {
         ("binance", told(X_MBX_USED_WEIGHT_1M=77), Reading(77, None, Per.ADDRESS)),
         ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), Reading(7, 6_000, Per.ADDRESS)),
         ("binance", told(body={"rateLimits": [{}]}), Reading(None, None, Per.ADDRESS)),
+        ("binance", told(429, OVER, X_MBX_USED_WEIGHT_1M=31), Reading(31, 30, Per.ADDRESS)),
+        ("binance", told(429, OVER_AT_AN_ADDRESS), Reading(None, 2_400, Per.ADDRESS)),
+        ("binance", told(418, BANNED), Reading(None, None, Per.ADDRESS)),
+        ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), Reading(None, None, Per.ADDRESS)),
         ("bybit", told(X_Bapi_Limit=50, X_Bapi_Limit_Status=48), Reading(2, 50, Per.USER)),
         ("bybit", told(X_Bapi_Limit=50), Reading(None, 50, Per.USER)),
         ("bybit", told(), None),

@@ -44,13 +44,14 @@ def code_of(body: Any) -> int | None:
     return code if isinstance(code, int) and code < 0 else None
 
 
-def _message(answer: Answer) -> str:
+def message_of(answer: Answer) -> str:
+    """What Binance says of an error; what else it answered where that is not in its shape."""
     message = answer.body.get("msg") if isinstance(answer.body, dict) else answer.text
     return message if isinstance(message, str) else ""
 
 
 def _meaning(answer: Answer, code: int | None) -> Meaning | None:
-    if answer.status == 503 and (meaning := UNAVAILABLE.get(_message(answer))):
+    if answer.status == 503 and (meaning := UNAVAILABLE.get(message_of(answer))):
         return meaning
     family = answer.path.lstrip("/").partition("/")[0]
     if code is not None and (meaning := CODES.get((family, code))):
@@ -61,4 +62,4 @@ def _meaning(answer: Answer, code: int | None) -> Meaning | None:
 def _words(answer: Answer, code: int | None, meaning: Meaning) -> str:
     if code is None:
         return f"Binance answered with HTTP {answer.status}: {meaning.advice}"
-    return f"Binance says {_message(answer)!r} ({code}): {meaning.advice}"
+    return f"Binance says {message_of(answer)!r} ({code}): {meaning.advice}"

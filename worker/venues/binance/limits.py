@@ -3,15 +3,18 @@
 Sources: the general-info pages of the USDⓈ-M, COIN-M and Portfolio Margin documentation (a minute of the clock, header
 X-MBX-USED-WEIGHT-1M, 429 and then 418 with Retry-After, bans from two minutes on) and each endpoint's own page for its
 weight. The limit of a minute is in the `rateLimits` of exchangeInfo; Portfolio Margin tells its 6,000 only there, for
-it has no exchangeInfo. A 403 comes from a firewall, for which nobody names a time.
+it has no exchangeInfo. The message of a 429 names the limit too (Error Codes, -1003; in practice with the address in
+it), and is believed: otherwise each new minute would begin with a crowd that runs into the same refusal. A 403 comes
+from a firewall, for which nobody names a time.
 """
 
+import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
-from worker.venues.binance.judge import code_of, retry_after
+from worker.venues.binance.judge import code_of, message_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, VenueLimits
 
 MINUTE: Milliseconds = 60_000
@@ -80,11 +83,13 @@ COSTS: Mapping[str, Cost] = MappingProxyType(
 USED = "x-mbx-used-weight-1m"
 BANNED, TOO_MANY, TURNED_AWAY = 418, 429, 403
 TOO_MUCH_WEIGHT = -1003
+_LIMIT_OF_A_MINUTE = re.compile(r"current limit (?:of IP ?\([^)]*\) )?is (?P<limit>[0-9]+) requests per minute")
 
 
 def reading(answer: Answer) -> Reading:
     """The weight used in this minute by everybody behind our address, and the limit where it is told."""
-    return Reading(used=answer.number(USED), limit=_limit_in(answer.body), per=Per.ADDRESS)
+    limit = _limit_refused_at(answer) or _limit_in(answer.body)
+    return Reading(used=answer.number(USED), limit=limit, per=Per.ADDRESS)
 
 
 def penalty(answer: Answer) -> Penalty | None:
@@ -94,6 +99,14 @@ def penalty(answer: Answer) -> Penalty | None:
     if answer.status in (TOO_MANY, TURNED_AWAY) or code_of(answer.body) == TOO_MUCH_WEIGHT:
         return Penalty(retry_after(answer), Per.ADDRESS)
     return None
+
+
+def _limit_refused_at(answer: Answer) -> int | None:
+    """The weight of a minute in the message of a refusal for too much of it."""
+    if code_of(answer.body) != TOO_MUCH_WEIGHT:
+        return None
+    found = _LIMIT_OF_A_MINUTE.search(message_of(answer))
+    return int(found["limit"]) if found else None
 
 
 def _limit_in(body: object) -> int | None:
