@@ -7,8 +7,10 @@ import aio_pika
 from tests.faults.conftest import Count
 from tests.faults.stage import LEVERAGE, SYMBOL, Stage
 
-ACCOUNTS = tuple(f"b-{number}" for number in range(6))
-PER_ACCOUNT = 10
+ACCOUNTS = tuple(f"b-{number}" for number in range(5))
+"""Each has a change and a snapshot under way at most: together no more than the venue forgives, whenever it refuses."""
+
+PER_ACCOUNT = 12
 SUDDENLY = 25
 """Weight of a minute. What is asked for here is more than twice as much."""
 

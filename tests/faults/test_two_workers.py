@@ -11,8 +11,9 @@ import pytest
 from tests.faults.conftest import Count
 from tests.faults.engine import Engine, Wanted, to
 from tests.faults.node import Node, waiting
-from tests.faults.stage import LEVERAGE, PRODUCTION, SYMBOL, Stage, WorkerProcess, until
+from tests.faults.stage import LEVERAGE, POLL_S, PRODUCTION, SYMBOL, Stage, WorkerProcess, until
 from worker.bus.topology import DEAD_LETTERS
+from worker.execution.ledger.ledger import open_ledger
 from worker.sandbox.journal import JournalEntry
 
 HOLD_MS, TICK_MS = 120, 5
@@ -140,11 +141,13 @@ async def test_one_of_them_freezes_past_its_heartbeat_and_comes_back_as_a_strang
 ) -> None:
     """What it had begun is given up by the other, which tells so; what it still does is known, and told as that."""
     stage.open_accounts(*ACCOUNTS)
-    stage.hold(1_000, times=len(ACCOUNTS))
+    stage.hold(2_000, times=len(ACCOUNTS))
     stage.hold(HOLD_MS)
     beat = {"PERPS_DMA_AMQP_URL": f"{stage.url}?heartbeat=1", "PERPS_DMA_TIMEOUT_MS": "4000"}
     frozen, other = await working(stage, ledger_url, **beat)
-    await Engine(stage).publish(to(account, leverage) for leverage in range(1, 4) for account in ACCOUNTS)
+    begun = [to(account, leverage) for leverage in range(1, 4) for account in ACCOUNTS]
+    await Engine(stage).publish(begun)
+    await all_noted(ledger_url, begun)
     await until(lambda: stage.at_venue() == len(ACCOUNTS))
     frozen.send(signal.SIGSTOP)
     await stage.tally.collect(stage.url)
@@ -156,6 +159,14 @@ async def test_one_of_them_freezes_past_its_heartbeat_and_comes_back_as_a_strang
     await counted(stage, count, fenced=frozen.said("another worker"))
     assert {stage.tally.outcome(wanted.id) for wanted in later} == {"applied"}
     assert stage.tally.outcomes == {"unknown": 10, "expired": 20, "applied": 10}
+
+
+async def all_noted(ledger_url: str, commands: list[Wanted]) -> None:
+    """Wait until the worker that has these commands knows all of them."""
+    async with open_ledger(ledger_url) as ledger, asyncio.timeout(60):
+        for wanted in commands:
+            while await ledger.commands.find(wanted.id) is None:  # noqa: ASYNC110 - another process notes it
+                await asyncio.sleep(POLL_S)
 
 
 def fenced(worker: WorkerProcess, times: int) -> bool:
