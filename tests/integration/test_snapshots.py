@@ -41,15 +41,19 @@ class Risk:
         async with asyncio.timeout(15):
             while True:
                 event = json.loads((await self.strategy.events.get()).body)
-                if event["subject"] != RISKY.id:
+                if event["subject"] != RISKY.id or self._is_repeated(event):
                     continue
                 self.heard.append(event)
                 if event["type"] == f"perps-dma.{kind}.v1" and is_it(event["data"]):
                     data: Body = event["data"]
                     return data
 
+    def _is_repeated(self, event: Body) -> bool:
+        """Whether a snapshot or a drift was told before: a worker that ends before the confirm leaves it to the next."""
+        return "seq" in event["data"] and event["id"] in {earlier["id"] for earlier in self.heard}
+
     def all(self, kind: str) -> list[Body]:
-        """What it has heard so far."""
+        """What it has heard so far, each snapshot once."""
         return [event["data"] for event in self.heard if event["type"] == f"perps-dma.{kind}.v1"]
 
 

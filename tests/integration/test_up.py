@@ -136,10 +136,11 @@ async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:
     async with up(new_settings(tmp_path)) as running:
         url = await running.says("ready")
         token = await running.says("token")
+        before = await until_ready(url)
         worker = next(pid for pid in family(running.process.pid) if b"\0worker\0" in command_line(pid))
         os.kill(worker, signal.SIGKILL)
         assert "ended (signal SIGKILL), starts again" in await running.says("worker")
-        await until_ready(url)
+        await until_ready(url, other_than=before)
         await ask_leverage(url, token)
         running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == 0
@@ -149,11 +150,15 @@ def command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
-async def until_ready(url: str) -> None:
+async def until_ready(url: str, other_than: str | None = None) -> str:
+    """Wait until a worker is ready for all venues, another one than the one named; its name."""
     async with httpx.AsyncClient(base_url=url, timeout=5) as client, asyncio.timeout(READY_S):
         while True:
-            if (await client.get("/readyz")).status_code == httpx.codes.OK:
-                return
+            answer = await client.get("/readyz")
+            facts = answer.json()
+            loaded = all(venue["markets_loaded"] for venue in facts["venues"])
+            if answer.status_code == httpx.codes.OK and loaded and facts["worker"] != other_than:
+                return str(facts["worker"])
             await asyncio.sleep(0.05)
 
 
