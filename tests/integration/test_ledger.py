@@ -294,6 +294,26 @@ async def test_retention_forgets_what_is_finished_and_nothing_else(ledger: Ledge
     assert (await ledger.commands.note(replace(ENTRY, id="c-0"))).is_new
 
 
+async def test_a_file_that_is_written_to_all_the_time_keeps_a_short_log(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.db"
+    async with open_ledger(f"sqlite:///{path}") as ledger:
+
+        async def carry_out(engine: int) -> None:
+            for number in range(500):
+                entry = replace(ENTRY, id=f"{engine}-{number}")
+                await ledger.commands.note(entry)
+                await ledger.commands.intend(entry, 1, 1_500, durable=True)
+                await ledger.outbox.confirmed(await ledger.commands.finish(entry.id, ENDING))
+
+        longest = 0
+        for round_of_engines in range(4):
+            await asyncio.gather(*(carry_out(2 * round_of_engines + side) for side in range(2)))
+            longest = max(longest, path.with_name("ledger.db-wal").stat().st_size)
+        applied = Statement("SELECT COUNT(*) FROM commands WHERE outcome = 'applied'")
+        assert await ledger.database.read(applied) == [(4_000,)]
+    assert longest < 30_000_000  # a fraction of what was written
+
+
 async def test_a_ledger_opened_by_many_at_once_is_made_once(ledger_url: str) -> None:
     opened = await asyncio.gather(*(open_database(ledger_url) for _ in range(4)))
     steps = len(migrations.missing(0, "", ""))

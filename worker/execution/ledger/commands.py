@@ -7,8 +7,8 @@ has taken the row over meanwhile it matches nothing, and the one that came too l
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.execution.ledger.database import Database, Row, Statement, names
-from worker.execution.ledger.freezes import Freeze, freeze_of, in_force
+from worker.execution.ledger.database import Database, Row, Statement, Value, names
+from worker.execution.ledger.freezes import OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
 from worker.execution.ledger.outbox import insertion
 from worker.execution.ledger.patience import Patience
 from worker.wire import Outgoing
@@ -61,6 +61,19 @@ class Record:
 _ENTRY = "id, operation, exchange, account, actor, fingerprint, request, received, deadline"
 _ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, headers, event"
 
+_NOTE = (
+    f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING "
+    f"RETURNING EXISTS ({in_force(11)})"
+)
+_INTEND = (
+    "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
+    f"AND finished IS NULL AND NOT EXISTS ({in_force(5)}) RETURNING id"
+)
+_FINISH = (
+    "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
+    "event = $7 WHERE id = $8 AND owner = $9 AND finished IS NULL RETURNING id"
+)
+
 
 def _record(row: Row) -> Record:
     return Record(Entry(*row[:9]), *row[9:])  # type: ignore[arg-type]  # the columns are typed by the schema
@@ -84,14 +97,13 @@ class Commands:
 
     async def note(self, entry: Entry) -> Noted:
         """Write a new command down, as ours; one that is known stays as it is."""
+        scopes = scopes_of(entry.exchange, entry.account)
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
-        insert = Statement(
-            f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING RETURNING id",
-            (*values, entry.request, entry.received, entry.deadline, self._owner),
-        )
-        frozen = in_force(entry.exchange, entry.account)
+        insert = Statement(_NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes))
         (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
-        freezes = await self._patience.until_done(lambda: self._database.read(frozen))
+        if inserted and not inserted[0][0]:
+            return Noted(is_new=True, freeze=None)
+        freezes = await self._patience.until_done(lambda: self._database.read(Statement(OF_ACCOUNT, scopes)))
         return Noted(bool(inserted), freeze_of(freezes))
 
     async def find(self, command_id: str) -> Record | None:
@@ -117,13 +129,8 @@ class Commands:
 
         Raises NothingMatched when that may not be: it is frozen, finished, or another worker's by now.
         """
-        frozen = in_force(entry.exchange, entry.account, first=5)
-        intent = Statement(
-            "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
-            f"AND finished IS NULL AND NOT EXISTS ({frozen.sql}) RETURNING id",
-            (at, attempt, entry.id, self._owner, *frozen.values),
-            must_match=True,
-        )
+        values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, *scopes_of(entry.exchange, entry.account))
+        intent = Statement(_INTEND, values, must_match=True)
         await self._patience.until_done(lambda: self._database.write(intent, durable=durable))
 
     async def finish(self, command_id: str, ending: Ending) -> int:
@@ -133,8 +140,7 @@ class Commands:
         by now.
         """
         result = Statement(
-            "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
-            "event = $7 WHERE id = $8 AND owner = $9 AND finished IS NULL RETURNING id",
+            _FINISH,
             (
                 *(ending.finished, ending.outcome, ending.attempts, ending.status, ending.reply, ending.headers),
                 *(ending.event.body, command_id, self._owner),

@@ -32,12 +32,17 @@ class Audited:
     details: dict[str, Any]
 
 
-def in_force(exchange: str, account: str, first: int = 1) -> Statement:
-    """The freezes that forbid changes of an account; the placeholders count from `first`."""
-    scopes = (EVERYTHING, f"exchange:{exchange}", f"account:{account}")
-    return Statement(
-        f"SELECT scope, reason, actor, since FROM freezes WHERE scope IN ({names(first, len(scopes))})", scopes
-    )
+def scopes_of(exchange: str, account: str) -> tuple[str, ...]:
+    """The scopes whose freeze forbids changes of an account."""
+    return (EVERYTHING, f"exchange:{exchange}", f"account:{account}")
+
+
+def in_force(first: int = 1) -> str:
+    """The query for freezes of an account's scopes, whose placeholders count from `first`."""
+    return f"SELECT scope, reason, actor, since FROM freezes WHERE scope IN ({names(first, 3)})"
+
+
+OF_ACCOUNT = in_force()
 
 
 def freeze_of(rows: list[Row]) -> Freeze | None:
@@ -70,7 +75,7 @@ class Freezes:
 
     async def of(self, exchange: str, account: str) -> Freeze | None:
         """The freeze that forbids changes of an account."""
-        return freeze_of(await self._database.read(in_force(exchange, account)))
+        return freeze_of(await self._database.read(Statement(OF_ACCOUNT, scopes_of(exchange, account))))
 
     async def freeze(self, freeze: Freeze, told: Outgoing) -> int:
         """Freeze a scope, with event and audit row; the event's position. Raises NothingMatched where it was frozen."""

@@ -1,15 +1,13 @@
 """The ledger in a SQLite file.
 
 Writes are carried out where they are asked for: one takes some tens of microseconds, less than handing it to a thread
-and back would. What takes long, flushing the disk, happens in a thread, and all who wait for it share it: a commit that
-is only written outlives the death of this process, and once flushed a power failure too.
+and back would. A commit that is only written outlives the death of this process, and once flushed (`write_log.py`) a
+power failure too.
 """
 
 import asyncio
-import os
 import re
 import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +17,7 @@ from worker.execution.ledger import migrations
 from worker.execution.ledger.database import Row, Statement
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.locks import FileLocks
+from worker.execution.ledger.write_log import WriteLog
 
 IDENTITY = "INTEGER PRIMARY KEY AUTOINCREMENT"
 
@@ -26,8 +25,8 @@ BUSY_S = 5.0
 BUSY_POLL_S = 0.002
 """How long a write waits for that of another process on the same file, and how often it is tried meanwhile."""
 
-CHECKPOINT_WRITES = 200
-"""After so many writes, some megabytes, the log of writes is moved into the file itself, by a thread meanwhile."""
+LONGEST_LOG_BYTES = 64_000_000
+"""A log that has grown beyond this, while another process held it back, is cut when it begins anew."""
 
 Rows = list[list[Row]]
 
@@ -46,15 +45,11 @@ class SqliteDatabase:
         self._locks = FileLocks(path.with_name(f"{path.name}.locks"))
         self._connection = _connect(path)
         self._connection.execute("PRAGMA wal_autocheckpoint = 0")
+        self._connection.execute(f"PRAGMA journal_size_limit = {LONGEST_LOG_BYTES}")
         self._connection.execute("UPDATE schema_version SET version = version")  # makes the log of writes
         self._connection.execute("PRAGMA busy_timeout = 0")  # waiting is done outside, the loop goes on meanwhile
-        self._log = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
-        self._threads = ThreadPoolExecutor(2, "ledger")
+        self._log = WriteLog(path, _connect)
         self._closed = False
-        self._writes = 0
-        self._unflushed: list[asyncio.Future[None]] = []
-        self._flushing: asyncio.Task[None] | None = None
-        self._checkpoint: asyncio.Future[None] | None = None
 
     @classmethod
     async def open(cls, path: Path) -> "SqliteDatabase":
@@ -69,7 +64,7 @@ class SqliteDatabase:
     async def write(self, *statements: Statement, durable: bool = True) -> Rows:
         """Run statements in one transaction; the rows of each."""
         rows = await self._run(statements)
-        self._count()
+        self._log.written()
         if durable:
             await self.flushed()
         return rows
@@ -81,11 +76,7 @@ class SqliteDatabase:
     async def flushed(self) -> None:
         """Return when a power failure could not take back what is written by now."""
         self._require_open()
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._unflushed.append(done)
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-        await done
+        await self._log.flushed()
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Wait for a name, and hold it."""
@@ -98,21 +89,20 @@ class SqliteDatabase:
     async def close(self) -> None:
         """Finish what is under way, and close the file; who comes later is told LedgerUnavailable."""
         self._closed = True
-        await asyncio.gather(*(one for one in (self._flushing, self._checkpoint) if one is not None))
-        await asyncio.to_thread(self._threads.shutdown)
+        await self._log.close()
         self._connection.close()
         self._locks.close()
-        os.close(self._log)
 
     async def _run(self, statements: tuple[Statement, ...]) -> Rows:
         give_up = monotonic() + BUSY_S
         while True:
+            await self._log.takes_writes()
             self._require_open()
             try:
                 return self._execute(statements)
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up:
-                    self._start_checkpoint()  # should the disk be full, that may make room
+                    self._log.shorten()  # should the disk be full, that may make room
                     raise LedgerUnavailable(f"the ledger can't be used: {error}") from error
             await asyncio.sleep(BUSY_POLL_S)
 
@@ -137,51 +127,6 @@ class SqliteDatabase:
         if statement.must_match and not rows:
             raise NothingMatched
         return rows
-
-    async def _flush(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._unflushed:
-            waiting, self._unflushed = self._unflushed, []
-            try:
-                await loop.run_in_executor(self._threads, os.fdatasync, self._log)
-            except OSError as error:
-                _tell(waiting, LedgerUnavailable(f"the ledger can't be flushed: {error}"))
-            else:
-                _tell(waiting, None)
-
-    def _count(self) -> None:
-        self._writes += 1
-        if self._writes >= CHECKPOINT_WRITES:
-            self._start_checkpoint()
-
-    def _start_checkpoint(self) -> None:
-        if self._checkpoint is None or self._checkpoint.done():
-            self._writes = 0
-            self._checkpoint = asyncio.get_running_loop().run_in_executor(self._threads, _checkpoint, self._path)
-
-
-def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
-    for done in waiting:
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
-
-
-def _checkpoint(path: Path) -> None:
-    """Move the log into the file as far as nobody reads or writes it; what is left is for the next time."""
-    try:
-        connection = _connect(path)
-    except LedgerUnavailable:
-        return
-    try:
-        connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-    except sqlite3.OperationalError:
-        return  # no room for it now; the log grows meanwhile, and a write that finds no room is told
-    finally:
-        connection.close()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
