@@ -10,6 +10,9 @@ from worker.bus.rpc import connect_rpc
 from worker.execution.ledger.database import Row, Statement
 
 ROUNDS = 4
+WARM_UP = 600
+"""Commands before anything is measured: the ledger's log of writes has then begun anew, as it does ever after."""
+
 KINDS = ("with the ledger", "without a ledger")
 
 
@@ -56,6 +59,7 @@ async def ledger_costs(url: str) -> dict[int, dict[str, Samples]]:
         for kind in KINDS:
             async with program("tests.benchmarks.memory_worker", url, kind), connect_rpc(url, "bench") as client:
                 call = command(client, BODY)
+                await load(call, Samples(), count=WARM_UP, concurrency=16)
                 for concurrency, count in CONCURRENCIES.items():
                     await load(call, Samples(), count=max(concurrency, 50), concurrency=concurrency)
                     await load(call, taken[concurrency][kind], count=count, concurrency=concurrency)
