@@ -49,7 +49,7 @@ class Risk:
                     return data
 
     def _is_repeated(self, event: Body) -> bool:
-        """Whether a snapshot or a drift was told before: a worker that ends before the confirm leaves it to the next."""
+        """Whether a snapshot was told before: a worker that ends before the confirm leaves it to the next."""
         return "seq" in event["data"] and event["id"] in {earlier["id"] for earlier in self.heard}
 
     def all(self, kind: str) -> list[Body]:
