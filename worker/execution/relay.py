@@ -1,6 +1,7 @@
 """From the outbox to the bus: every recorded event is published until the broker has confirmed it."""
 
 import asyncio
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -18,6 +19,9 @@ LOOK_S = 2.0
 
 BATCH = 200
 
+GATHER_S = 0.02
+"""How long a confirmed event waits for others to be struck out with it: one write of the ledger does for all."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -34,18 +38,22 @@ class Relay:
     def __init__(self, ledger: Ledger, publisher: Publisher) -> None:
         self._ledger = ledger
         self._publisher = publisher
-        self._striking: set[asyncio.Task[None]] = set()
+        self._confirmed: list[int] = []
+        self._striking: asyncio.Task[None] | None = None
         self._published: set[int] = set()
         self._suspect: set[int] = set()
         self.unconfirmed = 0
 
     async def publish(self, position: int, event: Outgoing) -> None:
-        """Publish an event of the outbox and strike it out; returns when the broker has it, however long that takes."""
+        """Publish an event of the outbox; returns when the broker has it, however long that takes.
+
+        It is struck out soon after. A worker that dies before that leaves it to be published once more, with its id.
+        """
         self._published.add(position)
         await self.publish_again(event)
-        task = asyncio.create_task(self._strike(position))
-        self._striking.add(task)
-        task.add_done_callback(self._striking.discard)
+        self._confirmed.append(position)
+        if self._striking is None or self._striking.done():
+            self._striking = asyncio.create_task(self._strike())
 
     async def publish_again(self, event: Outgoing) -> None:
         """Publish an event that may have been published before; it has the same id."""
@@ -84,7 +92,8 @@ class Relay:
 
     async def close(self) -> None:
         """Wait until all that was published is struck out."""
-        await asyncio.gather(*self._striking)
+        if self._striking is not None:
+            await self._striking
 
     async def _publish_forgotten(self) -> None:
         """Publish what is ours and nobody publishes: a commit whose answer got lost was not told to who wanted it.
@@ -102,6 +111,10 @@ class Relay:
         await self.publish_again(left.event)
         await self._ledger.outbox.confirmed(left.position)
 
-    async def _strike(self, position: int) -> None:
-        await self._ledger.patience.until_done(lambda: self._ledger.outbox.confirmed(position))
-        self._published.discard(position)
+    async def _strike(self) -> None:
+        """Strike out what was confirmed, together with what is confirmed meanwhile."""
+        while self._confirmed:
+            await asyncio.sleep(GATHER_S)
+            positions, self._confirmed = self._confirmed, []
+            await self._ledger.patience.until_done(partial(self._ledger.outbox.confirmed, *positions))
+            self._published.difference_update(positions)

@@ -41,9 +41,10 @@ class Outbox:
         (rows,) = await self._database.write(insertion(event, self._owner, at))
         return int(rows[0][0] or 0)
 
-    async def confirmed(self, position: int) -> None:
-        """Strike out an event that the broker has. If this gets lost it is published again, with the same id."""
-        await self._database.write(Statement("DELETE FROM outbox WHERE position = $1", (position,)), durable=False)
+    async def confirmed(self, *positions: int) -> None:
+        """Strike out events that the broker has. If this gets lost they are published again, with the same ids."""
+        strikes = (Statement("DELETE FROM outbox WHERE position = $1", (position,)) for position in positions)
+        await self._database.write(*strikes, durable=False)
 
     async def of(self, owner: str, limit: int) -> list[Waiting]:
         """The events that a worker left, oldest first."""

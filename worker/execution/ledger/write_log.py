@@ -16,10 +16,10 @@ LONGEST_WRITES = 1_000
 """After so many writes, some megabytes, the log is moved into the file itself and begun anew."""
 
 QUICK_S = 0.000_5
-"""A flush as short as this costs less than handing it to a thread and being woken by it."""
+"""A flush as short as this costs little more than handing it to a thread and being woken by it."""
 
-QUICK_FLUSHES = 20
-"""So many have to be quick, one after the other, before the disk is trusted to be."""
+LATEST_FLUSHES = 20
+"""So many have to be quick, taken together, before the disk is trusted to be."""
 
 CALM_S = 0.001
 """Flushes that follow each other faster are left to the thread: who comes meanwhile then shares the next one."""
@@ -42,7 +42,7 @@ class WriteLog:
         self._shortening: asyncio.Task[None] | None = None
         self._writes = 0
         self._flushed_at = monotonic()
-        self._took: deque[float] = deque(maxlen=QUICK_FLUSHES)
+        self._took: deque[float] = deque(maxlen=LATEST_FLUSHES)
         self._takes_writes = asyncio.Event()
         self._takes_writes.set()
 
@@ -94,7 +94,7 @@ class WriteLog:
         return await asyncio.get_running_loop().run_in_executor(self._threads, _flush_file, self._file)
 
     def _is_quick(self) -> bool:
-        return len(self._took) == QUICK_FLUSHES and max(self._took) < QUICK_S
+        return len(self._took) == LATEST_FLUSHES and sum(self._took) < LATEST_FLUSHES * QUICK_S
 
     async def _shorten(self) -> None:
         """Move most of the log while writes go on, and the rest while none does: only an empty log begins anew."""
