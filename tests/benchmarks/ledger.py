@@ -1,5 +1,12 @@
-"""What the ledger adds to a command: a worker with it, and one on a database that answers at once and keeps nothing."""
+"""What the ledger adds to a command: a worker with it, and one on a database that answers at once and keeps nothing.
 
+Beside them a bare flush of this disk, one of which every command waits for.
+"""
+
+import asyncio
+import os
+import tempfile
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
@@ -14,6 +21,10 @@ WARM_UP = 600
 """Commands before anything is measured: the ledger's log of writes has then begun anew, as it does ever after."""
 
 KINDS = ("with the ledger", "without a ledger")
+FLUSH = "a bare flush of this disk"
+FLUSHES = 100
+FLUSH_PAUSE_S = 0.002
+"""About as often as a command comes when one waits for the other."""
 
 
 @asynccontextmanager
@@ -55,7 +66,9 @@ class ForgetfulDatabase:
 async def ledger_costs(url: str) -> dict[int, dict[str, Samples]]:
     """Samples of a command with and without, in turns; each turn has a worker of its own."""
     taken = {concurrency: {kind: Samples() for kind in KINDS} for concurrency in CONCURRENCIES}
+    taken[1][FLUSH] = Samples()
     for _ in range(ROUNDS):
+        await _flush(taken[1][FLUSH])
         for kind in KINDS:
             async with program("tests.benchmarks.memory_worker", url, kind), connect_rpc(url, "bench") as client:
                 call = command(client, BODY)
@@ -64,3 +77,18 @@ async def ledger_costs(url: str) -> dict[int, dict[str, Samples]]:
                     await load(call, Samples(), count=max(concurrency, 50), concurrency=concurrency)
                     await load(call, taken[concurrency][kind], count=count, concurrency=concurrency)
     return taken
+
+
+async def _flush(samples: Samples) -> None:
+    """Write a page over one that is there, and flush."""
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(4096 * FLUSHES))
+        os.fsync(file.fileno())
+        for number in range(FLUSHES):
+            os.pwrite(file.fileno(), os.urandom(4096), 4096 * number)
+            began = time.perf_counter()
+            os.fdatasync(file.fileno())
+            took = time.perf_counter() - began
+            samples.latencies.append(took * 1000)
+            samples.seconds += took
+            await asyncio.sleep(FLUSH_PAUSE_S)
