@@ -26,6 +26,8 @@ READY_S = 40
 READY = b"worker ready"
 POLL_S = 0.02
 ENOUGH = 1_000_000
+TIMEOUT_MS = "60000"
+"""What breaks here shall not make a command late as well, however slow the machine."""
 
 PRODUCTION = ("worker.cli", "worker")
 """The program that runs in production, instead of one that dies on demand."""
@@ -104,6 +106,7 @@ class Stage:
             "PERPS_DMA_STATE": str(self.state),
             "PERPS_DMA_AMQP_URL": self.url,
             "PERPS_DMA_LOG_LEVEL": "info",
+            "PERPS_DMA_TIMEOUT_MS": TIMEOUT_MS,
             "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",
             "PERPS_DMA_GRANTED_LIMITS": self.granted,
             **settings,

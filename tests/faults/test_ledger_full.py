@@ -66,7 +66,7 @@ async def until(client: RpcClient, *, writes: bool) -> None:
 async def test_commands_wait_for_room_and_are_carried_out_then(stage: Stage, count: Count, disk: Path) -> None:
     accounts = tuple(f"l-{number}" for number in range(5))
     stage.open_accounts(*accounts)
-    await stage.worker(PERPS_DMA_LEDGER_URL=f"sqlite:///{disk / 'ledger.db'}", PERPS_DMA_TIMEOUT_MS="60000").start()
+    await stage.worker(PERPS_DMA_LEDGER_URL=f"sqlite:///{disk / 'ledger.db'}").start()
     async with connect_rpc(stage.url, "tests") as client, await aio_pika.connect(stage.url) as connection:
         channel = await connection.channel()
         await until(client, writes=True)

@@ -26,8 +26,7 @@ def amqp_url(breakable: str) -> str:
 
 
 def with_grace(stage: Stage, **settings: str) -> WorkerProcess:
-    patient = {"PERPS_DMA_GRACE_MS": str(GRACE_S * 1000), "PERPS_DMA_TIMEOUT_MS": "60000"}
-    return stage.worker(*PRODUCTION, **patient, **settings)
+    return stage.worker(*PRODUCTION, PERPS_DMA_GRACE_MS=str(GRACE_S * 1000), **settings)
 
 
 def begun(stage: Stage) -> int:
