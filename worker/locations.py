@@ -5,7 +5,8 @@ from contextlib import suppress
 
 from pydantic import SecretStr, ValidationError
 
-from worker.accounts import Account, Accounts, RegistryError, read_registry
+from worker.accounts import Account, Accounts, RegistryError
+from worker.registry import read_registry
 from worker.settings import Settings
 
 
@@ -15,9 +16,14 @@ class NotReady(Exception):
 
 def load_accounts(settings: Settings) -> Accounts:
     """The registry's accounts and the sandbox's, whichever there are. Raises RegistryError or NotReady."""
+    return Accounts(read_accounts(settings))
+
+
+def read_accounts(settings: Settings) -> tuple[Account, ...]:
+    """The same as they are written now, for whoever has loaded them before. Raises RegistryError or NotReady."""
     found: list[Account] = []
     if settings.accounts:
-        found.extend(read_registry(settings.accounts))
+        found.extend(read_registry(settings.accounts, settings.sealing_keys))
     if settings.sandbox_file.exists():
         found.extend(_sandbox_accounts(settings))
     if not found:
@@ -25,7 +31,7 @@ def load_accounts(settings: Settings) -> Accounts:
             "no exchange account is known: set PERPS_DMA_ACCOUNTS to a registry file, "
             "or start the sandbox venues with `make up` or `perps-dma sandbox`"
         )
-    return Accounts(tuple(found))
+    return tuple(found)
 
 
 def _sandbox_accounts(settings: Settings) -> list[Account]:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import RunningUp, Venue
-from worker.accounts import RegistryError, read_registry
+from worker.accounts import RegistryError
+from worker.registry import read_registry
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = {

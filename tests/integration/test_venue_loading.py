@@ -30,13 +30,13 @@ async def test_a_venue_that_is_down_holds_up_only_its_own_accounts() -> None:
     async with Sandbox() as sandbox, VenueConnections() as connections:
         reachable = next(account for account in sandbox.accounts if account.exchange == "binance")
         elsewhere = reachable.model_copy(update={"id": "elsewhere", "base_url": "http://127.0.0.1:9"})
-        venues = Venues(connections, [reachable, elsewhere], 1_000)
+        venues = Venues(connections, Accounts([reachable, elsewhere]), 1_000)
         loading = asyncio.create_task(venues.keep_loaded(lambda *failure: failures.put_nowait(failure)))
         try:
             # Twice: it is tried again, and by then the other venue has long been loaded.
             for _ in range(2):
-                exchange, error = await failures.get()
-                assert (exchange, type(error)) == ("binance", NotSent)
+                venue, error = await failures.get()
+                assert (venue, type(error)) == ("binance at http://127.0.0.1:9", NotSent)
             assert venues.adapter(reachable).market(BTC, MarketType.SWAP).id == "BTCUSDT"
             with pytest.raises(NotSent, match="not loaded yet"):
                 venues.adapter(elsewhere)
@@ -102,7 +102,7 @@ async def _kept(
         id="one", exchange="binance", api_key=SecretStr("key"), secret=SecretStr("secret"), base_url=venue.url
     )
     async with VenueConnections() as connections:
-        venues = Venues(connections, [account], 1_000, reloads)
+        venues = Venues(connections, Accounts([account]), 1_000, reloads)
         keeping = asyncio.create_task(venues.keep_loaded(failed))
         try:
             await venues.tried()

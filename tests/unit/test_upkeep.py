@@ -12,7 +12,7 @@ import pytest
 
 from schemas.control import VenueHealth
 from tests.fakes import ACCOUNT, MemoryVenue
-from worker.accounts import Account
+from worker.accounts import Account, Site
 from worker.clock import Clock, now
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import VenueChange
@@ -76,7 +76,7 @@ def upkeep(*script: bool | Exception, reloads: Reloads = SOON, clock: Clock = no
         venue.heard = heard
         return venue
 
-    return Upkeep(venue, KeptVenue("binance", None, make, reloads, changes.append, clock=clock), changes)
+    return Upkeep(venue, KeptVenue(Site("binance"), make, reloads, changes.append, clock=clock), changes)
 
 
 @asynccontextmanager
