@@ -101,13 +101,13 @@ def test_a_new_key_and_a_rotation_seal_all_anew_and_the_old_key_can_go(desk: Des
     before = desk.registry.read_text()
     assert "key v2 is new" in desk.cli("new-key").stdout
     desk.cli("seal", "other", "api_key", "--write", secret="another key")
-    assert desk.cli("rotate").stdout == f"{desk.registry}: 2 sealed anew under key v2, 1 were already\n"
+    assert desk.cli("rotate").stdout == f"{desk.registry}: 2 sealed anew under key v2, 1 under it already\n"
     after = desk.registry.read_text()
     assert {sealed.split(":")[1] for sealed in sealed_in(after)} == {"v2"}
     assert not set(sealed_in(before)) & set(sealed_in(after))
     desk.keys.write_text(desk.keys.read_text().splitlines()[1])
     assert desk.secrets() == {"main": f"{SECRET} main", "other": f"{SECRET} other"}
-    assert desk.cli("rotate").stdout == f"{desk.registry}: 0 sealed anew under key v2, 3 were already\n"
+    assert desk.cli("rotate").stdout == f"{desk.registry}: 0 sealed anew under key v2, 3 under it already\n"
     assert desk.registry.read_text() == after
 
 

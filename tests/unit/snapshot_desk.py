@@ -91,7 +91,7 @@ async def desk(
     clock: HandClock | None = None,
     *,
     adapter_of: Callable[[Account], Adapter] | None = None,
-    accounts: tuple[Account, ...] = (ACCOUNT,),
+    accounts: Accounts | None = None,
     rhythm: Rhythm = RHYTHM,
     gather_ms: Milliseconds = GATHER_MS,
 ) -> AsyncIterator[Desk]:
@@ -100,7 +100,7 @@ async def desk(
     async with open_ledger(url) as ledger:
         relay = Relay(ledger, bus)
         snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock)
-        schedule = Schedule(snapshots, ledger, Accounts(accounts), rhythm, clock)
+        schedule = Schedule(snapshots, ledger, accounts or Accounts([ACCOUNT]), rhythm, clock)
         after_commands = AfterCommands(snapshots, ledger.patience, gather_ms)
         yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
         await relay.close()

@@ -175,3 +175,16 @@ async def test_a_venue_that_is_down_is_asked_until_it_is_back() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5 * SOON.soonest_s):
                 await started.venue.loads.get()
+
+
+async def test_an_adapter_is_made_anew_when_its_account_has_changed_and_forgotten_when_it_is_gone() -> None:
+    work, changed = upkeep(CHANGED), ACCOUNT.model_copy()
+    await work.kept.load_once()
+    first = work.kept.adapter(ACCOUNT)
+    assert work.kept.adapter(ACCOUNT) is first
+    second = work.kept.adapter(changed)
+    assert second is not first
+    work.kept.keep_only({ACCOUNT.id})
+    assert work.kept.adapter(changed) is second
+    work.kept.keep_only(())
+    assert work.kept.adapter(changed) is not second

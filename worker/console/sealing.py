@@ -35,7 +35,7 @@ def rotate_credentials(settings: Settings) -> None:
     with _told():
         path, keys = _registry(settings), read_keys(settings.sealing_keys)
         rotated = rotate(path, keys)
-    typer.echo(f"{path}: {rotated.anew} sealed anew under key v{keys.newest}, {rotated.already} were already")
+    typer.echo(f"{path}: {rotated.anew} sealed anew under key v{keys.newest}, {rotated.already} under it already")
 
 
 def make_key(settings: Settings) -> None:
