@@ -14,11 +14,11 @@ MAINNET: Network = "mainnet"
 LACKS: Mapping[tuple[Exchange, Network], str] = MappingProxyType(
     {
         ("binance", "demo"): "no Portfolio Margin, and the rights of a key can't be checked",
-        ("bybit", "testnet"): "nothing that is used here; its markets and prices are its own",
+        ("bybit", "testnet"): "no call that is used here; its markets and prices are its own",
         ("bybit", "demo"): "some calls, among them the margin mode of single symbols; its limits can't be raised",
         ("gate", "testnet"): "all markets but the perpetuals in USDT",
-        ("okx", "demo"): "nothing that is used here; it has fewer markets",
-        ("hyperliquid", "testnet"): "nothing that is used here; its markets and prices are its own",
+        ("okx", "demo"): "no call that is used here; it has fewer markets",
+        ("hyperliquid", "testnet"): "no call that is used here; its markets and prices are its own",
     }
 )
 """What is offered beside the real network, and what is missing there."""
