@@ -121,6 +121,9 @@ async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: Runn
     with_registry = RunningUp(running_up.state, running_up.http, running_up.amqp, running_up.control_urls, environment)
     listed = {row["id"]: row for row in json.loads((await with_registry.cli("accounts", "--json")).out)}
     assert listed["binance-main"]["sandbox"] is False
+    assert (listed["binance-main"]["network"], listed["binance-main"]["lacks"]) == ("mainnet", None)
+    assert listed["hyperliquid-test"]["network"] == "testnet"
+    assert listed["hyperliquid-test"]["lacks"].endswith("prices are its own")
     assert listed["binance-perp-001"]["sandbox"] is True
 
 

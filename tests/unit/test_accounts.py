@@ -3,6 +3,8 @@
 import asyncio
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from tests.fakes import ACCOUNT
@@ -24,6 +26,21 @@ def test_what_changed_is_told_and_what_did_not_stays_the_same() -> None:
     assert accounts["a"] is a
     assert accounts["b"].reveal("api_key") == "another"
     assert list(accounts) == ["d", "a", "b"]
+
+
+SETS = st.dictionaries(st.sampled_from("abcde"), st.sampled_from(["one key", "another key"]))
+
+
+@given(SETS, SETS)
+def test_whatever_is_replaced_is_told_exactly(before: dict[str, str], after: dict[str, str]) -> None:
+    accounts = Accounts(account(name, api_key=SecretStr(key)) for name, key in before.items())
+    old = dict(accounts)
+    replaced = accounts.replace(account(name, api_key=SecretStr(key)) for name, key in after.items())
+    assert {name: one.reveal("api_key") for name, one in accounts.items()} == after
+    assert set(replaced.added) == after.keys() - before.keys()
+    assert set(replaced.removed) == before.keys() - after.keys()
+    assert set(replaced.changed) == {name for name in before.keys() & after.keys() if before[name] != after[name]}
+    assert all(accounts[name] is old[name] for name in before.keys() & after.keys() - set(replaced.changed))
 
 
 def test_the_same_once_more_is_no_change() -> None:

@@ -5,6 +5,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import ccxt
+import ccxt.async_support
 import pytest
 from eth_account import Account as Wallet
 from eth_account.messages import encode_typed_data
@@ -114,6 +115,22 @@ def sent(exchange: Any) -> list[dict[str, Any]]:
 
 def test_every_network_that_is_offered_can_be_reached_and_says_what_it_lacks() -> None:
     assert set(SWITCHES) == set(LACKS) == set(HOSTS)
+
+
+async def test_what_is_offered_is_what_ccxt_offers() -> None:
+    """But for Binance's testnet, which ccxt lists and does not sign for, and OKX's demo, which it calls a testnet."""
+    names = {"test": "testnet", "demo": "demo", "demotrading": "demo"}
+    by_ccxt = {
+        (exchange, network)
+        for exchange in get_args(Exchange)
+        for kind, network in names.items()
+        if kind in getattr(ccxt.async_support, exchange)().urls
+    }
+    assert by_ccxt - {("binance", "testnet"), ("okx", "testnet")} == set(LACKS) - {("okx", "demo")}
+    exchange = ccxt.async_support.binance({"apiKey": "key", "secret": "secret"})
+    exchange.set_sandbox_mode(True)
+    with pytest.raises(ccxt.NotSupported, match="not supported for futures anymore"):
+        exchange.sign("leverage", ["fapiPrivate"], "POST", {})
 
 
 @pytest.mark.parametrize(("exchange", "network"), ALL)
