@@ -190,7 +190,7 @@ async def run_worker(settings: Settings) -> None:
     async with (
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
         running_worker(settings, accounts, venues.adapter, venues.watch),
-        in_background(watch.run()),
+        in_background(watch.run(venues.prepare)),
     ):
         log.info("worker ready", accounts=len(accounts))
         await stop.wait()

@@ -1,6 +1,7 @@
 """Noticing that the account registry has changed, and serving what it says now.
 
-    a file changed, and stays so from one look to the next ─▶ read the whole ─▶ valid: replace all accounts at once
+    a file changed, and stays so from one look to the next ─▶ read the whole ─▶ valid: load the venues that are new
+                                                                    │                └▶ replace all accounts at once
                                                                     └▶ not: those before stay, told once
 
 Files are looked at and not listened to: Kubernetes changes a mounted secret by turning a link, and what hears of
@@ -8,7 +9,7 @@ changes to one file would miss that. Waiting for one look more leaves time to wh
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,11 @@ from worker.registry import sources_of
 from worker.settings import Settings
 
 LOOK_S = 0.5
+
+PREPARE_S = 5
+"""How long new accounts wait for their venue to list its markets; then they are served, and it may list them later."""
+
+Prepare = Callable[[Sequence[Account]], Awaitable[None]]
 
 Mark = tuple[int, ...]
 """Tells one state of a file from another."""
@@ -36,42 +42,50 @@ class RegistryWatch:
     def __init__(
         self,
         accounts: Accounts,
-        read: Callable[[], Iterable[Account]],
+        read: Callable[[], Sequence[Account]],
         sources: Callable[[], Iterable[Path]],
         look_s: float = LOOK_S,
+        prepare_s: float = PREPARE_S,
     ) -> None:
         self._accounts = accounts
         self._read = read
         self._sources = sources
         self._look_s = look_s
+        self._prepare_s = prepare_s
         self._asked = asyncio.Event()
 
     def look_now(self) -> None:
         """Read it again at once, whether it seems to have changed or not."""
         self._asked.set()
 
-    async def run(self) -> None:
-        """Look for changes until cancelled. The first look reads it too: it may have changed since the start."""
+    async def run(self, prepare: Prepare) -> None:
+        """Look for changes until cancelled. It is read at the start too, for it may be newer than what is served.
+
+        `prepare` is given accounts before they are served, for a while.
+        """
         files = await asyncio.to_thread(self._sources)
-        in_force: Marks | None = None
+        in_force: Marks | None = None if files else {}
         before: Marks = {}
         while True:
             asked = self._asked.is_set()
             self._asked.clear()
             now = await asyncio.to_thread(_marks, files)
             if asked or (now != in_force and now == before):
-                await self.reload()
+                await self._reload(prepare)
                 in_force, files = now, await asyncio.to_thread(self._sources)
             before = now
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._look_s):
                     await self._asked.wait()
 
-    async def reload(self) -> None:
-        """Read the registry, and serve its accounts from now on. One that is not valid changes nothing."""
+    async def _reload(self, prepare: Prepare) -> None:
         was_valid = self._accounts.problem is None
         try:
-            replaced = self._accounts.replace(await asyncio.to_thread(self._read))
+            accounts = await asyncio.to_thread(self._read)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._prepare_s):
+                    await prepare(accounts)
+            replaced = self._accounts.replace(accounts)
         except (RegistryError, NotReady) as error:
             problem = str(error)
             if problem != self._accounts.problem:

@@ -156,7 +156,7 @@ async def floor(amqp_url: str, tmp_path: Path) -> AsyncIterator[Floor]:
         async with (
             open_venues(accounts, 5_000, Limits(), settings.markets_reload_s) as venues,
             running_worker(settings, accounts, venues.adapter, venues.watch),
-            in_background(watch.run()),
+            in_background(watch.run(venues.prepare)),
             connect_rpc(amqp_url, "tests") as rpc,
         ):
             yield Floor(registry, accounts, settings, rpc, strategy)
@@ -170,10 +170,8 @@ async def test_an_account_that_is_added_is_served_with_its_venue_and_its_snapsho
     (floor.registry.folder / "phrase").write_text(owner.reveal("passphrase"))
     floor.registry.write()
 
-    async def answers() -> bool:
-        return await floor.answers("new") == 200
-
-    await until(answers)
+    await served(floor, "ours", "new")
+    assert await floor.answers("new") == 200
     assert (await floor.ask("new", "set_leverage", leverage=7))["data"]["leverage"] == 7
     assert (await floor.strategy.told("positions", exchange_account_id="new", stale=False))["exchange"] == "okx"
     status = await floor.status()

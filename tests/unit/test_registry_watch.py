@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from worker.accounts import Account, Accounts
 from worker.registry import read_registry, sources_of
-from worker.registry_watch import RegistryWatch
+from worker.registry_watch import Prepare, RegistryWatch
 from worker.stopping import on_hangup
 
 PATIENCE_S = 10
@@ -49,10 +49,16 @@ class Desk:
                 await asyncio.sleep(0.01)
 
 
+async def nothing_to_prepare(accounts: Sequence[Account]) -> None:
+    """For tests whose accounts are on no venue."""
+
+
 @asynccontextmanager
-async def watched(desk: Desk, look_s: float = 0.02) -> AsyncIterator[RegistryWatch]:
-    watch = RegistryWatch(desk.accounts, desk.read, partial(sources_of, desk.registry), look_s)
-    task = asyncio.create_task(watch.run())
+async def watched(
+    desk: Desk, look_s: float = 0.02, prepare_s: float = PATIENCE_S, prepare: Prepare = nothing_to_prepare
+) -> AsyncIterator[RegistryWatch]:
+    watch = RegistryWatch(desk.accounts, desk.read, partial(sources_of, desk.registry), look_s, prepare_s)
+    task = asyncio.create_task(watch.run(prepare))
     try:
         yield watch
     finally:
@@ -136,6 +142,16 @@ async def test_what_changed_before_the_watch_began_is_read_too(desk: Desk) -> No
         await desk.until(lambda: desk.served == ["two"])
 
 
+async def test_without_a_registry_nothing_is_read_until_somebody_says_so(desk: Desk) -> None:
+    watch = RegistryWatch(desk.accounts, desk.read, frozenset, look_s=0.01)
+    task, reads = asyncio.create_task(watch.run(nothing_to_prepare)), desk.reads
+    await asyncio.sleep(0.1)
+    assert desk.reads == reads
+    watch.look_now()
+    await desk.until(lambda: desk.reads == reads + 1)
+    task.cancel()
+
+
 async def test_what_does_not_change_is_not_read_again(desk: Desk) -> None:
     async with watched(desk):
         await desk.until(lambda: desk.reads == 2)
@@ -145,6 +161,31 @@ async def test_what_does_not_change_is_not_read_again(desk: Desk) -> None:
         os.utime(desk.registry)
         await desk.until(lambda: desk.reads == 4)
         assert desk.accounts["one"] is one
+
+
+async def test_accounts_are_served_once_their_venues_were_prepared_for_them(desk: Desk) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    async def prepare(accounts: Sequence[Account]) -> None:
+        if len(accounts) == 2:
+            asked.set()
+            await go_on.wait()
+
+    async with watched(desk, prepare=prepare), asyncio.timeout(PATIENCE_S):
+        desk.register("one", "two")
+        await asked.wait()
+        assert desk.served == ["one"]
+        go_on.set()
+        await desk.until(lambda: desk.served == ["one", "two"])
+
+
+async def test_a_venue_that_can_not_be_prepared_is_not_waited_for_long(desk: Desk) -> None:
+    async def prepare(_: Sequence[Account]) -> None:
+        await asyncio.Event().wait()
+
+    async with watched(desk, prepare=prepare, prepare_s=0.1):
+        desk.register("two")
+        await desk.until(lambda: desk.served == ["two"])
 
 
 async def test_a_hangup_reads_it_at_once(desk: Desk) -> None:

@@ -1,7 +1,8 @@
 """The table of venues, and the venues that a set of accounts needs."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 
@@ -10,6 +11,7 @@ from schemas.control import Network, VenueState
 from worker.accounts import Account, Accounts, Site
 from worker.venues import binance, bybit, gate, hyperliquid, okx
 from worker.venues.connections import VenueConnections
+from worker.venues.errors import VenueError
 from worker.venues.health import VenueChange, VenueWatch
 from worker.venues.hearing import PATIENCE_MS, Heard, Hearing
 from worker.venues.limits import Limits
@@ -96,6 +98,15 @@ class Venues:
                 for site in self._in_use:
                     if site not in loading:
                         loading[site] = group.create_task(self._at(site).keep_loaded(told))
+
+    async def prepare(self, accounts: Iterable[Account]) -> None:
+        """Load the markets that accounts to come need, and that none of now does. Who can't be reached is left out."""
+        new = {account.site for account in accounts} - set(self._in_use)
+        await asyncio.gather(*(self._attempt(site) for site in new))
+
+    async def _attempt(self, site: Site) -> None:
+        with suppress(VenueError):  # `keep_loaded` tries again, and tells
+            await self._at(site).load_once()
 
     async def tried(self) -> None:
         """Wait until each venue's markets were loaded, or could not be for the first time."""

@@ -64,6 +64,7 @@ class KeptVenue:
         self._reloads = reloads
         self._changed = changed
         self._wanted = asyncio.Event()
+        self._is_fresh = False
         self._adapters: dict[str, tuple[Account, Adapter]] = {}
 
     def adapter(self, account: Account) -> Adapter:
@@ -93,15 +94,18 @@ class KeptVenue:
             self.health.listed(problem)
             raise Ambiguous(problem) from error
         else:
+            self._is_fresh = True
             self.health.listed(None)
         finally:
             self.tried.set()
 
     async def keep_loaded(self, told: Told) -> None:
-        """Load the markets again and again, until cancelled."""
+        """Load the markets again and again, until cancelled; at first only if they were not loaded just before."""
         while True:
             self._wanted.clear()
-            await self._load(told)
+            if not self._is_fresh:
+                await self._load(told)
+            self._is_fresh = False
             await self._until_old()
 
     async def _load(self, told: Told) -> None:
