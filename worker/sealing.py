@@ -18,7 +18,7 @@ from types import MappingProxyType
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from worker.state_files import write_private
+from worker.state_files import rewrite, write_private
 
 SEALED = "sealed"
 KEY_BYTES = 32
@@ -110,7 +110,7 @@ def add_key(path: Path) -> int:
     version = max(keys_in(text, str(path)), default=0) + 1
     line = f"v{version}:{base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}\n"
     begun = text if not text or text.endswith("\n") else text + "\n"
-    write_private(path, begun + line)
+    (rewrite if text else write_private)(path, begun + line)
     return version
 
 

@@ -51,7 +51,7 @@ class Desk:
     def environment(self) -> dict[str, str]:
         return {"PERPS_DMA_ACCOUNTS": str(self.registry), "PERPS_DMA_SEALING_KEYS": str(self.keys)}
 
-    def cli(self, *arguments: str, secret: str = "", **environment: str) -> Result:
+    def cli(self, *arguments: str, secret: str | bytes = "", **environment: str) -> Result:
         """Run `perps-dma accounts`, with a secret piped in."""
         return CliRunner().invoke(app, ["accounts", *arguments], input=secret, env=self.environment | environment)
 
@@ -139,6 +139,7 @@ def test_a_registry_behind_a_link_is_written_where_it_is(desk: Desk, tmp_path: P
     [
         (("seal", "main", "sekret"), SECRET, {}, "a credential is one of api_key, secret, passphrase, not 'sekret'"),
         (("seal", "main", "secret"), " \n", {}, "there is nothing to seal"),
+        (("seal", "main", "secret"), b"\xff\xfe", {}, "what was piped in as secret of main is no text"),
         (("seal", "third", "secret", "--write"), SECRET, {}, r"write its table \[accounts.third\] first"),
         (("seal", "main", "secret"), SECRET, {"PERPS_DMA_SEALING_KEYS": ""}, "accounts new-key` makes one"),
         (("rotate",), "", {"PERPS_DMA_ACCOUNTS": "/nonexistent"}, "/nonexistent can't be read"),
@@ -148,7 +149,7 @@ def test_a_registry_behind_a_link_is_written_where_it_is(desk: Desk, tmp_path: P
     ],
 )
 def test_what_can_not_be_done_says_why_and_what_to_do(
-    desk: Desk, arguments: tuple[str, ...], secret: str, environment: dict[str, str], problem: str
+    desk: Desk, arguments: tuple[str, ...], secret: str | bytes, environment: dict[str, str], problem: str
 ) -> None:
     desk.cli("new-key")
     ended = desk.cli(*arguments, secret=secret, **environment)

@@ -1,7 +1,6 @@
 """Sealed credentials: what was sealed opens, in its place and under its key, and in no other way."""
 
 import base64
-import os
 from pathlib import Path
 
 import pytest
@@ -145,8 +144,14 @@ def test_a_new_key_is_added_and_those_before_stay(tmp_path: Path) -> None:
     assert add_key(file) == 1
     sealed = read_keys(str(file)).seal(SECRET, "a", "secret")
     file.write_text("# ours\n" + file.read_text().rstrip())
+    file.chmod(0o640)
     assert add_key(file) == 2
     keys = read_keys(str(file))
     assert (keys.newest, keys.open(sealed, "a", "secret")) == (2, SECRET)
     assert file.read_text().startswith("# ours\nv1:")
-    assert os.stat(file).st_mode & 0o777 == 0o600
+    assert file.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_of_keys_is_begun_for_its_owner_alone(tmp_path: Path) -> None:
+    add_key(tmp_path / "keys")
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600

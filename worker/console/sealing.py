@@ -57,10 +57,17 @@ def _secret(of: str) -> str:
     if sys.stdin.isatty():
         text: str = typer.prompt(of, hide_input=True, err=True)
     else:
-        text = sys.stdin.read()
+        text = _piped(of)
     if not (secret := text.strip()):
         raise fail(f"there is nothing to seal: type or pipe in the {of}")
     return secret
+
+
+def _piped(of: str) -> str:
+    try:
+        return sys.stdin.read()
+    except UnicodeDecodeError:
+        raise fail(f"what was piped in as {of} is no text") from None
 
 
 def _registry(settings: Settings) -> Path:
