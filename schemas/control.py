@@ -12,6 +12,9 @@ from schemas.requests import AccountId
 Exchange = Literal["binance", "bybit", "gate", "okx", "hyperliquid"]
 """The venues, as requests and the registry name them."""
 
+Network = Literal["mainnet", "testnet", "demo"]
+"""Which of a venue's networks: the real one, or one where money is play money."""
+
 EVERYTHING = "all"
 """The scope of a freeze that spares nothing."""
 
@@ -136,6 +139,7 @@ class VenueState(WireModel):
     """A venue as a worker finds it."""
 
     exchange: str
+    network: Annotated[Network, Field(description="All but `mainnet` have markets of their own")] = "mainnet"
     health: Annotated[
         VenueHealth, Field(description="`failing`: some calls fail; `down`: no call gets through, or no markets")
     ]
@@ -152,3 +156,7 @@ class Status(WireModel):
     ledger_writes: bool
     outbox: Annotated[int, Field(ge=0, description="Events that are recorded and not yet confirmed by the broker")]
     venues: tuple[VenueState, ...]
+    accounts: Annotated[int, Field(ge=0, description="Exchange accounts that it serves now")]
+    registry_problem: Annotated[
+        str | None, Field(description="Why the account registry as it is now is not in force; the one before it is")
+    ] = None

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from schemas.base import Milliseconds, Money, WireModel
+from schemas.control import Network
 from schemas.requests import MarginMode
 
 RawObject = Annotated[dict[str, Any], Field(description="What the venue answered, unchanged")]
@@ -197,6 +198,7 @@ class VenueCapabilities(WireModel):
 
     exchange: str
     account_type: Annotated[str, Field(description="standard or portfolio margin")]
+    networks: Annotated[tuple[Network, ...], Field(description="Where there are accounts of this type")]
     leverage: bool
     margin_mode: bool
     positions: bool

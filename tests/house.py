@@ -82,12 +82,14 @@ async def house(
     url: str,
     venue: MemoryVenue | None = None,
     bus: MemoryBus | None = None,
+    accounts: Accounts | None = None,
 ) -> AsyncIterator[House]:
     """A worker on a ledger. A second one on the same ledger is another worker, or the same after a restart."""
     venue, bus = venue or MemoryVenue(), bus or MemoryBus()
     settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS)
+    served = Accounts((ACCOUNT,)) if accounts is None else accounts
     async with open_ledger(url) as ledger:
-        yield House(build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus), ledger, venue, bus)
+        yield House(build_worker(settings, served, lambda _: venue, ledger, bus), ledger, venue, bus)
 
 
 class Stalls(MemoryVenue):

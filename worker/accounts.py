@@ -1,37 +1,19 @@
-"""The registry of exchange accounts: which there are, on which venue, and where their keys come from."""
+"""Exchange accounts: what one is, and those that are served now."""
 
-import os
-import tomllib
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
-from schemas.control import Exchange
+from schemas.control import Exchange, Network
+from worker.networks import MAINNET, require_network
 
 
 class RegistryError(Exception):
     """The registry can't be used as it is; the message names the file, the account and the remedy."""
-
-
-def _resolve(reference: SecretStr) -> SecretStr:
-    """Read a credential where it is kept: `env:NAME` or `file:PATH`."""
-    kind, _, where = reference.get_secret_value().partition(":")
-    if kind == "env" and where:
-        if not (value := os.environ.get(where, "")):
-            raise ValueError(f"the environment variable {where} is not set")
-        return SecretStr(value)
-    if kind == "file" and where:
-        try:
-            return SecretStr(Path(where).read_text().strip())
-        except OSError as error:
-            raise ValueError(f"{where} can't be read: {error.strerror}") from error
-    raise ValueError("must be a reference, env:NAME or file:PATH, never the secret itself")
-
-
-Credential = Annotated[SecretStr, AfterValidator(_resolve)]
 
 
 PositionMode = Literal["one_way", "hedge"]
@@ -49,6 +31,23 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What each venue wants to know of an account. Hyperliquid's `secret` is the private key of the signer."""
 
 
+class Site(NamedTuple):
+    """Where a venue is reached: which of its networks, and the address if it is not the venue's own."""
+
+    exchange: Exchange
+    network: Network = MAINNET
+    base_url: str | None = None
+
+    def __str__(self) -> str:
+        """As people name it.
+
+        >>> str(Site("okx")), str(Site("okx", "demo"))
+        ('okx', 'okx demo')
+        """
+        name = self.exchange if self.network == MAINNET else f"{self.exchange} {self.network}"
+        return name if self.base_url is None else f"{name} at {self.base_url}"
+
+
 class Account(BaseModel):
     """One exchange account. `base_url` is set for sandbox accounts only.
 
@@ -60,6 +59,7 @@ class Account(BaseModel):
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     exchange: Exchange
+    network: Annotated[Network, Field(description="Which of the venue's networks the account is on")] = MAINNET
     portfolio_margin: bool = False
     margin_mode_scope: Annotated[
         Literal["account", "symbol"],
@@ -75,6 +75,11 @@ class Account(BaseModel):
     vault_address: str | None = None
     base_url: str | None = None
 
+    @property
+    def site(self) -> Site:
+        """Where its venue is reached."""
+        return Site(self.exchange, self.network, self.base_url)
+
     def reveal(self, credential: str) -> str:
         """A credential in the clear, or nothing where the venue has none of the kind."""
         secret: SecretStr | None = getattr(self, credential)
@@ -85,49 +90,37 @@ class Account(BaseModel):
         missing = [name for name in NEEDS[self.exchange] if getattr(self, name) is None]
         if missing:
             raise ValueError(f"an account on {self.exchange} also needs {' and '.join(missing)}")
+        require_network(self.exchange, self.network)
         if self.portfolio_margin and self.exchange != "binance":
             raise ValueError("portfolio_margin is an account type of Binance only")
+        if self.portfolio_margin and self.network != MAINNET:
+            raise ValueError(f"Binance has no Portfolio Margin on its {self.network} network, only on {MAINNET}")
         return self
 
 
-class _RegisteredAccount(Account):
-    api_key: Credential | None = None
-    secret: Credential
-    passphrase: Credential | None = None
-    base_url: None = None
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What another set of accounts has changed, by their ids."""
 
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
 
-def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors(include_input=False))
-
-
-def read_registry(path: Path) -> tuple[Account, ...]:
-    """The accounts of a TOML registry, with `[accounts.<id>]` tables and credentials by reference.
-
-    Raises RegistryError that names everything wrong in it, and not just the first account.
-    """
-    try:
-        tables: dict[str, dict[str, Any]] = tomllib.loads(path.read_text()).get("accounts", {})
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise RegistryError(f"the account registry {path} can't be read: {error}") from error
-    accounts, wrong = [], []
-    for account_id, table in tables.items():
-        try:
-            accounts.append(_RegisteredAccount(id=account_id, **table))
-        except ValidationError as error:
-            wrong.append(f"account {account_id!r}: {_problems(error)}")
-    if wrong:
-        raise RegistryError(f"{path}, {'; '.join(wrong)}")
-    return tuple(accounts)
+    def __bool__(self) -> bool:
+        """Whether anything is other than before."""
+        return bool(self.added or self.changed or self.removed)
 
 
 class Accounts(Mapping[str, Account]):
-    """Accounts by id."""
+    """The accounts that are served now, by id. Whoever holds it sees them change, all at once.
 
-    def __init__(self, accounts: tuple[Account, ...]) -> None:
-        self._by_id = {account.id: account for account in accounts}
-        if len(self._by_id) < len(accounts):
-            raise RegistryError("two accounts have the same id; ids must be unique over registry and sandbox")
+    `problem` says why the registry as it is now is not in force; the accounts from before are.
+    """
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._by_id = _by_id(accounts)
+        self._changed = asyncio.Event()
+        self.problem: str | None = None
 
     def __getitem__(self, account_id: str) -> Account:
         return self._by_id[account_id]
@@ -137,3 +130,43 @@ class Accounts(Mapping[str, Account]):
 
     def __len__(self) -> int:
         return len(self._by_id)
+
+    def replace(self, accounts: Iterable[Account]) -> Replaced:
+        """Serve these from now on; what has not changed stays the same object. Raises RegistryError, and all stays."""
+        before, after = self._by_id, _by_id(accounts)
+        changed = tuple(name for name in after if name in before and after[name] != before[name])
+        replaced = Replaced(
+            added=tuple(name for name in after if name not in before),
+            changed=changed,
+            removed=tuple(name for name in before if name not in after),
+        )
+        self.problem = None
+        if replaced:
+            kept = before.keys() - changed
+            self._by_id = {name: before[name] if name in kept else account for name, account in after.items()}
+            heard, self._changed = self._changed, asyncio.Event()
+            heard.set()
+        return replaced
+
+    async def versions(self) -> AsyncIterator[None]:
+        """Yields at once, and again whenever accounts have changed since; several changes may be told as one."""
+        while True:
+            changed = self._changed
+            yield
+            await changed.wait()
+
+    def current(self, account: Account) -> Account:
+        """An account with the credentials of now, for work that began with those of then.
+
+        One that was removed, or whose id means an account elsewhere now, stays what it was: its work is finished.
+        """
+        now = self._by_id.get(account.id)
+        return now if now is not None and now.site == account.site else account
+
+
+def _by_id(accounts: Iterable[Account]) -> dict[str, Account]:
+    rows = tuple(accounts)
+    by_id = {account.id: account for account in rows}
+    if len(by_id) < len(rows):
+        raise RegistryError("two accounts have the same id; ids must be unique over registry and sandbox")
+    return by_id

@@ -26,12 +26,13 @@ from worker.execution.venue_news import VenueNews
 from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
 from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
+from worker.registry_watch import registry_watch
 from worker.settings import Settings
 from worker.snapshots.after_commands import AfterCommands
 from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
-from worker.stopping import stop_signal
+from worker.stopping import on_hangup, stop_signal
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import VenueError
 from worker.venues.health import UNWATCHED, VenueWatch
@@ -58,7 +59,7 @@ One that fails is not waited for: it holds up nobody but its own accounts.
 async def open_venues(accounts: Accounts, timeout_ms: int, limits: Limits, reload_s: float) -> AsyncIterator[Venues]:
     """The venues of all accounts, over shared connections; the markets of each that answers are loaded, and kept so."""
     async with VenueConnections(limits) as connections:
-        venues = Venues(connections, accounts.values(), timeout_ms, Reloads(latest_s=reload_s))
+        venues = Venues(connections, accounts, timeout_ms, Reloads(latest_s=reload_s))
         loading = asyncio.create_task(venues.keep_loaded(_warn))
         loading.add_done_callback(_ended)
         try:
@@ -70,8 +71,8 @@ async def open_venues(accounts: Accounts, timeout_ms: int, limits: Limits, reloa
             loading.cancel()
 
 
-def _warn(exchange: str, error: VenueError) -> None:
-    log.warning("markets can't be loaded, trying again", exchange=exchange, error=error.message)
+def _warn(venue: str, error: VenueError) -> None:
+    log.warning("markets can't be loaded, trying again", venue=venue, error=error.message)
 
 
 def _ended(loading: asyncio.Task[None]) -> None:
@@ -123,7 +124,7 @@ def build_worker(
         venue_news=VenueNews(ledger, relay, watch.changes),
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
-        schedule=Schedule(snapshots, ledger, accounts.values(), rhythm, now),
+        schedule=Schedule(snapshots, ledger, accounts, rhythm, now),
     )
 
 
@@ -183,10 +184,13 @@ async def run_worker(settings: Settings) -> None:
     """Load markets, consume until told to stop, then finish what is running."""
     stop = stop_signal()
     accounts = load_accounts(settings)
+    watch = registry_watch(settings, accounts)
+    on_hangup(watch.look_now)
     limits = limits_kept(settings.limit_share, settings.granted_limits)
     async with (
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
         running_worker(settings, accounts, venues.adapter, venues.watch),
+        in_background(watch.run(venues.prepare)),
     ):
         log.info("worker ready", accounts=len(accounts))
         await stop.wait()

@@ -144,7 +144,7 @@ app.add_typer(accounts_app, name="accounts")
 
 @accounts_app.callback(invoke_without_command=True)
 def accounts(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the exchange accounts and what each can do, or check them.
+    """List the exchange accounts and what each can do, check them, or seal their credentials.
 
     Without a command they are listed, and no venue is asked.
     """
@@ -176,6 +176,49 @@ def check(
 
     if not run(check_accounts(read_settings(), names or [], as_json=as_json or context.obj)):
         raise typer.Exit(1)
+
+
+@accounts_app.command()
+def seal(
+    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The id of the account in the registry.")],
+    credential: Annotated[str, typer.Argument(metavar="CREDENTIAL", help="api_key, secret or passphrase.")],
+    write: Annotated[bool, typer.Option("--write", help="Write it into the registry instead of printing it.")] = False,
+) -> None:
+    """Seal a credential, so that it may stand in the registry.
+
+    The secret is asked for on a terminal, unseen, or read from standard input.
+    It is encrypted under the newest key of PERPS_DMA_SEALING_KEYS, for this
+    account and this credential alone. The line for the registry is printed.
+
+    Example: perps-dma accounts seal binance-main secret --write < binance-secret
+    """
+    from worker.console.sealing import seal_credential
+
+    seal_credential(read_settings(), account, credential, write=write)
+
+
+@accounts_app.command()
+def rotate() -> None:
+    """Seal all sealed credentials of the registry under the newest key.
+
+    All of them or none; comments and order stay. Running workers read the
+    registry anew, and go on with the same keys.
+    """
+    from worker.console.sealing import rotate_credentials
+
+    rotate_credentials(read_settings())
+
+
+@accounts_app.command("new-key")
+def new_key() -> None:
+    """Add a key to the file PERPS_DMA_SEALING_KEYS, or begin the file.
+
+    It seals from then on; the keys before it still open what they sealed.
+    Give the file to all workers, then run `perps-dma accounts rotate`.
+    """
+    from worker.console.sealing import make_key
+
+    make_key(read_settings())
 
 
 @dead_letters.command("list")

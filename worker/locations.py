@@ -2,10 +2,12 @@
 
 import json
 from contextlib import suppress
+from typing import Annotated
 
-from pydantic import SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 
-from worker.accounts import Account, Accounts, RegistryError, read_registry
+from worker.accounts import Account, Accounts, RegistryError
+from worker.registry import read_registry
 from worker.settings import Settings
 
 
@@ -15,9 +17,14 @@ class NotReady(Exception):
 
 def load_accounts(settings: Settings) -> Accounts:
     """The registry's accounts and the sandbox's, whichever there are. Raises RegistryError or NotReady."""
+    return Accounts(read_accounts(settings))
+
+
+def read_accounts(settings: Settings) -> tuple[Account, ...]:
+    """The same as they are written now, for whoever has loaded them before. Raises RegistryError or NotReady."""
     found: list[Account] = []
     if settings.accounts:
-        found.extend(read_registry(settings.accounts))
+        found.extend(read_registry(settings.accounts, settings.sealing_keys))
     if settings.sandbox_file.exists():
         found.extend(_sandbox_accounts(settings))
     if not found:
@@ -25,17 +32,23 @@ def load_accounts(settings: Settings) -> Accounts:
             "no exchange account is known: set PERPS_DMA_ACCOUNTS to a registry file, "
             "or start the sandbox venues with `make up` or `perps-dma sandbox`"
         )
-    return Accounts(tuple(found))
+    return tuple(found)
+
+
+class _SandboxAccount(Account):
+    """Its keys are in the clear, so it must be at the sandbox: that speaks plain HTTP, and no venue does."""
+
+    base_url: Annotated[str, Field(pattern="^http://")]
 
 
 def _sandbox_accounts(settings: Settings) -> list[Account]:
     try:
         listed = json.loads(settings.sandbox_file.read_text())["accounts"]
-        return [Account.model_validate(row) for row in listed]
+        return [_SandboxAccount.model_validate(row) for row in listed]
     except (OSError, ValueError, KeyError, ValidationError) as error:
         raise RegistryError(
             f"{settings.sandbox_file} is not what the sandbox writes ({type(error).__name__}); start the sandbox again"
-        ) from error
+        ) from None  # what it was may hold keys
 
 
 def jwt_secret(settings: Settings) -> SecretStr:

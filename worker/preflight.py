@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from worker.accounts import Account, Accounts, Site
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import VenueError
 from worker.venues.findings import Check, Finding, Verdict
@@ -39,15 +39,15 @@ async def check_accounts(accounts: Sequence[Account], timeout_ms: Milliseconds, 
         told(report)
 
     async with VenueConnections() as connections:
-        venues = Venues(connections, accounts, timeout_ms)
+        venues = Venues(connections, Accounts(accounts), timeout_ms)
         await asyncio.gather(*(_check_venue(venues, members, note) for members in _by_venue(accounts)))
     return [reports[account.id] for account in accounts]
 
 
 def _by_venue(accounts: Sequence[Account]) -> list[list[Account]]:
-    groups: dict[tuple[str, str | None], list[Account]] = {}
+    groups: dict[Site, list[Account]] = {}
     for account in accounts:
-        groups.setdefault((account.exchange, account.base_url), []).append(account)
+        groups.setdefault(account.site, []).append(account)
     return list(groups.values())
 
 

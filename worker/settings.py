@@ -23,6 +23,9 @@ class Settings(BaseSettings):
     accounts: Annotated[
         Path | None, Field(description="Registry of exchange accounts (TOML), beside the sandbox's own")
     ] = None
+    sealing_keys: Annotated[
+        str | None, Field(description="File of the keys that open sealed credentials, or env:NAME")
+    ] = None
     ledger_url: Annotated[
         SecretStr | None,
         Field(

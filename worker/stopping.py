@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections.abc import Callable
 from contextlib import suppress
 
 STOPPING = (signal.SIGINT, signal.SIGTERM)
@@ -20,6 +21,17 @@ def stop_signal() -> asyncio.Event:
     for number in STOPPING:
         signal.signal(number, told)
     return stop
+
+
+def on_hangup(told: Callable[[], None]) -> None:
+    """Call this at every SIGHUP, which would end the process otherwise."""
+    loop = asyncio.get_running_loop()
+
+    def hung_up(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: this process is ending anyway
+            loop.call_soon_threadsafe(told)
+
+    signal.signal(signal.SIGHUP, hung_up)
 
 
 async def set_within(event: asyncio.Event, seconds: float) -> bool:

@@ -26,7 +26,16 @@ async def test_status_shows_people_that_it_is_ready_and_how_the_venues_fare(runn
 
 async def test_status_and_readyz_tell_programs_the_same(running_up: RunningUp) -> None:
     told = json.loads((await running_up.cli("status", "--json")).out)
-    assert set(told) == {"worker", "ready", "ledger_writes", "outbox", "venues", "freezes"}
+    assert set(told) == {
+        "worker",
+        "ready",
+        "ledger_writes",
+        "outbox",
+        "venues",
+        "accounts",
+        "registry_problem",
+        "freezes",
+    }
     async with httpx.AsyncClient(base_url=running_up.http) as client:
         ready = (await client.get("/readyz")).json()
     assert (ready["ready"], ready["worker"], ready["ledger"]) == (True, told["worker"], True)

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import RunningUp, Venue
-from worker.accounts import RegistryError, read_registry
+from worker.accounts import Account, RegistryError
+from worker.networks import LACKS
+from worker.registry import read_registry
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = {
@@ -74,7 +76,20 @@ def test_the_registry_example_is_read_with_its_references_resolved(registry: Pat
     )
     assert (pm.portfolio_margin, pm.base_url) == (True, None)
     assert okx.reveal("passphrase") == "value of OKX_PASSPHRASE"
+    assert hyperliquid.network == "testnet"
     assert hyperliquid.account_address == "0x0000000000000000000000000000000000000001"
+
+
+def test_every_field_of_an_account_is_documented() -> None:
+    table = README.partition("| field | default |")[2].partition("\n\n")[0]
+    documented = {name for row in table.splitlines()[2:] for name in re.findall(r"`(\w+)`", row.split("|")[1])}
+    assert documented == set(Account.model_fields) - {"id", "base_url"}
+
+
+def test_every_network_is_documented_with_what_it_lacks() -> None:
+    table = README.partition("| venue | `network` |")[2].partition("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in row.split("|")[1:-1]] for row in table.splitlines()[2:]]
+    assert rows == [[exchange, network, lacks] for (exchange, network), lacks in LACKS.items()]
 
 
 def test_a_secret_written_into_the_registry_is_refused_and_not_repeated(registry: Path) -> None:
@@ -106,6 +121,9 @@ async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: Runn
     with_registry = RunningUp(running_up.state, running_up.http, running_up.amqp, running_up.control_urls, environment)
     listed = {row["id"]: row for row in json.loads((await with_registry.cli("accounts", "--json")).out)}
     assert listed["binance-main"]["sandbox"] is False
+    assert (listed["binance-main"]["network"], listed["binance-main"]["lacks"]) == ("mainnet", None)
+    assert listed["hyperliquid-test"]["network"] == "testnet"
+    assert listed["hyperliquid-test"]["lacks"].endswith("prices are its own")
     assert listed["binance-perp-001"]["sandbox"] is True
 
 

@@ -27,7 +27,7 @@ ROUNDS = 2
 async def _adapters(venue: Venue) -> AsyncIterator[tuple[Adapter, Adapter]]:
     """A standard account and one with Portfolio Margin, as a worker has them."""
     async with VenueConnections() as connections:
-        binance = VENUES["binance"](connections, venue.base_url, TIMEOUT_MS)
+        binance = VENUES["binance"](connections, venue.base_url, TIMEOUT_MS, "mainnet")
         await binance.load()
         standard, portfolio = (venue.accounts[name] for name in (account_id(1), PORTFOLIO_MARGIN))
         yield binance.adapter(Account(**standard)), binance.adapter(Account(**portfolio))

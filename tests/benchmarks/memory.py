@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from tests.benchmarks.routes import ONE_OF_MANY, Venue
-from worker.accounts import Account
+from worker.accounts import Account, Accounts
 from worker.venues.connections import VenueConnections
 from worker.venues.registry import Venues
 
@@ -46,7 +46,7 @@ def megabytes() -> float:
 async def ours(accounts: list[Account]) -> float:
     """Megabytes for each adapter."""
     async with VenueConnections() as connections:
-        venues = Venues(connections, accounts, TIMEOUT_MS)
+        venues = Venues(connections, Accounts(accounts), TIMEOUT_MS)
         await venues.load_once(accounts[0])
         first = venues.adapter(accounts[0])
         await first.positions()

@@ -10,6 +10,7 @@ import pytest
 
 from schemas.requests import MarginMode, MarketType
 from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
+from worker.accounts import Accounts
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -518,7 +519,7 @@ class TestTheVenueAtItsWorst:
 
 
 async def test_a_venue_that_lists_no_markets_is_reported(stand: Stand) -> None:
-    venues = Venues(stand.connections, stand.sandbox.accounts, TIMEOUT_MS)
+    venues = Venues(stand.connections, Accounts(stand.sandbox.accounts), TIMEOUT_MS)
     await stand.fault("/fapi/v1/exchangeInfo", "html")
     with pytest.raises(Ambiguous):
         await venues.load_once(stand.account(PERP))

@@ -6,10 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from tests.fakes import BTC, MemoryVenue, Misbehaviour
+from tests.fakes import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.house import COLLECT, TO_10X, Body, House, Stalls, house, in_time
+from tests.unit.snapshot_desk import HandClock
+from worker.accounts import Accounts
 from worker.clock import now
-from worker.execution.recovery import Recovery
+from worker.execution.recovery import AGAIN_MS, Recovery
 from worker.venues.errors import Ambiguous
 from worker.venues.seam import Market
 
@@ -200,6 +202,22 @@ async def test_a_command_whose_message_is_lost_is_finished_from_the_ledger(ledge
         assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
         await later.look()
         assert len(after.outcomes) == 1
+
+
+async def test_a_command_whose_account_is_gone_is_finished_once_the_account_is_back(ledger_url: str) -> None:
+    venue, accounts, clock = MemoryVenue(), Accounts([]), HandClock(now() + 60_000)
+    venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
+    await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(SHORT_MS))
+    async with house(ledger_url, venue, accounts=accounts) as after:
+        await passed(in_time(SHORT_MS))
+        later = Recovery(after.ledger, after.worker.handle, lambda _: False, clock)
+        await later.look()
+        accounts.replace([ACCOUNT])
+        await later.look()
+        assert after.outcomes == []  # it was tried a moment ago
+        clock.pass_(AGAIN_MS)
+        await later.look()
+        assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
 
 
 async def passed(moment: int) -> None:

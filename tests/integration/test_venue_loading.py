@@ -30,13 +30,13 @@ async def test_a_venue_that_is_down_holds_up_only_its_own_accounts() -> None:
     async with Sandbox() as sandbox, VenueConnections() as connections:
         reachable = next(account for account in sandbox.accounts if account.exchange == "binance")
         elsewhere = reachable.model_copy(update={"id": "elsewhere", "base_url": "http://127.0.0.1:9"})
-        venues = Venues(connections, [reachable, elsewhere], 1_000)
+        venues = Venues(connections, Accounts([reachable, elsewhere]), 1_000)
         loading = asyncio.create_task(venues.keep_loaded(lambda *failure: failures.put_nowait(failure)))
         try:
             # Twice: it is tried again, and by then the other venue has long been loaded.
             for _ in range(2):
-                exchange, error = await failures.get()
-                assert (exchange, type(error)) == ("binance", NotSent)
+                venue, error = await failures.get()
+                assert (venue, type(error)) == ("binance at http://127.0.0.1:9", NotSent)
             assert venues.adapter(reachable).market(BTC, MarketType.SWAP).id == "BTCUSDT"
             with pytest.raises(NotSent, match="not loaded yet"):
                 venues.adapter(elsewhere)
@@ -98,11 +98,9 @@ def _list(venue: ScriptedVenue, *bases: str) -> None:
 async def _kept(
     venue: ScriptedVenue, reloads: Reloads, failed: Told = lambda *_: None
 ) -> AsyncIterator[tuple[Venues, Account]]:
-    account = Account(
-        id="one", exchange="binance", api_key=SecretStr("key"), secret=SecretStr("secret"), base_url=venue.url
-    )
+    account = _account("one", venue)
     async with VenueConnections() as connections:
-        venues = Venues(connections, [account], 1_000, reloads)
+        venues = Venues(connections, Accounts([account]), 1_000, reloads)
         keeping = asyncio.create_task(venues.keep_loaded(failed))
         try:
             await venues.tried()
@@ -159,3 +157,38 @@ async def test_a_reload_that_fails_keeps_the_markets_in_use() -> None:
             assert venues.adapter(account) is adapter
             (state,) = venues.states()
             assert state.markets_loaded
+
+
+async def test_a_venue_is_loaded_while_an_account_is_there_and_again_when_one_comes_back() -> None:
+    async with ScriptedVenue() as here, ScriptedVenue() as there, VenueConnections() as connections:
+        one, other = _account("one", here), _account("other", there)
+        for venue in (here, there):
+            _list(venue, "BTC")
+        accounts = Accounts([one])
+        venues = Venues(connections, accounts, 1_000, Reloads(latest_s=0.1, soonest_s=0.1))
+        keeping = asyncio.create_task(venues.keep_loaded(lambda *_: None))
+        try:
+            for served, loading, idle in (([other], there, here), ([one], here, there)):
+                accounts.replace(served)
+                await _loads_again(loading)
+                before = len(idle.asked)
+                await _loads_again(loading)
+                assert len(idle.asked) == before
+                assert len(venues.states()) == 1
+                assert venues.adapter(served[0]).market(BTC, MarketType.SWAP).id == "BTCUSDT"
+        finally:
+            keeping.cancel()
+
+
+def _account(account_id: str, venue: ScriptedVenue) -> Account:
+    return Account(
+        id=account_id, exchange="binance", api_key=SecretStr("key"), secret=SecretStr("secret"), base_url=venue.url
+    )
+
+
+async def _loads_again(venue: ScriptedVenue) -> None:
+    """Returns when the markets were asked for three times more, whatever was under way."""
+    wanted = len(venue.asked_for("/dapi/v1/exchangeInfo")) + 3
+    async with asyncio.timeout(10):
+        while len(venue.asked_for("/dapi/v1/exchangeInfo")) < wanted:  # noqa: ASYNC110 - the venue announces nothing
+            await asyncio.sleep(0.01)

@@ -13,7 +13,7 @@ from schemas.events import Trigger
 from schemas.replies import Position
 from schemas.requests import SetLeverage
 from tests.fakes import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
-from worker.accounts import Account
+from worker.accounts import Account, Accounts
 from worker.execution.ledger.commands import Ending, Entry
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.receipt import Command
@@ -91,7 +91,7 @@ async def desk(
     clock: HandClock | None = None,
     *,
     adapter_of: Callable[[Account], Adapter] | None = None,
-    accounts: tuple[Account, ...] = (ACCOUNT,),
+    accounts: Accounts | None = None,
     rhythm: Rhythm = RHYTHM,
     gather_ms: Milliseconds = GATHER_MS,
 ) -> AsyncIterator[Desk]:
@@ -100,7 +100,7 @@ async def desk(
     async with open_ledger(url) as ledger:
         relay = Relay(ledger, bus)
         snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock)
-        schedule = Schedule(snapshots, ledger, accounts, rhythm, clock)
+        schedule = Schedule(snapshots, ledger, accounts or Accounts([ACCOUNT]), rhythm, clock)
         after_commands = AfterCommands(snapshots, ledger.patience, gather_ms)
         yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
         await relay.close()

@@ -28,7 +28,9 @@ UNLISTED = VenueState(
 
 def says(*venues: VenueState, ledger: bool = True) -> Answer:
     """A worker's answer."""
-    status = Status(worker="w-1", ready=ledger and bool(venues), ledger_writes=ledger, outbox=3, venues=venues)
+    status = Status(
+        worker="w-1", ready=ledger and bool(venues), ledger_writes=ledger, outbox=3, venues=venues, accounts=2
+    )
     return Answer(200, encode(Success(message="Success", data=status)), {})
 
 
@@ -55,9 +57,8 @@ async def test_it_is_ready_when_workers_consume_their_ledger_writes_and_markets_
         "worker": "w-1",
         "ledger": True,
         "outbox": 3,
-        "venues": [
-            {"exchange": "binance", "health": "up", "markets_loaded": True, "since": SINCE, "reason": None},
-        ],
+        "registry": True,
+        "venues": [UP.model_dump(mode="json")],
     }
 
 

@@ -66,7 +66,7 @@ async def test_the_description_holds_what_other_programs_need(sandbox: Sandbox) 
     assert description["venues"]["binance"] == {"base_url": base_url, "control_url": f"{base_url}/sandbox"}
     account = description["accounts"][0]
     assert set(account) == {
-        *("id", "exchange", "portfolio_margin", "margin_mode_scope", "api_key", "secret", "base_url")
+        *("id", "exchange", "network", "portfolio_margin", "margin_mode_scope", "api_key", "secret", "base_url")
     }
     assert (account["id"], account["base_url"]) == ("binance-perp-001", base_url)
 

@@ -15,7 +15,7 @@ from schemas import MarketType
 from schemas.base import Milliseconds
 from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
 from tests.unit.snapshot_desk import HandClock, desk
-from worker.accounts import Account
+from worker.accounts import Account, Accounts
 from worker.clock import now
 from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.schedule import AT_ONCE
@@ -71,12 +71,19 @@ def account(number: int, exchange: str = "binance") -> Account:
 
 @asynccontextmanager
 async def running(
-    tmp_path: Path, adapter_of: Callable[[Account], Adapter], *accounts: Account, rhythm: Rhythm = OFTEN
+    tmp_path: Path,
+    adapter_of: Callable[[Account], Adapter],
+    *accounts: Account,
+    rhythm: Rhythm = OFTEN,
+    served: Accounts | None = None,
 ) -> AsyncIterator[HeardBus]:
     bus = HeardBus()
     url = f"sqlite:///{tmp_path / 'ledger.db'}"
     async with desk(
-        url, MemoryVenue(), bus, WallClock(), adapter_of=adapter_of, accounts=accounts, rhythm=rhythm
+        *(url, MemoryVenue(), bus, WallClock()),
+        adapter_of=adapter_of,
+        accounts=served or Accounts(accounts),
+        rhythm=rhythm,
     ) as worker:
         task = asyncio.create_task(worker.schedule.run())
         try:
@@ -91,6 +98,18 @@ async def test_every_account_is_read_again_and_again(tmp_path: Path) -> None:
     accounts = [account(number) for number in range(5)]
     async with running(tmp_path, lambda _: MemoryVenue(), *accounts) as bus:
         await bus.snapshots(3, *accounts)
+
+
+async def test_accounts_that_come_are_read_and_those_that_go_are_no_longer(tmp_path: Path) -> None:
+    stays, goes, comes = (account(number) for number in range(3))
+    venues, served = {one.id: MemoryVenue() for one in (stays, goes, comes)}, Accounts([stays, goes])
+    async with running(tmp_path, lambda one: venues[one.id], served=served) as bus:
+        await bus.snapshots(1, stays, goes)
+        served.replace([stays, comes])
+        await bus.snapshots(1, comes)
+        read = len(venues[goes.id].log)
+        await bus.snapshots(3, stays, comes)
+    assert len(venues[goes.id].log) == read
 
 
 async def test_a_venue_that_hangs_delays_no_other(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from schemas.control import VenueHealth
 from tests.fakes import ACCOUNT, MemoryVenue
-from worker.accounts import Account
+from worker.accounts import Account, Site
 from worker.clock import Clock, now
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import VenueChange
@@ -76,7 +76,7 @@ def upkeep(*script: bool | Exception, reloads: Reloads = SOON, clock: Clock = no
         venue.heard = heard
         return venue
 
-    return Upkeep(venue, KeptVenue("binance", None, make, reloads, changes.append, clock=clock), changes)
+    return Upkeep(venue, KeptVenue(Site("binance"), make, reloads, changes.append, clock=clock), changes)
 
 
 @asynccontextmanager
@@ -175,3 +175,16 @@ async def test_a_venue_that_is_down_is_asked_until_it_is_back() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(5 * SOON.soonest_s):
                 await started.venue.loads.get()
+
+
+async def test_an_adapter_is_made_anew_when_its_account_has_changed_and_forgotten_when_it_is_gone() -> None:
+    work, changed = upkeep(CHANGED), ACCOUNT.model_copy()
+    await work.kept.load_once()
+    first = work.kept.adapter(ACCOUNT)
+    assert work.kept.adapter(ACCOUNT) is first
+    second = work.kept.adapter(changed)
+    assert second is not first
+    work.kept.keep_only({ACCOUNT.id})
+    assert work.kept.adapter(changed) is second
+    work.kept.keep_only(())
+    assert work.kept.adapter(changed) is not second

@@ -4,8 +4,9 @@ import asyncio
 import json
 from pathlib import Path
 
-from schemas.control import VenueHealth, VenueState
+from schemas.control import Exchange, VenueHealth, VenueState
 from tests.fakes import MemoryBus
+from worker.accounts import Site
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.relay import Relay
 from worker.execution.venue_news import VenueNews
@@ -55,10 +56,12 @@ def bus() -> CountingBus:
     return made
 
 
-def change(health: VenueHealth, since: int, *, exchange: str = "binance", base_url: str | None = None) -> VenueChange:
+def change(
+    health: VenueHealth, since: int, *, exchange: Exchange = "binance", base_url: str | None = None
+) -> VenueChange:
     reason = None if health is VenueHealth.UP else "HTTP 502"
     state = VenueState(exchange=exchange, health=health, markets_loaded=True, since=since, reason=reason)
-    return VenueChange(base_url, state)
+    return VenueChange(Site(exchange, base_url=base_url), state)
 
 
 DOWN_AND_UP = (change(VenueHealth.DOWN, THEN), change(VenueHealth.UP, THEN + 9_000))
@@ -85,6 +88,7 @@ async def test_each_change_is_an_event_in_its_order(tmp_path: Path) -> None:
     down, up = (json.loads(event.body) for event in events)
     assert down["data"] == {
         "exchange": "binance",
+        "network": "mainnet",
         "health": "down",
         "markets_loaded": True,
         "since": THEN,
@@ -109,6 +113,16 @@ async def test_a_venue_at_another_address_is_told_apart_by_the_subject(tmp_path:
         real, sandbox = change(VenueHealth.UP, THEN), change(VenueHealth.UP, THEN, base_url="http://127.0.0.1:8081")
         events = await told(ledger, bus(), real, sandbox)
     assert [json.loads(event.body)["subject"] for event in events] == ["binance", "binance at http://127.0.0.1:8081"]
+    assert events[0].id != events[1].id
+
+
+async def test_a_venues_demo_is_told_apart_by_the_subject(tmp_path: Path) -> None:
+    state = change(VenueHealth.UP, THEN, exchange="okx").state
+    demo = VenueChange(Site("okx", "demo"), state.model_copy(update={"network": "demo"}))
+    async with open_ledger(url(tmp_path)) as ledger:
+        events = await told(ledger, bus(), VenueChange(Site("okx"), state), demo)
+    bodies = [json.loads(event.body) for event in events]
+    assert [(body["subject"], body["data"]["network"]) for body in bodies] == [("okx", "mainnet"), ("okx demo", "demo")]
     assert events[0].id != events[1].id
 
 

@@ -10,6 +10,7 @@ from schemas.control import VenueHealth
 from worker.console.ask import Refused, ask
 from worker.console.display import console, show_json, table
 from worker.console.freezes import freezes_table
+from worker.networks import MAINNET
 from worker.settings import Settings
 
 NOT_WRITTEN = "can't be written: commands wait; see that it can be reached and its disk has room"
@@ -41,16 +42,26 @@ def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> Non
     console.print("worker  ", status["worker"], "  ", _yes("ready", "not ready", status["ready"]), sep="")
     console.print("ledger  ", _yes("writes", NOT_WRITTEN, status["ledger_writes"]), sep="")
     console.print(f"outbox  {status['outbox']} events wait for the broker")
+    console.print(f"serves  {status['accounts']} accounts")
+    if status["registry_problem"]:
+        console.print(
+            Text(f"registry not valid, the one before is in force: {status['registry_problem']}", style="red")
+        )
     if frozen:
         console.print("frozen", freezes_table(frozen), sep="\n")
     else:
         console.print(f"frozen  {'unknown' if frozen is None else 'nothing'}")
-    rows = ([row["exchange"], _health(row), *_details(row)] for row in status["venues"])
+    rows = ([_name(row), _health(row), *_details(row)] for row in status["venues"])
     console.print(table(["venue", "health", "markets", "since", "reason"], rows, folding=["reason"]))
 
 
 def _yes(good: str, bad: str, is_good: bool) -> Text:
     return Text(good, style="green") if is_good else Text(bad, style="red")
+
+
+def _name(venue: Mapping[str, Any]) -> str:
+    on_mainnet = venue["network"] == MAINNET
+    return str(venue["exchange"] if on_mainnet else f"{venue['exchange']} {venue['network']}")
 
 
 def _health(venue: Mapping[str, Any]) -> Text:

@@ -20,6 +20,9 @@ from worker.wire import DeadLetter, Delivery, NotBegun
 LATE_MS: Milliseconds = 5_000
 """How long behind its deadline an unfinished command is left to the worker that may still have it."""
 
+AGAIN_MS: Milliseconds = 60_000
+"""When it is tried again to finish a command that could not be finished, such as one of an account that is gone."""
+
 LOOK_S = 5.0
 BATCH = 100
 DAY_MS: Milliseconds = 86_400_000
@@ -38,7 +41,7 @@ class Recovery:
         self._handle = handle
         self._is_running = is_running
         self._clock = clock
-        self._hopeless: set[str] = set()
+        self._hopeless: dict[str, Milliseconds] = {}
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -53,7 +56,7 @@ class Recovery:
         """Finish what is overdue now. Raises LedgerUnavailable."""
         for record in await self._ledger.commands.overdue(self._clock() - LATE_MS, BATCH):
             entry = record.entry
-            if entry.id in self._hopeless or self._is_running(entry.id):
+            if self._is_hopeless(entry.id) or self._is_running(entry.id):
                 continue
             log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
             try:
@@ -61,8 +64,15 @@ class Recovery:
             except NotBegun:
                 return
             if letter:
-                self._hopeless.add(entry.id)
+                self._hopeless[entry.id] = self._clock()
                 log.error("can't be finished", command_id=entry.id, reason=letter.reason)
+            else:
+                self._hopeless.pop(entry.id, None)
+
+    def _is_hopeless(self, command_id: str) -> bool:
+        """Whether it could not be finished a moment ago. Later it may: its account can be registered again."""
+        found = self._hopeless.get(command_id)
+        return found is not None and self._clock() - found < AGAIN_MS
 
 
 def _as_delivered(entry: Entry) -> Delivery:

@@ -42,7 +42,7 @@ class VenueNews:
 
 def _event(owner: str, change: VenueChange) -> VenueEvent:
     state = change.state
-    place = state.exchange if change.base_url is None else f"{state.exchange} at {change.base_url}"
+    place = str(change.site)
     return VenueEvent(
         id=event_id("venue", owner, place, state.since, state.health),
         subject=place,

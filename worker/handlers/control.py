@@ -77,6 +77,8 @@ class Office:
                 ledger_writes=writes,
                 outbox=waiting,
                 venues=venues,
+                accounts=len(self.accounts),
+                registry_problem=self.accounts.problem,
             )
         )
 

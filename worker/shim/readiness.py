@@ -43,7 +43,7 @@ class Readiness:
         return self.reason is None
 
     def facts(self) -> dict[str, Any]:
-        """All of it, as `/readyz` answers."""
+        """All of it, as `/readyz` answers, to anybody: what is wrong with a registry is for `/status` to tell."""
         consumers = {name: (self.consumers or {}).get(name, 0) for name in OPERATIONS}
         return {
             "ready": self.is_ready,
@@ -54,6 +54,7 @@ class Readiness:
             "worker": self.status and self.status.worker,
             "ledger": self.status and self.status.ledger_writes,
             "outbox": self.status and self.status.outbox,
+            "registry": self.status and self.status.registry_problem is None,
             "venues": [venue.model_dump(mode="json") for venue in self.status.venues] if self.status else [],
         }
 

@@ -1,12 +1,12 @@
 """Reading every account on a schedule, and telling what changed."""
 
 import asyncio
-from collections.abc import Iterable
+from collections import defaultdict
 
 import structlog
 
 from schemas.events import Trigger
-from worker.accounts import Account
+from worker.accounts import Account, Accounts
 from worker.clock import Clock
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.ledger import Ledger
@@ -22,32 +22,37 @@ log = structlog.get_logger(__name__)
 class Schedule:
     """Reads accounts in their rhythm, side by side with any number of workers on the same ledger."""
 
-    def __init__(
-        self, snapshots: Snapshots, ledger: Ledger, accounts: Iterable[Account], rhythm: Rhythm, clock: Clock
-    ) -> None:
+    def __init__(self, snapshots: Snapshots, ledger: Ledger, accounts: Accounts, rhythm: Rhythm, clock: Clock) -> None:
         self._snapshots = snapshots
         self._ledger = ledger
-        self._accounts = tuple(accounts)
+        self._accounts = accounts
         self._rhythm = rhythm
         self._clock = clock
-        self._at_once = {account.exchange: asyncio.Semaphore(AT_ONCE) for account in self._accounts}
+        self._at_once: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def run(self) -> None:
-        """Read accounts until cancelled; nothing where the schedule is turned off."""
-        if self._rhythm.interval > 0:
-            async with asyncio.TaskGroup() as group:
-                for account in self._accounts:
-                    group.create_task(self._follow(account, self._rhythm.of(account.id)))
+        """Read accounts until cancelled, as they come and go; nothing where the schedule is turned off."""
+        if self._rhythm.interval == 0:
+            return
+        followed: dict[str, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            async for _ in self._accounts.versions():
+                for gone in followed.keys() - self._accounts.keys():
+                    followed.pop(gone).cancel()
+                for new in self._accounts.keys() - followed.keys():
+                    followed[new] = group.create_task(self._follow(new, self._rhythm.of(new)))
 
     async def look(self, account: Account) -> None:
         """Read an account if it is due, and publish what has to be told."""
         async with self._at_once[account.exchange], self._snapshots.alone(account):
             await self._snapshots.publish(await self._recorded(account))
 
-    async def _follow(self, account: Account, rhythm: Rhythm) -> None:
+    async def _follow(self, account_id: str, rhythm: Rhythm) -> None:
         wait = rhythm.first_wait(self._clock())
         while True:
             await asyncio.sleep(wait / 1000)
+            if (account := self._accounts.get(account_id)) is None:
+                return
             # In a task of its own: what a bug raises is logged, and ends neither the schedule nor the worker.
             looking = asyncio.create_task(self.look(account))
             looking.add_done_callback(_tell_bug)

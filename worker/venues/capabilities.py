@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 
+from schemas.control import Exchange
 from schemas.replies import Capabilities, VenueCapabilities
 from worker.accounts import Account
+from worker.networks import MAINNET, networks_of
 from worker.venues.seam import Capability
 
 
@@ -19,7 +21,7 @@ class AccountType(StrEnum):
 _READS = frozenset({Capability.POSITIONS, Capability.FUNDING_HISTORY, Capability.REALIZED_PNL})
 _ALL_BUT_PM = _READS | {Capability.LEVERAGE, Capability.MARGIN_MODE}
 
-DECLARED: Mapping[tuple[str, AccountType], frozenset[Capability]] = MappingProxyType(
+DECLARED: Mapping[tuple[Exchange, AccountType], frozenset[Capability]] = MappingProxyType(
     {
         ("binance", AccountType.STANDARD): _ALL_BUT_PM,
         # PAPI has no endpoint for the margin mode: all positions are cross.
@@ -50,6 +52,7 @@ def matrix() -> Capabilities:
             VenueCapabilities(
                 exchange=exchange,
                 account_type=kind,
+                networks=networks_of(exchange) if kind is AccountType.STANDARD else (MAINNET,),
                 **{str(capability): capability in declared for capability in Capability},
             )
             for (exchange, kind), declared in DECLARED.items()

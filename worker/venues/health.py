@@ -15,8 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from schemas.control import VenueHealth, VenueState
+from schemas.control import Network, VenueHealth, VenueState
+from worker.accounts import Site
 from worker.clock import Clock
+from worker.networks import MAINNET
 from worker.venues.tally import Row, Window
 
 LISTING = "its markets are being loaded"
@@ -40,9 +42,9 @@ RULES = Rules()
 
 @dataclass(frozen=True, slots=True)
 class VenueChange:
-    """The new state of a venue, and where it is reached if not at its own address."""
+    """The new state of a venue, and where it is reached."""
 
-    base_url: str | None
+    site: Site
     state: VenueState
 
 
@@ -62,9 +64,15 @@ class Health:
     """The health of one venue. `changed` is told each change, and how it stands first of all once that is known."""
 
     def __init__(
-        self, exchange: str, clock: Clock, changed: Callable[[VenueState], None], rules: Rules = RULES
+        self,
+        exchange: str,
+        clock: Clock,
+        changed: Callable[[VenueState], None],
+        rules: Rules = RULES,
+        network: Network = MAINNET,
     ) -> None:
         self._exchange = exchange
+        self._network = network
         self._clock = clock
         self._changed = changed
         self._rules = rules
@@ -116,6 +124,7 @@ class Health:
     def _state(self) -> VenueState:
         return VenueState(
             exchange=self._exchange,
+            network=self._network,
             health=self._health or VenueHealth.DOWN,
             markets_loaded=self._listed,
             since=self._since,

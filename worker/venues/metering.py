@@ -7,6 +7,8 @@ from functools import cache
 from typing import Any
 
 from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.networks import MAINNET
 from worker.venues.connections import PASSAGE, VenueConnections
 from worker.venues.limits import DEADLINE
 from worker.venues.limits.admission import ADMISSION
@@ -23,6 +25,7 @@ class MeteredExchange:
     metered: VenueLimits
     connections: VenueConnections
     base_url: str | None = None
+    network: Network = MAINNET
     user: User | None = None
 
     async def request(
@@ -54,7 +57,7 @@ class MeteredExchange:
             yield
 
     def _place(self) -> Place:
-        return self.connections.limits.place(self.id, self.base_url, self.metered)
+        return self.connections.limits.place(self.id, self.base_url, self.metered, self.network)
 
     def _deadline(self, patience: Milliseconds) -> Milliseconds:
         """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""

@@ -2,14 +2,16 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from schemas.control import Exchange, VenueState
-from worker.accounts import Account
+from schemas.control import Network, VenueState
+from worker.accounts import Account, Accounts, Site
 from worker.venues import binance, bybit, gate, hyperliquid, okx
 from worker.venues.connections import VenueConnections
+from worker.venues.errors import VenueError
 from worker.venues.health import VenueChange, VenueWatch
 from worker.venues.hearing import PATIENCE_MS, Heard, Hearing
 from worker.venues.limits import Limits
@@ -18,8 +20,8 @@ from worker.venues.limits.tables import UnknownLimit, VenueLimits
 from worker.venues.seam import Adapter, Venue
 from worker.venues.upkeep import HOURLY, KeptVenue, Reloads, Told
 
-VenueFactory = Callable[[VenueConnections, str | None, Milliseconds], Venue]
-"""Makes a venue from the shared connections, a base URL other than its own, and the time limit of a request."""
+VenueFactory = Callable[[VenueConnections, str | None, Milliseconds, Network], Venue]
+"""Makes a venue of the shared connections, a base URL if not its own, the time limit of a request, and its network."""
 
 VENUES: Mapping[str, VenueFactory] = MappingProxyType(
     {
@@ -55,31 +57,31 @@ def limits_kept(share: float, granted: Granted) -> Limits:
     return Limits(share, granted)
 
 
-_Place = tuple[Exchange, str | None]
-
-
 class Venues:
-    """The venues of all accounts: one for each exchange and base URL among them."""
+    """The venues of all accounts: one for each site among them, as accounts come and go.
+
+    One that no account is at any more is loaded no longer, and stays for commands that are under way.
+    """
 
     def __init__(
         self,
         connections: VenueConnections,
-        accounts: Iterable[Account],
+        accounts: Accounts,
         timeout_ms: Milliseconds,
         reloads: Reloads = HOURLY,
     ) -> None:
-        def make(place: _Place, heard: Heard) -> Venue:
-            exchange, base_url = place
-            hearing = Hearing(heard, min(PATIENCE_MS, timeout_ms * 9 // 10))
-            return VENUES[exchange](connections.heard_by(hearing), base_url, timeout_ms)
-
+        self._connections = connections
+        self._accounts = accounts
+        self._timeout_ms = timeout_ms
+        self._reloads = reloads
         self._changes: list[VenueChange] = []
-        places = sorted({(account.exchange, account.base_url) for account in accounts}, key=str)
-        self._kept = {place: KeptVenue(*place, partial(make, place), reloads, self._changes.append) for place in places}
+        self._kept: dict[Site, KeptVenue] = {}
+        self._in_use: tuple[Site, ...] = ()
+        self._take_stock()
 
     async def load_once(self, account: Account) -> None:
         """Load the markets of an account's venue. Raises VenueError."""
-        await self._kept[account.exchange, account.base_url].load_once()
+        await self._at(account.site).load_once()
 
     async def keep_loaded(self, told: Told) -> None:
         """Load each venue's markets, try again for as long as it takes, and load them again before they are old.
@@ -87,15 +89,33 @@ class Venues:
         Until cancelled. `told` hears of every failure. A venue that can't be reached holds up nobody but its own
         accounts.
         """
-        await asyncio.gather(*(kept.keep_loaded(told) for kept in self._kept.values()))
+        loading: dict[Site, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            async for _ in self._accounts.versions():
+                self._take_stock()
+                for left in loading.keys() - set(self._in_use):
+                    loading.pop(left).cancel()
+                for site in self._in_use:
+                    if site not in loading:
+                        loading[site] = group.create_task(self._at(site).keep_loaded(told))
+
+    async def prepare(self, accounts: Iterable[Account]) -> None:
+        """Load the markets that accounts to come need, and that none of now does. Who can't be reached is left out."""
+        new = {account.site for account in accounts} - set(self._in_use)
+        await asyncio.gather(*(self._attempt(site) for site in new))
+
+    async def _attempt(self, site: Site) -> None:
+        with suppress(VenueError):  # `keep_loaded` tries again, and tells
+            await self._at(site).load_once()
 
     async def tried(self) -> None:
         """Wait until each venue's markets were loaded, or could not be for the first time."""
-        await asyncio.gather(*(kept.tried.wait() for kept in self._kept.values()))
+        await asyncio.gather(*(self._at(site).tried.wait() for site in self._in_use))
 
     def adapter(self, account: Account) -> Adapter:
-        """The adapter of an account. Raises NotSent while its venue's markets are not loaded."""
-        return self._kept[account.exchange, account.base_url].adapter(account)
+        """The adapter of an account, with its credentials of now. Raises NotSent while no markets are loaded."""
+        current = self._accounts.current(account)
+        return self._at(current.site).adapter(current)
 
     @property
     def watch(self) -> VenueWatch:
@@ -104,10 +124,29 @@ class Venues:
 
     def states(self) -> tuple[VenueState, ...]:
         """How each venue fares now."""
-        return tuple(kept.health.state() for kept in self._kept.values())
+        return tuple(self._at(site).health.state() for site in self._in_use)
 
     def changes(self) -> list[VenueChange]:
         """What has changed since this was asked last, oldest first. How each venue fares at first is a change too."""
         self.states()
         changes, self._changes[:] = list(self._changes), []
         return changes
+
+    def _take_stock(self) -> None:
+        """Which venues the accounts need now; adapters of accounts that are gone are forgotten."""
+        members: dict[Site, set[str]] = {site: set() for site in self._kept}
+        for account in self._accounts.values():
+            members.setdefault(account.site, set()).add(account.id)
+        for site, names in members.items():
+            self._at(site).keep_only(names)
+        self._in_use = tuple(sorted((site for site, names in members.items() if names), key=str))
+
+    def _at(self, site: Site) -> KeptVenue:
+        if (kept := self._kept.get(site)) is None:
+            kept = self._kept[site] = KeptVenue(site, partial(self._make, site), self._reloads, self._changes.append)
+        return kept
+
+    def _make(self, site: Site, heard: Heard) -> Venue:
+        hearing = Hearing(heard, min(PATIENCE_MS, self._timeout_ms * 9 // 10))
+        connections = self._connections.heard_by(hearing)
+        return VENUES[site.exchange](connections, site.base_url, self._timeout_ms, site.network)

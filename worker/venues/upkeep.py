@@ -7,12 +7,12 @@ lately, and then it is also the way to find out when the venue is back.
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from contextlib import suppress
 from dataclasses import dataclass
 
-from schemas.control import Exchange, VenueState
-from worker.accounts import Account
+from schemas.control import VenueState
+from worker.accounts import Account, Site
 from worker.clock import Clock, now
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import Health, VenueChange
@@ -41,40 +41,45 @@ class Reloads:
 HOURLY = Reloads()
 
 Told = Callable[[str, VenueError], None]
-"""Hears of every failure to load, by the name of the exchange."""
+"""Hears of every failure to load, by the name of the venue."""
 
 
 class KeptVenue:
-    """One exchange at one address. Its adapters are made anew when its markets have changed, and kept until then."""
+    """One exchange at one site. Its adapters are made anew when its markets or an account have changed."""
 
     def __init__(
         self,
-        exchange: Exchange,
-        base_url: str | None,
+        site: Site,
         make: Callable[[Heard], Venue],
         reloads: Reloads,
         changed: Callable[[VenueChange], None],
         *,
         clock: Clock = now,
     ) -> None:
-        self.health = Health(exchange, clock, self._health_changed)
+        self.health = Health(site.exchange, clock, self._health_changed, network=site.network)
         self.tried = asyncio.Event()
         """Set once the markets were loaded, or could not be."""
-        self._exchange = exchange
-        self._base_url = base_url
+        self._site = site
         self._venue = make(self.health.heard)
         self._reloads = reloads
         self._changed = changed
         self._wanted = asyncio.Event()
-        self._adapters: dict[str, Adapter] = {}
+        self._is_fresh = False
+        self._adapters: dict[str, tuple[Account, Adapter]] = {}
 
     def adapter(self, account: Account) -> Adapter:
         """The adapter of an account. Raises NotSent while there are no markets."""
         if not self.health.is_listed:
-            raise NotSent(f"the markets of {self._exchange} are not loaded yet")
-        if account.id not in self._adapters:
-            self._adapters[account.id] = self._venue.adapter(account)
-        return self._adapters[account.id]
+            raise NotSent(f"the markets of {self._site.exchange} are not loaded yet")
+        made_for, adapter = self._adapters.get(account.id, (None, None))
+        if made_for is not account or adapter is None:
+            adapter = self._venue.adapter(account)
+            self._adapters[account.id] = account, adapter
+        return adapter
+
+    def keep_only(self, accounts: Container[str]) -> None:
+        """Forget the adapters, and with them the keys, of all other accounts."""
+        self._adapters = {name: row for name, row in self._adapters.items() if name in accounts}
 
     async def load_once(self) -> None:
         """Load the markets. Raises VenueError, and those before stay."""
@@ -89,15 +94,18 @@ class KeptVenue:
             self.health.listed(problem)
             raise Ambiguous(problem) from error
         else:
+            self._is_fresh = True
             self.health.listed(None)
         finally:
             self.tried.set()
 
     async def keep_loaded(self, told: Told) -> None:
-        """Load the markets again and again, until cancelled."""
+        """Load the markets again and again, until cancelled; at first only if they were not loaded just before."""
         while True:
             self._wanted.clear()
-            await self._load(told)
+            if not self._is_fresh:
+                await self._load(told)
+            self._is_fresh = False
             await self._until_old()
 
     async def _load(self, told: Told) -> None:
@@ -107,7 +115,7 @@ class KeptVenue:
             try:
                 return await self.load_once()
             except VenueError as error:
-                told(self._exchange, error)
+                told(str(self._site), error)
             await asyncio.sleep(wait_s)
             wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
 
@@ -124,4 +132,4 @@ class KeptVenue:
     def _health_changed(self, state: VenueState) -> None:
         if self.health.is_in_doubt:
             self._wanted.set()
-        self._changed(VenueChange(self._base_url, state))
+        self._changed(VenueChange(self._site, state))

@@ -3,10 +3,13 @@
 from ccxt.async_support.binance import binance
 
 from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.networks import MAINNET
 from worker.venues import shape
 from worker.venues.binance.judge import judge
 from worker.venues.binance.limits import LIMITS
 from worker.venues.connections import VenueConnections
+from worker.venues.networks import switch
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
 OPTIONS = {
@@ -35,12 +38,15 @@ class BinanceTransport(Transport):
         return shape.milliseconds(shape.mapping(await self._send(ask, None, None), ask), "serverTime")
 
 
-def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> BinanceTransport:
+def without_keys(
+    connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
+) -> BinanceTransport:
     """A transport for public calls, from which those of the accounts are made."""
     exchange = BinanceExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
     exchange.connections, exchange.base_url = connections, base_url
+    switch(exchange, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)

@@ -1,7 +1,9 @@
 """Binance at one address: its markets, and adapters for its accounts."""
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from schemas.control import Network
+from worker.accounts import Account, Site
+from worker.networks import MAINNET
 from worker.venues.binance.adapter import BinanceAdapter
 from worker.venues.binance.connection import without_keys
 from worker.venues.connections import VenueConnections
@@ -15,10 +17,14 @@ class BinanceVenue:
     """Makes adapters that share markets, session and TLS context. `load` first."""
 
     def __init__(
-        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+        self,
+        connections: VenueConnections,
+        base_url: str | None = None,
+        timeout_ms: Milliseconds = 5_000,
+        network: Network = MAINNET,
     ) -> None:
-        self._base_url = base_url
-        self._public = without_keys(connections, base_url, timeout_ms)
+        self._site = Site("binance", network, base_url)
+        self._public = without_keys(connections, base_url, timeout_ms, network)
         self._markets: Markets | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
@@ -31,7 +37,7 @@ class BinanceVenue:
         """The adapter of an account at this address."""
         if self._markets is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.base_url != self._base_url:
+        if account.site != self._site:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         transport = self._public.for_account(account)
         return BinanceAdapter(account, transport, self._markets)

@@ -3,10 +3,13 @@
 from ccxt.async_support.bybit import bybit
 
 from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.networks import MAINNET
 from worker.venues import shape
 from worker.venues.bybit.judge import judge
 from worker.venues.bybit.limits import LIMITS
 from worker.venues.connections import VenueConnections
+from worker.venues.networks import switch
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport
 
 OPTIONS = {
@@ -34,12 +37,15 @@ class BybitTransport(Transport):
         return shape.milliseconds(shape.mapping(await self._send(TIME, None, None), TIME), "time")
 
 
-def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> BybitTransport:
+def without_keys(
+    connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
+) -> BybitTransport:
     """A transport for public calls, from which those of the accounts are made."""
     exchange = BybitExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
     exchange.connections, exchange.base_url = connections, base_url
+    switch(exchange, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], base_url.rstrip("/"))

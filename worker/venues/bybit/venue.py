@@ -1,7 +1,9 @@
 """Bybit at one address: its markets, and adapters for its accounts."""
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from schemas.control import Network
+from worker.accounts import Account, Site
+from worker.networks import MAINNET
 from worker.venues.bybit.adapter import BybitAdapter
 from worker.venues.bybit.connection import without_keys
 from worker.venues.bybit.instruments import Instruments
@@ -16,10 +18,14 @@ class BybitVenue:
     """Makes adapters that share markets, session and TLS context. `load` first."""
 
     def __init__(
-        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+        self,
+        connections: VenueConnections,
+        base_url: str | None = None,
+        timeout_ms: Milliseconds = 5_000,
+        network: Network = MAINNET,
     ) -> None:
-        self._base_url = base_url
-        self._public = without_keys(connections, base_url, timeout_ms)
+        self._site = Site("bybit", network, base_url)
+        self._public = without_keys(connections, base_url, timeout_ms, network)
         self._instruments: Instruments | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
@@ -32,6 +38,6 @@ class BybitVenue:
         """The adapter of an account at this address."""
         if self._instruments is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.base_url != self._base_url:
+        if account.site != self._site:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         return BybitAdapter(account, self._public.for_account(account), self._instruments)

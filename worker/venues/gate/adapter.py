@@ -14,7 +14,7 @@ from worker.venues.findings import Finding
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
 from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
-from worker.venues.gate.endpoints import Part, parts_of
+from worker.venues.gate.endpoints import Part, parts_of, parts_on
 from worker.venues.gate.holdings import read_holding, read_open, terms_in
 from worker.venues.gate.leverage_range import Ranges
 from worker.venues.gate.positions import amount_of, position_of, state_of
@@ -47,6 +47,7 @@ class GateAdapter:
         self._transport = transport
         self._markets = markets
         self._ranges = ranges
+        self._parts = parts_on(account.network)
         self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
@@ -86,7 +87,7 @@ class GateAdapter:
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
-        asked = parts_of(market_type, market)
+        asked = parts_of(market_type, market, self._parts)
         found = await asyncio.gather(*(self._open_in(part, market) for part in asked))
         return OpenPositions(tuple(chain.from_iterable(found)), tuple(part.coverage for part in asked))
 
@@ -94,13 +95,13 @@ class GateAdapter:
         """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
         if query.market_type is MarketType.FUTURE:
             return History((), query.since if query.since is not None else self._transport.now() - RECENT)
-        return await self._history(
-            query, {part: frozenset({"fund"}) for part in parts_of(MarketType.SWAP, query.market)}
-        )
+        asked = parts_of(MarketType.SWAP, query.market, self._parts)
+        return await self._history(query, {part: frozenset({"fund"}) for part in asked})
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
-        return await self._history(query, {part: part.profits for part in parts_of(query.market_type, query.market)})
+        asked = parts_of(query.market_type, query.market, self._parts)
+        return await self._history(query, {part: part.profits for part in asked})
 
     async def preflight(self) -> tuple[Finding, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""

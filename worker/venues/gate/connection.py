@@ -7,10 +7,13 @@ from typing import Any
 from ccxt.async_support.gate import gate
 
 from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.networks import MAINNET
 from worker.venues import shape
 from worker.venues.connections import VenueConnections
 from worker.venues.gate.judge import judge
 from worker.venues.gate.limits import LIMITS
+from worker.venues.networks import switch
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
 OPTIONS = {
@@ -69,12 +72,15 @@ class GateTransport(Transport):
         return shape.milliseconds(shape.mapping(await self._send(ask, None, None), ask), "server_time")
 
 
-def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> GateTransport:
+def without_keys(
+    connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
+) -> GateTransport:
     """A transport for public calls, from which those of the accounts are made."""
     exchange = GateExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
     exchange.connections, exchange.base_url = connections, base_url
+    switch(exchange, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = {access: rebase(urls, base_url) for access, urls in exchange.urls["api"].items()}

@@ -5,7 +5,9 @@ Every settle currency has an account, a list of positions and an account book of
 
 from dataclasses import dataclass
 
+from schemas.control import Network
 from schemas.requests import MarketType
+from worker.networks import MAINNET
 from worker.venues.seam import Market
 
 
@@ -84,11 +86,18 @@ PARTS = (
 """All parts of an account. Deliveries also realize what their settlement pays."""
 
 
-def parts_of(market_type: MarketType | None, market: Market | None) -> tuple[Part, ...]:
-    """The parts that a question is about: that of a market, those of a type of market, or all."""
+def parts_on(network: Network) -> tuple[Part, ...]:
+    """The parts that an account has there: on the testnet there are no others than the perpetuals in USDT."""
+    return PARTS if network == MAINNET else PARTS[:1]
+
+
+def parts_of(
+    market_type: MarketType | None, market: Market | None, parts: tuple[Part, ...] = PARTS
+) -> tuple[Part, ...]:
+    """The parts that a question is about: that of a market, those of a type of market, or all of these."""
     if market is not None:
         return (part_of(market),)
-    return tuple(part for part in PARTS if market_type in (None, part.type))
+    return tuple(part for part in parts if market_type in (None, part.type))
 
 
 def part_of(market: Market) -> Part:

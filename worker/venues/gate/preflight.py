@@ -15,7 +15,7 @@ from worker.venues import shape
 from worker.venues.errors import AccessDenied, Refused, VenueError
 from worker.venues.findings import Check, Finding, not_checked, ok, problem
 from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
-from worker.venues.gate.endpoints import PARTS, Part
+from worker.venues.gate.endpoints import Part, parts_on
 from worker.venues.preflight import (
     Window,
     attempted,
@@ -40,6 +40,8 @@ WINDOW = Window(behind=60_000, ahead=60_000)
 
 NEEDED: Mapping[str, str] = MappingProxyType({"futures": "perpetuals", "delivery": "deliveries"})
 """The rights that commands and positions need, and what for."""
+
+KINDS: Mapping[str, MarketType] = MappingProxyType({"futures": MarketType.SWAP, "delivery": MarketType.FUTURE})
 
 LET_IT_BE_TOLD = "give the key the right 'account', for reading only; a sub-account's rights are never told"
 
@@ -75,15 +77,16 @@ Found = Wallet | VenueError | None
 
 async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
     """Read the user, the key, the account of each part and the clock, and judge them."""
+    parts = parts_on(account.network)
     (user, key, skew), wallets = await asyncio.gather(
         asyncio.gather(
             attempted(read_user(transport)),
             attempted(read_key(transport, account.reveal("api_key"))),
             attempted(transport.skew(DETAIL)),
         ),
-        asyncio.gather(*(attempted(read_wallet(transport, part)) for part in PARTS)),
+        asyncio.gather(*(attempted(read_wallet(transport, part)) for part in parts)),
     )
-    found = dict(zip(PARTS, wallets, strict=True))
+    found = dict(zip(parts, wallets, strict=True))
     accepted = _key(user, key, wallets)
     return (
         accepted,
@@ -171,30 +174,30 @@ def _permissions(key: Key | VenueError | None, found: Mapping[Part, Found], acce
     if key is None:
         because = "several keys of the user begin alike, or none like ours"
         return lacking or [not_checked(Check.PERMISSIONS, because)]
-    return _rights(key)
+    return _rights(key, [right for right in NEEDED if any(part.type is KINDS[right] for part in found)])
 
 
 def _is_refused(right: str, found: Mapping[Part, Found]) -> bool:
-    kind = MarketType.SWAP if right == "futures" else MarketType.FUTURE
-    return any(_is_forbidden(wallet) for part, wallet in found.items() if part.type is kind)
+    return any(_is_forbidden(wallet) for part, wallet in found.items() if part.type is KINDS[right])
 
 
 def _lacking(right: str) -> Finding:
     return problem(Check.PERMISSIONS, f"the key lacks the right {right!r}, for {NEEDED[right]}", "give it at Gate")
 
 
-def _rights(key: Key) -> list[Finding]:
+def _rights(key: Key, needed: Sequence[str]) -> list[Finding]:
     found = []
     if not key.normal:
         found.append(problem(Check.PERMISSIONS, "the key is locked or frozen", "unlock it at Gate, or make a new one"))
-    found += [_lacking(right) for right in NEEDED if right not in key.rights]
-    for right in NEEDED:
+    found += [_lacking(right) for right in needed if right not in key.rights]
+    for right in needed:
         if key.rights.get(right):
             says = f"the key may only read {NEEDED[right]}"
             found.append(problem(Check.PERMISSIONS, says, f"let its right {right!r} write at Gate"))
     if key.rights.get("wallet") is False:
         found.append(withdrawal_warning("wallet"))
-    return found or [ok(Check.PERMISSIONS, "reads and changes perpetuals and deliveries; no withdrawals")]
+    markets = " and ".join(NEEDED[right] for right in needed)
+    return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}; no withdrawals")]
 
 
 def _position_mode(found: Mapping[Part, Found], expected: PositionMode | None) -> Finding:

@@ -1,7 +1,9 @@
 """Gate at one address: its markets, and adapters for its accounts."""
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from schemas.control import Network
+from worker.accounts import Account, Site
+from worker.networks import MAINNET
 from worker.venues.connections import VenueConnections
 from worker.venues.gate.adapter import GateAdapter
 from worker.venues.gate.connection import without_keys
@@ -16,10 +18,14 @@ class GateVenue:
     """Makes adapters that share markets, session and TLS context. `load` first."""
 
     def __init__(
-        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+        self,
+        connections: VenueConnections,
+        base_url: str | None = None,
+        timeout_ms: Milliseconds = 5_000,
+        network: Network = MAINNET,
     ) -> None:
-        self._base_url = base_url
-        self._public = without_keys(connections, base_url, timeout_ms)
+        self._site = Site("gate", network, base_url)
+        self._public = without_keys(connections, base_url, timeout_ms, network)
         self._loaded: tuple[Markets, Ranges] | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
@@ -32,7 +38,7 @@ class GateVenue:
         """The adapter of an account at this address."""
         if self._loaded is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.base_url != self._base_url:
+        if account.site != self._site:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         markets, ranges = self._loaded
         return GateAdapter(account, self._public.for_account(account), markets, ranges)

@@ -10,7 +10,9 @@ from typing import Any, Self
 from ccxt.async_support.hyperliquid import hyperliquid
 
 from schemas.base import Milliseconds
+from schemas.control import Network
 from worker.accounts import Account
+from worker.networks import MAINNET
 from worker.venues import shape
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import NotSupported
@@ -20,6 +22,7 @@ from worker.venues.hyperliquid.keccak import compile_ccxt
 from worker.venues.hyperliquid.limits import INFO, LIMITS
 from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
 from worker.venues.limits.tables import User
+from worker.venues.networks import switch
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
 SIGNED_ACTIONS = frozenset({"updateLeverage"})
@@ -107,13 +110,16 @@ class HyperliquidTransport(Transport):
         return shape.milliseconds(shape.mapping(status, "exchangeStatus"), "time")
 
 
-def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> HyperliquidTransport:
+def without_keys(
+    connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
+) -> HyperliquidTransport:
     """A transport for public calls, from which those of the accounts are made."""
     compile_ccxt()
     exchange = HyperliquidExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
     exchange.connections, exchange.base_url = connections, base_url
+    switch(exchange, network)
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)
     return HyperliquidTransport(exchange, timeout_ms)

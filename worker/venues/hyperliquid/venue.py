@@ -1,7 +1,9 @@
 """Hyperliquid at one address: its markets, and adapters for its accounts."""
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from schemas.control import Network
+from worker.accounts import Account, Site
+from worker.networks import MAINNET
 from worker.venues.connections import VenueConnections
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
 from worker.venues.hyperliquid.connection import without_keys
@@ -16,10 +18,14 @@ class HyperliquidVenue:
     """Makes adapters that share markets, session and TLS context. `load` first."""
 
     def __init__(
-        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+        self,
+        connections: VenueConnections,
+        base_url: str | None = None,
+        timeout_ms: Milliseconds = 5_000,
+        network: Network = MAINNET,
     ) -> None:
-        self._base_url = base_url
-        self._public = without_keys(connections, base_url, timeout_ms)
+        self._site = Site("hyperliquid", network, base_url)
+        self._public = without_keys(connections, base_url, timeout_ms, network)
         self._universe: Universe | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
@@ -32,6 +38,6 @@ class HyperliquidVenue:
         """The adapter of an account at this address. Raises AccessDenied for a malformed key or address."""
         if self._universe is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.base_url != self._base_url:
+        if account.site != self._site:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         return HyperliquidAdapter(account, self._public.for_account(account), self._universe)

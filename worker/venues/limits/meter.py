@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.networks import MAINNET
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
 from worker.venues.limits.windows import (
     CLOCK_MARGIN,
@@ -36,6 +38,7 @@ class Headroom:
     limit: int | None
     left: int | None
     closed_for: Milliseconds
+    network: Network = MAINNET
 
 
 class Meter:
@@ -112,7 +115,7 @@ class Meter:
         self._closed_until = max(self._closed_until, self._end_of(wait, now))
         self._is_doubted, self._trial = True, None
 
-    def headroom(self, exchange: str, base_url: str | None, now: Milliseconds) -> Headroom:
+    def headroom(self, exchange: str, base_url: str | None, now: Milliseconds, network: Network = MAINNET) -> Headroom:
         """What is left now."""
         counted = self._limit < UNCOUNTED
         return Headroom(
@@ -123,6 +126,7 @@ class Meter:
             limit=self._limit if counted else None,
             left=max(0, min(map(self._left, self._window.counts(now)))) if counted else None,
             closed_for=max(0, self._closed_until - now),
+            network=network,
         )
 
     def _fits(self, weight: int) -> Fits:

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.base import Milliseconds
+from schemas.control import Network
 from worker.clock import Clock
+from worker.networks import MAINNET
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
 from worker.venues.limits.admission import RESERVATION, Admission, Reservation
@@ -40,9 +42,19 @@ class Terms:
 class Place:
     """The meters of an exchange at one address, made as they are needed, and who waits in front of them."""
 
-    def __init__(self, exchange: str, base_url: str | None, venue: VenueLimits, terms: Terms, clock: Clock) -> None:
+    def __init__(
+        self,
+        exchange: str,
+        base_url: str | None,
+        venue: VenueLimits,
+        terms: Terms,
+        clock: Clock,
+        *,
+        network: Network = MAINNET,
+    ) -> None:
         self._exchange = exchange
         self._base_url = base_url
+        self._network = network
         self._venue = venue
         self._terms = terms
         self._clock = clock
@@ -86,7 +98,7 @@ class Place:
     def headroom(self) -> list[Headroom]:
         """What is left of every scope that was used yet."""
         now = self._clock()
-        return [meter.headroom(self._exchange, self._base_url, now) for meter in self._meters.values()]
+        return [meter.headroom(self._exchange, self._base_url, now, self._network) for meter in self._meters.values()]
 
     def hear(self, ticket: Ticket, answer: Answer) -> None:
         """Learn what an answer tells of the limits of its request."""

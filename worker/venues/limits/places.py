@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 
 from schemas.base import Milliseconds
+from schemas.control import Network
 from worker import clock
 from worker.clock import Clock
+from worker.networks import MAINNET
 from worker.venues.limits.meter import Headroom
 from worker.venues.limits.place import Place, Terms
 from worker.venues.limits.tables import VenueLimits
@@ -25,13 +27,15 @@ class Limits:
         self._share = share
         self._granted = granted
         self._clock = clock
-        self._places: dict[tuple[str, str | None], Place] = {}
+        self._places: dict[tuple[str, Network, str | None], Place] = {}
 
-    def place(self, exchange: str, base_url: str | None, venue: VenueLimits) -> Place:
-        """The limits of an exchange at an address."""
-        if (found := self._places.get((exchange, base_url))) is None:
-            terms = Terms(self._share, self._granted.get(exchange, {}))
-            found = self._places[exchange, base_url] = Place(exchange, base_url, venue, terms, self._clock)
+    def place(self, exchange: str, base_url: str | None, venue: VenueLimits, network: Network = MAINNET) -> Place:
+        """The limits of an exchange at an address. What was granted holds for the real network alone."""
+        key = exchange, network, base_url
+        if (found := self._places.get(key)) is None:
+            granted = self._granted.get(exchange, {}) if network == MAINNET else {}
+            terms = Terms(self._share, granted)
+            found = self._places[key] = Place(exchange, base_url, venue, terms, self._clock, network=network)
         return found
 
     def now(self) -> Milliseconds:

@@ -3,7 +3,10 @@
 from ccxt.async_support.okx import okx
 
 from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.networks import MAINNET
 from worker.venues.connections import VenueConnections
+from worker.venues.networks import switch
 from worker.venues.okx.answers import instant, only_item
 from worker.venues.okx.judge import judge
 from worker.venues.okx.limits import LIMITS
@@ -32,12 +35,15 @@ class OkxTransport(Transport):
         return instant(only_item(await self._send("publicGetPublicTime", None, None), "time"), "ts")
 
 
-def without_keys(connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds) -> OkxTransport:
+def without_keys(
+    connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
+) -> OkxTransport:
     """A transport for public calls, from which those of the accounts are made."""
     exchange = OkxExchange(
         dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
     )
     exchange.connections, exchange.base_url = connections, base_url
+    switch(exchange, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)

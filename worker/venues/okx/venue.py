@@ -5,7 +5,9 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from schemas.control import Network
+from worker.accounts import Account, Site
+from worker.networks import MAINNET
 from worker.venues.connections import VenueConnections
 from worker.venues.markets import Markets, Unlisted, nobody
 from worker.venues.okx.adapter import OkxAdapter
@@ -19,10 +21,14 @@ class OkxVenue:
     """Makes adapters that share markets, session and TLS context. `load` first."""
 
     def __init__(
-        self, connections: VenueConnections, base_url: str | None = None, timeout_ms: Milliseconds = 5_000
+        self,
+        connections: VenueConnections,
+        base_url: str | None = None,
+        timeout_ms: Milliseconds = 5_000,
+        network: Network = MAINNET,
     ) -> None:
-        self._base_url = base_url
-        self._public = without_keys(connections, base_url, timeout_ms)
+        self._site = Site("okx", network, base_url)
+        self._public = without_keys(connections, base_url, timeout_ms, network)
         self._loaded: tuple[Markets, Mapping[str, Decimal]] | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
@@ -37,7 +43,7 @@ class OkxVenue:
         """The adapter of an account at this address."""
         if self._loaded is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.base_url != self._base_url:
+        if account.site != self._site:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         return OkxAdapter(account, self._public.for_account(account), *self._loaded)
 
