@@ -54,7 +54,7 @@ class AuditOffice:
 
 
 def _event(shim: str, denial: Denial) -> DenialEvent:
-    what = (denial.reason, denial.operation, denial.actor or "", denial.address or "")
+    what = (denial.reason, denial.operation, denial.actor or "", denial.address or "", denial.count)
     return DenialEvent(
         id=event_id("denial", shim, denial.at, *what),
         subject=denial.actor or denial.address or "unknown",

@@ -56,7 +56,7 @@ async def run_shim(settings: Settings) -> None:
             work.append(keys.run())
         if certificate is not None:
             work.append(Renewal(certificate, settings).run())
-        config = _config(_app(settings, caller, keys, denials), settings, certificate)
+        config = uvicorn_config(_app(settings, caller, keys, denials), settings, certificate)
         async with _meanwhile(*work):
             await _Server(config, denials.close).serve()
 
@@ -80,7 +80,8 @@ def _app(settings: Settings, caller: Caller, keys: Keys, denials: Denials) -> AS
     return create_app(caller, gate, Bounds(settings.timeout_ms, settings.http_receive_s, settings.http_requests))
 
 
-def _config(app: ASGIApp, settings: Settings, certificate: ssl.SSLContext | None) -> uvicorn.Config:
+def uvicorn_config(app: ASGIApp, settings: Settings, certificate: ssl.SSLContext | None) -> uvicorn.Config:
+    """How the application is served."""
     return uvicorn.Config(
         app,
         host=settings.host,
