@@ -73,10 +73,12 @@ async def guarded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Gua
 
 async def test_worker_and_shim_talk_over_tls(guarded: Guarded) -> None:
     settings = guarded.settings()
-    async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: MemoryVenue()):
-        async with connect_rpc(amqp_url(settings), "tests") as client:
-            deadline = now() + 20_000
-            answer = await client.call(OPERATIONS["get_status"], b"{}", command_id="1", deadline=deadline)
+    async with (
+        running_worker(settings, Accounts((ACCOUNT,)), lambda _: MemoryVenue()),
+        connect_rpc(amqp_url(settings), "tests") as client,
+    ):
+        deadline = now() + 20_000
+        answer = await client.call(OPERATIONS["get_status"], b"{}", command_id="1", deadline=deadline)
     assert answer.status == 200
     async with find_broker(settings) as found:
         assert "from PERPS_DMA_AMQP_URL" in found.description
@@ -94,7 +96,7 @@ async def test_a_broker_that_another_authority_vouches_for_is_not_trusted(guarde
     stranger = Authority(guarded.folder, "stranger")
     assert "CERTIFICATE_VERIFY_FAILED" in await refused(guarded, amqp_ca=stranger.cert)
     assert "CERTIFICATE_VERIFY_FAILED" in await refused(guarded, amqp_ca=None)
-    with pytest.raises(BrokerUnavailable, match="no RabbitMQ lets us in at 127.0.0.1"):
+    with pytest.raises(BrokerUnavailable, match="no RabbitMQ lets us in at"):
         async with find_broker(guarded.settings(amqp_ca=stranger.cert)):
             pass
 

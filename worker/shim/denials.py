@@ -29,7 +29,7 @@ DISTINCT = 20
 SETTLE_S = 1.0
 """How long is counted after the first denial before it is told."""
 
-PAUSE_S = 10.0
+PAUSE_S = 5.0
 ANSWER_MS: Milliseconds = 5_000
 LAST_ANSWER_MS: Milliseconds = 1_000
 LONGEST_ACTOR = 200

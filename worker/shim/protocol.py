@@ -22,6 +22,9 @@ LATER_S = 1.0
 MOST_BYTES_OF_A_HEAD = 2 * LARGEST_HEAD
 """What is read of a head before it is complete; the headers of one that is complete are measured more exactly."""
 
+GOODBYE_S = 1.0
+"""How long a client may take to say goodbye over TLS when the server stops; one that keeps a connection never does."""
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """One connection. A request has `receive_s` seconds for its head, and again for its body."""
@@ -29,6 +32,7 @@ class BoundedProtocol(HttpToolsProtocol):
     receive_s = 10.0
     _due: asyncio.TimerHandle | None = None
     _in_body = False
+    _stopping = False
     _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -62,6 +66,21 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._rest()
         super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or say goodbye where the server stops."""
+        super().on_response_complete()
+        self._end_soon()
+
+    def shutdown(self) -> None:
+        """Close as soon as the running request is answered."""
+        self._stopping = True
+        super().shutdown()
+        self._end_soon()
+
+    def _end_soon(self) -> None:
+        if self._stopping and self.transport.is_closing():
+            self.loop.call_later(GOODBYE_S, self.transport.abort)
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is refused in the documented form too."""
