@@ -121,9 +121,11 @@ class Settings(BaseSettings):
     def _is_a_rate(cls, rate: str | None) -> str | None:
         if rate is not None:
             try:
-                parse_rate(rate)
-            except ValueError as error:
-                raise ValueError("must be a number by a time, such as 100/second or 6000/minute") from error
+                amount = parse_rate(rate).amount
+            except ValueError:
+                amount = 0
+            if amount < 1:
+                raise ValueError("must be a number by a time, such as 100/second or 6000/minute")
         return rate
 
     @field_validator("jwt_jwks_url")

@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from worker.bus.rpc import Answer
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import LARGEST_HEAD, LONGEST_URI, Bounds
+from worker.shim.denials import Denials
+from worker.shim.gate import Gate
 from worker.shim.server import uvicorn_config
 
 DONE = Answer(200, b'{"isError":false}', {})
@@ -28,10 +30,12 @@ POST = b"POST " + PREFIX.encode() + b"/leverage HTTP/1.1\r\nHost: shim\r\n" + AU
 
 
 @asynccontextmanager
-async def serving(caller: InMemoryCaller, **bounds: Any) -> AsyncIterator[str]:
+async def serving(
+    caller: InMemoryCaller, keeper: Gate | None = None, *, receive_s: float = RECEIVE_S, proxies: str | None = None
+) -> AsyncIterator[str]:
     """The URL of a shim on a real HTTP server, served as `perps-dma shim` serves it."""
-    settings = Settings(state=Path("/nonexistent"), http_receive_s=bounds.get("receive_s", RECEIVE_S))
-    app = create_app(caller, gate(caller), Bounds(**{"receive_s": RECEIVE_S, **bounds}))
+    settings = Settings(state=Path("/nonexistent"), http_receive_s=receive_s, trusted_proxies=proxies)
+    app = create_app(caller, keeper or gate(caller), Bounds(receive_s=receive_s))
     server = uvicorn.Server(uvicorn_config(app, settings, None))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
@@ -43,17 +47,24 @@ async def serving(caller: InMemoryCaller, **bounds: Any) -> AsyncIterator[str]:
 async def says(url: str, *parts: bytes, pause_s: float = 0.0) -> bytes:
     """All that the shim answers to some bytes, until it closes the connection; it has to within 30 s."""
     reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
-    answered = asyncio.create_task(reader.read())
-    try:
-        for part in parts:
-            writer.write(part)
-            await asyncio.wait([answered], timeout=pause_s)
-        async with asyncio.timeout(30):
-            return await answered
-    except ConnectionError:
-        return b""
-    finally:
-        writer.close()
+    heard = bytearray()
+    ended = asyncio.create_task(_hear(reader, heard))
+    for part in parts:
+        if ended.done():
+            break
+        writer.write(part)
+        await asyncio.wait([ended], timeout=pause_s)
+    async with asyncio.timeout(30):
+        await ended
+    writer.close()
+    return bytes(heard)
+
+
+async def _hear(reader: asyncio.StreamReader, heard: bytearray) -> None:
+    """Keep what came, also when the end is a reset: we may have been writing still."""
+    with suppress(ConnectionError):
+        while part := await reader.read(65_536):
+            heard += part
 
 
 def failure_in(answer: bytes, status: int, code: str) -> None:
@@ -174,6 +185,27 @@ async def test_a_query_or_headers_beyond_any_request_are_refused() -> None:
         assert_failure(await client.get(asks + "B", headers={"X": "x" * LARGEST_HEAD}), 431, "headers_too_large")
         assert caller.asked == []
         assert (await client.get(asks + "B")).status_code == 200
+
+
+FROM: dict[str, tuple[str | None, str]] = {
+    "nobody is trusted": (None, "127.0.0.1"),
+    "another is trusted": ("10.0.0.1", "127.0.0.1"),
+    "the proxy is trusted": ("127.0.0.1", "203.0.113.9"),
+}
+
+
+@pytest.mark.parametrize(("proxies", "address"), FROM.values(), ids=FROM)
+async def test_an_address_that_a_client_names_counts_only_when_a_trusted_proxy_says_it(
+    proxies: str | None, address: str
+) -> None:
+    caller = InMemoryCaller({"report_denials": DONE})
+    denials = Denials(caller)
+    async with serving(caller, gate(caller, denials=denials), proxies=proxies) as url:
+        async with httpx.AsyncClient(base_url=url, headers={"X-Forwarded-For": "203.0.113.9"}) as client:
+            assert (await client.get(f"{PREFIX}/status")).status_code == 401
+        await denials.tell(1_000)
+    [report] = [json.loads(asked.body) for asked in caller.asked]
+    assert [row["address"] for row in report["denials"]] == [address]
 
 
 ANSWERS: dict[str, tuple[str, int]] = {

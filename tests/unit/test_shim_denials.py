@@ -6,12 +6,14 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from schemas import Operation
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NoWorker
+from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.denials import DISTINCT, Denials
 
@@ -170,3 +172,10 @@ async def test_each_subject_has_its_own_rate_whatever_token_it_shows() -> None:
 async def test_the_rate_counts_before_the_role_so_that_nobody_can_knock_without_end() -> None:
     desk = Desk(rate="1/hour")
     assert [(await desk.post(bearer(token("viewer")))).status_code for _ in range(2)] == [403, 429]
+
+
+@pytest.mark.parametrize("rate", ["100", "often", "0/second", "-1/second", "10/fortnight"])
+def test_a_rate_that_is_none_is_refused_at_the_start(rate: str) -> None:
+    with pytest.raises(ValidationError, match="such as 100/second or 6000/minute"):
+        Settings(rate_limit=rate)
+    assert str(Settings(rate_limit="100/second").rate) == "100 per 1 second"

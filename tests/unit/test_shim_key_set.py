@@ -128,13 +128,28 @@ async def test_a_provider_that_is_gone_changes_nothing() -> None:
     assert await accepts(verifier, signed("rsa", "RS256", kid="old", sub="another"))
 
 
+STATUS = json.dumps(
+    {
+        "data": {
+            **{"worker": "w", "ready": True, "ledger_writes": True, "outbox": 0},
+            "venues": [
+                {"exchange": "okx", "health": "up", "markets_loaded": True, "since": 1, "reason": None},
+            ],
+        }
+    }
+).encode()
+
+
 async def test_before_the_first_keys_a_request_is_told_to_come_again_and_is_no_denial() -> None:
     async with identity_provider(OLD) as provider:
         provider.status = 503
         clock = Clock()
         caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
         keeper = gate(caller, keys=keys(provider, clock))
+        caller.answers["get_status"] = Answer(200, STATUS, {})
         async with client_of(create_app(caller, keeper, BOUNDS), {"Authorization": BY_OLD}) as client:
+            unready = await client.get("/readyz")
+            assert (unready.status_code, "PERPS_DMA_JWT_JWKS_URL" in unready.json()["reason"]) == (503, True)
             asks = f"{PREFIX}/positions?exchange_account_id=a"
             response = await client.get(asks)
             assert_failure(response, 503, "keys_unavailable")
@@ -142,6 +157,7 @@ async def test_before_the_first_keys_a_request_is_told_to_come_again_and_is_no_d
             provider.status = 200
             clock.seconds += 11
             assert (await client.get(asks)).status_code == 200
+            assert (await client.get("/readyz")).status_code == 200
 
 
 SECRET_ROW = {"kty": "oct", "kid": "secret", "k": base64.urlsafe_b64encode(b"i" * 48).decode()}

@@ -39,7 +39,7 @@ def create_app(caller: Caller, gate: Gate, bounds: Bounds) -> ASGIApp:
         routes=[
             *_operation_routes(caller, gate, bounds),
             *capability_routes(gate),
-            *health_routes(caller),
+            *health_routes(caller, gate),
             *document_routes(),
         ],
         middleware=[Middleware(AccessLog), Middleware(Bounded, at_once=bounds.at_once)],

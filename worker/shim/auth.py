@@ -110,6 +110,13 @@ class Verifier:
                 failure(ErrorCode.KEYS_UNAVAILABLE, f"{error}; try again soon"), {"Retry-After": "5"}
             ) from error
 
+    async def has_keys(self) -> bool:
+        """Whether there is anything to check tokens with."""
+        try:
+            return bool(await self._keys.named(None))
+        except KeysUnavailable:
+            return False
+
     async def _known(self, token: str, at: Milliseconds) -> _Checked:
         if (version := self._keys.version()) != self._version:
             self._checked.clear()

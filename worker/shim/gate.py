@@ -32,6 +32,10 @@ class Gate:
             raise Denied("role", failure(ErrorCode.FORBIDDEN, message), actor=actor)
         return actor
 
+    async def is_open(self) -> bool:
+        """Whether anybody could be let in."""
+        return await self._verifier.has_keys()
+
     def refused(self, refusal: Refusal, request: Request, operation: str) -> Response:
         """A refusal as an answer."""
         if isinstance(refusal, Denied):
