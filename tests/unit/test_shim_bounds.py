@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 import uvicorn
+from starlette.types import ASGIApp
 
 from schemas import Operation
 from tests.unit.in_memory_caller import InMemoryCaller
@@ -30,18 +31,35 @@ POST = b"POST " + PREFIX.encode() + b"/leverage HTTP/1.1\r\nHost: shim\r\n" + AU
 
 
 @asynccontextmanager
+async def served(app: ASGIApp, **settings: Any) -> AsyncIterator[uvicorn.Server]:
+    """An application on a real HTTP server, served as `perps-dma shim` serves it."""
+    config = uvicorn_config(
+        app, Settings(state=Path("/nonexistent"), **{"http_receive_s": RECEIVE_S, **settings}), None
+    )
+    server = uvicorn.Server(config)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        running = asyncio.create_task(server.serve(sockets=[listening]))
+        async with asyncio.timeout(30):
+            while not server.started:  # noqa: ASYNC110 - nothing tells us
+                await asyncio.sleep(0.01)
+        yield server
+        server.should_exit = True
+        await running
+
+
+def port_of(server: uvicorn.Server) -> int:
+    port: int = server.servers[0].sockets[0].getsockname()[1]
+    return port
+
+
+@asynccontextmanager
 async def serving(
     caller: InMemoryCaller, keeper: Gate | None = None, *, receive_s: float = RECEIVE_S, proxies: str | None = None
 ) -> AsyncIterator[str]:
-    """The URL of a shim on a real HTTP server, served as `perps-dma shim` serves it."""
-    settings = Settings(state=Path("/nonexistent"), http_receive_s=receive_s, trusted_proxies=proxies)
+    """The URL of a shim."""
     app = create_app(caller, keeper or gate(caller), Bounds(receive_s=receive_s))
-    server = uvicorn.Server(uvicorn_config(app, settings, None))
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        running = asyncio.create_task(server.serve(sockets=[listening]))
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await running
+    async with served(app, http_receive_s=receive_s, trusted_proxies=proxies) as server:
+        yield f"http://127.0.0.1:{port_of(server)}"
 
 
 async def says(url: str, *parts: bytes, pause_s: float = 0.0) -> bytes:
@@ -107,6 +125,18 @@ async def test_a_body_that_nobody_reads_keeps_no_connection_open() -> None:
         head = b"GET /healthz HTTP/1.1\r\nHost: shim\r\nTransfer-Encoding: chunked\r\n\r\n"
         answer = await says(url, head, *(b"1\r\n \r\n" for _ in range(200)), pause_s=0.02)
     assert answer.startswith(b"HTTP/1.1 200 ")
+
+
+async def test_a_client_that_does_not_fetch_its_answer_is_waited_for_no_longer() -> None:
+    app = create_app(caller := InMemoryCaller(), gate(caller), Bounds())
+    async with served(app) as server, asyncio.timeout(30):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port_of(server))
+        # So many that they fit into no buffer on the way.
+        writer.write(b"GET /docs/assets/swagger-ui-bundle.js HTTP/1.1\r\nHost: shim\r\n\r\n" * 20)
+        await reader.readexactly(1)
+        while server.server_state.connections:  # noqa: ASYNC110 - nothing tells us
+            await asyncio.sleep(0.05)
+        writer.transport.abort()
 
 
 async def test_a_head_without_end_is_cut() -> None:

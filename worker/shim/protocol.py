@@ -1,7 +1,7 @@
 """HTTP/1.1 as uvicorn speaks it, with an end to what never arrives.
 
-uvicorn itself ends connections that rest between two requests; one whose request comes byte by byte, or without end, it
-would hold open for ever.
+uvicorn itself ends connections that rest between two requests; one whose request comes byte by byte or without end, or
+whose answer nobody fetches, it would hold open for ever.
 """
 
 import asyncio
@@ -27,10 +27,14 @@ GOODBYE_S = 1.0
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. A request has `receive_s` seconds for its head, and again for its body."""
+    """One connection. A request has `receive_s` seconds for its head, and again for its body.
+
+    So long may a client also fetch nothing of its answer.
+    """
 
     receive_s = 10.0
     _due: asyncio.TimerHandle | None = None
+    _fetched_by: asyncio.TimerHandle | None = None
     _in_body = False
     _stopping = False
     _head = 0
@@ -43,6 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait no more."""
         self._rest()
+        self._fetched()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -81,6 +86,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def _end_soon(self) -> None:
         if self._stopping and self.transport.is_closing():
             self.loop.call_later(GOODBYE_S, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        """The client has not fetched what was written; it is not waited for without end."""
+        super().pause_writing()
+        self._fetched_by = self.loop.call_later(self.receive_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It goes on fetching."""
+        self._fetched()
+        super().resume_writing()
+
+    def _fetched(self) -> None:
+        if self._fetched_by is not None:
+            self._fetched_by.cancel()
+            self._fetched_by = None
 
     def send_400_response(self, msg: str) -> None:
         """What is not HTTP is refused in the documented form too."""
