@@ -17,7 +17,8 @@ from worker.bus.rpc import Answer
 from worker.shim.app import create_app
 from worker.shim.auth import Denied, Verifier
 from worker.shim.envelope import Refusal
-from worker.shim.key_set import KeySet
+from worker.shim.key_set import KeySet, read_key_set
+from worker.shim.keys import ALGORITHMS
 
 OLD, NEW = jwk("rsa", "old"), jwk("rsa", "new", name="2")
 BY_OLD, BY_NEW = signed("rsa", "RS256", kid="old"), signed("rsa", "RS256", name="2", kid="new")
@@ -181,6 +182,19 @@ async def test_a_row_checks_only_what_it_is_for(row: dict[str, Any], header: str
         verifier = Verifier(keys(provider, Clock()))
         assert not await accepts(verifier, header)
         assert await accepts(verifier, BY_OLD)
+
+
+STRANGE: tuple[Any, ...] = (None, 5, -1.5, True, "", "AA", "!!!", "\u00e9", [], ["sign"], {})
+
+
+@pytest.mark.parametrize("kind", ["rsa", "p256", "ed25519"])
+def test_a_strange_row_spoils_no_other(kind: str) -> None:
+    row = jwk(kind, "strange")
+    for field in (*row, "alg", "use", "key_ops", "d"):
+        for value in STRANGE:
+            content = json.dumps({"keys": [{**row, field: value}, OLD]}).encode()
+            _, keys = read_key_set(content, ALGORITHMS)
+            assert keys[-1].name == "old"
 
 
 async def test_without_names_every_key_is_tried() -> None:

@@ -5,12 +5,16 @@ import hashlib
 import hmac
 import json
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
 from tests.certificates import Authority
@@ -298,3 +302,29 @@ async def test_roles_stand_where_the_identity_provider_puts_them(
     token = jwt.encode({"exp": in_seconds(60), **said}, LONG.get_secret_value())
     verifier = Verifier(SharedSecret(LONG), Rules(claims=ClaimPaths(roles=(path,))))
     assert (await verifier.actor(f"Bearer {token}", now_ms())).roles == roles
+
+
+NAMES = st.sampled_from(["sub", "role", "roles", "exp", "nbf", "iat", "iss", "aud", "jti", "accounts"])
+HEADS = st.sampled_from(["alg", "kid", "typ", "crit", "b64", "jwk"])
+TEXTS = st.sampled_from(["", "a", "HS256", "trader", "\0", "\u00e9"])
+SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | TEXTS
+VALUES = SCALARS | st.lists(SCALARS, max_size=2) | st.dictionaries(TEXTS, SCALARS, max_size=2)
+
+
+def encoded(part: dict[str, Any]) -> bytes:
+    return base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=")
+
+
+@settings_of(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(head=st.dictionaries(HEADS, VALUES), said=st.dictionaries(NAMES, VALUES))
+async def test_whatever_a_signed_token_holds_it_is_good_or_denied_and_never_a_fault(
+    head: dict[str, Any], said: dict[str, Any]
+) -> None:
+    parts = encoded({"alg": "HS256", **head}) + b"." + encoded(claims(**said))
+    signature = base64.urlsafe_b64encode(hmac.digest(LONG.get_secret_value().encode(), parts, hashlib.sha256))
+    header = f"Bearer {(parts + b'.' + signature.rstrip(b'=')).decode()}"
+    with suppress(Denied):
+        actor = await Verifier(SharedSecret(LONG)).actor(header, now_ms())
+        assert head.get("alg", "HS256") == "HS256"
+        assert all(isinstance(role, str) for role in actor.roles)
+        assert (actor.accounts is None) == ("accounts" not in said)

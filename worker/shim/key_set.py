@@ -105,7 +105,7 @@ def read_key_set(content: bytes, narrowed: frozenset[str]) -> tuple[list[dict[st
 
 def _key(row: dict[str, Any], narrowed: frozenset[str]) -> Key | None:
     """A row as a key, unless it is for encryption, or secret, or of an unknown kind."""
-    if row.get("use", "sig") != "sig" or "verify" not in (row.get("key_ops") or ["verify"]):
+    if not _checks_signatures(row):
         return None
     try:
         value = jwt.PyJWK(row).key
@@ -113,5 +113,11 @@ def _key(row: dict[str, Any], narrowed: frozenset[str]) -> Key | None:
         return None
     if isinstance(value, bytes):
         return None
-    algorithms = algorithms_of(value, narrowed & {row["alg"]} if "alg" in row else narrowed)
+    algorithms = algorithms_of(value, narrowed & {row["alg"]} if row.get("alg") else narrowed)
     return Key(value, algorithms, row.get("kid")) if algorithms else None
+
+
+def _checks_signatures(row: dict[str, Any]) -> bool:
+    operations = row.get("key_ops", ["verify"])
+    said_well = isinstance(operations, list) and isinstance(row.get("alg", ""), str)
+    return said_well and row.get("use", "sig") == "sig" and "verify" in operations
