@@ -53,7 +53,12 @@ def worker() -> None:
 
 @app.command()
 def shim() -> None:
-    """Run the HTTP shim, which maps the documented REST API onto the bus."""
+    """Run the HTTP shim, which maps the documented REST API onto the bus.
+
+    It checks tokens with one of PERPS_DMA_JWT_SECRET, PERPS_DMA_JWT_PUBLIC_KEY
+    and PERPS_DMA_JWT_JWKS_URL, and does not start without. With
+    PERPS_DMA_TLS_CERT and PERPS_DMA_TLS_KEY it serves HTTPS.
+    """
     from worker.shim.server import run_shim
     from worker.telemetry import configure_logging
 

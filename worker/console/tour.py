@@ -51,6 +51,10 @@ def _positions(data: Facts) -> str:
     )
 
 
+def _entry(entry: Facts) -> str:
+    return f"{entry['action']} {entry['subject']} by {entry['actor'] or 'somebody'}"
+
+
 def _wallets(data: Facts) -> str:
     return ", ".join(f"{asset} {wallet['total_wallet_balance']}" for asset, wallet in data["assets"].items())
 
@@ -143,6 +147,13 @@ SERVICE: tuple[Step, ...] = (
     Step("get_positions", FROZEN, lambda data: f"{data['count']} open, for reads go on"),
     Step("unfreeze", FROZEN, lambda data: f"{data['scope']} is free", role="admin"),
     _leverage(BINANCE, 10),
+    Step(
+        "get_audit",
+        {"limit": 10},
+        lambda data: f"the newest of {data['count']}: {_entry(data['entries'][0])}",
+        role="admin",
+    ),
+    Step("get_audit", {}, statuses=(403,)),
 )
 
 
