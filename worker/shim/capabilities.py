@@ -18,10 +18,11 @@ def capability_routes(gate: Gate) -> list[Route]:
     body = encode(Success(message="Success", data=matrix()))
 
     async def capabilities(request: Request) -> Response:
+        headers = trace_headers(request.headers)
         try:
             await gate.admit(request)
         except Refusal as refusal:
             return gate.refused(refusal, request, "get_capabilities")
-        return Response(body, 200, trace_headers(request.headers), JSON)
+        return Response(body, 200, headers, JSON)
 
     return [Route(prefix + CAPABILITIES_PATH, capabilities) for prefix in HTTP_PREFIXES]
