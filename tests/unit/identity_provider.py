@@ -1,6 +1,7 @@
 """An identity provider that serves a key set over real HTTP, and can fail."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -34,17 +35,19 @@ class IdentityProvider:
 
 
 @asynccontextmanager
-async def identity_provider(*rows: dict[str, Any]) -> AsyncIterator[IdentityProvider]:
+async def identity_provider(
+    *rows: dict[str, Any], tls: ssl.SSLContext | None = None
+) -> AsyncIterator[IdentityProvider]:
     """One on loopback."""
     provider = IdentityProvider(*rows)
     app = web.Application()
     app.router.add_get("/keys", provider.serve)
     runner = web.AppRunner(app)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     await site.start()
     host, port = runner.addresses[0][:2]
-    provider.url = f"http://{host}:{port}/keys"
+    provider.url = f"{'https' if tls else 'http'}://{host}:{port}/keys"
     try:
         yield provider
     finally:

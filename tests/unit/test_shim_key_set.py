@@ -3,12 +3,15 @@
 import asyncio
 import base64
 import json
+import ssl
+from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from structlog.testing import capture_logs
 
+from tests.certificates import Authority
 from tests.unit.identity_provider import IdentityProvider, identity_provider
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import BOUNDS, PREFIX, assert_failure, client_of, gate, now_ms
@@ -159,6 +162,21 @@ async def test_before_the_first_keys_a_request_is_told_to_come_again_and_is_no_d
             clock.seconds += 11
             assert (await client.get(asks)).status_code == 200
             assert (await client.get("/readyz")).status_code == 200
+
+
+async def test_a_provider_must_show_a_certificate_that_somebody_known_vouches_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Authority(tmp_path)
+    pair = authority.issue("provider")
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(pair.cert, pair.key)
+    async with identity_provider(OLD, tls=tls) as provider:
+        with pytest.raises(Refusal, match="has not told its keys yet"):
+            await Verifier(keys(provider, Clock())).actor(BY_OLD, now_ms())
+        assert provider.fetches == 0
+        monkeypatch.setenv("SSL_CERT_FILE", str(authority.cert))
+        assert await accepts(Verifier(keys(provider, Clock())), BY_OLD)
 
 
 SECRET_ROW = {"kty": "oct", "kid": "secret", "k": base64.urlsafe_b64encode(b"i" * 48).decode()}
