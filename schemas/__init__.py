@@ -5,7 +5,7 @@ Needs pydantic only, so that a strategy engine or a risk system can depend on it
 
 from schemas.envelope import Envelope, ErrorBody, Failure, Success, failure
 from schemas.events import CommandResult, Event, PositionsEvent, PositionSnapshot, ResultEvent
-from schemas.operations import COMMANDS, CONTROLS, HTTP_PREFIXES, OPERATIONS, QUERIES, Kind, Operation
+from schemas.operations import COMMANDS, CONTROLS, HTTP_PREFIXES, OPERATIONS, QUERIES, ROUTES, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
@@ -17,6 +17,7 @@ __all__ = [
     "HTTP_PREFIXES",
     "OPERATIONS",
     "QUERIES",
+    "ROUTES",
     "CommandResult",
     "Envelope",
     "ErrorBody",

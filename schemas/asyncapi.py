@@ -84,6 +84,7 @@ _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
         "freeze": ("control.freeze", "A freeze, or its end"),
         "dead-letters": ("control.dead-letters", "Dead letters that were sent again or thrown away"),
+        "denial": ("control.denial", "Requests over HTTP that were denied, counted over some seconds"),
     }
 )
 """Routing key and title of each event."""

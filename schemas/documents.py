@@ -11,6 +11,7 @@ from schemas.envelope import Failure, Success
 from schemas.events import (
     CloudEvent,
     DeadLettersEvent,
+    DenialEvent,
     DriftEvent,
     FreezeEvent,
     PositionsEvent,
@@ -36,6 +37,7 @@ EVENTS: Mapping[str, type[CloudEvent]] = MappingProxyType(
         "venue": VenueEvent,
         "freeze": FreezeEvent,
         "dead-letters": DeadLettersEvent,
+        "denial": DenialEvent,
     }
 )
 """All events, by the name in their type and in the names of their files."""

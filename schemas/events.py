@@ -6,6 +6,7 @@ from uuid import UUID, uuid5
 
 from pydantic import Field
 
+from schemas.audit import Denial
 from schemas.base import Milliseconds, Money, WireModel
 from schemas.control import FreezeState, VenueState
 from schemas.envelope import Envelope
@@ -208,7 +209,19 @@ class DeadLettersEvent(CloudEvent):
         return "control.dead-letters"
 
 
-ControlEvent = DriftEvent | VenueEvent | FreezeEvent | DeadLettersEvent
+class DenialEvent(CloudEvent):
+    """Requests that were denied. Routing key `control.denial`."""
+
+    type: Literal["perps-dma.denial.v1"] = "perps-dma.denial.v1"
+    data: Denial
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return "control.denial"
+
+
+ControlEvent = DriftEvent | VenueEvent | FreezeEvent | DeadLettersEvent | DenialEvent
 Event = ResultEvent | PositionsEvent | ControlEvent
 
 

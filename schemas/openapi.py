@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from schemas.documents import ACCEPTED, CAPABILITIES, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
 from schemas.envelope import Failure
-from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, OPERATIONS, Kind, Operation
+from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, ROUTES, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
 from schemas.requests import HistoryRequest, SymbolRequest
 
@@ -21,14 +21,20 @@ _EVERYWHERE = frozenset(
         ErrorCode.INVALID_REQUEST,
         ErrorCode.UNAUTHORIZED,
         ErrorCode.FORBIDDEN,
+        ErrorCode.RATE_LIMITED,
+        ErrorCode.URI_TOO_LONG,
+        ErrorCode.HEADERS_TOO_LARGE,
         ErrorCode.INTERNAL_ERROR,
+        ErrorCode.KEYS_UNAVAILABLE,
+        ErrorCode.OVERLOADED,
         ErrorCode.NO_WORKER,
         ErrorCode.BROKER_UNAVAILABLE,
         ErrorCode.EXPIRED,
         ErrorCode.TIMEOUT,
     }
 )
-_COMMANDS_ONLY = frozenset({ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.UNKNOWN, ErrorCode.CONFLICT, ErrorCode.FROZEN})
+_BODIES_ONLY = frozenset({ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.REQUEST_TIMEOUT})
+_COMMANDS_ONLY = frozenset({ErrorCode.UNKNOWN, ErrorCode.CONFLICT, ErrorCode.FROZEN})
 _SYMBOLS_ONLY = frozenset({ErrorCode.UNKNOWN_SYMBOL})
 _AT_A_VENUE = frozenset(
     {
@@ -42,7 +48,7 @@ _AT_A_VENUE = frozenset(
 )
 _CONTROLS_ONLY = {
     "get_command": frozenset({ErrorCode.UNKNOWN_COMMAND}),
-    "freeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT, ErrorCode.PAYLOAD_TOO_LARGE}),
+    "freeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
     "unfreeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
 }
 
@@ -97,7 +103,11 @@ _ID_SUFFIXES = MappingProxyType(dict(zip(HTTP_PREFIXES, ("", "_order_execution")
 """An operation stands under each prefix, and its id must be unique all the same."""
 
 _STATUS_HEADERS: Mapping[int, tuple[str, ...]] = MappingProxyType(
-    {401: ("traceparent", "WWW-Authenticate"), 429: ("traceparent", "Command-Id", "Outcome", "Retry-After")}
+    {
+        401: ("traceparent", "WWW-Authenticate"),
+        429: ("traceparent", "Command-Id", "Outcome", "Retry-After"),
+        503: ("traceparent", "Command-Id", "Retry-After"),
+    }
 )
 _PLAIN_HEADERS = ("traceparent", "Command-Id", "Outcome")
 
@@ -116,7 +126,7 @@ def _headers(*names: str) -> Schema:
 
 def error_codes(operation: Operation) -> frozenset[ErrorCode]:
     """Every error that an HTTP client of an operation can meet."""
-    codes = _EVERYWHERE
+    codes = _EVERYWHERE | (_BODIES_ONLY if operation.has_body else frozenset())
     if operation.kind is Kind.CONTROL:
         return codes | {ErrorCode.LEDGER_UNAVAILABLE} | _CONTROLS_ONLY.get(operation.name, frozenset())
     codes |= _AT_A_VENUE
@@ -128,7 +138,7 @@ def error_codes(operation: Operation) -> frozenset[ErrorCode]:
 
 
 def _error_responses() -> dict[str, Schema]:
-    met = frozenset[ErrorCode]().union(*map(error_codes, OPERATIONS.values()))
+    met = frozenset[ErrorCode]().union(*map(error_codes, ROUTES))
     rows = [(code, kind) for code, kind in ERRORS.items() if code in met]
     responses: dict[str, Schema] = {}
     for status in sorted({kind.status for _, kind in rows}):
@@ -196,7 +206,7 @@ def _tag(operation: Operation) -> str:
 def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     paths: dict[str, Schema] = {}
     for prefix in HTTP_PREFIXES:
-        for operation in OPERATIONS.values():
+        for operation in ROUTES:
             paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = {
                 "operationId": operation.name + _ID_SUFFIXES[prefix],
                 "summary": operation.summary,
@@ -211,7 +221,7 @@ def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
 
 def _capabilities(suffix: str) -> Schema:
     """The one route that no worker is asked for."""
-    denials = {str(status): _pointer("responses", f"Error{status}") for status in (401, 403, 500)}
+    denials = {str(status): _pointer("responses", f"Error{status}") for status in (401, 403, 414, 429, 431, 500, 503)}
     told = {
         "description": "The matrix, as the adapters declare it",
         "headers": _headers("traceparent"),
@@ -247,7 +257,8 @@ def openapi() -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "HS256, with `exp` and the role `trader` or `admin`",
+                    "description": "With `exp`, and the role `trader` or `admin`. A token may be limited to some "
+                    "accounts; it is then denied (403) every other, and what tells of all accounts.",
                 }
             },
         },

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from schemas import control, replies, requests
+from schemas import audit, control, replies, requests
 from schemas.base import WireModel
 
 HTTP_PREFIXES = ("/oems/execution", "/order-execution/execution")
@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation: its name is also its queue and its routing key."""
+    """One operation: its name is also its queue and its routing key. One without a path is for the bus alone."""
 
     name: str
     kind: Kind
@@ -39,6 +39,8 @@ class Operation:
     path: str
     summary: str
     roles: frozenset[str] = TRADERS
+    tells_of_all: bool = False
+    """Its answer tells of every account, so that a token which is limited to some may not ask for it."""
 
     @property
     def is_command(self) -> bool:
@@ -69,13 +71,18 @@ _ROWS = (
     Operation("pm_asset_collect", Kind.COMMAND, requests.PmAssetCollect, replies.AssetCollection, "POST", "/portfolio-margin/asset-collection", "Sweep one asset into margin"),
     Operation("get_command", Kind.CONTROL, control.GetCommand, control.CommandStatus, "GET", "/commands/{command_id}", "Read what became of a command"),
     Operation("get_status", Kind.CONTROL, control.GetStatus, control.Status, "GET", "/status", "Read how a worker and the venues fare"),
-    Operation("get_freezes", Kind.CONTROL, control.GetFreezes, control.Freezes, "GET", "/freeze", "List what is frozen", ADMINS),
+    Operation("get_freezes", Kind.CONTROL, control.GetFreezes, control.Freezes, "GET", "/freeze", "List what is frozen", ADMINS, tells_of_all=True),
     Operation("freeze", Kind.CONTROL, control.Freeze, control.FreezeChanged, "POST", "/freeze", "Refuse changes from now on", ADMINS),
     Operation("unfreeze", Kind.CONTROL, control.Unfreeze, control.FreezeChanged, "DELETE", "/freeze", "Allow changes again", ADMINS),
+    Operation("get_audit", Kind.CONTROL, audit.GetAudit, audit.Audit, "GET", "/audit", "Read who did what, and who was denied what", ADMINS, tells_of_all=True),
+    Operation("report_denials", Kind.CONTROL, audit.ReportDenials, audit.DenialsReported, "", "", "Write down what a shim has denied", frozenset()),
 )  # fmt: skip
 
 OPERATIONS: Mapping[str, Operation] = MappingProxyType({row.name: row for row in _ROWS})
 """All operations by name."""
+
+ROUTES = tuple(row for row in _ROWS if row.path)
+"""Those that stand in the HTTP API."""
 
 COMMANDS = tuple(row for row in _ROWS if row.kind is Kind.COMMAND)
 QUERIES = tuple(row for row in _ROWS if row.kind is Kind.QUERY)

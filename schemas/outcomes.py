@@ -41,13 +41,19 @@ class ErrorCode(StrEnum):
     CONFLICT = "conflict"
     FROZEN = "frozen"
     PAYLOAD_TOO_LARGE = "payload_too_large"
+    REQUEST_TIMEOUT = "request_timeout"
+    URI_TOO_LONG = "uri_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
     THROTTLED = "throttled"
+    RATE_LIMITED = "rate_limited"
     INTERNAL_ERROR = "internal_error"
     UNKNOWN = "unknown"
     VENUE_UNAVAILABLE = "venue_unavailable"
     NO_WORKER = "no_worker"
     BROKER_UNAVAILABLE = "broker_unavailable"
     LEDGER_UNAVAILABLE = "ledger_unavailable"
+    KEYS_UNAVAILABLE = "keys_unavailable"
+    OVERLOADED = "overloaded"
     EXPIRED = "expired"
     TIMEOUT = "timeout"
 
@@ -68,7 +74,7 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
             400, False, "this venue or account type has no such operation; nothing was sent"
         ),
         ErrorCode.UNAUTHORIZED: ErrorKind(401, False, "no token, or one that is forged or expired"),
-        ErrorCode.FORBIDDEN: ErrorKind(403, False, "the token's role may not do this"),
+        ErrorCode.FORBIDDEN: ErrorKind(403, False, "the token's role may not do this, or it may not name this account"),
         ErrorCode.UNKNOWN_ACCOUNT: ErrorKind(404, False, "the registry has no such account"),
         ErrorCode.UNKNOWN_SYMBOL: ErrorKind(404, False, "the venue lists no such market"),
         ErrorCode.UNKNOWN_OPERATION: ErrorKind(404, False, "there is no such operation"),
@@ -85,6 +91,10 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
         ),
         ErrorCode.FROZEN: ErrorKind(423, False, "an admin has frozen it; nothing was sent, the message says why"),
         ErrorCode.PAYLOAD_TOO_LARGE: ErrorKind(413, False, "the body is larger than any request can be"),
+        ErrorCode.REQUEST_TIMEOUT: ErrorKind(408, True, "the request did not arrive in time; nothing was sent"),
+        ErrorCode.URI_TOO_LONG: ErrorKind(414, False, "path and query are longer than any request's can be"),
+        ErrorCode.HEADERS_TOO_LARGE: ErrorKind(431, False, "the headers are larger than any request's can be"),
+        ErrorCode.RATE_LIMITED: ErrorKind(429, True, "the token's requests come too often; see Retry-After"),
         ErrorCode.THROTTLED: ErrorKind(429, True, "the venue's limit is used up; nothing was changed, see Retry-After"),
         ErrorCode.INTERNAL_ERROR: ErrorKind(500, False, "a fault of this service; the log has it under the command id"),
         ErrorCode.UNKNOWN: ErrorKind(
@@ -98,6 +108,10 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
             503, True, "the broker can't be reached; the message says whether anything was sent"
         ),
         ErrorCode.LEDGER_UNAVAILABLE: ErrorKind(503, True, "the ledger can't be used; nothing was changed"),
+        ErrorCode.KEYS_UNAVAILABLE: ErrorKind(
+            503, True, "the identity provider has not told its keys yet, so that no token can be checked"
+        ),
+        ErrorCode.OVERLOADED: ErrorKind(503, True, "too many requests run at once; nothing was sent, see Retry-After"),
         ErrorCode.EXPIRED: ErrorKind(504, True, "the deadline passed before it was sent, and it never will be"),
         ErrorCode.TIMEOUT: ErrorKind(
             504, False, "no answer in time; a command's result event will tell what became of it"

@@ -24,6 +24,7 @@ from worker.execution.relay import Relay
 from worker.execution.service import Handlers, Replies, Service
 from worker.execution.venue_news import VenueNews
 from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
+from worker.handlers.audit import AuditOffice
 from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
 from worker.registry_watch import registry_watch
@@ -109,9 +110,10 @@ def build_worker(
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
     changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
     office = Office(ledger, relay, accounts, watch.states, now)
+    controls = office.handlers() | AuditOffice(ledger, relay).handlers()
     service = Service(
         receiver=Receiver(accounts, settings.timeout_ms),
-        handlers=Handlers(COMMAND_HANDLERS, QUERY_HANDLERS, office.handlers()),
+        handlers=Handlers(COMMAND_HANDLERS, QUERY_HANDLERS, controls),
         dispatch=dispatch,
         changes=changes,
         replies=publisher,

@@ -53,7 +53,12 @@ def worker() -> None:
 
 @app.command()
 def shim() -> None:
-    """Run the HTTP shim, which maps the documented REST API onto the bus."""
+    """Run the HTTP shim, which maps the documented REST API onto the bus.
+
+    It checks tokens with one of PERPS_DMA_JWT_SECRET, PERPS_DMA_JWT_PUBLIC_KEY
+    and PERPS_DMA_JWT_JWKS_URL, and does not start without. With
+    PERPS_DMA_TLS_CERT and PERPS_DMA_TLS_KEY it serves HTTPS.
+    """
     from worker.shim.server import run_shim
     from worker.telemetry import configure_logging
 
@@ -78,8 +83,15 @@ def token(
     role: Annotated[str, typer.Option(help="trader or admin.")],
     subject: Annotated[str, typer.Option(help="Who the token is for; appears in results as the actor.")] = "cli",
     hours: Annotated[float, typer.Option(help="How long it is good for.", min=0.001)] = 12,
+    account: Annotated[
+        list[str] | None, typer.Option(metavar="ID", help="Limit it to this account; may be said more than once.")
+    ] = None,
 ) -> None:
-    """Print a token for the HTTP API, and nothing else."""
+    """Print a token for the HTTP API, and nothing else.
+
+    It is signed with PERPS_DMA_JWT_SECRET, or with the secret that `up` made. Where tokens are checked with public
+    keys, your identity provider issues them.
+    """
     from worker.clock import now
     from worker.locations import NotReady, jwt_secret
     from worker.shim.auth import ROLES, issue_token
@@ -90,7 +102,10 @@ def token(
         secret = jwt_secret(read_settings())
     except NotReady as error:
         raise fail(str(error)) from error
-    typer.echo(issue_token(secret, role=role, subject=subject, lifetime_s=int(hours * 3600), now=now()))
+    lifetime_s = int(hours * 3600)
+    typer.echo(
+        issue_token(secret, role=role, subject=subject, lifetime_s=lifetime_s, now=now(), accounts=account or ())
+    )
 
 
 @app.command()

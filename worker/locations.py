@@ -9,6 +9,10 @@ from pydantic import Field, SecretStr, ValidationError
 from worker.accounts import Account, Accounts, RegistryError
 from worker.registry import read_registry
 from worker.settings import Settings
+from worker.tls import secured
+
+SHORTEST_SECRET = 32
+"""Bytes: as many as HS256 has (RFC 7518, section 3.2)."""
 
 
 class NotReady(Exception):
@@ -53,20 +57,42 @@ def _sandbox_accounts(settings: Settings) -> list[Account]:
 
 def jwt_secret(settings: Settings) -> SecretStr:
     """The secret of the HTTP tokens: PERPS_DMA_JWT_SECRET, else the one `up` made. Raises NotReady."""
-    if settings.jwt_secret:
-        return settings.jwt_secret
+    require_one_kind_of_keys(settings)
+    if settings.jwt_public_key or settings.jwt_jwks_url:
+        raise NotReady(
+            "no token can be made here: they are checked with public keys; ask your identity provider for one"
+        )
+    if settings.jwt_secret is not None:
+        return _long_enough(settings.jwt_secret, "PERPS_DMA_JWT_SECRET")
     with suppress(FileNotFoundError):
-        return SecretStr(settings.jwt_secret_file.read_text().strip())
+        return _long_enough(SecretStr(settings.jwt_secret_file.read_text().strip()), str(settings.jwt_secret_file))
     raise NotReady(
-        "there is no secret to check tokens with: set PERPS_DMA_JWT_SECRET (32 bytes or more), "
-        "or let `make up` make one for its own use"
+        "there is nothing to check tokens with: set PERPS_DMA_JWT_SECRET (32 bytes or more), PERPS_DMA_JWT_PUBLIC_KEY "
+        "or PERPS_DMA_JWT_JWKS_URL, or let `make up` make a secret for its own use"
     )
 
 
+def require_one_kind_of_keys(settings: Settings) -> None:
+    """Tokens are checked in one way. Raises NotReady where the settings name several."""
+    kinds = ("jwt_secret", "jwt_public_key", "jwt_jwks_url")
+    named = [f"PERPS_DMA_{kind.upper()}" for kind in kinds if getattr(settings, kind) is not None]
+    if len(named) > 1:
+        raise NotReady(f"{' and '.join(named)} exclude one another: tokens are checked in one way; unset all but one")
+
+
+def _long_enough(secret: SecretStr, where: str) -> SecretStr:
+    if (length := len(secret.get_secret_value().encode())) < SHORTEST_SECRET:
+        raise NotReady(
+            f"{where}: a secret of {length} bytes can be guessed; take {SHORTEST_SECRET} or more, "
+            "such as those of `openssl rand -hex 32`"
+        )
+    return secret
+
+
 def amqp_url(settings: Settings) -> str:
-    """The broker: PERPS_DMA_AMQP_URL, else the one of a running `up`. Raises NotReady."""
+    """The broker: PERPS_DMA_AMQP_URL, else the one of a running `up`. Raises NotReady or CertificateProblem."""
     if settings.amqp_url:
-        return str(settings.amqp_url)
+        return secured(str(settings.amqp_url), settings)
     if (told := _told_by_up(settings)) is not None:
         return told["amqp"]
     raise NotReady(f"no broker: nothing runs in {settings.state}; start it with `make up`, or set PERPS_DMA_AMQP_URL")

@@ -1,12 +1,17 @@
 """All settings, each an environment variable `PERPS_DMA_<NAME>`."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
+from limits import RateLimitItem
+from limits import parse as parse_rate
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from worker.execution.ledger.database import KINDS, SQLITE
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Settings(BaseSettings):
@@ -20,6 +25,21 @@ class Settings(BaseSettings):
     amqp_url: Annotated[
         AmqpDsn | None, Field(description="A RabbitMQ of yours; without it `up` starts a private one")
     ] = None
+    amqp_ca: Annotated[
+        Path | None, Field(description="Who vouches for the broker's certificate (PEM; amqps:// only)")
+    ] = None
+    amqp_cert: Annotated[Path | None, Field(description="Our certificate for the broker (PEM)")] = None
+    amqp_key: Annotated[Path | None, Field(description="The key of that certificate (PEM)")] = None
+    tls_cert: Annotated[Path | None, Field(description="Certificate chain that the HTTP shim serves HTTPS with")] = None
+    tls_key: Annotated[Path | None, Field(description="The key of that certificate (PEM)")] = None
+    trusted_proxies: Annotated[
+        str | None,
+        Field(description="Addresses whose X-Forwarded-For is believed, separated by commas; none by default"),
+    ] = None
+    http_receive_s: Annotated[
+        float, Field(gt=0, le=600, description="How long the head of an HTTP request may take to arrive, and its body")
+    ] = 10
+    http_requests: Annotated[int, Field(ge=1, description="HTTP requests that may run at once")] = 1_000
     accounts: Annotated[
         Path | None, Field(description="Registry of exchange accounts (TOML), beside the sandbox's own")
     ] = None
@@ -39,6 +59,24 @@ class Settings(BaseSettings):
     jwt_secret: Annotated[SecretStr | None, Field(description="Shared secret of the HTTP tokens, 32 bytes or more")] = (
         None
     )
+    jwt_public_key: Annotated[Path | None, Field(description="Public keys of the HTTP tokens (PEM) instead")] = None
+    jwt_jwks_url: Annotated[str | None, Field(description="Key set of an identity provider (JWKS) instead")] = None
+    jwt_jwks_refresh_s: Annotated[float, Field(ge=1, description="How often the key set is fetched again")] = 300
+    jwt_algorithms: Annotated[
+        frozenset[str] | None, NoDecode, Field(description="Only these of the algorithms that the key allows")
+    ] = None
+    jwt_issuer: Annotated[str | None, Field(min_length=1, description="Who must have issued a token (iss)")] = None
+    jwt_audience: Annotated[str | None, Field(min_length=1, description="Whom a token must be for (aud)")] = None
+    jwt_leeway_s: Annotated[int, Field(ge=0, le=300, description="How far clocks may differ")] = 5
+    jwt_role_claim: Annotated[
+        str | None, Field(min_length=1, description="Path of the claim that names the roles: realm_access.roles")
+    ] = None
+    jwt_accounts_claim: Annotated[
+        str, Field(min_length=1, description="Path of the claim that limits a token to accounts")
+    ] = "accounts"
+    rate_limit: Annotated[
+        str | None, Field(description="Requests of a token over HTTP: 100/second; unlimited by default")
+    ] = None
     timeout_ms: Annotated[
         int, Field(ge=100, le=600_000, description="How long a command may take, unless it says so itself")
     ] = 10_000
@@ -80,6 +118,37 @@ class Settings(BaseSettings):
         if url is not None and not url.get_secret_value().startswith(KINDS):
             raise ValueError(f"must begin with {' or '.join(KINDS)}")
         return url
+
+    @field_validator("rate_limit")
+    @classmethod
+    def _is_a_rate(cls, rate: str | None) -> str | None:
+        if rate is not None:
+            try:
+                amount = parse_rate(rate).amount
+            except ValueError:
+                amount = 0
+            if amount < 1:
+                raise ValueError("must be a number by a time, such as 100/second or 6000/minute")
+        return rate
+
+    @field_validator("jwt_jwks_url")
+    @classmethod
+    def _is_guarded(cls, url: str | None) -> str | None:
+        parts = urlsplit(url or "")
+        local = parts.scheme == "http" and parts.hostname in LOOPBACK
+        if url is not None and not (parts.hostname and (local or parts.scheme == "https")):
+            raise ValueError("must be an https:// URL (http:// only on loopback)")
+        return url
+
+    @field_validator("jwt_algorithms", mode="before")
+    @classmethod
+    def _are_separated(cls, names: Any) -> Any:
+        return {name.strip() for name in names.split(",") if name.strip()} if isinstance(names, str) else names
+
+    @property
+    def rate(self) -> RateLimitItem | None:
+        """How often a token may ask."""
+        return None if self.rate_limit is None else parse_rate(self.rate_limit)
 
     @property
     def up_file(self) -> Path:

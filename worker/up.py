@@ -22,6 +22,7 @@ from worker.clock import now
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 from worker.state_files import hold_lock, kept_secret, write_private
+from worker.tls import CertificateProblem, local_client_context
 from worker.wire import encode
 
 READY_S = 90
@@ -51,7 +52,7 @@ async def run(settings: Settings) -> int:
             _require_free_port(settings)
             await _until(stop, Up(settings, console).serve())
             console.print("stopped")
-    except* (UpFailed, BrokerUnavailable, ChildFailed) as failures:
+    except* (UpFailed, BrokerUnavailable, ChildFailed, CertificateProblem) as failures:
         console.print(*(f"error     {failure}" for failure in failures.exceptions), sep="\n")
         code = 1
     return code
@@ -102,7 +103,7 @@ class Up:
     def __init__(self, settings: Settings, console: Console) -> None:
         self._settings = settings
         self._console = console
-        self._url = f"http://{settings.host}:{settings.port}"
+        self._url = f"{'http' if settings.tls_cert is None else 'https'}://{settings.host}:{settings.port}"
 
     async def serve(self) -> None:
         """Start everything, say so, and keep it running until cancelled; then stop it in the opposite order.
@@ -157,7 +158,8 @@ class Up:
         began = monotonic()
         await worker.start()
         await shim.start()
-        async with httpx.AsyncClient(base_url=self._url, timeout=2) as client:
+        verify = local_client_context(self._settings)
+        async with httpx.AsyncClient(base_url=self._url, timeout=2, verify=verify) as client:
 
             async def ready() -> bool:
                 await worker.must_run()
@@ -173,18 +175,22 @@ class Up:
         started = now()
         about = {"http": self._url, "amqp": broker.url, "broker": broker.description, "pid": os.getpid()}
         write_private(self._settings.up_file, encode(about | {"started": started}).decode())
-        token = issue_token(self._secret(), role="trader", subject="up", lifetime_s=TOKEN_LIFETIME_S, now=started)
         self._say("logs", str(self._settings.state / "log"))
         self._say("ready", self._url)
-        self._say("token", token)
-        self._say("try", f"curl -H 'Authorization: Bearer {token}' '{self._url}{EXAMPLE}'")
+        if (secret := self._secret()) is not None:
+            token = issue_token(secret, role="trader", subject="up", lifetime_s=TOKEN_LIFETIME_S, now=started)
+            self._say("token", token)
+            self._say("try", f"curl -H 'Authorization: Bearer {token}' '{self._url}{EXAMPLE}'")
         try:
             yield
         finally:
             self._console.print("stopping")
             self._settings.up_file.unlink(missing_ok=True)
 
-    def _secret(self) -> SecretStr:
+    def _secret(self) -> SecretStr | None:
+        """What tokens are signed with, made here where nothing is set; None where others sign them."""
+        if self._settings.jwt_public_key or self._settings.jwt_jwks_url:
+            return None
         return self._settings.jwt_secret or SecretStr(kept_secret(self._settings.jwt_secret_file))
 
     async def _keep_running(self, broker: Broker, sandbox: Child, worker: Child, shim: Child) -> None:

@@ -12,13 +12,15 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic_asyncapi.bindings.amqp import AMQPMessageBinding, AMQPOperationBinding, QueueBinding
 from pydantic_asyncapi.v3 import AsyncAPI
 
-from schemas import COMMANDS, ERRORS, HTTP_PREFIXES, OPERATIONS, ErrorCode, Kind, Operation, Outcome, failure
+from schemas import COMMANDS, ERRORS, HTTP_PREFIXES, OPERATIONS, ROUTES, ErrorCode, Kind, Operation, Outcome, failure
+from schemas.audit import Denial
 from schemas.control import VenueHealth, VenueState
 from schemas.documents import EVENTS, references
 from schemas.events import (
     CommandResult,
     DeadLettersChange,
     DeadLettersEvent,
+    DenialEvent,
     Drift,
     DriftedTerms,
     DriftEvent,
@@ -103,12 +105,26 @@ PUBLISHED: dict[str, Event] = {
         data=VenueState(exchange="binance", health=VenueHealth.DOWN, markets_loaded=False, since=1, reason="502"),
     ),
     "freeze": FreezeEvent(**ABOUT, data=FROZEN),
+    "denial": DenialEvent(
+        **ABOUT,
+        data=Denial(
+            at=1,
+            status=403,
+            reason="account",
+            operation="set_leverage",
+            actor="ann",
+            address="127.0.0.1",
+            account="okx-main",
+            count=3,
+        ),
+    ),
     "dead-letters": DeadLettersEvent(
         **ABOUT, data=DeadLettersChange(action="dropped", actor="ann", letters=("1",), reasons=("poison",))
     ),
 }
 
 every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+every_route = pytest.mark.parametrize("operation", ROUTES, ids=[row.name for row in ROUTES])
 
 
 def lookup(document: dict[str, Any], reference: str) -> Any:
@@ -180,7 +196,7 @@ def test_a_json_schema_is_valid_and_stands_alone(name: str) -> None:
     assert set(references(schema)) == set(schema.get("$defs", {}))
 
 
-@every_operation
+@every_route
 def test_openapi_has_each_operation_under_both_prefixes(operation: Operation) -> None:
     rows = [OPENAPI["paths"][prefix + operation.path][operation.method.lower()] for prefix in HTTP_PREFIXES]
     ids = [row["operationId"] for row in rows]
@@ -188,17 +204,18 @@ def test_openapi_has_each_operation_under_both_prefixes(operation: Operation) ->
     assert len(set(ids)) == 2
 
 
-CONTROLS_MEET = {"get_command": {"404"}, "freeze": {"404", "413"}, "unfreeze": {"404"}}
+CONTROLS_MEET = {"get_command": {"404"}, "freeze": {"404"}, "unfreeze": {"404"}}
 """The statuses of controls beside those that every route knows."""
 
 
-@every_operation
+@every_route
 def test_openapi_documents_a_status_for_every_way_an_operation_can_end(operation: Operation) -> None:
     responses = OPENAPI["paths"][HTTP_PREFIXES[0] + operation.path][operation.method.lower()]["responses"]
-    always = {"200", "400", "401", "403", "500", "503", "504"}
-    at_a_venue = always | {"404", "409", "429", "502"}
+    always = {"200", "400", "401", "403", "414", "429", "431", "500", "503", "504"}
+    always |= {"408", "413"} if operation.has_body else set()
+    at_a_venue = always | {"404", "409", "502"}
     expected = {
-        Kind.COMMAND: at_a_venue | {"202", "413", "423"},
+        Kind.COMMAND: at_a_venue | {"202", "423"},
         Kind.QUERY: at_a_venue,
         Kind.CONTROL: always | CONTROLS_MEET.get(operation.name, set()),
     }

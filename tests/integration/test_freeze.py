@@ -77,7 +77,7 @@ async def test_every_change_is_an_event_and_an_audit_row_and_a_repetition_is_nei
         ("all", True, "ann"),
         ("all", False, "ann"),
     ]
-    assert [row.action for row in await home.ledger.freezes.audited(9)] == ["unfreeze", "freeze"]
+    assert [row.action for row in await home.ledger.audit.newest(9)] == ["unfreeze", "freeze"]
 
 
 BAD: dict[str, tuple[Body, int]] = {

@@ -135,7 +135,7 @@ async def test_every_change_of_a_freeze_is_an_event_and_an_audit_row(ledger: Led
     await ledger.freezes.unfreeze(replace(freeze, actor="bob", since=2, reason=""), EVENT)
     with pytest.raises(NothingMatched):
         await ledger.freezes.unfreeze(freeze, EVENT)
-    audited = await ledger.freezes.audited(10)
+    audited = await ledger.audit.newest(10)
     assert [(row.actor, row.action, row.subject) for row in audited] == [
         ("bob", "unfreeze", "all"),
         ("ann", "freeze", "all"),

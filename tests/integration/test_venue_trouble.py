@@ -17,7 +17,7 @@ from schemas import OPERATIONS
 from schemas.control import Status, VenueHealth
 from tests.integration.conftest import emptied
 from tests.strategy import Body, Strategy
-from tests.unit.shim_client import SECRET
+from tests.unit.shim_client import BOUNDS, gate
 from worker.accounts import Accounts
 from worker.bootstrap import open_venues, running_worker
 from worker.bus.rpc import RpcClient, connect_rpc
@@ -139,7 +139,7 @@ async def test_ready_details_show_the_trouble_and_it_stays_ready(floor: Floor) -
     floor.fault("reset")
     for _ in range(3):
         await floor.ask("get_leverage", "bybit-perp-001")
-    app = create_app(floor.rpc, SECRET, 5_000)
+    app = create_app(floor.rpc, gate(floor.rpc), BOUNDS)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shim") as client:
         response = await client.get("/readyz")
     body = response.json()

@@ -1,19 +1,28 @@
 """An HTTP client of a shim whose bus lives in this process."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
+import limits
 from pydantic import SecretStr
+from starlette.types import ASGIApp
 
 from tests.unit.in_memory_caller import InMemoryCaller
 from worker.shim.app import create_app
-from worker.shim.auth import issue_token
+from worker.shim.auth import Rules, Verifier, issue_token
+from worker.shim.bounds import Bounds
+from worker.shim.caller import Caller
+from worker.shim.denials import Denials
+from worker.shim.gate import Gate
+from worker.shim.keys import Keys, SharedSecret
+from worker.shim.rates import RateLimit
 
 SECRET = SecretStr("a secret of the tests, 32 bytes or more")
 TIMEOUT_MS = 10_000
+BOUNDS = Bounds(TIMEOUT_MS)
 PREFIX = "/oems/execution"
 LEVERAGE = {"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 10}
 
@@ -22,21 +31,47 @@ def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def token(role: str = "trader", *, secret: SecretStr = SECRET, now: int | None = None) -> str:
-    return issue_token(secret, role=role, subject="engine-7", lifetime_s=60, now=now_ms() if now is None else now)
+def token(
+    role: str = "trader",
+    *,
+    secret: SecretStr = SECRET,
+    now: int | None = None,
+    accounts: Sequence[str] = (),
+    subject: str = "engine-7",
+) -> str:
+    issued = now_ms() if now is None else now
+    return issue_token(secret, role=role, subject=subject, lifetime_s=60, now=issued, accounts=accounts)
 
 
 def bearer(text: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {text}"}
 
 
+def gate(
+    caller: Caller,
+    *,
+    keys: Keys | None = None,
+    rules: Rules | None = None,
+    rate: str | None = None,
+    denials: Denials | None = None,
+) -> Gate:
+    """The gate of a shim; by default its tokens are signed with the secret of the tests."""
+    verifier = Verifier(keys or SharedSecret(SECRET), rules)
+    return Gate(verifier, denials or Denials(caller), RateLimit(limits.parse(rate)) if rate else None)
+
+
+@asynccontextmanager
+async def client_of(app: ASGIApp, headers: dict[str, str]) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application in this process."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://shim", headers=headers) as client:
+        yield client
+
+
 @asynccontextmanager
 async def shim_client(caller: InMemoryCaller, **headers: str) -> AsyncIterator[httpx.AsyncClient]:
     """A client that sends a trader's token unless it is told otherwise."""
-    app = create_app(caller, SECRET, TIMEOUT_MS)
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    sent = {**bearer(token()), **headers}
-    async with httpx.AsyncClient(transport=transport, base_url="http://shim", headers=sent) as client:
+    async with client_of(create_app(caller, gate(caller), BOUNDS), {**bearer(token()), **headers}) as client:
         yield client
 
 

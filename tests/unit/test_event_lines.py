@@ -20,6 +20,17 @@ FREEZE = {"scope": "exchange:binance", "reason": "audit", "actor": "ann", "froze
 VENUE = {"exchange": "okx", "health": "down", "reason": "no answer"}
 LETTERS = {"action": "requeued", "actor": "ann", "letters": ["1", "2"], "reasons": ["a", "b"]}
 
+DENIAL = {
+    "status": 403,
+    "reason": "account",
+    "operation": "set_leverage",
+    "actor": "engine-7",
+    "address": "10.0.0.7",
+    "account": "okx-main",
+    "count": 3,
+}
+FLOOD = {"status": 401, "reason": "no_token", "operation": "several", "actor": None, "address": None, "account": None}
+
 TOLD: list[tuple[str, dict[str, Any], str]] = [
     ("result", {"outcome": "applied", "envelope": {"message": "Leverage set"}}, "applied  Leverage set"),
     ("positions", {"seq": 3, "stale": False, "positions": []}, "seq 3: flat"),
@@ -44,6 +55,13 @@ TOLD: list[tuple[str, dict[str, Any], str]] = [
     ("venue", VENUE, "down: no answer"),
     ("venue", {**VENUE, "health": "up", "reason": None}, "up"),
     ("dead-letters", LETTERS, "2 requeued by ann: 1, 2"),
+    ("denial", DENIAL, "403 denied set_leverage for okx-main to engine-7 from 10.0.0.7: account, 3 times"),
+    ("denial", {**FLOOD, "count": 900}, "401 denied several to many: no_token, 900 times"),
+    (
+        "denial",
+        {**DENIAL, "actor": "\x1b[2J", "account": None, "address": None},
+        "403 denied set_leverage to \ufffd[2J: account, 3 times",
+    ),
     ("not-yet-known", {"a": 1}, '{"a":1}'),
 ]
 
@@ -75,6 +93,7 @@ def freeze(scope: str) -> dict[str, Any]:
         freeze("exchange:binance"),
         freeze("all"),
         event("venue", {"exchange": "binance"}, subject="binance"),
+        event("denial", {**DENIAL, "account": "binance-main"}, subject="engine-7"),
     ],
 )
 def test_an_account_is_concerned_by_its_own_events_and_by_those_of_its_venue_and_of_everything(
@@ -91,6 +110,7 @@ def test_an_account_is_concerned_by_its_own_events_and_by_those_of_its_venue_and
         freeze("exchange:okx"),
         event("venue", {"exchange": "okx"}, subject="okx"),
         event("dead-letters", {}, subject="dma.dead-letters"),
+        event("denial", DENIAL, subject="binance-main"),
     ],
 )
 def test_an_account_is_not_concerned_by_those_of_others(other: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import pytest
 
-from schemas import COMMANDS, HTTP_PREFIXES, OPERATIONS, Operation
+from schemas import COMMANDS, HTTP_PREFIXES, ROUTES, Operation
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import (
     LEVERAGE,
@@ -21,17 +21,17 @@ from tests.unit.shim_client import (
 from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NotConfirmed, NoWorker
 
 REQUESTS: dict[str, dict[str, Any]] = {
-    name: {
+    operation.name: {
         field: {"leverage": 10, "margin_mode": "cross", "asset": "USDT", "symbol": "BTC/USDT:USDT"}.get(field, "a-1")
         for field, info in operation.request.model_fields.items()
         if info.is_required()
     }
-    for name, operation in OPERATIONS.items()
+    for operation in ROUTES
 }
 for name in ("freeze", "unfreeze"):
     REQUESTS[name]["exchange_account_id"] = "a-1"
 DONE = Answer(200, b'{ "leverage": 1.50 }', {"Outcome": "applied"})
-every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+every_operation = pytest.mark.parametrize("operation", ROUTES, ids=[row.name for row in ROUTES])
 every_command = pytest.mark.parametrize("operation", COMMANDS, ids=[row.name for row in COMMANDS])
 
 

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 from schemas.asyncapi import asyncapi
 from schemas.openapi import openapi
 from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import LEVERAGE, PREFIX, SECRET, TIMEOUT_MS, assert_failure, bearer, shim_client, token
+from tests.unit.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, gate, shim_client, token
 from worker.bus.rpc import Answer, BrokerAway
 from worker.shim.app import create_app
 
@@ -78,7 +78,8 @@ async def test_a_fault_is_logged_as_500() -> None:
 async def url() -> AsyncIterator[str]:
     """A shim behind a real HTTP server."""
     answers: dict[str, Any] = {"set_leverage": Answer(200, b'{"isError":false}', {"Outcome": "applied"})}
-    app = create_app(InMemoryCaller(answers), SECRET, TIMEOUT_MS)
+    caller = InMemoryCaller(answers)
+    app = create_app(caller, gate(caller), BOUNDS)
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         serving = asyncio.create_task(server.serve(sockets=[listening]))

@@ -20,6 +20,7 @@ from worker.bus.node_folder import LOOPBACK, NodeFolder, Ports
 from worker.child import POLL_S, Child, ChildFailed, tail
 from worker.settings import Settings
 from worker.state_files import hold_lock
+from worker.tls import secured
 
 START_S = 90
 """Longest start: about 5 s on a free machine, much more where many share it."""
@@ -227,10 +228,10 @@ class Broker:
 async def find_broker(settings: Settings) -> AsyncIterator[Broker]:
     """PERPS_DMA_AMQP_URL if it is set, else a private node that lives as long as the context.
 
-    Raises BrokerUnavailable, with what to do, when there is neither.
+    Raises BrokerUnavailable, with what to do, when there is neither; CertificateProblem.
     """
     if settings.amqp_url is not None:
-        yield await _broker_at(settings.amqp_url)
+        yield await _broker_at(settings.amqp_url, secured(str(settings.amqp_url), settings))
         return
     began = monotonic()
     async with PrivateBroker(settings.state) as node:
@@ -238,13 +239,13 @@ async def find_broker(settings: Settings) -> AsyncIterator[Broker]:
         yield Broker(node.url, f"private node {node.version} on {node.address} ({took:.1f} s)", node)
 
 
-async def _broker_at(url: AmqpDsn) -> Broker:
-    address = f"{url.host}:{url.port}"
+async def _broker_at(named: AmqpDsn, url: str) -> Broker:
+    address = f"{named.host}:{named.port}"
     try:
-        version = await server_version(str(url))
+        version = await server_version(url)
     except CONNECTION_TROUBLE as error:
         raise BrokerUnavailable(
             f"PERPS_DMA_AMQP_URL: no RabbitMQ lets us in at {address} ({error or type(error).__name__}). Start it, "
             "correct the URL, or unset it to get a private node"
         ) from error
-    return Broker(str(url), f"{version} at {address}, from PERPS_DMA_AMQP_URL")
+    return Broker(url, f"{version} at {address}, from PERPS_DMA_AMQP_URL")

@@ -8,7 +8,7 @@ from datetime import UTC
 from typing import Any
 
 from worker.bus.dead_letters import DeadLetters, Letter, LettersUnavailable, Settled, hold_dead_letters
-from worker.console.display import console, show_json, table
+from worker.console.display import console, printable, show_json, table
 from worker.console.freeze import login_name
 from worker.locations import NotReady, amqp_url
 from worker.settings import Settings
@@ -34,11 +34,6 @@ def _chosen(held: DeadLetters, ids: Sequence[str] | None) -> tuple[Letter, ...]:
             f"there is no dead letter {', '.join(sorted(unknown))}; `perps-dma dead-letters list` shows those there are"
         )
     return tuple(letter for letter in held.letters if letter.id in ids)
-
-
-def _printable(text: str | None) -> str | None:
-    """What came from outside, without anything that could steer a terminal."""
-    return text and "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def _summary(letter: Letter) -> dict[str, str | None]:
@@ -74,7 +69,7 @@ async def show_letters(settings: Settings, *, as_json: bool) -> None:
     if as_json:
         show_json(rows)
     elif rows:
-        console.print(table(COLUMNS, (map(_printable, row.values()) for row in rows), folding=("reason",)))
+        console.print(table(COLUMNS, (map(printable, row.values()) for row in rows), folding=("reason",)))
     else:
         console.print("no dead letters")
 
@@ -88,7 +83,7 @@ async def show_letter(settings: Settings, letter_id: str, *, as_json: bool) -> N
             show_json(letter)
         else:
             for name, value in letter.items():
-                console.print(f"{name}: {_printable(value) or '-'}", markup=False)
+                console.print(f"{name}: {printable(value) or '-'}", markup=False)
 
 
 async def requeue_letters(settings: Settings, ids: Sequence[str] | None) -> Settled:
@@ -109,7 +104,7 @@ async def drop_letters(settings: Settings, ids: Sequence[str] | None) -> Settled
 
 def _told(settled: Settled, what: str, untold: str | None) -> Settled:
     for letter in settled.letters:
-        console.print(f"{what}: {_printable(letter.operation)} {letter.id}", markup=False)
+        console.print(f"{what}: {printable(letter.operation)} {letter.id}", markup=False)
     if not settled.letters and settled.problem is None:
         console.print("no dead letters")
     return replace(settled, problem=settled.problem or untold)

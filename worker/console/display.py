@@ -17,6 +17,11 @@ PIPE_WIDTH = 240
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
+def printable(text: str | None) -> str | None:
+    """What came from outside, without anything that could steer a terminal."""
+    return text and "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def show_json(document: Any) -> None:
     """One JSON document on one line, for programs."""
     console.out(document if isinstance(document, str) else json.dumps(document, separators=(",", ":")), highlight=False)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from schemas.control import EVERYTHING
-from worker.console.display import outcome_text
+from worker.console.display import outcome_text, printable
 
 Data = Mapping[str, Any]
 
@@ -29,6 +29,8 @@ def is_about(event: Data, account: str, exchange: str | None) -> bool:
         return data["scope"] in (EVERYTHING, f"account:{account}") or _is_of(data["scope"], exchange)
     if event["type"] == "perps-dma.venue.v1":
         return exchange in (None, data["exchange"])
+    if event["type"] == "perps-dma.denial.v1":
+        return bool(data["account"] == account)
     return bool(event["subject"] == account)
 
 
@@ -80,6 +82,13 @@ def _dead_letters(data: Data) -> Text:
     return Text(f"{len(letters)} {data['action']} by {data['actor']}: {', '.join(letters)}")
 
 
+def _denial(data: Data) -> Text:
+    who = " ".join(filter(None, (data["actor"], data["address"] and f"from {data['address']}"))) or "many"
+    account = f" for {data['account']}" if data["account"] else ""
+    told = f" {data['operation']}{account} to {who}: {data['reason']}, {data['count']} times"
+    return Text.assemble((f"{data['status']} denied", "red"), printable(told) or "")
+
+
 def _as_json(data: Data) -> Text:
     return Text(json.dumps(data, separators=(",", ":")))
 
@@ -92,6 +101,7 @@ LINES: Mapping[str, Callable[[Data], Text]] = MappingProxyType(
         "perps-dma.freeze.v1": _freeze,
         "perps-dma.venue.v1": _venue,
         "perps-dma.dead-letters.v1": _dead_letters,
+        "perps-dma.denial.v1": _denial,
     }
 )
 """How each type of event is told; one that is not listed is shown as it is."""

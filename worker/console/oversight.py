@@ -78,6 +78,20 @@ def freezes(as_json: AsJson = False) -> None:
 
 
 @oversight.command()
+def audit(
+    limit: Annotated[int, typer.Option(help="How many entries, the newest first.", min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """Show who froze and unfroze what, and which requests over HTTP were denied: to whom, from where, how often.
+
+    Denials that are alike are counted over some seconds and make one entry.
+    """
+    from worker.console.audit import show_audit
+
+    run(show_audit(read_settings(), limit, as_json=as_json))
+
+
+@oversight.command()
 def command(
     command_id: Annotated[
         str, typer.Argument(metavar="ID", help="The message id, Idempotency-Key or Command-Id of the command.")

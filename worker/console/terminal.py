@@ -36,11 +36,15 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     from worker.console.ask import Refused
     from worker.execution.ledger.errors import LedgerError
     from worker.locations import NotReady
+    from worker.tls import CertificateProblem
     from worker.venues.limits.tables import UnknownLimit
 
     try:
         return uvloop.run(work)
-    except (NotReady, Refused, RegistryError, LedgerError, TopologyRefused, UnknownLimit) as error:
+    except (
+        *(NotReady, Refused, RegistryError, LedgerError, TopologyRefused, UnknownLimit),
+        CertificateProblem,
+    ) as error:
         raise fail(str(error)) from error
     except CONNECTION_TROUBLE as error:
         raise fail(f"the broker can't be reached: {error}") from error

@@ -20,6 +20,7 @@ from worker.console.seeded import PM_ACCOUNT, SEEDED, Seeded
 from worker.locations import amqp_url, http_url, jwt_secret
 from worker.settings import Settings
 from worker.shim.auth import issue_token
+from worker.tls import local_client_context
 from worker.venues.capabilities import DECLARED, AccountType
 from worker.venues.seam import Capability
 
@@ -48,6 +49,10 @@ def _positions(data: Facts) -> str:
         f"PnL {row['unrealized_pnl']} ({row['percentage']} %)"
         for row in data["positions"]
     )
+
+
+def _entry(entry: Facts) -> str:
+    return f"{entry['action']} {entry['subject']} by {entry['actor'] or 'somebody'}"
 
 
 def _wallets(data: Facts) -> str:
@@ -142,6 +147,13 @@ SERVICE: tuple[Step, ...] = (
     Step("get_positions", FROZEN, lambda data: f"{data['count']} open, for reads go on"),
     Step("unfreeze", FROZEN, lambda data: f"{data['scope']} is free", role="admin"),
     _leverage(BINANCE, 10),
+    Step(
+        "get_audit",
+        {"limit": 10},
+        lambda data: f"the newest of {data['count']}: {_entry(data['entries'][0])}",
+        role="admin",
+    ),
+    Step("get_audit", {}, statuses=(403,)),
 )
 
 
@@ -247,10 +259,14 @@ def _stages() -> Iterator[tuple[str, str, tuple[Step, ...]]]:
     yield "the service itself", first, SERVICE
 
 
+def _client(settings: Settings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=http_url(settings), timeout=30, verify=local_client_context(settings))
+
+
 async def tour(settings: Settings) -> bool:
     """Walk all routes under both prefixes, all venues, then the refusals. True when everything was as documented."""
     good = True
-    async with httpx.AsyncClient(base_url=http_url(settings), timeout=30) as client, listening(settings) as heard:
+    async with _client(settings) as client, listening(settings) as heard:
         walker = Tour(client, settings)
         for title, prefix, steps in _stages():
             visits = [await walker.visit(step, prefix) for step in steps]

@@ -109,5 +109,5 @@ class Retention:
         while batch == BATCH:
             batch = await self._ledger.commands.forget(self._clock() - self._commands_ms, BATCH)
             deleted += batch
-        await self._ledger.freezes.forget(self._clock() - self._audit_ms)
+        await self._ledger.audit.forget(self._clock() - self._audit_ms)
         return deleted

@@ -2,47 +2,49 @@
 
 from collections import defaultdict
 
-from pydantic import SecretStr
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
-from schemas import HTTP_PREFIXES, OPERATIONS, Operation
-from schemas.base import Milliseconds
+from schemas import HTTP_PREFIXES, ROUTES, Operation
 from worker.shim.access_log import AccessLog
+from worker.shim.bounds import Bounded, Bounds
 from worker.shim.caller import Caller
 from worker.shim.capabilities import capability_routes
 from worker.shim.docs import document_routes
 from worker.shim.envelope import fault, refuse
+from worker.shim.gate import Gate
 from worker.shim.health import health_routes
 from worker.shim.operations import OperationsEndpoint
+from worker.shim.security_headers import SecurityHeaders
 
 
-def _operation_routes(caller: Caller, secret: SecretStr, timeout_ms: Milliseconds) -> list[Route]:
+def _operation_routes(caller: Caller, gate: Gate, bounds: Bounds) -> list[Route]:
     by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
-    for operation in OPERATIONS.values():
+    for operation in ROUTES:
         by_path[operation.path][operation.method] = operation
     return [
         # A command id may hold a slash, and is told with it.
-        Route(prefix + path.replace("}", ":path}"), OperationsEndpoint(by_method, caller, secret, timeout_ms))
+        Route(prefix + path.replace("}", ":path}"), OperationsEndpoint(by_method, caller, gate, bounds))
         for prefix in HTTP_PREFIXES
         for path, by_method in by_path.items()
     ]
 
 
-def create_app(caller: Caller, secret: SecretStr, timeout_ms: Milliseconds) -> Starlette:
-    """The ASGI application. `timeout_ms` is how long a request may take unless it prefers otherwise."""
+def create_app(caller: Caller, gate: Gate, bounds: Bounds) -> ASGIApp:
+    """The ASGI application."""
     app = Starlette(
         routes=[
-            *_operation_routes(caller, secret, timeout_ms),
-            *capability_routes(secret),
-            *health_routes(caller),
+            *_operation_routes(caller, gate, bounds),
+            *capability_routes(gate),
+            *health_routes(caller, gate),
             *document_routes(),
         ],
-        middleware=[Middleware(AccessLog)],
+        middleware=[Middleware(AccessLog), Middleware(Bounded, at_once=bounds.at_once)],
         exception_handlers={HTTPException: refuse, Exception: fault},
     )
     # A slash too many is a route that does not exist, and no redirect with an empty body.
     app.router.redirect_slashes = False
-    return app
+    return SecurityHeaders(app)

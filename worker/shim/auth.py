@@ -1,81 +1,174 @@
-"""Bearer tokens: JWT signed with HS256 and a shared secret, with a role and an end."""
+"""Bearer tokens: signed JWTs with a role and an end."""
 
-from dataclasses import dataclass
-from functools import lru_cache
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
 from pydantic import SecretStr
 
-from schemas import ErrorCode, failure
+from schemas import ErrorCode, Failure, failure
+from schemas.audit import DenialReason
 from schemas.base import Milliseconds
 from schemas.operations import TRADERS
+from worker.shim.claims import Actor, ClaimPaths
 from worker.shim.envelope import Refusal
+from worker.shim.keys import Key, Keys, KeysUnavailable
 
-ALGORITHM = "HS256"
 ROLES = TRADERS
 """The roles there are: an admin may do all that a trader may."""
 
-_HOW = "send the header `Authorization: Bearer TOKEN`; `perps-dma token --role trader` makes a token"
-_OPTIONS: Any = {"require": ["exp"]}
+REMEMBERED = 1024
+"""Tokens whose claims are kept: clients repeat theirs, and checking is half of our work."""
+
+_TROUBLE: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
+    (jwt.ExpiredSignatureError, "the token has expired"),
+    (jwt.ImmatureSignatureError, "the token is not valid yet"),
+    (jwt.InvalidAudienceError, "the token is for another audience"),
+    (jwt.InvalidIssuerError, "the token is from another issuer"),
+    (jwt.InvalidTokenError, "the token is not one of ours"),
+)
+
+
+class Denied(Refusal):
+    """Somebody asked for what is not theirs. It is counted for the audit; `actor` is known once a token was good."""
+
+    def __init__(
+        self,
+        reason: DenialReason,
+        envelope: Failure,
+        headers: dict[str, str] | None = None,
+        *,
+        actor: Actor | None = None,
+        account: str | None = None,
+    ) -> None:
+        super().__init__(envelope, headers or {})
+        self.reason = reason
+        self.actor = actor
+        self.account = account
 
 
 @dataclass(frozen=True, slots=True)
-class Actor:
-    """Who a token speaks for."""
+class Rules:
+    """What a token must say beside being signed."""
 
-    subject: str | None
-    roles: frozenset[str]
+    issuer: str | None = None
+    audience: str | None = None
+    leeway_s: int = 0
+    claims: ClaimPaths = field(default_factory=ClaimPaths)
 
 
-def issue_token(secret: SecretStr, *, role: str, subject: str, lifetime_s: int, now: Milliseconds) -> str:
-    """A token for a role, valid from now for a number of seconds."""
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    actor: Actor
+    begins: Milliseconds
+    ends: Milliseconds
+
+
+def issue_token(
+    secret: SecretStr,
+    *,
+    role: str,
+    subject: str,
+    lifetime_s: int,
+    now: Milliseconds,
+    accounts: Sequence[str] = (),
+) -> str:
+    """A token for a role, valid from now for a number of seconds; `accounts` limits it to these."""
     issued = now // 1000
-    claims = {"sub": subject, "role": role, "iat": issued, "exp": issued + lifetime_s}
-    return jwt.encode(claims, secret.get_secret_value(), algorithm=ALGORITHM)
+    limits = {"accounts": list(accounts)} if accounts else {}
+    claims = {"sub": subject, "role": role, "iat": issued, "exp": issued + lifetime_s, **limits}
+    return jwt.encode(claims, secret.get_secret_value(), algorithm="HS256")
 
 
-def _unauthorized(reason: str, challenge: str = "") -> Refusal:
-    headers = {"WWW-Authenticate": f'Bearer realm="perps-dma"{challenge}'}
-    return Refusal(failure(ErrorCode.UNAUTHORIZED, f"{reason}; {_HOW}"), headers)
+class Verifier:
+    """Tells whom a token speaks for. What was found stays known until the token ends or the keys change."""
 
+    def __init__(self, keys: Keys, rules: Rules | None = None) -> None:
+        self._keys = keys
+        self._rules = rules or Rules()
+        self._version = keys.version()
+        self._checked: dict[bytes, _Checked] = {}
 
-def _invalid(reason: str) -> Refusal:
-    return _unauthorized(reason, ', error="invalid_token"')
+    async def actor(self, authorization: str | None, at: Milliseconds) -> Actor:
+        """Whom the header `Authorization` of a request names.
 
+        Raises Denied (401), or Refusal (503) while there are no keys.
+        """
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise self._unauthorized("no_token", "there is no bearer token")
+        try:
+            return (await self._known(token.strip(), at)).actor
+        except jwt.PyJWTError as error:
+            reason: DenialReason = "expired_token" if isinstance(error, jwt.ExpiredSignatureError) else "invalid_token"
+            words = next((words for kind, words in _TROUBLE if isinstance(error, kind)), _TROUBLE[-1][1])
+            raise self._unauthorized(reason, words, ', error="invalid_token"') from None
+        except KeysUnavailable as error:
+            raise Refusal(
+                failure(ErrorCode.KEYS_UNAVAILABLE, f"{error}; try again soon"), {"Retry-After": "5"}
+            ) from error
 
-def _roles(claims: dict[str, Any]) -> frozenset[str]:
-    named = claims.get("roles", [])
-    listed = named if isinstance(named, list) else [named]
-    return frozenset(role for role in (claims.get("role"), *listed) if isinstance(role, str))
+    async def has_keys(self) -> bool:
+        """Whether there is anything to check tokens with."""
+        try:
+            return bool(await self._keys.named(None))
+        except KeysUnavailable:
+            return False
 
+    async def _known(self, token: str, at: Milliseconds) -> _Checked:
+        if (version := self._keys.version()) != self._version:
+            self._checked.clear()
+            self._version = version
+        digest = hashlib.sha256(token.encode()).digest()
+        if (checked := self._checked.get(digest)) is None:
+            checked = await self._check(token, digest)
+            if self._keys.version() == version:
+                self._remember(digest, checked)
+        if at >= checked.ends:
+            raise jwt.ExpiredSignatureError
+        if at < checked.begins:
+            raise jwt.ImmatureSignatureError
+        return checked
 
-@lru_cache(maxsize=1024)
-def _claims(secret: str, token: str) -> dict[str, Any]:
-    """The claims of a token, checked when it is first seen: clients repeat theirs, and checking is half of our work."""
-    claims: dict[str, Any] = jwt.decode(token, secret, algorithms=[ALGORITHM], options=_OPTIONS)
-    return claims
+    def _remember(self, digest: bytes, checked: _Checked) -> None:
+        while len(self._checked) >= REMEMBERED:
+            del self._checked[next(iter(self._checked))]
+        self._checked[digest] = checked
 
+    async def _check(self, token: str, digest: bytes) -> _Checked:
+        header = jwt.get_unverified_header(token)
+        for key in await self._keys.named(header.get("kid")):
+            if str(header.get("alg")) in key.algorithms:
+                try:
+                    claims = self._claims(token, key)
+                except jwt.InvalidSignatureError:
+                    continue
+                return self._read(claims, digest)
+        raise jwt.InvalidSignatureError
 
-def _valid_claims(secret: SecretStr, token: str, at: Milliseconds) -> dict[str, Any]:
-    claims = _claims(secret.get_secret_value(), token)
-    if int(claims["exp"]) * 1000 <= at:
-        raise jwt.ExpiredSignatureError
-    return claims
+    def _claims(self, token: str, key: Key) -> dict[str, Any]:
+        claims: dict[str, Any] = jwt.decode(
+            token,
+            key.value,
+            algorithms=list(key.algorithms),
+            issuer=self._rules.issuer,
+            audience=self._rules.audience,
+            leeway=self._rules.leeway_s,
+            options={"require": ["exp"]},
+        )
+        return claims
 
+    def _read(self, claims: dict[str, Any], digest: bytes) -> _Checked:
+        leeway_s = self._rules.leeway_s
+        return _Checked(
+            actor=self._rules.claims.actor(claims, digest.hex()[:32]),
+            begins=(int(claims.get("nbf", 0)) - leeway_s) * 1000,
+            ends=(int(claims["exp"]) + leeway_s) * 1000,
+        )
 
-def verify(secret: SecretStr, authorization: str | None, at: Milliseconds, allowed: frozenset[str] = TRADERS) -> Actor:
-    """Who sent a request, from its `Authorization` header. Raises Refusal: 401 without a valid token, 403 by role."""
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise _unauthorized("there is no bearer token")
-    try:
-        claims = _valid_claims(secret, token.strip(), at)
-    except jwt.ExpiredSignatureError:
-        raise _invalid("the token has expired") from None
-    except jwt.InvalidTokenError:
-        raise _invalid("the token is not one of ours") from None
-    actor = Actor(claims.get("sub"), _roles(claims))
-    if not actor.roles & allowed:
-        raise Refusal(failure(ErrorCode.FORBIDDEN, f"this needs the role {' or '.join(sorted(allowed))}"))
-    return actor
+    def _unauthorized(self, reason: DenialReason, words: str, challenge: str = "") -> Denied:
+        headers = {"WWW-Authenticate": f'Bearer realm="perps-dma"{challenge}'}
+        message = f"{words}; send the header `Authorization: Bearer TOKEN`; {self._keys.hint}"
+        return Denied(reason, failure(ErrorCode.UNAUTHORIZED, message), headers)

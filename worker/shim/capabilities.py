@@ -1,30 +1,28 @@
 """`/capabilities`: what can be done on which venue."""
 
-from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from schemas import HTTP_PREFIXES, Success
 from schemas.operations import CAPABILITIES_PATH
-from worker.clock import now
-from worker.shim.auth import verify
 from worker.shim.envelope import JSON, Refusal
+from worker.shim.gate import Gate
 from worker.shim.trace import trace_headers
 from worker.venues.capabilities import matrix
 from worker.wire import encode
 
 
-def capability_routes(secret: SecretStr) -> list[Route]:
+def capability_routes(gate: Gate) -> list[Route]:
     """The matrix under both prefixes. It changes with the program alone, so it is written down once."""
     body = encode(Success(message="Success", data=matrix()))
 
     async def capabilities(request: Request) -> Response:
         headers = trace_headers(request.headers)
         try:
-            verify(secret, request.headers.get("authorization"), now())
+            await gate.admit(request)
         except Refusal as refusal:
-            return refusal.response(headers)
+            return gate.refused(refusal, request, "get_capabilities")
         return Response(body, 200, headers, JSON)
 
     return [Route(prefix + CAPABILITIES_PATH, capabilities) for prefix in HTTP_PREFIXES]

@@ -43,7 +43,8 @@ SwaggerUIBundle({
 """
 
 _ONLY_FROM_HERE = {
-    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    "Content-Security-Policy": "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 }
 """The browser itself then refuses anything from elsewhere."""
 

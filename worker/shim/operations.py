@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pydantic import SecretStr
+import orjson
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -11,11 +11,13 @@ from starlette.types import Receive, Scope, Send
 from schemas import ErrorCode, Failure, Operation, Success, failure
 from schemas.base import Milliseconds
 from schemas.replies import Accepted
-from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker
+from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker
 from worker.clock import now
-from worker.shim.auth import verify
+from worker.shim.bounds import Bounds
 from worker.shim.caller import Caller
+from worker.shim.claims import Actor
 from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
+from worker.shim.gate import Gate, require_account, require_known
 from worker.shim.parsing import request_body
 from worker.shim.preferences import Preferences, command_id, preferences
 from worker.wire import encode
@@ -31,7 +33,7 @@ class Call:
     operation: Operation
     body: bytes
     command_id: str
-    actor: str | None
+    actor: Actor
     preferences: Preferences
     timeout_ms: Milliseconds
 
@@ -59,32 +61,39 @@ def bus_failure(error: BusError, call: Call) -> Failure:
 class OperationsEndpoint:
     """One path of the API, with an operation for each method it answers. An ASGI application."""
 
-    def __init__(
-        self, operations: Mapping[str, Operation], caller: Caller, secret: SecretStr, timeout_ms: Milliseconds
-    ) -> None:
+    def __init__(self, operations: Mapping[str, Operation], caller: Caller, gate: Gate, bounds: Bounds) -> None:
         self._operations = operations
         self._caller = caller
-        self._secret = secret
-        self._timeout_ms = timeout_ms
+        self._gate = gate
+        self._bounds = bounds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request = Request(scope, receive)
         try:
-            response = await self._ask(await self._understand(request))
+            operation = self._operation(request)
         except Refusal as refusal:
-            response = refusal.response()
+            await refusal.response()(scope, receive, send)
+            return
+        try:
+            response = await self._ask(await self._understand(operation, request))
+        except Refusal as refusal:
+            response = self._gate.refused(refusal, request, operation.name)
         await response(scope, receive, send)
 
-    async def _understand(self, request: Request) -> Call:
+    def _operation(self, request: Request) -> Operation:
         operation = self._operations.get(request.method)
         if operation is None:
             raise method_not_allowed(request.method, request.url.path, ", ".join(self._operations))
-        actor = verify(self._secret, request.headers.get("authorization"), now(), operation.roles)
-        body = await request_body(operation, request)
+        return operation
+
+    async def _understand(self, operation: Operation, request: Request) -> Call:
+        actor = await self._gate.admit(request, operation.roles)
+        understood = await request_body(operation, request, self._bounds.receive_s)
+        require_account(actor, operation, understood.request)
         preferred = preferences(request.headers, is_command=operation.is_command)
-        timeout_ms = preferred.timeout_ms(self._timeout_ms)
-        return Call(operation, body, command_id(request.headers), actor.subject, preferred, timeout_ms)
+        timeout_ms = preferred.timeout_ms(self._bounds.timeout_ms)
+        return Call(operation, understood.body, command_id(request.headers), actor, preferred, timeout_ms)
 
     async def _ask(self, call: Call) -> Response:
         headers = {"Command-Id": call.command_id, **call.preferences.applied}
@@ -96,15 +105,16 @@ class OperationsEndpoint:
                 call.body,
                 command_id=call.command_id,
                 deadline=_deadline(call),
-                actor=call.actor,
+                actor=call.actor.subject,
             )
         except BusError as error:
             return envelope_response(bus_failure(error, call), headers)
+        _require_answer(call, answer)
         return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
         await self._caller.post(
-            call.operation, call.body, command_id=call.command_id, deadline=_deadline(call), actor=call.actor
+            call.operation, call.body, command_id=call.command_id, deadline=_deadline(call), actor=call.actor.subject
         )
         envelope = Success(
             message=f"{call.operation.name} was taken; its result event will tell what became of it",
@@ -112,6 +122,14 @@ class OperationsEndpoint:
             data=Accepted(command_id=call.command_id),
         )
         return Response(encode(envelope), 202, headers, JSON)
+
+
+def _require_answer(call: Call, answer: Answer) -> None:
+    """Whether a token may read an answer that names the account only now, as that of a command's id. Raises Denied."""
+    account = "exchange_account_id"
+    names_it = account in call.operation.data.model_fields and account not in call.operation.request.model_fields
+    if call.actor.accounts is not None and names_it and answer.status == 200:
+        require_known(call.actor, orjson.loads(answer.body)["data"][account])
 
 
 def _deadline(call: Call) -> Milliseconds:

@@ -1,11 +1,10 @@
-"""Freezes: what an admin has stopped, and the audit of who did it."""
+"""Freezes: what an admin has stopped."""
 
-import json
 from dataclasses import dataclass
-from typing import Any
 
 from schemas.base import Milliseconds
 from schemas.control import EVERYTHING
+from worker.execution.ledger.audit import Audited, audit_row
 from worker.execution.ledger.database import Database, Row, Statement, names
 from worker.execution.ledger.outbox import insertion
 from worker.wire import Outgoing
@@ -19,17 +18,6 @@ class Freeze:
     reason: str
     actor: str | None
     since: Milliseconds
-
-
-@dataclass(frozen=True, slots=True)
-class Audited:
-    """Who did what to the service."""
-
-    at: Milliseconds
-    actor: str | None
-    action: str
-    subject: str
-    details: dict[str, Any]
 
 
 def scopes_of(exchange: str, account: str) -> tuple[str, ...]:
@@ -49,14 +37,6 @@ def freeze_of(rows: list[Row]) -> Freeze | None:
     """The widest of the freezes found."""
     found = sorted((Freeze(*row) for row in rows), key=lambda freeze: (freeze.scope != EVERYTHING, freeze.scope[0]))  # type: ignore[arg-type]
     return found[-1] if found else None
-
-
-def audit_row(row: Audited) -> Statement:
-    """Write down who did what."""
-    return Statement(
-        "INSERT INTO audit (at, actor, action, subject, details) VALUES ($1, $2, $3, $4, $5)",
-        (row.at, row.actor, row.action, row.subject, json.dumps(row.details)),
-    )
 
 
 class Freezes:
@@ -91,22 +71,6 @@ class Freezes:
         """Lift a freeze likewise; `freeze` tells who does it and when. Raises NothingMatched where there is none."""
         delete = Statement("DELETE FROM freezes WHERE scope = $1 RETURNING scope", (freeze.scope,), must_match=True)
         return await self._change(delete, freeze, "unfreeze", told)
-
-    async def audited(self, limit: int) -> list[Audited]:
-        """The newest rows of the audit."""
-        query = Statement(
-            "SELECT at, actor, action, subject, details FROM audit ORDER BY position DESC LIMIT $1", (limit,)
-        )
-        return [
-            Audited(
-                int(at or 0), None if actor is None else str(actor), str(action), str(subject), json.loads(str(details))
-            )
-            for at, actor, action, subject, details in await self._database.read(query)
-        ]
-
-    async def forget(self, before: Milliseconds) -> None:
-        """Delete older rows of the audit."""
-        await self._database.write(Statement("DELETE FROM audit WHERE at < $1", (before,)), durable=False)
 
     async def _change(self, change: Statement, freeze: Freeze, action: str, told: Outgoing) -> int:
         audited = Audited(freeze.since, freeze.actor, action, freeze.scope, {"reason": freeze.reason})

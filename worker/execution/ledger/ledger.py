@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from worker.execution.ledger.audit import AuditTrail
 from worker.execution.ledger.commands import Commands
 from worker.execution.ledger.database import KINDS, POSTGRES, SQLITE, Database, Statement
 from worker.execution.ledger.freezes import Freezes
@@ -16,7 +17,7 @@ from worker.execution.ledger.sqlite import SqliteDatabase
 
 
 class Ledger:
-    """Commands, outbox, freezes and snapshots, on behalf of one worker, its `owner`."""
+    """Commands, outbox, freezes, audit and snapshots, on behalf of one worker, its `owner`."""
 
     def __init__(self, database: Database, owner: str) -> None:
         self.owner = owner
@@ -24,6 +25,7 @@ class Ledger:
         self.commands = Commands(database, owner, self.patience)
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)
+        self.audit = AuditTrail(database, owner)
         self.snapshots = SnapshotLog(database, owner)
         self.database = database
 

@@ -1,0 +1,71 @@
+"""Who did what to the service itself, and who was denied what."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from schemas.base import Milliseconds, WireModel
+from schemas.control import ControlRequest
+
+MOST_DENIALS = 50
+"""Kinds of denials that one report holds at most."""
+
+NO_NUL = r"^[^\x00]*$"
+"""What every database takes as text."""
+
+DenialReason = Literal["no_token", "invalid_token", "expired_token", "role", "account", "rate_limit"]
+"""Why a request was denied: what its token lacks, or that it came too often."""
+
+
+class GetAudit(ControlRequest):
+    """Read the newest entries of the audit: freezes and their ends, and what was denied to whom."""
+
+    limit: Annotated[int, Field(ge=1, le=1000, description="Entries at most")] = 100
+
+
+class AuditEntry(WireModel):
+    """One entry of the audit."""
+
+    at: Milliseconds
+    actor: Annotated[str | None, Field(description="Who, as far as the bus or a checked token says")]
+    action: Annotated[str, Field(description="`freeze`, `unfreeze` or `denial`")]
+    subject: Annotated[str, Field(description="What it was about: a scope, or the operation that was denied")]
+    details: Annotated[dict[str, Any], Field(description="What more is known")]
+
+
+class Audit(WireModel):
+    """The newest entries of the audit, the newest first."""
+
+    entries: tuple[AuditEntry, ...]
+    count: int
+
+
+class Denial(WireModel):
+    """Requests that a shim has denied for the same reason, to the same client, within some seconds."""
+
+    at: Annotated[Milliseconds, Field(ge=0, description="When the first of them came, UTC ms")]
+    status: Annotated[int, Field(ge=400, le=499, description="What was answered: 401, 403 or 429")]
+    reason: DenialReason
+    operation: Annotated[
+        str, Field(max_length=64, pattern=NO_NUL, description="What was asked for; `several` in a flood")
+    ]
+    actor: Annotated[
+        str | None,
+        Field(max_length=200, pattern=NO_NUL, description="Subject of the token, once that was found good"),
+    ]
+    address: Annotated[str | None, Field(max_length=64, description="Where they came from; null in a flood")]
+    account: Annotated[str | None, Field(max_length=128, description="The last account that was named and not allowed")]
+    count: Annotated[int, Field(ge=1, description="How many they were")]
+
+
+class ReportDenials(ControlRequest):
+    """Write down what a shim has denied. Only shims send it; the same report is written down once."""
+
+    shim: Annotated[str, Field(max_length=64, description="Which shim tells it")]
+    denials: Annotated[tuple[Denial, ...], Field(min_length=1, max_length=MOST_DENIALS)]
+
+
+class DenialsReported(WireModel):
+    """Answer to a report."""
+
+    recorded: Annotated[int, Field(description="Kinds of denials that were not known yet")]

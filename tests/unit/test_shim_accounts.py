@@ -1,0 +1,141 @@
+"""A token that is limited to some accounts: what it may name, what it may read, and that nothing else is sent."""
+
+import json
+from typing import Any
+
+import pytest
+
+from schemas import ROUTES, Kind, Operation
+from tests.unit.in_memory_caller import InMemoryCaller
+from tests.unit.shim_client import PREFIX, SECRET, assert_failure, bearer, now_ms, shim_client, token
+from worker.bus.rpc import Answer
+from worker.shim.auth import Rules, Verifier
+from worker.shim.claims import ClaimPaths
+from worker.shim.keys import SharedSecret
+
+MINE, OTHER = "mine-001", "other-001"
+LIMITED = bearer(token("admin", accounts=[MINE, "mine-002"]))
+UNLIMITED = bearer(token("admin"))
+REQUEST: dict[str, Any] = {"symbol": "BTC/USDT:USDT", "leverage": 10, "margin_mode": "cross", "asset": "USDT"}
+
+NAMING = [row for row in ROUTES if "exchange_account_id" in row.request.model_fields]
+naming = pytest.mark.parametrize("operation", NAMING, ids=lambda row: row.name)
+
+
+def named(row: dict[str, Any]) -> Answer:
+    return Answer(200, json.dumps({"data": row}).encode(), {})
+
+
+def arguments(operation: Operation, account: str) -> dict[str, Any]:
+    wanted = {name: value for name, value in REQUEST.items() if name in operation.request.model_fields}
+    if operation.name == "freeze":
+        wanted["reason"] = "audit"
+    if "leverage" in wanted and operation.name != "set_leverage":
+        del wanted["leverage"]
+    return {"json" if operation.has_body else "params": {"exchange_account_id": account, **wanted}}
+
+
+@naming
+async def test_its_own_accounts_can_be_named(operation: Operation) -> None:
+    caller = InMemoryCaller({operation.name: named({})})
+    async with shim_client(caller, **LIMITED) as client:
+        response = await client.request(operation.method, PREFIX + operation.path, **arguments(operation, MINE))
+    assert response.status_code == 200
+    assert len(caller.asked) == 1
+
+
+@pytest.mark.parametrize("account", [OTHER, "mine-00", "mine-0011", "MINE-001", "mine-001 ", "*"])
+@naming
+async def test_any_other_is_403_and_nothing_is_sent(operation: Operation, account: str) -> None:
+    caller = InMemoryCaller({operation.name: named({})})
+    for headers in ({}, {"Prefer": "respond-async"}):
+        async with shim_client(caller, **LIMITED, **headers) as client:
+            response = await client.request(operation.method, PREFIX + operation.path, **arguments(operation, account))
+        assert "limited to others" in assert_failure(response, 403, "forbidden")["message"]
+    assert caller.asked == []
+
+
+async def test_an_account_that_is_named_twice_is_the_one_that_the_worker_would_take() -> None:
+    caller = InMemoryCaller({"set_leverage": named({})})
+    body = f'{{"exchange_account_id": "{MINE}", "symbol": "B", "leverage": 1, "exchange_account_id": "{OTHER}"}}'
+    async with shim_client(caller, **LIMITED) as client:
+        response = await client.post(f"{PREFIX}/leverage", content=body)
+    assert_failure(response, 403, "forbidden")
+    assert caller.asked == []
+
+
+@pytest.mark.parametrize("scope", [{"all": True}, {"exchange": "binance"}])
+async def test_a_freeze_of_more_than_an_account_takes_a_token_without_limits(scope: dict[str, Any]) -> None:
+    caller = InMemoryCaller({"freeze": named({}), "unfreeze": named({})})
+    async with shim_client(caller, **LIMITED) as client:
+        refused = [
+            await client.post(f"{PREFIX}/freeze", json={**scope, "reason": "audit"}),
+            await client.delete(f"{PREFIX}/freeze", params={name: str(value).lower() for name, value in scope.items()}),
+        ]
+    for response in refused:
+        assert "more than one account" in assert_failure(response, 403, "forbidden")["message"]
+    assert caller.asked == []
+
+
+@pytest.mark.parametrize("operation", [row for row in ROUTES if row.tells_of_all], ids=lambda row: row.name)
+async def test_what_tells_of_all_accounts_takes_a_token_without_limits(operation: Operation) -> None:
+    caller = InMemoryCaller({operation.name: named({})})
+    async with shim_client(caller, **LIMITED) as client:
+        assert_failure(await client.get(PREFIX + operation.path), 403, "forbidden")
+    assert caller.asked == []
+    async with shim_client(caller, **UNLIMITED) as client:
+        assert (await client.get(PREFIX + operation.path)).status_code == 200
+
+
+async def test_a_command_can_be_read_by_those_who_may_name_its_account() -> None:
+    caller = InMemoryCaller({"get_command": named({"exchange_account_id": OTHER, "message": "leverage of others"})})
+    async with shim_client(caller, **LIMITED) as client:
+        response = await client.get(f"{PREFIX}/commands/7f0c")
+        assert_failure(response, 403, "forbidden")
+        assert "leverage of others" not in response.text
+        caller.answers["get_command"] = named({"exchange_account_id": MINE})
+        assert (await client.get(f"{PREFIX}/commands/7f0c")).status_code == 200
+        caller.answers["get_command"] = Answer(404, b'{"isError":true}', {})
+        assert (await client.get(f"{PREFIX}/commands/7f0c")).status_code == 404
+    async with shim_client(caller, **UNLIMITED) as client:
+        caller.answers["get_command"] = named({"exchange_account_id": OTHER})
+        assert (await client.get(f"{PREFIX}/commands/7f0c")).status_code == 200
+
+
+async def test_what_tells_of_no_account_is_open_to_it() -> None:
+    caller = InMemoryCaller({"get_status": named({})})
+    async with shim_client(caller, **LIMITED) as client:
+        assert (await client.get(f"{PREFIX}/status")).status_code == 200
+        assert (await client.get(f"{PREFIX}/capabilities")).status_code == 200
+
+
+def test_every_route_is_decided() -> None:
+    """Whoever adds an operation decides what a limited token may do with it."""
+    decided = {row.name for row in ROUTES if row.tells_of_all or row in NAMING}
+    assert {row.name for row in ROUTES} - decided == {"get_command", "get_status"}
+    assert all(row in NAMING for row in ROUTES if row.kind is not Kind.CONTROL)
+
+
+SAID: dict[str, tuple[dict[str, Any], frozenset[str] | None]] = {
+    "no claim": ({}, None),
+    "a list": ({"accounts": [MINE, OTHER]}, frozenset({MINE, OTHER})),
+    "one": ({"accounts": MINE}, frozenset({MINE})),
+    "an empty list": ({"accounts": []}, frozenset()),
+    "nothing": ({"accounts": None}, frozenset()),
+    "no text": ({"accounts": [7, {}, [MINE]]}, frozenset()),
+    "an object": ({"accounts": {MINE: True}}, frozenset()),
+}
+
+
+@pytest.mark.parametrize(("said", "accounts"), SAID.values(), ids=SAID)
+def test_a_claim_that_cant_be_understood_allows_nothing(said: dict[str, Any], accounts: frozenset[str] | None) -> None:
+    assert ClaimPaths().actor(said, "hash").accounts == accounts
+    nested = ClaimPaths(accounts="dma.accounts").actor({"dma": said}, "hash")
+    assert nested.accounts == accounts
+
+
+async def test_the_claim_can_have_another_name() -> None:
+    rules = Rules(claims=ClaimPaths(accounts="desks"))
+    header = f"Bearer {token(accounts=[MINE])}"
+    assert (await Verifier(SharedSecret(SECRET), rules).actor(header, now_ms())).accounts is None
+    assert (await Verifier(SharedSecret(SECRET)).actor(header, now_ms())).accounts == frozenset({MINE})

@@ -1,0 +1,70 @@
+"""The audit: who did what to the service, and what was denied to whom."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from schemas.base import Milliseconds
+from worker.execution.ledger.database import Database, Statement
+from worker.execution.ledger.outbox import insertion
+from worker.wire import Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Audited:
+    """Who did what to the service."""
+
+    at: Milliseconds
+    actor: str | None
+    action: str
+    subject: str
+    details: dict[str, Any]
+
+
+def audit_row(row: Audited) -> Statement:
+    """Write down who did what."""
+    return Statement(
+        "INSERT INTO audit (at, actor, action, subject, details) VALUES ($1, $2, $3, $4, $5)",
+        (row.at, row.actor, row.action, row.subject, json.dumps(row.details)),
+    )
+
+
+def _audit_row_once(row: Audited) -> Statement:
+    """The same, but for a row that is there already."""
+    same = "at = $1 AND action = $3 AND subject = $4 AND details = $5"
+    return Statement(
+        "INSERT INTO audit (at, actor, action, subject, details) "
+        "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT) "
+        f"WHERE NOT EXISTS (SELECT 1 FROM audit WHERE {same}) RETURNING position",
+        (row.at, row.actor, row.action, row.subject, json.dumps(row.details)),
+        must_match=True,
+    )
+
+
+class AuditTrail:
+    """The rows of the audit. Every call raises LedgerUnavailable."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self._database = database
+        self._owner = owner
+
+    async def newest(self, limit: int) -> list[Audited]:
+        """The newest rows, the newest first."""
+        query = Statement(
+            "SELECT at, actor, action, subject, details FROM audit ORDER BY position DESC LIMIT $1", (limit,)
+        )
+        return [
+            Audited(
+                int(at or 0), None if actor is None else str(actor), str(action), str(subject), json.loads(str(details))
+            )
+            for at, actor, action, subject, details in await self._database.read(query)
+        ]
+
+    async def note(self, row: Audited, told: Outgoing) -> int:
+        """Write a row down with its event; the event's position. Raises NothingMatched where the same row is there."""
+        _, positions = await self._database.write(_audit_row_once(row), insertion(told, self._owner, row.at))
+        return int(positions[0][0] or 0)
+
+    async def forget(self, before: Milliseconds) -> None:
+        """Delete older rows."""
+        await self._database.write(Statement("DELETE FROM audit WHERE at < $1", (before,)), durable=False)

@@ -1,0 +1,49 @@
+"""A certificate that is renewed while the shim runs: new connections get the new one, nobody restarts anything."""
+
+import asyncio
+import ssl
+
+import structlog
+
+from worker.settings import Settings
+from worker.shim.keys import stamp
+from worker.tls import CertificateProblem, load_pair
+
+LOOK_S = 5.0
+"""How often it is looked whether the files are others. They are renewed days before they end."""
+
+log = structlog.get_logger("worker.shim")
+
+
+class Renewal:
+    """Gives a context the certificate of the files again whenever these change."""
+
+    def __init__(self, context: ssl.SSLContext, settings: Settings, look_s: float = LOOK_S) -> None:
+        self._context = context
+        self._files = (settings.tls_cert, settings.tls_key)
+        self._look_s = look_s
+        self._loaded = self._stamps()
+
+    async def run(self) -> None:
+        """Look now and then, until cancelled."""
+        while True:
+            await asyncio.sleep(self._look_s)
+            self.look()
+
+    def look(self) -> None:
+        """Load what is new. What can't be used is told once, and the old certificate goes on."""
+        if (stamps := self._stamps()) == self._loaded:
+            return
+        self._loaded = stamps
+        cert, key = self._files
+        if cert is None or key is None:
+            return
+        try:
+            load_pair(self._context, cert, key, "PERPS_DMA_TLS")
+        except CertificateProblem as error:
+            log.error("the new certificate can't be used, the one before stays in use", error=str(error))
+        else:
+            log.info("certificate loaded again", path=str(cert))
+
+    def _stamps(self) -> tuple[tuple[int, ...] | None, ...]:
+        return tuple(None if file is None else stamp(file) for file in self._files)

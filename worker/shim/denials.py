@@ -1,0 +1,142 @@
+"""What was denied, counted and told to a worker, which writes it into the audit.
+
+Nobody can flood the audit: what is alike is counted, a report holds few kinds of denials (what is beyond them is
+counted by its reason alone), and one report follows another after a pause.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from uuid import uuid4
+
+import structlog
+
+from schemas import OPERATIONS
+from schemas.audit import Denial, ReportDenials
+from schemas.base import Milliseconds
+from worker.bus.rpc import BusError
+from worker.clock import now
+from worker.shim.auth import Denied
+from worker.shim.caller import Caller
+from worker.wire import encode
+
+DISTINCT = 20
+"""Kinds of denials that are told apart in one report."""
+
+SETTLE_S = 1.0
+"""How long is counted after the first denial before it is told."""
+
+PAUSE_S = 5.0
+ANSWER_MS: Milliseconds = 5_000
+LAST_ANSWER_MS: Milliseconds = 1_000
+LONGEST_ACTOR = 200
+LONGEST_ADDRESS = 64
+MANY = "several"
+
+log = structlog.get_logger("worker.shim")
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """What makes two denials alike."""
+
+    status: int
+    reason: str
+    operation: str
+    actor: str | None
+    address: str | None
+
+
+class Denials:
+    """Counts what is denied, and reports it."""
+
+    def __init__(
+        self,
+        caller: Caller,
+        *,
+        clock: Callable[[], Milliseconds] = now,
+        settle_s: float = SETTLE_S,
+        pause_s: float = PAUSE_S,
+    ) -> None:
+        self._caller = caller
+        self._clock = clock
+        self._settle_s = settle_s
+        self._pause_s = pause_s
+        self._shim = f"{socket.gethostname()[:40]}-{os.getpid()}"
+        self._counted: dict[_Kind, Denial] = {}
+        self._untold: bytes | None = None
+        self._something = asyncio.Event()
+        self._telling = asyncio.Lock()
+
+    def note(self, denied: Denied, operation: str, address: str | None) -> None:
+        """Count a denial."""
+        kind = _kind(denied, operation, address)
+        if kind not in self._counted and len(self._counted) >= DISTINCT:
+            kind = replace(kind, operation=MANY, actor=None, address=None)
+        known = self._counted.get(kind)
+        self._counted[kind] = Denial.model_validate(
+            {
+                **asdict(kind),
+                "at": known.at if known else self._clock(),
+                "account": denied.account or (known.account if known else None),
+                "count": known.count + 1 if known else 1,
+            }
+        )
+        self._something.set()
+
+    async def run(self) -> None:
+        """Report what is counted, until cancelled."""
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(self._settle_s)
+            await self.tell(ANSWER_MS)
+            await asyncio.sleep(self._pause_s)
+
+    async def close(self) -> None:
+        """Report what is left, if a worker answers soon."""
+        await self.tell(LAST_ANSWER_MS)
+
+    async def tell(self, within_ms: Milliseconds) -> None:
+        """Report once. What no worker confirms is kept and told the same again; meanwhile the rest is counted on."""
+        async with self._telling:
+            if self._untold is None:
+                self._untold = self._report()
+            if self._untold is not None:
+                with suppress(BusError):
+                    await self._send(self._untold, within_ms)
+
+    def _report(self) -> bytes | None:
+        if not self._counted:
+            return None
+        report = ReportDenials.model_construct(shim=self._shim, denials=tuple(self._counted.values()))
+        self._counted = {}
+        return encode(report)
+
+    async def _send(self, report: bytes, within_ms: Milliseconds) -> None:
+        deadline = self._clock() + within_ms
+        answer = await self._caller.call(
+            OPERATIONS["report_denials"], report, command_id=str(uuid4()), deadline=deadline, actor=None
+        )
+        if answer.status == 503:
+            return
+        if answer.status != 200:
+            log.error(
+                "a worker does not understand what was denied; run shim and workers of one version", report=report
+            )
+        self._untold = None
+        if not self._counted:
+            self._something.clear()
+
+
+def _kind(denied: Denied, operation: str, address: str | None) -> _Kind:
+    actor = denied.actor.subject if denied.actor else None
+    return _Kind(
+        denied.envelope.statusCode,
+        denied.reason,
+        operation,
+        actor and actor.replace("\0", "")[:LONGEST_ACTOR],
+        address and address[:LONGEST_ADDRESS],
+    )
