@@ -11,8 +11,8 @@ from tests.faults.stage import POLL_S, PRODUCTION, SYMBOL, Stage, WorkerProcess,
 from worker.bus.topology import EVENTS_EXCHANGE, EVENTS_LOG
 from worker.execution.ledger.ledger import open_ledger
 
-ACCOUNTS = tuple(f"o-{number}" for number in range(100))
-AT_VENUE_MS = 3_000
+ACCOUNTS = tuple(f"o-{number}" for number in range(60))
+AT_VENUE_MS = 4_500
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ async def worker(stage: Stage) -> WorkerProcess:
     """A worker with a command of every account at the venue. For every other one somebody waits for an answer."""
     stage.open_accounts(*ACCOUNTS)
     stage.hold(AT_VENUE_MS, times=len(ACCOUNTS))
-    worker = stage.worker(*PRODUCTION)
+    worker = stage.worker(*PRODUCTION, PERPS_DMA_VENUE_TIMEOUT_MS="20000")
     await worker.start()
     async with await aio_pika.connect(stage.url) as connection:
         channel = await connection.channel()

@@ -141,9 +141,10 @@ async def test_one_of_them_freezes_past_its_heartbeat_and_comes_back_as_a_strang
 ) -> None:
     """What it had begun is given up by the other, which tells so; what it still does is known, and told as that."""
     stage.open_accounts(*ACCOUNTS)
-    stage.hold(2_000, times=len(ACCOUNTS))
+    stage.hold(4_000, times=len(ACCOUNTS))
     stage.hold(HOLD_MS)
-    beat = {"PERPS_DMA_AMQP_URL": f"{stage.url}?heartbeat=1", "PERPS_DMA_TIMEOUT_MS": "4000"}
+    patience = {"PERPS_DMA_TIMEOUT_MS": "6000", "PERPS_DMA_VENUE_TIMEOUT_MS": "20000"}
+    beat = {"PERPS_DMA_AMQP_URL": f"{stage.url}?heartbeat=1", **patience}
     frozen, other = await working(stage, ledger_url, **beat)
     begun = [to(account, leverage) for leverage in range(1, 4) for account in ACCOUNTS]
     await Engine(stage).publish(begun)

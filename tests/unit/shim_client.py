@@ -40,7 +40,7 @@ def token(
     subject: str = "engine-7",
 ) -> str:
     issued = now_ms() if now is None else now
-    return issue_token(secret, role=role, subject=subject, lifetime_s=60, now=issued, accounts=accounts)
+    return issue_token(secret, role=role, subject=subject, lifetime_s=3_000, now=issued, accounts=accounts)
 
 
 def bearer(text: str) -> dict[str, str]:

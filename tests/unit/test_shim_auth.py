@@ -102,7 +102,7 @@ async def test_a_token_that_was_good_is_refused_once_it_has_expired() -> None:
     verifier = Verifier(SharedSecret(SECRET))
     assert (await verifier.actor(header, now_ms())).subject == "engine-7"
     with pytest.raises(Denied, match="expired"):
-        await verifier.actor(header, now_ms() + 60_000)
+        await verifier.actor(header, now_ms() + 3_000_000)
 
 
 @pytest.mark.parametrize("prefix", HTTP_PREFIXES)

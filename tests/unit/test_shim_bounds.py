@@ -42,9 +42,11 @@ async def served(app: ASGIApp, **settings: Any) -> AsyncIterator[uvicorn.Server]
         async with asyncio.timeout(30):
             while not server.started:  # noqa: ASYNC110 - nothing tells us
                 await asyncio.sleep(0.01)
-        yield server
-        server.should_exit = True
-        await running
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+            await running
 
 
 def port_of(server: uvicorn.Server) -> int:

@@ -135,7 +135,7 @@ async def test_a_provider_that_is_gone_changes_nothing() -> None:
 STATUS = json.dumps(
     {
         "data": {
-            **{"worker": "w", "ready": True, "ledger_writes": True, "outbox": 0},
+            **{"worker": "w", "ready": True, "ledger_writes": True, "outbox": 0, "accounts": 1},
             "venues": [
                 {"exchange": "okx", "health": "up", "markets_loaded": True, "since": 1, "reason": None},
             ],
