@@ -75,14 +75,14 @@ class Strategy:
     async def told(self, kind: str, **facts: Any) -> Body:
         """The data of the first event of a kind that has these facts; what came before it is left out from now on."""
         while True:
-            message = await _next(self.events, timeout_s=20)
+            message = await _next(self.events, timeout_s=40)
             event = json.loads(message.body)
             self.heard.append(event)
             data: Body = event["data"]
             if event["type"] == f"perps-dma.{kind}.v1" and facts.items() <= data.items():
                 return data
 
-    async def dead_letter(self, command_id: str, timeout_s: float = 10) -> AbstractIncomingMessage:
+    async def dead_letter(self, command_id: str, timeout_s: float = 40) -> AbstractIncomingMessage:
         """The dead letter of a message."""
         while True:
             message = await _next(self.dead, timeout_s)
@@ -99,6 +99,6 @@ async def _inbox(channel: AbstractChannel, exchange: str | None, binding: str = 
     return queue.name, inbox
 
 
-async def _next(inbox: Inbox, timeout_s: float = 10) -> AbstractIncomingMessage:
+async def _next(inbox: Inbox, timeout_s: float = 40) -> AbstractIncomingMessage:
     async with asyncio.timeout(timeout_s):
         return await inbox.get()

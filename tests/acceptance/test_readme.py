@@ -32,7 +32,7 @@ async def start(running_up: RunningUp, name: str) -> Process:
 async def line(process: Process, beginning: str = "") -> str:
     """The next line that begins so; the events of other tests may come before it."""
     assert process.stdout is not None
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(40):
         while not (read := (await process.stdout.readline()).decode()).startswith(beginning):
             assert read, "it ended"
     return read

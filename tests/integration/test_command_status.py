@@ -17,7 +17,7 @@ async def home(ledger_url: str) -> AsyncIterator[House]:
 
 async def known(home: House, command_id: str) -> Body:
     """What is known of a command, once it is noted."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while (envelope := await home.ask("get_command", {"command_id": command_id}))["isError"]:
             assert envelope["error"]["code"] == "unknown_command"
     data: Body = envelope["data"]

@@ -46,7 +46,7 @@ class Handler:
     async def was_given(self, count: int) -> None:
         """Wait until it was given so many deliveries."""
         if len(self.given) < count:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 await self.enough.setdefault(count, asyncio.Event()).wait()
 
     async def lose_channels(self) -> None:

@@ -19,5 +19,5 @@ async def test_a_message_goes_through_a_rabbitmq_in_a_container() -> None:
             async with await aio_pika.connect(broker.url) as connection, connection.channel() as channel:
                 queue = await channel.declare_queue("round-trip", durable=True, arguments={"x-queue-type": "quorum"})
                 await channel.default_exchange.publish(aio_pika.Message(b"there and back"), queue.name)
-                message = await queue.get(timeout=10)
+                message = await queue.get(timeout=40)
                 assert message.body == b"there and back"

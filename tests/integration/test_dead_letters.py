@@ -48,7 +48,7 @@ async def letters(amqp_url: str, ids: Iterable[str]) -> list[Letter]:
 
 async def the_letter(amqp_url: str, letter_id: str) -> Letter:
     """The letter with this id, which may be on its way to the queue."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while not (found := await letters(amqp_url, [letter_id])):
             pass
     [letter] = found
@@ -79,7 +79,7 @@ async def waiting(channel: AbstractChannel, operation: str) -> list[aio_pika.abc
     """What waits in the queue of an operation, all that there was a moment ago."""
     end, found = str(uuid4()), list[aio_pika.abc.AbstractIncomingMessage]()
     await channel.default_exchange.publish(aio_pika.Message(b"", message_id=end), operation)
-    async with (await channel.get_queue(operation)).iterator(timeout=10) as messages:
+    async with (await channel.get_queue(operation)).iterator(timeout=40) as messages:
         async for message in messages:
             await message.ack()
             if message.message_id == end:

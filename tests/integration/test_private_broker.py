@@ -45,7 +45,7 @@ async def publish(url: str, queue_name: str, body: bytes) -> None:
 
 async def take(url: str, queue_name: str) -> bytes:
     async with await aio_pika.connect(url) as connection, connection.channel() as channel:
-        message = await (await channel.get_queue(queue_name)).get(timeout=10)
+        message = await (await channel.get_queue(queue_name)).get(timeout=40)
         await message.ack()
         return message.body
 

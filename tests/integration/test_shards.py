@@ -101,7 +101,7 @@ async def taken(channel: AbstractChannel, name: str) -> list[str]:
     """What waits in a queue. It has a single active consumer, so nobody can get messages one by one."""
     await channel.default_exchange.publish(aio_pika.Message(b"the end"), name)
     bodies = list[str]()
-    async with (await channel.get_queue(name, ensure=False)).iterator(timeout=10) as messages:
+    async with (await channel.get_queue(name, ensure=False)).iterator(timeout=40) as messages:
         async for message in messages:
             await message.ack()
             if message.body == b"the end":
@@ -177,7 +177,7 @@ async def test_our_client_says_whose_command_it_is(url: str) -> None:
         await inbox.bind(COMMANDS_EXCHANGE, "set_leverage")
         for command, account in ((body, "account-7"), (b"no JSON", None), (b"[]", None)):
             await client.post(SET_LEVERAGE, command, command_id="1", deadline=deadline)
-            assert (await inbox.get(timeout=10)).headers["account"] == account
+            assert (await inbox.get(timeout=40)).headers["account"] == account
 
 
 async def test_workers_that_start_share_the_shards(url: str) -> None:

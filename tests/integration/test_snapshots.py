@@ -38,7 +38,7 @@ class Risk:
 
     async def next(self, kind: str, is_it: Callable[[Body], bool] = lambda _: True) -> Body:
         """The data of the next event of a kind about the account."""
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(40):
             while True:
                 event = json.loads((await self.strategy.events.get()).body)
                 if event["subject"] != RISKY.id or self._is_repeated(event):

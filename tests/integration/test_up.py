@@ -152,7 +152,7 @@ def command_line(pid: int) -> bytes:
 
 async def until_ready(url: str, other_than: str | None = None) -> str:
     """Wait until a worker is ready for all venues, another one than the one named; its name."""
-    async with httpx.AsyncClient(base_url=url, timeout=5) as client, asyncio.timeout(READY_S):
+    async with httpx.AsyncClient(base_url=url, timeout=20) as client, asyncio.timeout(READY_S):
         while True:
             answer = await client.get("/readyz")
             facts = answer.json()

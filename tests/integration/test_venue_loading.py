@@ -111,7 +111,7 @@ async def _kept(
 
 async def _found(venues: Venues, account: Account, symbol: str) -> Market:
     """Ask for a market, as clients do, until it is there."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while True:
             try:
                 return venues.adapter(account).market(symbol, MarketType.SWAP)
@@ -152,7 +152,7 @@ async def test_a_reload_that_fails_keeps_the_markets_in_use() -> None:
         async with _kept(venue, Reloads(latest_s=0.1), failed) as (venues, account):
             adapter = venues.adapter(account)
             venue.on("/fapi/v1/exchangeInfo", answers(b"<html>", 502))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(40):
                 assert isinstance(await failures.get(), Ambiguous)
             assert venues.adapter(account) is adapter
             (state,) = venues.states()
@@ -189,6 +189,6 @@ def _account(account_id: str, venue: ScriptedVenue) -> Account:
 async def _loads_again(venue: ScriptedVenue) -> None:
     """Returns when the markets were asked for three times more, whatever was under way."""
     wanted = len(venue.asked_for("/dapi/v1/exchangeInfo")) + 3
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while len(venue.asked_for("/dapi/v1/exchangeInfo")) < wanted:  # noqa: ASYNC110 - the venue announces nothing
             await asyncio.sleep(0.01)

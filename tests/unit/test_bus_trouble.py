@@ -43,5 +43,5 @@ async def test_a_goodbye_that_fails_is_none_the_less_one(kind: type[Exception]) 
 
 
 async def test_a_goodbye_that_nobody_answers_is_not_waited_for() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         await closed_soon(asyncio.Event().wait())  # type: ignore[arg-type]

@@ -31,7 +31,7 @@ def url(folder: Path) -> str:
 
 async def struck_out(ledger: Ledger) -> None:
     """Wait until the outbox is empty."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while await ledger.outbox.size():  # noqa: ASYNC110 - the relay empties it, and knows nothing of this test
             await asyncio.sleep(0)
 

@@ -47,7 +47,7 @@ class HeardBus(MemoryBus):
     async def snapshots(self, count: int, *accounts: Account) -> None:
         """Returns when so many snapshots of each of the accounts were published."""
         missing = Counter({account.id: count for account in accounts})
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             while missing.total():
                 missing -= Counter([(await self.heard.get())["exchange_account_id"]])
 

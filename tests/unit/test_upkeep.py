@@ -62,7 +62,7 @@ class Upkeep:
 
     async def loads(self, times: int) -> list[float]:
         """Wait for so many attempts to load the markets; their times."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             return [await self.venue.loads.get() for _ in range(times)]
 
     def failed(self, exchange: str, error: VenueError) -> None:

@@ -41,7 +41,7 @@ class CountingBus(MemoryBus):
         self.published.release()
 
     async def until(self, count: int) -> list[Outgoing]:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             for _ in range(count):
                 await self.published.acquire()
         return self.events
@@ -139,7 +139,7 @@ async def test_what_could_not_be_published_any_more_waits_in_the_outbox(tmp_path
     silent.failures = 10**6
     async with open_ledger(url(tmp_path)) as ledger:
         telling = asyncio.create_task(VenueNews(ledger, Relay(ledger, silent), Changes(*DOWN_AND_UP)).run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(40):
             await silent.refused.wait()
         left = await ledger.outbox.of(ledger.owner, 10)
         telling.cancel()
