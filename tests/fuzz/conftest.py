@@ -1,4 +1,7 @@
-"""How much is made up at random: always the same in a test run, another and more of it in `make fuzz`."""
+"""How much is made up at random: always the same in a test run, in `make fuzz` something else and much more of it.
+
+PERPS_DMA_FUZZ_TIMES sets how many times as much, PERPS_DMA_FUZZ_SEED repeats it.
+"""
 
 import os
 import secrets
@@ -8,25 +11,30 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, Phase, seed, settings
 
-LONG = int(os.environ.get("PERPS_DMA_FUZZ_EXAMPLES", "0"))
-"""How many examples each test makes up, where it is not to be always the same ones."""
+TIMES = int(os.environ.get("PERPS_DMA_FUZZ_TIMES", "0"))
+"""How many times as many examples, made up anew; 0 for those that are always the same."""
 
-SEED = int(os.environ.get("PERPS_DMA_FUZZ_SEED") or secrets.randbits(32))
+SEED = int(os.environ.get("PERPS_DMA_FUZZ_SEED") or secrets.randbits(32)) if TIMES else 1
 
 
-def fuzzed(examples: int) -> Callable[[Any], Any]:
-    """So many examples, the same every time; or as many others as `make fuzz` asks for, by a seed that it prints."""
+def examples(usual: int) -> int:
+    """How many examples a test makes up."""
+    return usual * (TIMES or 1)
+
+
+def fuzzed(usual: int) -> Callable[[Any], Any]:
+    """Run a property test on so many examples."""
     bounds = settings(
-        max_examples=LONG or examples,
-        derandomize=not LONG,
+        max_examples=examples(usual),
+        derandomize=not TIMES,
         deadline=None,
         database=None,
         suppress_health_check=list(HealthCheck),
         phases=(Phase.generate, Phase.shrink),
     )
-    return lambda test: bounds(seed(SEED)(test)) if LONG else bounds(test)
+    return lambda test: bounds(seed(SEED)(test)) if TIMES else bounds(test)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if LONG:
-        terminalreporter.write_line(f"fuzz: PERPS_DMA_FUZZ_EXAMPLES={LONG} PERPS_DMA_FUZZ_SEED={SEED} repeats it")
+    if TIMES:
+        terminalreporter.write_line(f"fuzz: PERPS_DMA_FUZZ_TIMES={TIMES} PERPS_DMA_FUZZ_SEED={SEED} repeats it")
