@@ -2,11 +2,20 @@
 
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from worker.execution.ledger.database import KINDS, SQLITE
+
+
+def _is_a_url(text: str) -> bool:
+    """Whether it can be taken apart. Who fails to do so later may show a piece of a password."""
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
 
 
 class Settings(BaseSettings):
@@ -76,6 +85,8 @@ class Settings(BaseSettings):
     def _is_a_ledger(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(KINDS):
             raise ValueError(f"must begin with {' or '.join(KINDS)}")
+        if url is not None and not _is_a_url(url.get_secret_value()):
+            raise ValueError("is no URL; write what is special in a name or password as in URLs, # as %23 for one")
         return url
 
     @property
