@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from pydantic import ValidationError
 
-from schemas.envelope import Failure, failure
+from schemas.envelope import Failure, failure, printable
 from schemas.outcomes import ErrorCode
 
 
@@ -39,8 +39,7 @@ LONGEST_FIELD = 80
 def _field(location: Sequence[int | str]) -> str:
     """Where in the request, as something that can be shown: a field's name may be anything there is."""
     name = ".".join(map(str, location)) or "body"
-    shown = "".join(character if character.isprintable() else "?" for character in name[:LONGEST_FIELD])
-    return shown if len(name) <= LONGEST_FIELD else f"{shown}…"
+    return printable(name if len(name) <= LONGEST_FIELD else f"{name[:LONGEST_FIELD]}…")
 
 
 def _words(kind: str, message: str) -> str:

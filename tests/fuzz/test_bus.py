@@ -33,6 +33,7 @@ from worker.bus.topology import DEAD_LETTERS, UNROUTED
 from worker.settings import Settings
 
 PATIENCE_S = 30
+LONGEST_MESSAGE = 2_000
 CONNECTIONS = "aiormq.connection"
 """Who says when a connection is lost. (A channel that the broker closed to the sender is no matter.)"""
 REFUSED = (aiormq.exceptions.AMQPError, aiormq.exceptions.ChannelInvalidStateError)
@@ -54,6 +55,11 @@ NOT_ACCEPTED = ("invalid_request", "unknown_account", "unknown_operation", "conf
 
 def violations(schema: str, document: Any) -> list[str]:
     return [error.message for error in VALIDATORS[schema].iter_errors(document)]
+
+
+def is_fit_to_show(message: str) -> bool:
+    """Whether a message, whatever it repeats of a request, can be shown to a person."""
+    return 0 < len(message) <= LONGEST_MESSAGE and message.isprintable()
 
 
 def is_a_valid_change(message: RawMessage) -> bool:
@@ -101,6 +107,7 @@ class Sender:
         status: int = envelope["statusCode"]
         assert answer.headers["status"] == status
         operation = message.routing_key.decode(errors="replace")
+        assert is_fit_to_show(envelope["message"])
         schema = "failure.envelope" if envelope["isError"] else f"{operation}.envelope"
         assert violations(schema, envelope) == []
         assert status < 500 or envelope["error"]["code"] == "expired", envelope
@@ -118,7 +125,7 @@ class Sender:
         while (letter := await self.strategy.dead.get()).body != message.body:
             pass
         reason = letter.headers.get("reason") or letter.headers["x-death"]
-        assert reason
+        assert "reason" not in letter.headers or is_fit_to_show(str(reason))
         return "buried"
 
 

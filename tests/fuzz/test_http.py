@@ -15,7 +15,7 @@ from schemas.openapi import openapi
 from schemas.operations import HTTP_PREFIXES
 from tests.acceptance.conftest import RunningUp, up
 from tests.fuzz.conftest import SEED, TIMES, examples
-from tests.fuzz.test_bus import violations
+from tests.fuzz.test_bus import is_fit_to_show, violations
 
 ENOUGH = 1_000_000
 GRANTED: Mapping[str, Mapping[str, int]] = {
@@ -80,7 +80,9 @@ VENUES_WORD = ("rejected", "unsupported")
 def keeps_to_the_document(
     _: schemathesis.CheckContext, answer: schemathesis.Response, case: schemathesis.Case[Any]
 ) -> None:
-    """What the document allows is understood."""
+    """What the document allows is understood; and what is said about it can be shown to a person."""
+    if answer.headers.get("content-type") == ["application/json"] and "message" in (said := answer.json()):
+        assert is_fit_to_show(said["message"]), said
     if answer.status_code == 400 and _is_allowed(case):
         assert answer.json()["error"]["code"] in VENUES_WORD, answer.text
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
+from schemas.envelope import printable
 from worker.bus.dead_letters import DeadLetters, Letter, LettersUnavailable, Settled, hold_dead_letters
 from worker.console.display import console, show_json, table
 from worker.console.freeze import login_name
@@ -38,7 +39,7 @@ def _chosen(held: DeadLetters, ids: Sequence[str] | None) -> tuple[Letter, ...]:
 
 def _printable(text: str | None) -> str | None:
     """What came from outside, without anything that could steer a terminal."""
-    return text and "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text and printable(text)
 
 
 def _summary(letter: Letter) -> dict[str, str | None]:
