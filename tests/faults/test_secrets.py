@@ -24,9 +24,9 @@ from schemas import HTTP_PREFIXES, OPERATIONS
 from schemas import Kind as OperationKind
 from tests.faults.canaries import SIGNED_HEADERS, Canaries, forms, of_accounts
 from tests.faults.node import Node
-from tests.faults.stage import PRODUCTION, Stage, staged
+from tests.faults.stage import PRODUCTION, Stage, staged, until
 from tests.postgres import PostgresServer
-from tests.processes import free_port
+from tests.processes import free_port, listening_ports
 from tests.strategy import Strategy
 from worker.accounts import Account
 from worker.bus.dead_letters import hold_dead_letters
@@ -46,6 +46,7 @@ SYMBOL = "BTC/USDT:USDT"
 VENUE_TIMEOUT_MS, DEADLINE_MS = 300, 4_000
 PATIENCE_S = 60
 LONG_AGO = 1_000_000_000
+WITHOUT_LEDGER = "the ledger fails"
 
 MISPLACED = secrets.token_urlsafe(32)
 """A secret in a request, where none belongs. Its dead letter keeps it, as it keeps all of a message."""
@@ -245,28 +246,25 @@ async def over_http(house: House, sinks: Sinks, tokens: Mapping[str, str]) -> No
                 sinks.keep("answers", answer.text, answer.headers)
             answer = await client.get(path, params={**query, "access_token": token})
             sinks.keep("answers", answer.text, answer.headers)
-        for page in ("/readyz", "/healthz", "/metrics", "/openapi.json"):
-            answer = await client.get(page)
-            sinks.keep("pages", answer.text, answer.headers)
+        for port in set[int]().union(*map(listening_ports, house.pids)):
+            for page in ("/readyz", "/healthz", "/metrics"):
+                answer = await client.get(f"http://127.0.0.1:{port}{page}")
+                sinks.keep("pages", answer.text, answer.headers)
 
 
 async def without_the_ledger(house: House, sinks: Sinks) -> None:
     """The ledger throws everybody out and lets nobody in, while commands come."""
     name = urlsplit(house.ledger_url).path[1:]
-    above = house.ledger_url.removesuffix(name) + "postgres"
-    connection = await asyncpg.connect(above)
+    connection = await asyncpg.connect(house.ledger_url.removesuffix(name) + "postgres")
     async with Strategy.connected(house.stage.url) as strategy:
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
-        try:
-            envelope, _ = await strategy.ask("get_status", {})
-            assert envelope["data"]["ledger_writes"] is False
-            sinks.keep("replies", envelope)
-            asking = asyncio.create_task(sinks.ask_everything(strategy, 0))
-        finally:
-            await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
-            await connection.close()
+        asking = asyncio.create_task(sinks.ask_everything(strategy, 0))
+        [worker] = house.stage.workers
+        await until(lambda: worker.said(WITHOUT_LEDGER) > 0)
+        await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await asking
+    await connection.close()
 
 
 async def while_the_broker_restarts(house: House, node: Node) -> None:
