@@ -32,7 +32,7 @@ from worker.bootstrap import running_worker
 from worker.bus.topology import DEAD_LETTERS, UNROUTED
 from worker.settings import Settings
 
-PATIENCE_S = 30
+PATIENCE_S = 20
 LONGEST_MESSAGE = 2_000
 CONNECTIONS = "aiormq.connection"
 """Who says when a connection is lost. (A channel that the broker closed to the sender is no matter.)"""
