@@ -169,7 +169,7 @@ def drained(inbox: Inbox) -> None:
         inbox.get_nowait()
 
 
-@fuzzed(800)
+@fuzzed(600)
 @given(sent=messages())
 async def test_every_message_is_answered_told_or_buried(sender: Sender, sent: Sent) -> None:
     message = sent.answered_to(sender.strategy.reply_to)

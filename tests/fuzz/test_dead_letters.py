@@ -57,7 +57,7 @@ lying = st.builds(
 )
 
 
-@fuzzed(15)
+@fuzzed(10)
 @given(messages=st.lists(lying, min_size=1, max_size=15))
 async def test_every_letter_can_be_shown_and_sent_again(
     settings: Settings, capsys: pytest.CaptureFixture[str], messages: list[RawMessage]

@@ -65,7 +65,7 @@ CONFIG = schemathesis.Config.from_dict(
         "dictionaries": KNOWN,
         "parameters": words("accounts"),
         "operations": [{"include-path-regex": "portfolio-margin", "parameters": words("portfolio margin")}],
-        "generation": {"max-examples": examples(12), "deterministic": not TIMES},
+        "generation": {"max-examples": examples(6), "deterministic": not TIMES},
         # A venue may refuse what the document allows, with the same 400: `keeps_to_the_document` looks closer.
         "checks": {"positive_data_acceptance": {"enabled": False}},
     }
