@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench soak schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
+.PHONY: help up test check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -35,6 +35,9 @@ bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by
 
 soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
+
+fuzz: $(VENV)/.dev rabbitmq-or-docker ## send what is made up at random for ten minutes (PERPS_DMA_FUZZ_TIMES, PERPS_DMA_FUZZ_SEED)
+	@PERPS_DMA_FUZZ_TIMES=$${PERPS_DMA_FUZZ_TIMES:-20} $(VENV)/bin/python -m pytest tests/fuzz --timeout 1800 $(ARGS)
 
 schemas: $(VENV)/.run ## write the generated API documents anew
 	@$(VENV)/bin/perps-dma schemas --write

@@ -1,17 +1,24 @@
 """The model base and the number types that everything on the wire is made of."""
 
-import reprlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer, WithJsonSchema
 
+_KINDS: Mapping[type, str] = MappingProxyType({str: "a string", bool: "a boolean", list: "an array", dict: "an object"})
+"""What else JSON has."""
+
 
 def _only_numbers(value: Any) -> Any:
-    """A JSON string or boolean is no number, though Decimal would read one from it."""
+    """A JSON string or boolean is no number, though Decimal would read one from it.
+
+    What was sent is not repeated, for it may be a misplaced secret.
+    """
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ValueError(f"must be a number, not {reprlib.repr(value)}")
+        raise ValueError(f"must be a number, not {_KINDS.get(type(value), 'null')}")
     return value
 
 

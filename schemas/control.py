@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from schemas.base import Milliseconds, WireModel
 from schemas.outcomes import Outcome
@@ -46,8 +46,17 @@ class GetFreezes(ControlRequest):
     """Read what is frozen."""
 
 
+_ONE_SCOPE: list[JsonValue] = [
+    {"required": ["exchange_account_id"], "properties": {"exchange_account_id": {"type": "string"}}},
+    {"required": ["exchange"], "properties": {"exchange": {"type": "string"}}},
+    {"required": ["all"], "properties": {"all": {"const": True}}},
+]
+
+
 class FreezeScope(ControlRequest):
     """One account, one venue, or with `all` everything."""
+
+    model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_SCOPE})
 
     exchange_account_id: AccountId | None = None
     exchange: Annotated[Exchange | None, Field(description="All accounts of a venue")] = None
@@ -70,7 +79,16 @@ class FreezeScope(ControlRequest):
 class Freeze(FreezeScope):
     """Refuse every change of an account, a venue or everything from now on. Queries go on, and it outlives restarts."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=500, description="Told to everybody who is refused")]
+    reason: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=500,
+            # One line: it stands in answers, tables and logs. No database keeps a text with a NUL.
+            pattern=r"^[^\x00-\x1f\x7f]*$",
+            description="Told to everybody who is refused",
+        ),
+    ]
 
 
 class Unfreeze(FreezeScope):

@@ -38,6 +38,17 @@ class Failure(WireModel):
 Envelope = Success | Failure
 
 
+def printable(text: str) -> str:
+    """A text on one line that steers no terminal: it may repeat what a client or a venue has sent.
+
+    >>> printable("there is no market BTC\\x1b[2J")
+    'there is no market BTC�[2J'
+    """
+    if text.isprintable():
+        return text
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+
+
 def failure(
     code: ErrorCode,
     message: str,
@@ -54,4 +65,4 @@ def failure(
         venue_code=venue_code,
         details=details or {},
     )
-    return Failure(message=f"Error - {message}", statusCode=kind.status, error=body)
+    return Failure(message=f"Error - {printable(message)}", statusCode=kind.status, error=body)

@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from pydantic import ValidationError
 
-from schemas.envelope import Failure, failure
+from schemas.envelope import Failure, failure, printable
 from schemas.outcomes import ErrorCode
 
 
@@ -30,6 +30,18 @@ _WORDS: Mapping[str, str] = MappingProxyType(
 _TURNS = ((re.compile(r"^\w+ should "), "must "), (re.compile(r"^Invalid JSON"), "is not valid JSON"))
 
 
+MOST_PROBLEMS = 10
+"""More of them help nobody, and a request may have thousands."""
+
+LONGEST_FIELD = 80
+
+
+def _field(location: Sequence[int | str]) -> str:
+    """Where in the request, as something that can be shown: a field's name may be anything there is."""
+    name = ".".join(map(str, location)) or "body"
+    return printable(name if len(name) <= LONGEST_FIELD else f"{name[:LONGEST_FIELD]}…")
+
+
 def _words(kind: str, message: str) -> str:
     if kind in _WORDS:
         return _WORDS[kind]
@@ -42,12 +54,11 @@ def _words(kind: str, message: str) -> str:
 def problems_of(error: ValidationError) -> list[Problem]:
     """All that is wrong with a request. The request itself is not repeated, for it may hold a misplaced secret."""
     rows = error.errors(include_url=False, include_context=False, include_input=False)
-    return [
-        {"field": ".".join(map(str, row["loc"])) or "body", "problem": _words(row["type"], row["msg"])} for row in rows
-    ]
+    return [{"field": _field(row["loc"]), "problem": _words(row["type"], row["msg"])} for row in rows]
 
 
 def invalid_request(problems: Sequence[Problem]) -> Failure:
     """The envelope of a request that is not of the documented form."""
-    message = "; ".join(f"{row['field']} {row['problem']}" for row in problems)
-    return failure(ErrorCode.INVALID_REQUEST, message, details={"fields": list(problems)})
+    told, more = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
+    message = "; ".join(f"{row['field']} {row['problem']}" for row in told) + (f"; and {more} more" if more > 0 else "")
+    return failure(ErrorCode.INVALID_REQUEST, message, details={"fields": list(told)})

@@ -60,6 +60,10 @@ class SymbolRequest(Request):
     market_type: Market = MarketType.SWAP
 
 
+MOST_LEVERAGE = 10_000
+"""Far above what any venue takes. Beyond it a number is a mistake, and may have hundreds of digits."""
+
+
 class SetLeverage(SymbolRequest):
     """Set the leverage of a market. Never changes its margin mode."""
 
@@ -67,10 +71,11 @@ class SetLeverage(SymbolRequest):
         Number,
         Field(
             gt=0,
+            le=MOST_LEVERAGE,
             description="Leverage as a multiple, 10 for 10x",
             examples=[10],
-            # The type's own JSON Schema would drop the bound.
-            json_schema_extra={"exclusiveMinimum": 0},
+            # The type's own JSON Schema would drop the bounds.
+            json_schema_extra={"exclusiveMinimum": 0, "maximum": MOST_LEVERAGE},
         ),
     ]
 

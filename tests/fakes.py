@@ -242,6 +242,10 @@ class MemoryBus:
         if delivery.reply_to is not None:
             self.replies.append((delivery, reply))
 
+    async def refuse(self, delivery: Delivery, reply: Reply) -> bool:
+        await self.reply(delivery, reply)
+        return delivery.reply_to is not None
+
     def told(self, kind: str) -> list[dict[str, Any]]:
         """The data of all events of a kind: `result`, `positions`, `drift`, …"""
         return [json.loads(event.body)["data"] for event in self.events if event.type == f"perps-dma.{kind}.v1"]

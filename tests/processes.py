@@ -48,9 +48,18 @@ def service(up: int, name: str) -> int:
 
 def listening_addresses(pid: int) -> set[IPv4Address | IPv6Address]:
     """The addresses on which a process listens for TCP."""
+    return {_address(entry) for entry in _listening_entries(pid)}
+
+
+def listening_ports(pid: int) -> set[int]:
+    """The ports on which a process listens for TCP."""
+    return {int(entry.partition(":")[2], 16) for entry in _listening_entries(pid)}
+
+
+def _listening_entries(pid: int) -> list[str]:
     open_files = {str(file.readlink()) for file in Path(f"/proc/{pid}/fd").iterdir()}
     rows = [row.split() for table in ("tcp", "tcp6") for row in Path(f"/proc/net/{table}").read_text().splitlines()[1:]]
-    return {_address(row[1]) for row in rows if row[3] == _LISTENING and f"socket:[{row[9]}]" in open_files}
+    return [row[1] for row in rows if row[3] == _LISTENING and f"socket:[{row[9]}]" in open_files]
 
 
 def _address(entry: str) -> IPv4Address | IPv6Address:

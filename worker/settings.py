@@ -14,6 +14,14 @@ from worker.execution.ledger.database import KINDS, SQLITE
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
+def _is_a_url(text: str) -> bool:
+    """Whether it can be taken apart. Who fails to do so later may show a piece of a password."""
+    try:
+        return urlsplit(text).port != 0
+    except ValueError:
+        return False
+
+
 class Settings(BaseSettings):
     """What can be set, with the defaults that `make up` runs on."""
 
@@ -117,6 +125,8 @@ class Settings(BaseSettings):
     def _is_a_ledger(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(KINDS):
             raise ValueError(f"must begin with {' or '.join(KINDS)}")
+        if url is not None and not _is_a_url(url.get_secret_value()):
+            raise ValueError("is no URL; write what is special in a name or password as in URLs, # as %23 for one")
         return url
 
     @field_validator("rate_limit")

@@ -6,6 +6,7 @@ import sys
 import orjson
 import structlog
 
+from schemas.envelope import printable
 from worker.settings import Settings
 
 QUIET = ("ccxt", "aiormq", "aio_pika", "asyncio", "uvicorn", "httpx", "httpcore")
@@ -14,10 +15,20 @@ QUIET = ("ccxt", "aiormq", "aio_pika", "asyncio", "uvicorn", "httpx", "httpcore"
 # The variables of a frame can hold keys and signed requests; a traceback names places only.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
 
+
+def _on_one_line(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A line that stays one and steers no terminal, whatever a client has sent: ids are logged as they came."""
+    for name, value in line.items():
+        if isinstance(value, str):
+            line[name] = printable(value)
+    return line
+
+
 _SHARED: list[structlog.typing.Processor] = [
     structlog.contextvars.merge_contextvars,
     structlog.processors.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _on_one_line,
 ]
 _TEXT: list[structlog.typing.Processor] = [
     structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)

@@ -10,13 +10,20 @@ from pydantic import BaseModel
 from schemas.base import Milliseconds
 from schemas.envelope import Envelope
 from schemas.events import Event
+from schemas.problems import Problem
 
 LONGEST_ACCOUNT_ID = 128
+LONGEST_ACTOR = 200
+LARGEST_BODY = 64 * 1024
+"""Bytes of a request. None that is documented comes near it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request as it came from a queue, before anybody looked into its body."""
+    """A request as it came from a queue, before anybody looked into its body.
+
+    `problem` is what could not be understood of its properties.
+    """
 
     operation: str
     body: bytes
@@ -25,6 +32,7 @@ class Delivery:
     correlation_id: str | None = None
     deadline: Milliseconds | None = None
     actor: str | None = None
+    problem: Problem | None = None
 
 
 @dataclass(frozen=True, slots=True)

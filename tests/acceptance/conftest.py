@@ -4,7 +4,8 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,15 +53,15 @@ class RunningUp:
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
-@pytest.fixture(scope="session")
-async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningUp]:
+@asynccontextmanager
+async def up(folder: Path, granted: Mapping[str, Mapping[str, int]]) -> AsyncIterator[RunningUp]:
     """`perps-dma up` in a state folder and on a port of its own."""
-    state, port = tmp_path_factory.mktemp("up") / ".perps-dma", free_port()
+    state, port = folder / ".perps-dma", free_port()
     environment = {
         **os.environ,
         "PERPS_DMA_STATE": str(state),
         "PERPS_DMA_PORT": str(port),
-        "PERPS_DMA_GRANTED_LIMITS": json.dumps(GRANTED),
+        "PERPS_DMA_GRANTED_LIMITS": json.dumps(granted),
         "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",  # tests count what a venue was asked
     }
     process = await asyncio.create_subprocess_exec(
@@ -78,6 +79,13 @@ async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     finally:
         process.terminate()
         assert await process.wait() == 0
+
+
+@pytest.fixture(scope="session")
+async def running_up(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[RunningUp]:
+    """The one that all acceptance tests share."""
+    async with up(tmp_path_factory.mktemp("up"), GRANTED) as running:
+        yield running
 
 
 @dataclass(frozen=True, slots=True)

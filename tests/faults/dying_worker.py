@@ -87,6 +87,9 @@ class MortalBus:
         await self._bus.reply(delivery, reply)
         self._fate.reached("answered")
 
+    async def refuse(self, delivery: Delivery, reply: Reply) -> bool:
+        return await self._bus.refuse(delivery, reply)
+
 
 class Mortal:
     """An object whose named methods are followed by the step `sent`; everything else is passed through."""

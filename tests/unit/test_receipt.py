@@ -6,8 +6,8 @@ import pytest
 
 from tests.fakes import ACCOUNT, BTC
 from worker.accounts import Accounts
-from worker.execution.receipt import LONGEST_ACTOR, LONGEST_DEADLINE_MS, Command, NotAccepted, Receiver
-from worker.wire import Delivery
+from worker.execution.receipt import LONGEST_DEADLINE_MS, Command, NotAccepted, Receiver
+from worker.wire import LONGEST_ACTOR, Delivery
 
 NOW = 1_000_000_000_000
 BODY = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}

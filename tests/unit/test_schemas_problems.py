@@ -23,8 +23,8 @@ def told(body: str | bytes) -> list[tuple[str, str]]:
 @pytest.mark.parametrize(
     ("change", "field", "problem"),
     [
-        ({"leverage": "10"}, "leverage", "must be a number, not '10'"),
-        ({"leverage": None}, "leverage", "must be a number, not None"),
+        ({"leverage": "10"}, "leverage", "must be a number, not a string"),
+        ({"leverage": None}, "leverage", "must be a number, not null"),
         ({"leverage": 0}, "leverage", "must be greater than 0"),
         ({"market_type": "spot"}, "market_type", "must be 'swap' or 'future'"),
         ({"symbol": ""}, "symbol", "must have at least 1 character"),

@@ -5,18 +5,20 @@ import subprocess
 import sys
 from textwrap import dedent
 
+import pytest
+
 PREPARED = """
 import logging
 import structlog
 from worker.settings import Settings
 from worker.telemetry import configure_logging
-configure_logging(Settings(log_format="json", log_level="debug"), "test")
+configure_logging(Settings(log_format="{log_format}", log_level="debug"), "test")
 """
 
 
-def logged(code: str) -> str:
+def logged(code: str, log_format: str = "json") -> str:
     """What a process writes to standard error."""
-    program = PREPARED + dedent(code)
+    program = PREPARED.format(log_format=log_format) + dedent(code)
     return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stderr
 
 
@@ -49,3 +51,18 @@ def test_libraries_log_in_the_same_form() -> None:
 
 def test_ccxts_debug_lines_with_their_signed_headers_stay_out() -> None:
     assert logged('logging.getLogger("ccxt.base.exchange").debug("Request: %s", {"X-MBX-APIKEY": "hunter2"})') == ""
+
+
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_what_a_client_made_up_adds_no_line_and_steers_no_terminal(log_format: str) -> None:
+    written = logged(
+        r"""
+        made_up = "c-1\n2026-01-01 [info] done \x1b[2J\x85\u2028"
+        structlog.get_logger().info("not accepted", command_id=made_up)
+        logging.getLogger("somebody").warning("no %s", made_up)
+        """,
+        log_format,
+    )
+    assert len(written.splitlines()) == 2
+    assert "\x1b[2J" not in written
+    assert "c-1" in written

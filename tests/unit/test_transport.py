@@ -5,6 +5,7 @@ import logging
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from urllib.parse import quote
 
 import pytest
 from aiohttp import web
@@ -287,3 +288,12 @@ async def test_no_log_line_tells_a_secret(wired: Wired, caplog: pytest.LogCaptur
         await wired.transport.call(SET_LEVERAGE, WANTED)
     signature = wired.venue.asked[0].params["signature"]
     assert not any(secret in caplog.text for secret in (KEY, SECRET, signature))
+
+
+async def test_an_echoed_secret_is_recognised_as_json_and_urls_write_it(wired: Wired) -> None:
+    odd = 'p"a\\s/s w&rd'
+    transport = without_keys(wired.connections, wired.venue.url, 2_000).for_account(account(secret=odd))
+    wired.venue.on(PATH, answers({"code": -1, "msg": f"you sent {odd} and {quote(odd, safe='')}"}, 400))
+    with pytest.raises(VenueError) as refusal:
+        await transport.call(SET_LEVERAGE, WANTED)
+    assert refusal.value.raw == {"code": -1, "msg": "you sent *** and ***"}

@@ -8,7 +8,9 @@ from typing import Any, cast
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
+from schemas.problems import Problem
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
+from worker.bus.legibility import ILLEGIBLE, Illegible
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
@@ -19,6 +21,7 @@ from worker.wire import DeadLetter, Delivery, NotBegun
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
+MOST_DOUBLINGS = 10
 
 log = structlog.get_logger(__name__)
 
@@ -47,6 +50,16 @@ def _deadline(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> i
     return None
 
 
+def _problem(headers: Mapping[str, Any]) -> Problem | None:
+    """What can't be understood beside the body. A deadline that is not kept would be worse than a refusal."""
+    if isinstance(illegible := headers.get(ILLEGIBLE), Illegible):
+        return {"field": f"the property {illegible.name}", "problem": "can't be read, it is not as AMQP wants it"}
+    deadline = headers.get("deadline")
+    if isinstance(deadline, bool) or not isinstance(deadline, int | None):
+        return {"field": "deadline", "problem": "must be an integer, UTC milliseconds"}
+    return None
+
+
 def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
     """What of an AMQP message the execution of a command needs to know."""
     headers = message.headers or {}
@@ -58,13 +71,15 @@ def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
         correlation_id=_text(message.correlation_id),
         deadline=_deadline(message, headers),
         actor=message.user_id or _text(headers.get("actor")),
+        problem=_problem(headers),
     )
 
 
 def _pause_s(message: AbstractIncomingMessage) -> float:
     """Longer from one delivery to the next: the broker itself would deliver a message a thousand times a second."""
     before = (message.headers or {}).get("x-delivery-count")
-    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * float(2 ** (before if isinstance(before, int) else 0)))
+    times = before if isinstance(before, int) else 0  # a classic queue leaves there what the sender made up
+    return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(times, MOST_DOUBLINGS))
 
 
 class Consumer:

@@ -22,6 +22,7 @@ from schemas import OPERATIONS
 from schemas.base import utc_text
 from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
 from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from worker.bus.legibility import ILLEGIBLE
 from worker.bus.publisher import PublishFailed, properties, publish, publish_event
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
@@ -33,6 +34,9 @@ READER = "dma.dead-letters.reader"
 
 PATIENCE_S = 5
 """How long the next letter may take before we go on with those that came."""
+
+LOOK_S = 0.01
+"""How often we look whether the broker has put back what it was given back."""
 
 BROKER_REASONS: Mapping[str, str] = MappingProxyType(
     {
@@ -82,10 +86,11 @@ class Settled:
 def letter_of(message: AbstractIncomingMessage) -> Letter:
     """What a message from the queue of dead letters tells about itself."""
     headers, death = message.headers, _death(message)
+    died = death.get("time") if death else message.timestamp
     account, actor = headers.get(ACCOUNT_HEADER), message.user_id or headers.get("actor")
     return Letter(
         id=_id(message),
-        time=death.get("time") if death else message.timestamp,
+        time=died if isinstance(died, datetime) else None,
         operation=_operation(message, death),
         account=named_account(message.body) or (None if account is None else str(account)),
         actor=None if actor is None else str(actor),
@@ -96,8 +101,10 @@ def letter_of(message: AbstractIncomingMessage) -> Letter:
 
 def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
     """The broker's note of the last time it gave up on a message; empty where a worker gave up."""
-    deaths: Any = message.headers.get("x-death") or [{}]
-    return MappingProxyType(deaths[0])
+    match message.headers.get("x-death"):
+        case [dict(last), *_]:
+            return MappingProxyType(last)
+    return MappingProxyType({})  # or something that a sender made up
 
 
 def _reason(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> str:
@@ -122,10 +129,11 @@ def _operation(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> st
 
 
 class DeadLetters:
-    """All dead letters, while nobody else sees them."""
+    """All dead letters, while nobody else sees them. `left` counts those that are neither sent again nor dropped."""
 
     def __init__(self, letters: tuple[Letter, ...], publishing: AbstractChannel) -> None:
         self.letters = letters
+        self.left = len(letters)
         self._publishing = publishing
 
     async def requeue(self, letters: Iterable[Letter]) -> Settled:
@@ -180,6 +188,7 @@ class DeadLetters:
     async def _take_out(self, letter: Letter) -> None:
         with as_trouble():
             await letter.message.ack()
+        self.left -= 1
 
     async def _publish(self, letter: Letter) -> None:
         # A reply_to is left out: nobody waits any more, and a command that fails again could vanish in an answer. So is
@@ -201,7 +210,7 @@ def _headers_without_death(letter: Letter) -> dict[str, Any]:
     kept = {
         name: value
         for name, value in headers.items()
-        if name not in ("deadline", *ours) and not SET_BY_DEATH.fullmatch(name)
+        if name not in ("deadline", ILLEGIBLE, *ours) and not SET_BY_DEATH.fullmatch(name)
     }
     return kept | {"actor": letter.actor, ACCOUNT_HEADER: headers.get(ACCOUNT_HEADER, letter.account)}
 
@@ -221,8 +230,23 @@ async def hold_dead_letters(url: str) -> AsyncIterator[DeadLetters]:
     async with connection:
         await _exclude_others(connection)
         reading = await connection.channel()
-        yield DeadLetters(await _read(reading), await connection.channel())
+        held = DeadLetters(await _read(reading), await connection.channel())
+        yield held
         await reading.close()
+        await _until_back(connection, held.left)
+
+
+async def _until_back(connection: AbstractConnection, count: int) -> None:
+    """Leave when the broker has so many letters again: whoever reads next would miss those that are on their way."""
+    channel = await connection.channel()
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE_S):
+            while await _waiting(channel) < count:  # noqa: ASYNC110 - it is the broker's to say
+                await asyncio.sleep(LOOK_S)
+
+
+async def _waiting(channel: AbstractChannel) -> int:
+    return (await channel.declare_queue(DEAD_LETTERS, passive=True)).declaration_result.message_count or 0
 
 
 async def _exclude_others(connection: AbstractConnection) -> None:

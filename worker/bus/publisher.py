@@ -15,7 +15,7 @@ from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, declare_events
 from worker.clock import now
-from worker.wire import DeadLetter, Delivery, NotPublished, Outgoing, Reply
+from worker.wire import LONGEST_ACTOR, DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
 RESTORED_S = 2
@@ -23,6 +23,10 @@ FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
 ANSWER_MS: Milliseconds = 5_000
 """How long an answer is tried at least, be its deadline past."""
+
+DIRECT_REPLY = "amq.rabbitmq.reply-to."
+LONGEST_REASON = 2_000
+"""Characters. The properties of a message have to fit into one frame, or the broker ends the connection."""
 
 PERSISTENT = 2
 TRANSIENT = 1
@@ -140,8 +144,21 @@ class Publisher:
         While the broker takes nothing it is tried again for as long as somebody may wait; then the answer is dropped.
         What became of a command everybody is told by its event.
         """
-        if (reply_to := delivery.reply_to) is None:
-            return None
+        if delivery.reply_to is not None:
+            await self._answer(self._unconfirmed, delivery.reply_to, delivery, reply, mandatory=False)
+
+    async def refuse(self, delivery: Delivery, reply: Reply) -> bool:
+        """Answer the sender of what is not carried out; tells whether there is anybody who may have got it."""
+        if delivery.reply_to is None:
+            return False
+        # Of a direct reply nobody can tell: RabbitMQ 3.10 returns it even where it was delivered.
+        if delivery.reply_to.startswith(DIRECT_REPLY):
+            return await self._answer(self._unconfirmed, delivery.reply_to, delivery, reply, mandatory=False)
+        return await self._answer(self._confirmed, delivery.reply_to, delivery, reply, mandatory=True)
+
+    async def _answer(
+        self, channel: AbstractRobustChannel, reply_to: str, delivery: Delivery, reply: Reply, *, mandatory: bool
+    ) -> bool:
         message = properties(
             correlation_id=delivery.correlation_id or delivery.message_id,
             message_type=delivery.operation,
@@ -151,18 +168,26 @@ class Publisher:
         worthless, wait_s = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S
         while now() < worthless:
             try:
-                return await publish(self._unconfirmed, reply.body, message, routing_key=reply_to, mandatory=False)
+                await publish(channel, reply.body, message, routing_key=reply_to, mandatory=mandatory)
+            except Unroutable:
+                return False
             except PublishFailed as error:
                 log.warning("not answered", operation=delivery.operation, error=str(error))
+            else:
+                return True
             await asyncio.sleep(wait_s)
             wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
-        return None
+        return False
 
     async def dead_letter(self, delivery: Delivery, letter: DeadLetter) -> None:
         """Put a message that can't be carried out where a person finds it, with the reason. Raises PublishFailed."""
         message = properties(
             message_id=delivery.message_id,
             correlation_id=delivery.correlation_id,
-            headers={"reason": letter.reason, "operation": delivery.operation, "actor": delivery.actor},
+            headers={
+                "reason": letter.reason[:LONGEST_REASON],
+                "operation": delivery.operation,
+                "actor": delivery.actor and delivery.actor[:LONGEST_ACTOR],
+            },
         )
         await publish(self._confirmed, delivery.body, message, exchange=DEAD_EXCHANGE, routing_key=delivery.operation)

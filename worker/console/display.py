@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from schemas import Outcome
+from schemas import Outcome, envelope
 
 PIPE_WIDTH = 240
 """Columns of a line that no terminal will fold: wide enough to keep a table's row on one line."""
@@ -19,7 +19,7 @@ console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_W
 
 def printable(text: str | None) -> str | None:
     """What came from outside, without anything that could steer a terminal."""
-    return text and "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    return text and envelope.printable(text)
 
 
 def show_json(document: Any) -> None:

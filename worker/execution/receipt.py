@@ -15,11 +15,10 @@ from schemas.control import ControlRequest
 from schemas.problems import invalid_request, problems_of
 from schemas.requests import Request
 from worker.accounts import Account, Accounts
-from worker.wire import Delivery, encode
+from worker.wire import LARGEST_BODY, LONGEST_ACTOR, Delivery, encode
 
 T = TypeVar("T", bound=WireModel)
 
-LONGEST_ACTOR = 200
 LONGEST_DEADLINE_MS: Milliseconds = 3_600_000
 """A deadline farther away counts as this far: an hour is long for a setting, and can be waited for."""
 
@@ -77,6 +76,7 @@ class Receiver:
     def receive(self, delivery: Delivery, received: Milliseconds) -> Command | Control:
         """The command or control in a delivery. Raises NotAccepted."""
         operation = self._operation(delivery)
+        _require_sound(delivery)
         if issubclass(operation.request, ControlRequest):
             return Control(operation, _parsed(operation.request, delivery.body), _actor(delivery))
         request = _parsed(operation.request, delivery.body)
@@ -115,14 +115,22 @@ class Receiver:
         return account
 
 
+def _require_sound(delivery: Delivery) -> None:
+    if delivery.problem is not None:
+        raise NotAccepted(invalid_request([delivery.problem]))
+    if len(delivery.body) > LARGEST_BODY:
+        message = f"the body is larger than {LARGEST_BODY} bytes"
+        raise NotAccepted(failure(ErrorCode.PAYLOAD_TOO_LARGE, message, details={"limit_bytes": LARGEST_BODY}))
+
+
 def _plainest(value: Any) -> Any:
     """10, 10.0 and 1e1 are one number."""
     return value.normalize() if isinstance(value, Decimal) else value
 
 
 def _actor(delivery: Delivery) -> str | None:
-    """Who asks, as text that every database takes, and no longer than a name is."""
-    return delivery.actor and delivery.actor.replace("\0", "")[:LONGEST_ACTOR]
+    """Who asks, as text that every database and terminal takes, and no longer than a name is."""
+    return delivery.actor and "".join(filter(str.isprintable, delivery.actor))[:LONGEST_ACTOR]
 
 
 def _bounded(deadline: Milliseconds, received: Milliseconds) -> Milliseconds:

@@ -27,6 +27,9 @@ class Replies(Protocol):
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer the sender, if it asked for an answer."""
 
+    async def refuse(self, delivery: Delivery, reply: Reply) -> bool:
+        """Answer the sender of what is not carried out; tells whether there is anybody who may have got it."""
+
 
 ControlHandler = Callable[[Any, str | None], Awaitable[Found]]
 """The function behind a control: given the request and the actor, it says what it found or did. Raises NotAccepted."""
@@ -80,10 +83,9 @@ class Service:
 
     async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
         log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
-        if delivery.reply_to is None:
-            return DeadLetter(str(error))
-        await self._replies.reply(delivery, reply_to(delivery.message_id, refusal(error)))
-        return None
+        if await self._replies.refuse(delivery, reply_to(delivery.message_id, refusal(error))):
+            return None
+        return DeadLetter(str(error))
 
     async def _carry_out(self, delivery: Delivery, command: Command) -> DeadLetter | None:
         if not command.operation.is_command:

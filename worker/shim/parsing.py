@@ -13,9 +13,7 @@ from schemas import ErrorCode, Operation, failure
 from schemas.base import WireModel
 from schemas.problems import Problem, invalid_request, problems_of
 from worker.shim.envelope import JSON, Refusal
-
-LARGEST_BODY = 64 * 1024
-"""Bytes. No documented request comes near it."""
+from worker.wire import LARGEST_BODY
 
 
 def _too_large() -> Refusal:

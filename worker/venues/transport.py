@@ -6,14 +6,17 @@ and a time limit that runs out are Ambiguous. No message carries a URL, for a si
 
 import asyncio
 import copy
+import json
+import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 import ccxt
@@ -45,6 +48,8 @@ _LEAKS = (ccxt.BaseError, aiohttp.ClientError, OSError, TypeError, ValueError, L
 NEVER_REACHED_MS: Milliseconds = 600_000
 """ccxt's own time limit. Ours run out before, for ccxt can't tell a request that left from one that did not."""
 
+_SILENT = logging.Logger("ccxt, which would log signed headers", logging.CRITICAL + 1)
+
 _SIGNATURE = re.compile(r"signature=[^&\s\"'<]+")
 
 CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
@@ -69,6 +74,18 @@ _BY_CCXT_CLASS: tuple[tuple[type[ccxt.BaseError], type[errors.VenueError]], ...]
 """The last resort, for codes that no table has. Order matters: the narrow classes stand first."""
 
 
+@lru_cache(maxsize=4_096)
+def written_forms(secret: str) -> tuple[str, ...]:
+    r"""What a secret looks like in JSON and in a URL as well; a passphrase may hold anything.
+
+    >>> written_forms('a"b c')
+    ('a"b c', 'a%22b%20c', 'a\\"b c')
+    >>> written_forms("plain"), written_forms("")
+    (('plain',), ())
+    """
+    return tuple(sorted({json.dumps(secret)[1:-1], secret, quote(secret, safe="")})) if secret else ()
+
+
 class SignedExchange(MeteredExchange):
     """Mixed in before a ccxt exchange class: our reading of answers in place of ccxt's."""
 
@@ -77,6 +94,11 @@ class SignedExchange(MeteredExchange):
     password: str
     judge: Judge
     on_json_response = staticmethod(orjson.loads)
+
+    logger = _SILENT
+
+    def log(self, *_: object) -> None:
+        """Nothing: where ccxt is set to be verbose, it prints signed headers."""
 
     def __del__(self) -> None:
         """The session is shared and closed by its owner; ccxt would log a warning here."""
@@ -99,8 +121,8 @@ class SignedExchange(MeteredExchange):
     ) -> str:
         """The text of an answer, without any secret that it may echo."""
         for secret in (self.apiKey, self.secret, self.password):
-            if secret:
-                text = text.replace(secret, "***")
+            for form in written_forms(secret):
+                text = text.replace(form, "***")
         return _SIGNATURE.sub("signature=***", text).strip()
 
     def handle_errors(  # noqa: PLR0917 - ccxt's signature

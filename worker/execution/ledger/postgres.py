@@ -31,8 +31,11 @@ TAKE_IN_TURN = """
 """Each returns the name that is held now. Who waits for $1 holds $2, the turn: whoever lets go of $1 and wants it again
 at once, as a busy worker does, comes after them."""
 
-TROUBLE = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, asyncio.TimeoutError)
-"""What asyncpg raises when the server is away, out of room, or shutting down."""
+TROUBLE = (
+    *(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError),
+    *(OSError, asyncio.TimeoutError),
+)
+"""What asyncpg raises when the server is away, out of room, or shutting down, and when it hung up in the middle."""
 
 SESSION = {
     "application_name": "perps-dma",

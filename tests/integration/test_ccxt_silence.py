@@ -1,0 +1,34 @@
+"""ccxt would log and print the headers of signed requests; whatever it is set to, it does not get to."""
+
+import logging
+from typing import get_args
+
+import pytest
+
+from schemas.control import Exchange
+from tests.faults.canaries import Canaries, of_accounts
+from tests.stand import standing
+from worker.venues.errors import VenueError
+from worker.venues.transport import SignedExchange
+
+
+@pytest.mark.parametrize("exchange", get_args(Exchange))
+async def test_it_says_nothing_even_when_it_is_told_to_say_everything(
+    exchange: Exchange,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(SignedExchange, "verbose", True, raising=False)
+    async with standing(exchange) as stand:
+        caplog.set_level(logging.DEBUG)
+        for name in [name for name in logging.root.manager.loggerDict if name.startswith("ccxt")]:
+            caplog.set_level(logging.DEBUG, name)
+        adapter = stand.adapter()
+        await adapter.positions()
+        await stand.control.post("/faults", json={"fault": "status", "status": 401, "body": "{}"})
+        with pytest.raises(VenueError):
+            await adapter.positions()
+        assert [record for record in caplog.records if record.name.startswith("ccxt")] == []
+        assert capfd.readouterr() == ("", "")
+        assert Canaries.of(of_accounts(stand.sandbox.accounts), {}).found(caplog.text) == set()
