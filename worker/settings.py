@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from worker.bus.actors import SHIM_USER
 from worker.execution.ledger.database import KINDS, SQLITE
 
 
@@ -20,6 +21,9 @@ class Settings(BaseSettings):
     amqp_url: Annotated[
         AmqpDsn | None, Field(description="A RabbitMQ of yours; without it `up` starts a private one")
     ] = None
+    shim_user: Annotated[
+        str, Field(description="The broker's user that is believed on whose behalf it asks, beside the worker's own")
+    ] = SHIM_USER
     accounts: Annotated[
         Path | None, Field(description="Registry of exchange accounts (TOML), beside the sandbox's own")
     ] = None

@@ -16,7 +16,10 @@ LONGEST_ACCOUNT_ID = 128
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request as it came from a queue, before anybody looked into its body."""
+    """A request as it came from a queue, before anybody looked into its body.
+
+    It is `unrouted` when the broker knew no queue for it where it was published.
+    """
 
     operation: str
     body: bytes
@@ -25,6 +28,7 @@ class Delivery:
     correlation_id: str | None = None
     deadline: Milliseconds | None = None
     actor: str | None = None
+    unrouted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

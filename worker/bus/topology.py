@@ -1,6 +1,7 @@
 """Exchanges and queues, derived from the table of operations.
 
     dma.commands ──<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
+    dma.control  ──<operation>──▶ for what only admins may ask for
          └── no such operation ──▶ dma.unrouted ─▶ dma.unrouted
     dma.events   ──#──▶ dma.events.log (stream)
 
@@ -23,13 +24,19 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS, Operation
+from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
 
-COMMANDS_EXCHANGE = "dma.commands"
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"
 DEAD_EXCHANGE = "dma.dead"
 DEAD_LETTERS = "dma.dead-letters"
 UNROUTED = "dma.unrouted"
+
+OURS = rf"dma\..+|({'|'.join(OPERATIONS)})(\..+)?"
+"""All names of ours, shards included, as a regular expression."""
+
+REQUEST_EXCHANGES = (COMMANDS_EXCHANGE, CONTROL_EXCHANGE)
+"""Where requests come in."""
 
 DELIVERY_LIMIT = 100
 """Deliveries of one command before the broker calls it poison.
@@ -118,14 +125,17 @@ async def _declare_what_catches(channel: AbstractChannel) -> AbstractQueue:
 
 
 async def _declare_operations(channel: AbstractChannel, *, sharded: bool) -> Mapping[str, AbstractQueue]:
-    commands = await channel.declare_exchange(
-        COMMANDS_EXCHANGE, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED}
-    )
+    for exchange in REQUEST_EXCHANGES:
+        await channel.declare_exchange(
+            exchange, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED}
+        )
     operations: dict[str, AbstractQueue] = {}
     for name, operation in OPERATIONS.items():
         queue = await channel.declare_queue(name, durable=True, arguments=queue_arguments(operation))
-        connect = queue.unbind if sharded and operation.is_command else queue.bind
-        await connect(commands, routing_key=name)
+        for exchange in REQUEST_EXCHANGES:
+            leads_here = exchange == operation.exchange and not (sharded and operation.is_command)
+            # Also what another version of this program, or another number of shards, has bound otherwise.
+            await (queue.bind if leads_here else queue.unbind)(exchange, routing_key=name)
         operations[name] = queue
     return operations
 
