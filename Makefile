@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench soak schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
+.PHONY: help up stack test check bench soak schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -20,6 +20,9 @@ help: ## show this list
 
 up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim until Ctrl-C (PORT=8080 STATE=.perps-dma)
 	@exec $(VENV)/bin/perps-dma up
+
+stack: ## run everything in containers: deploy/compose.yaml, with its secrets and its image made first
+	@deploy/stack.sh
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql ## run every test (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)

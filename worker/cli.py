@@ -270,6 +270,19 @@ def definitions(
         raise fail(str(error)) from error
 
 
+@app.command()
+def healthcheck(
+    service: Annotated[
+        str | None,
+        typer.Argument(help="worker, shim or sandbox; without it the one that is the first process of this container."),
+    ] = None,
+) -> None:
+    """Say whether a service of this machine fares well, by the exit code: 0 or 1, and then why not."""
+    from worker.console.health import check_health
+
+    run(check_health(read_settings(), service))
+
+
 def main() -> None:
     """Entry point of the `perps-dma` program."""
     from worker.telemetry import silence_libraries

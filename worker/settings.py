@@ -1,13 +1,18 @@
-"""All settings, each an environment variable `PERPS_DMA_<NAME>`."""
+"""All settings, each an environment variable `PERPS_DMA_<NAME>`, or a file of that name where secrets are mounted."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 from worker.bus.actors import SHIM_USER
 from worker.execution.ledger.database import KINDS, SQLITE
+
+SECRETS_VARIABLE = "PERPS_DMA_SECRETS"
+SECRETS = "/run/secrets"
+"""The folder of files, unless the variable names another: where Docker mounts secrets."""
 
 
 class Settings(BaseSettings):
@@ -40,6 +45,9 @@ class Settings(BaseSettings):
     jwt_secret: Annotated[SecretStr | None, Field(description="Shared secret of the HTTP tokens, 32 bytes or more")] = (
         None
     )
+    sandbox_host: Annotated[
+        str, Field(description="Address or name that the stand-in venues listen on, and are reached by")
+    ] = "127.0.0.1"
     timeout_ms: Annotated[
         int, Field(ge=100, le=600_000, description="How long a command may take, unless it says so itself")
     ] = 10_000
@@ -74,6 +82,20 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["auto", "json", "text"], Field(description="auto: text on a terminal, else JSON")] = (
         "auto"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The first that has a setting decides: the program, the environment, a file."""
+        folder = Path(os.environ.get(SECRETS_VARIABLE, SECRETS))
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
+        return (init_settings, env_settings, *files)
 
     @field_validator("ledger_url")
     @classmethod

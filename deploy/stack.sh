@@ -1,0 +1,9 @@
+#!/bin/sh
+# Runs compose on deploy/compose.yaml, with the secrets made first: deploy/stack.sh [COMPOSE ARGUMENT ...]
+# Without arguments it builds the image and starts everything.
+set -eu
+cd "$(dirname "$0")"
+./make-secrets.sh
+if docker compose version >/dev/null 2>&1; then compose='docker compose'; else compose=docker-compose; fi
+[ $# -gt 0 ] || set -- up --build --detach
+exec $compose --file compose.yaml --project-name perps-dma "$@"
