@@ -219,7 +219,7 @@ def test_prometheus_watches_the_broker_and_looks_for_every_service(stack: Stack)
         return {row["labels"]["job"]: row["health"] for row in answer["data"]["activeTargets"]}
 
     until("the broker's metrics", lambda: targets().get("rabbitmq") == "up", 60)
-    assert set(targets()) == {"rabbitmq", "worker", "shim"}
+    assert set(targets()) == {"rabbitmq", "perps-dma-worker", "perps-dma-shim"}
 
 
 def test_a_worker_that_is_stopped_ends_in_order_and_goes_on_when_it_is_started(stack: Stack) -> None:
