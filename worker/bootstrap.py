@@ -157,7 +157,10 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         split = Split(settings.shards, settings.workers)
         speakers = Speakers.beside(settings.shim_user, url)
         # First, for it declares what all the others publish to.
-        consumer = await Consumer.open(incoming, publisher, worker.handle, settings.prefetch, split, speakers=speakers)
+        replicated = settings.query_queues == "quorum"
+        consumer = await Consumer.open(
+            incoming, publisher, worker.handle, settings.prefetch, split, speakers=speakers, replicated=replicated
+        )
         await consumer.start()
         background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
         async with in_background(*(part.run() for part in background)):

@@ -68,6 +68,9 @@ class Settings(BaseSettings):
     shards: Annotated[
         int, Field(ge=1, le=64, description="Queues over which each operation's commands are split, by account")
     ] = 1
+    query_queues: Annotated[
+        Literal["classic", "quorum"], Field(description="quorum where the broker has several nodes, and may lose one")
+    ] = "classic"
     workers: Annotated[int, Field(ge=1, description="How many workers share the shards")] = 1
     snapshot_interval_ms: Annotated[
         int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")

@@ -102,7 +102,9 @@ async def place(node: PrivateBroker, tmp_path_factory: pytest.TempPathFactory) -
     imported.write_text(definitions_text(folder))
     await run(node, "import_definitions", str(imported))
     state = tmp_path_factory.mktemp("state")
-    settings = Settings(state=state, amqp_url=urls[WORKER_USER], shards=SHARDS, snapshot_interval_ms=0)
+    settings = Settings(
+        state=state, amqp_url=urls[WORKER_USER], shards=SHARDS, query_queues="quorum", snapshot_interval_ms=0
+    )
     async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: MemoryVenue()):
         yield Place(urls, settings.ledger)
 
@@ -251,6 +253,12 @@ async def test_without_its_password_nobody_gets_in(node: PrivateBroker, place: P
 async def test_no_user_manages_the_broker(node: PrivateBroker, place: Place) -> None:
     listed = json.loads(await run(node, "list_users", "--formatter", "json"))
     assert {row["user"]: row["tags"] for row in listed if row["user"] in RIGHTS} == {user: [] for user in RIGHTS}
+
+
+async def test_no_queue_is_lost_with_a_node_where_a_cluster_is_asked_for(node: PrivateBroker, place: Place) -> None:
+    listed = await run(node, "list_queues", "--vhost", VHOST, "--formatter", "json", "name", "type")
+    kinds = {row["name"]: row["type"] for row in json.loads(listed)}
+    assert {name: kinds[name] for name in QUEUES if kinds[name] != "quorum"} == {EVENTS_LOG: "stream"}
 
 
 async def answer(channel: AbstractChannel, exchange: str, operation: str, body: Body, **properties: Any) -> Body:

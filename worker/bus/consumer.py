@@ -113,10 +113,11 @@ class Consumer:
         split: Split = WHOLE,
         *,
         speakers: Speakers = NOBODY,
+        replicated: bool = False,
     ) -> "Consumer":
         """A consumer that has declared the topology, and takes no messages yet. Raises TopologyRefused."""
         consumer = cls(connection, publisher, handle, split, speakers)
-        await consumer._declare(prefetch)
+        await consumer._declare(prefetch, replicated=replicated)
         return consumer
 
     async def start(self) -> None:
@@ -148,10 +149,10 @@ class Consumer:
         if late:
             await asyncio.wait(late, timeout=CLOSE_S)
 
-    async def _declare(self, prefetch: int) -> None:
+    async def _declare(self, prefetch: int, *, replicated: bool) -> None:
         await settle_count(self._connection, self._split.shards)
         self._channel = await self._connection.channel()
-        self._declared = await declare(self._channel, sharded=self._split.shards > 1)
+        self._declared = await declare(self._channel, sharded=self._split.shards > 1, replicated=replicated)
         self._shards = await declare_shards(self._channel, self._split.shards)
         await self._shards.lead()
         await self._channel.set_qos(prefetch_count=prefetch)
