@@ -3,7 +3,7 @@
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,20 +51,32 @@ EXCHANGES = (*REQUEST_EXCHANGES, EVENTS_EXCHANGE, DEAD_EXCHANGE, UNROUTED, "set_
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A broker with the four users, and a worker on it that is one of them."""
+    """A broker with the four users, whose passwords are in a folder, and a worker on it that is one of them."""
 
-    urls: Mapping[str, str]
+    node: PrivateBroker
+    passwords: Path
     ledger_url: str
+
+    def url(self, user: str) -> str:
+        return url_of(self.node, user, (self.passwords / user).read_text().strip())
 
     @asynccontextmanager
     async def connected(self, user: str) -> AsyncIterator[AbstractConnection]:
-        async with await aio_pika.connect(self.urls[user]) as connection:
+        async with await aio_pika.connect(self.url(user)) as connection:
             yield connection
 
     @asynccontextmanager
     async def rpc(self) -> AsyncIterator[RpcClient]:
-        async with connect_rpc(self.urls[SHIM_USER], "tests", SHARDS) as client:
+        async with connect_rpc(self.url(SHIM_USER), "tests", SHARDS) as client:
             yield client
+
+    async def set_passwords(self, *users: str) -> None:
+        """Give users new passwords, and import the definitions with those of all."""
+        for user in users:
+            (self.passwords / user).write_text(f"{secrets.token_urlsafe(24)}\n")
+        imported = self.passwords / "definitions.json"
+        imported.write_text(definitions_text(self.passwords))
+        await run(self.node, "import_definitions", str(imported))
 
 
 async def run(broker: PrivateBroker, *argv: str) -> str:
@@ -92,21 +104,18 @@ async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Privat
 
 @pytest.fixture(scope="module")
 async def place(node: PrivateBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
-    folder = tmp_path_factory.mktemp("passwords")
-    urls = {}
-    for user in RIGHTS:
-        password = secrets.token_urlsafe(24)
-        (folder / user).write_text(f"{password}\n")
-        urls[user] = url_of(node, user, password)
-    imported = folder / "definitions.json"
-    imported.write_text(definitions_text(folder))
-    await run(node, "import_definitions", str(imported))
-    state = tmp_path_factory.mktemp("state")
+    settings = Settings(state=tmp_path_factory.mktemp("state"))
+    place = Place(node, tmp_path_factory.mktemp("passwords"), settings.ledger)
+    await place.set_passwords(*RIGHTS)
     settings = Settings(
-        state=state, amqp_url=urls[WORKER_USER], shards=SHARDS, query_queues="quorum", snapshot_interval_ms=0
+        state=settings.state,
+        amqp_url=place.url(WORKER_USER),
+        shards=SHARDS,
+        query_queues="quorum",
+        snapshot_interval_ms=0,
     )
     async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: MemoryVenue()):
-        yield Place(urls, settings.ledger)
+        yield place
 
 
 async def refused(channel: AbstractChannel, exchange: str, key: str, **properties: Any) -> bool:
@@ -250,6 +259,17 @@ async def test_without_its_password_nobody_gets_in(node: PrivateBroker, place: P
                 await aio_pika.connect(url_of(node, user, password))
 
 
+async def test_importing_again_changes_a_password_and_cuts_nobody_off(place: Place) -> None:
+    async with place.connected(STRATEGY_USER) as connection:
+        before = place.url(STRATEGY_USER)
+        await place.set_passwords(STRATEGY_USER)
+        assert not await refused(await connection.channel(), COMMANDS_EXCHANGE, "nobody")
+        with pytest.raises(ProbableAuthenticationError):
+            await aio_pika.connect(before)
+    async with place.connected(STRATEGY_USER):
+        pass
+
+
 async def test_no_user_manages_the_broker(node: PrivateBroker, place: Place) -> None:
     listed = json.loads(await run(node, "list_users", "--formatter", "json"))
     assert {row["user"]: row["tags"] for row in listed if row["user"] in RIGHTS} == {user: [] for user in RIGHTS}
@@ -329,7 +349,7 @@ async def requeued(place: Place, command_id: str) -> Letter:
     """The letter with this id, once it has come and was sent again."""
     async with asyncio.timeout(20):
         while True:
-            async with hold_dead_letters(place.urls[WORKER_USER]) as held:
+            async with hold_dead_letters(place.url(WORKER_USER)) as held:
                 if found := [letter for letter in held.letters if letter.id == command_id]:
                     assert (await held.requeue(found)).problem is None
                     return found[0]
