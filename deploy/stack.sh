@@ -5,5 +5,7 @@ set -eu
 cd "$(dirname "$0")"
 ./make-secrets.sh
 if docker compose version >/dev/null 2>&1; then compose='docker compose'; else compose=docker-compose; fi
-[ $# -gt 0 ] || set -- up --build --detach
-exec $compose --file compose.yaml --project-name perps-dma "$@"
+stack() { $compose --file compose.yaml --project-name perps-dma "$@"; }
+[ $# -eq 0 ] || { stack "$@"; exit; }
+stack build definitions
+stack up --detach
