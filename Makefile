@@ -39,8 +39,9 @@ bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by
 soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
 
-schemas: $(VENV)/.run ## write the generated API documents anew
+schemas: $(VENV)/.run ## write the generated documents anew: those of the API, and the broker's definitions
 	@$(VENV)/bin/perps-dma schemas --write
+	@$(VENV)/bin/perps-dma definitions > deploy/rabbitmq/definitions.json
 
 constraints: ## pin the current versions of all Python packages anew
 	@deploy/pin-python-packages.sh $(PYTHON)
