@@ -10,7 +10,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from worker.accounts import read_registry
+from worker.locations import load_accounts
 from worker.settings import Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -136,7 +136,9 @@ def test_the_examples_registry_finds_its_keys_where_they_are_mounted(tmp_path: P
         (tmp_path / Path(path).name).write_text("a key")
     registry = tmp_path / "accounts.toml"
     registry.write_text(text.replace(mounts["credentials"], str(tmp_path)))
-    assert [account.id for account in read_registry(registry)] == ["binance-main"]
+    assert [account.id for account in load_accounts(Settings(state=tmp_path, accounts=registry)).values()] == [
+        "binance-main"
+    ]
 
 
 @pytest.fixture
