@@ -28,7 +28,15 @@ from worker.bus.private_broker import PrivateBroker, find_server
 from worker.bus.rights import RIGHTS, RISK_USER, STRATEGY_USER, VHOST, WORKER_USER, definitions, password_hash
 from worker.bus.rpc import REPLY_TO, RpcClient, connect_rpc
 from worker.bus.shards import shard_queue
-from worker.bus.topology import DEAD_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE, EVENTS_LOG, REQUEST_EXCHANGES, UNROUTED
+from worker.bus.topology import (
+    DEAD_EXCHANGE,
+    DEAD_LETTERS,
+    EVENTS_EXCHANGE,
+    EVENTS_LOG,
+    REQUEST_EXCHANGES,
+    UNROUTED,
+    declare,
+)
 from worker.clock import now
 from worker.console.definitions import definitions_text
 from worker.execution.ledger.ledger import open_ledger
@@ -329,6 +337,15 @@ async def test_a_strategy_does_not_freeze_by_naming_it_where_it_may_write(place:
     assert (told["statusCode"], told["error"]["code"]) == (403, "forbidden")
     async with open_ledger(place.ledger_url) as ledger:
         assert await ledger.freezes.all() == []
+
+
+async def test_a_binding_that_an_older_version_left_is_gone_once_a_worker_has_started(place: Place) -> None:
+    async with place.connected(WORKER_USER) as connection, place.connected(STRATEGY_USER) as asking:
+        channel = await connection.channel()
+        await (await channel.get_queue("freeze")).bind(COMMANDS_EXCHANGE, "freeze")
+        await declare(channel, sharded=True, replicated=True)
+        told = await answer(await asking.channel(), COMMANDS_EXCHANGE, "freeze", FREEZE, user_id=STRATEGY_USER)
+    assert told["statusCode"] == 403
 
 
 async def test_a_freeze_among_the_dead_letters_stays_refused_when_it_is_sent_again(place: Place) -> None:

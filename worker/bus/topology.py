@@ -1,7 +1,7 @@
 """Exchanges and queues, derived from the table of operations.
 
-    dma.commands ──<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
-    dma.control  ──<operation>──▶ for what only admins may ask for
+    dma.commands ─┬─<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
+    dma.control  ─┘ (what only admins may ask for)
          └── no such operation ──▶ dma.unrouted ─▶ dma.unrouted
     dma.events   ──#──▶ dma.events.log (stream)
 
