@@ -5,13 +5,14 @@ import json
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import aio_pika
 import pytest
+from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS
 from tests.fakes import ACCOUNT, BTC, MemoryVenue
@@ -79,6 +80,14 @@ async def cluster(tmp_path: Path) -> AsyncIterator[Cluster]:
 
 async def results(url: str, wanted: set[str]) -> dict[str, list[Body]]:
     """All result events of these commands out of the stream, read until each has one."""
+    async with asyncio.timeout(120):
+        while True:
+            # A node that has just come back has no copy of the stream for a moment, and says so.
+            with suppress(ChannelPreconditionFailed):
+                return await _read_results(url, wanted)
+
+
+async def _read_results(url: str, wanted: set[str]) -> dict[str, list[Body]]:
     found: dict[str, list[Body]] = {}
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
