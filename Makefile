@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
+.PHONY: help up stack test check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -20,6 +20,9 @@ help: ## show this list
 
 up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim until Ctrl-C (PORT=8080 STATE=.perps-dma)
 	@exec $(VENV)/bin/perps-dma up
+
+stack: ## run everything in containers: deploy/compose.yaml, with its secrets and its image made first
+	@deploy/stack.sh
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql ## run every test (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
@@ -39,8 +42,9 @@ soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and c
 fuzz: $(VENV)/.dev rabbitmq-or-docker ## send what is made up at random for ten minutes (PERPS_DMA_FUZZ_TIMES, PERPS_DMA_FUZZ_SEED)
 	@PERPS_DMA_FUZZ_TIMES=$${PERPS_DMA_FUZZ_TIMES:-20} $(VENV)/bin/python -m pytest tests/fuzz --timeout 1800 $(ARGS)
 
-schemas: $(VENV)/.run ## write the generated API documents anew
+schemas: $(VENV)/.run ## write the generated documents anew: those of the API, and the broker's definitions
 	@$(VENV)/bin/perps-dma schemas --write
+	@$(VENV)/bin/perps-dma definitions > deploy/rabbitmq/definitions.json
 
 constraints: ## pin the current versions of all Python packages anew
 	@deploy/pin-python-packages.sh $(PYTHON)

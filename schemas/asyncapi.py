@@ -6,9 +6,8 @@ from typing import Any
 
 from schemas.documents import CONTRACT_VERSION, EVENTS, Schema, definitions, needed_by, success_name
 from schemas.envelope import Failure
-from schemas.operations import OPERATIONS, Operation
+from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, OPERATIONS, Operation
 
-COMMANDS_EXCHANGE = "dma.commands"
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"
 DEAD_LETTERS = "dma.dead-letters"
@@ -24,6 +23,10 @@ Publish to the exchange `dma.commands`, and name the account in the header `acco
 carried out one at a time; in the order in which they were published, if they were published in the same way. Where
 commands are split over shards, the header decides the shard; a command without it, or published to the queue of its
 operation by name, is carried out as well, but in no certain order with the account's others.
+
+What only admins may ask for is published to `dma.control`, which a strategy engine's user need not be able to write to.
+
+Set `user_id` to the user that you are connected as. The broker checks it, and who asked is then on record as verified.
 """
 
 _BINDING_VERSION = "0.3.0"
@@ -35,7 +38,11 @@ _REQUEST_HEADERS: Schema = {
             "type": "integer",
             "description": "UTC milliseconds, an hour ahead at most; what was not sent by then expires",
         },
-        "actor": {"type": "string", "description": "Who asks, for the record"},
+        "actor": {
+            "type": "string",
+            "description": "On whose behalf, for the record: believed from those who speak for others, as the HTTP "
+            "shim does; otherwise `user_id` is on record, or this as `unverified:<actor>` where that is missing",
+        },
         "account": {
             "type": "string",
             "description": "The body's `exchange_account_id`. Where commands are split over shards, it decides to "
@@ -141,15 +148,21 @@ def _channel(address: str | None, description: str, messages: list[str], binding
     return channel
 
 
+def _requests_of(exchange: str) -> list[str]:
+    return [f"{name}_request" for name, operation in OPERATIONS.items() if operation.exchange == exchange]
+
+
 def _channels() -> dict[str, Schema]:
-    requests = [f"{name}_request" for name in OPERATIONS]
+    commands = _requests_of(COMMANDS_EXCHANGE)
+    controls = _requests_of(CONTROL_EXCHANGE)
     replies = [f"{name}_reply" for name in OPERATIONS]
     queues = {
         name: _channel(name, f"Queue of {name}: {operation.summary}", [f"{name}_request"], name)
         for name, operation in OPERATIONS.items()
     }
     return {
-        "commands": _channel("{operation}", "Takes every request to the queue of its operation", requests, "commands"),
+        "commands": _channel("{operation}", "Takes requests to the queue of their operation", commands, "commands"),
+        "control": _channel("{operation}", "The same for what only admins may ask for", controls, "control"),
         **queues,
         "replies": _channel(None, "The queue that a request names in `reply_to`, direct reply-to too", replies),
         **{f"events_{name}": _channel(*_EVENT_CHANNELS[name], [name], "events") for name in EVENTS},
@@ -171,6 +184,7 @@ def _exchange(name: str, kind: str) -> Schema:
 def _channel_bindings() -> dict[str, Schema]:
     return {
         "commands": _exchange(COMMANDS_EXCHANGE, "direct"),
+        "control": _exchange(CONTROL_EXCHANGE, "direct"),
         "events": _exchange(EVENTS_EXCHANGE, "topic"),
         "events_log": _queue(EVENTS_LOG),
         "dead_letters": _queue(DEAD_LETTERS),

@@ -14,6 +14,9 @@ HTTP_PREFIXES = ("/oems/execution", "/order-execution/execution")
 CAPABILITIES_PATH = "/capabilities"
 """The matrix of capabilities stands beside the operations, under both prefixes; the shim knows it by itself."""
 
+COMMANDS_EXCHANGE = "dma.commands"
+CONTROL_EXCHANGE = "dma.control"
+"""What only admins may ask for has an exchange of its own: RabbitMQ grants or refuses an exchange, not a routing key."""
 
 TRADERS = frozenset({"trader", "admin"})
 ADMINS = frozenset({"admin"})
@@ -46,6 +49,11 @@ class Operation:
     def is_command(self) -> bool:
         """Whether it changes something at the venue."""
         return self.kind is Kind.COMMAND
+
+    @property
+    def exchange(self) -> str:
+        """Where its requests are published."""
+        return COMMANDS_EXCHANGE if self.roles >= TRADERS else CONTROL_EXCHANGE
 
     @property
     def has_body(self) -> bool:

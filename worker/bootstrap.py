@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import structlog
 
 from worker.accounts import Account, Accounts
+from worker.bus.actors import Speakers
 from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
 from worker.bus.publisher import Publisher
@@ -157,8 +158,12 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         publisher = await Publisher.open(leaving)
         worker = build(publisher)
         split = Split(settings.shards, settings.workers)
+        speakers = Speakers.beside(settings.shim_user, url)
         # First, for it declares what all the others publish to.
-        consumer = await Consumer.open(incoming, publisher, worker.handle, settings.prefetch, split)
+        replicated = settings.query_queues == "quorum"
+        consumer = await Consumer.open(
+            incoming, publisher, worker.handle, settings.prefetch, split, speakers=speakers, replicated=replicated
+        )
         await consumer.start()
         background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
         async with in_background(*(part.run() for part in background)):

@@ -1,6 +1,7 @@
 """The command line: `perps-dma`."""
 
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -303,6 +304,41 @@ def schemas(
 
     if not show_documents(name, write=write):
         raise typer.Exit(1)
+
+
+@app.command()
+def definitions(
+    passwords: Annotated[
+        Path | None, typer.Option(help="Folder with a file for each user, named as the user, with its password.")
+    ] = None,
+) -> None:
+    """Print RabbitMQ definitions: a virtual host, four users, and what each may do.
+
+    dma-strategy may publish commands and queries and read its own answers, dma-risk may read events, dma-shim may
+    publish everything, dma-worker owns the queues. Without passwords nobody can log in yet.
+
+    Example: perps-dma definitions --passwords secrets > definitions.json, for load_definitions in rabbitmq.conf
+    """
+    from worker.console.definitions import definitions_text
+    from worker.locations import NotReady
+
+    try:
+        typer.echo(definitions_text(passwords), nl=False)
+    except NotReady as error:
+        raise fail(str(error)) from error
+
+
+@app.command()
+def healthcheck(
+    service: Annotated[
+        str | None,
+        typer.Argument(help="worker, shim or sandbox; without it the one that is the first process of this container."),
+    ] = None,
+) -> None:
+    """Say whether a service of this machine fares well, by the exit code: 0 or 1, and then why not."""
+    from worker.console.health import check_health
+
+    run(check_health(read_settings(), service))
 
 
 def main() -> None:

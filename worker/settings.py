@@ -1,5 +1,6 @@
-"""All settings, each an environment variable `PERPS_DMA_<NAME>`."""
+"""All settings, each an environment variable `PERPS_DMA_<NAME>`, or a file of that name where secrets are mounted."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -7,11 +8,22 @@ from urllib.parse import urlsplit
 from limits import RateLimitItem
 from limits import parse as parse_rate
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
+from worker.bus.actors import SHIM_USER
 from worker.execution.ledger.database import KINDS, SQLITE
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+SECRETS_VARIABLE = "PERPS_DMA_SECRETS"
+SECRETS = "/run/secrets"
+"""The folder of files, unless the variable names another: where Docker mounts secrets."""
 
 
 def _is_a_url(text: str) -> bool:
@@ -48,6 +60,9 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=600, description="How long the head of an HTTP request may take to arrive, and its body")
     ] = 10
     http_requests: Annotated[int, Field(ge=1, description="HTTP requests that may run at once")] = 1_000
+    shim_user: Annotated[
+        str, Field(description="The broker's user that is believed on whose behalf it asks, beside the worker's own")
+    ] = SHIM_USER
     accounts: Annotated[
         Path | None, Field(description="Registry of exchange accounts (TOML), beside the sandbox's own")
     ] = None
@@ -85,6 +100,9 @@ class Settings(BaseSettings):
     rate_limit: Annotated[
         str | None, Field(description="Requests of a token over HTTP: 100/second; unlimited by default")
     ] = None
+    sandbox_host: Annotated[
+        str, Field(description="Address or name that the stand-in venues listen on, and are reached by")
+    ] = "127.0.0.1"
     timeout_ms: Annotated[
         int, Field(ge=100, le=600_000, description="How long a command may take, unless it says so itself")
     ] = 10_000
@@ -105,6 +123,9 @@ class Settings(BaseSettings):
     shards: Annotated[
         int, Field(ge=1, le=64, description="Queues over which each operation's commands are split, by account")
     ] = 1
+    query_queues: Annotated[
+        Literal["classic", "quorum"], Field(description="quorum where the broker has several nodes, and may lose one")
+    ] = "classic"
     workers: Annotated[int, Field(ge=1, description="How many workers share the shards")] = 1
     snapshot_interval_ms: Annotated[
         int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")
@@ -119,6 +140,20 @@ class Settings(BaseSettings):
     log_format: Annotated[Literal["auto", "json", "text"], Field(description="auto: text on a terminal, else JSON")] = (
         "auto"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The first that has a setting decides: the program, the environment, a file."""
+        folder = Path(os.environ.get(SECRETS_VARIABLE, SECRETS))
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if folder.is_dir() else ()
+        return (init_settings, env_settings, *files)
 
     @field_validator("ledger_url")
     @classmethod

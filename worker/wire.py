@@ -22,7 +22,8 @@ LARGEST_BODY = 64 * 1024
 class Delivery:
     """A request as it came from a queue, before anybody looked into its body.
 
-    `problem` is what could not be understood of its properties.
+    `problem` is what could not be understood of its properties. It is `unrouted` when the broker knew no queue for it
+    where it was published.
     """
 
     operation: str
@@ -33,6 +34,7 @@ class Delivery:
     deadline: Milliseconds | None = None
     actor: str | None = None
     problem: Problem | None = None
+    unrouted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,19 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from pydantic_asyncapi.bindings.amqp import AMQPMessageBinding, AMQPOperationBinding, QueueBinding
 from pydantic_asyncapi.v3 import AsyncAPI
 
-from schemas import COMMANDS, ERRORS, HTTP_PREFIXES, OPERATIONS, ROUTES, ErrorCode, Kind, Operation, Outcome, failure
+from schemas import (
+    COMMANDS,
+    ERRORS,
+    HTTP_PREFIXES,
+    OPERATIONS,
+    ROUTES,
+    ErrorCode,
+    Kind,
+    Operation,
+    Outcome,
+    failure,
+    operations,
+)
 from schemas.audit import Denial
 from schemas.control import VenueHealth, VenueState
 from schemas.documents import EVENTS, references
@@ -243,7 +255,8 @@ def test_a_query_parameter_is_never_null() -> None:
 
 def test_asyncapi_names_the_exchanges_and_queues_that_are_declared() -> None:
     bindings = ASYNCAPI["components"]["channelBindings"]
-    assert bindings["commands"]["amqp"]["exchange"]["name"] == topology.COMMANDS_EXCHANGE
+    assert bindings["commands"]["amqp"]["exchange"]["name"] == operations.COMMANDS_EXCHANGE
+    assert bindings["control"]["amqp"]["exchange"]["name"] == operations.CONTROL_EXCHANGE
     assert bindings["events"]["amqp"]["exchange"]["name"] == topology.EVENTS_EXCHANGE
     assert bindings["events_log"]["amqp"]["queue"]["name"] == topology.EVENTS_LOG
     assert bindings["dead_letters"]["amqp"]["queue"]["name"] == topology.DEAD_LETTERS

@@ -9,11 +9,12 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
+from schemas.operations import COMMANDS_EXCHANGE
 from tests.faults.conftest import Count
 from tests.faults.engine import Engine, to
 from tests.faults.node import Node, consumers, waiting
 from tests.faults.stage import LEVERAGE, PRODUCTION, SYMBOL, Stage, until
-from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE
+from worker.bus.topology import DEAD_LETTERS, EVENTS_EXCHANGE
 from worker.execution.ledger.ledger import open_ledger
 
 RESTARTS = 20

@@ -10,9 +10,10 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from schemas import OPERATIONS
+from schemas.operations import COMMANDS_EXCHANGE
 from tests.fakes import ACCOUNT, BTC
 from tests.fuzz.wire import RawMessage, long, short, table, text
-from worker.bus.topology import COMMANDS_EXCHANGE, UNROUTED
+from worker.bus.topology import UNROUTED
 
 VALID: Mapping[str, Any] = {
     "exchange_account_id": ACCOUNT.id,

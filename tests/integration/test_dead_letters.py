@@ -196,7 +196,7 @@ async def test_a_letter_is_sent_again_as_it_was_but_for_what_its_death_added_and
         "actor": user,
         "account": ACCOUNT.id,
     }
-    assert (again.expiration, again.reply_to, again.user_id) == (None, None, None)
+    assert (again.expiration, again.reply_to, again.user_id) == (None, None, user)
 
 
 async def test_a_message_without_an_id_gets_one_that_stays_and_is_its_command_id_when_it_is_sent_again(

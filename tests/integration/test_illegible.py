@@ -9,11 +9,11 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
+from schemas.operations import COMMANDS_EXCHANGE
 from tests.fakes import ACCOUNT, BTC, MemoryVenue
 from tests.fuzz.messages import deep
 from tests.fuzz.wire import RawMessage, long, publish_raw, short, table, text
 from tests.strategy import Inbox, Strategy
-from worker.bus.topology import COMMANDS_EXCHANGE
 
 BODY = json.dumps({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}).encode()
 BINARY = bytes(range(200, 216))

@@ -14,6 +14,7 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from schemas import COMMANDS, OPERATIONS
+from schemas.operations import COMMANDS_EXCHANGE
 from tests.fakes import ACCOUNT, BTC, MemoryVenue
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
@@ -23,7 +24,7 @@ from worker.bus.private_broker import PrivateBroker
 from worker.bus.publisher import Publisher
 from worker.bus.rpc import NoWorker, RpcClient, connect_rpc
 from worker.bus.shards import Split, queues_of
-from worker.bus.topology import COMMANDS_EXCHANGE, UNROUTED, TopologyRefused
+from worker.bus.topology import UNROUTED, TopologyRefused
 from worker.settings import Settings
 from worker.wire import DeadLetter, Delivery
 

@@ -1,6 +1,7 @@
 """Taking messages from the operation queues, each into a task of its own, and acknowledging them last."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, cast
@@ -9,12 +10,13 @@ import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
 from schemas.problems import Problem
+from worker.bus.actors import NOBODY, Speakers
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.legibility import ILLEGIBLE, Illegible
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
-from worker.bus.topology import declare
+from worker.bus.topology import OURS, declare
 from worker.clock import now
 from worker.stopping import set_within
 from worker.wire import DeadLetter, Delivery, NotBegun
@@ -27,6 +29,8 @@ log = structlog.get_logger(__name__)
 
 LOOK_S = 0.2
 """How often we look whether our channel is there."""
+
+_OURS = re.compile(OURS)
 
 NOT_TOLD: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 
@@ -60,18 +64,24 @@ def _problem(headers: Mapping[str, Any]) -> Problem | None:
     return None
 
 
-def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
-    """What of an AMQP message the execution of a command needs to know."""
+def _answerable(reply_to: str | None) -> str | None:
+    """Where to answer. Nobody has us write to our own queues, where they could not write themselves."""
+    return None if reply_to and _OURS.fullmatch(reply_to) else reply_to
+
+
+def read_delivery(operation: str | None, message: AbstractIncomingMessage, speakers: Speakers) -> Delivery:
+    """What of an AMQP message the execution of a command needs to know; no operation: it was not routed to one."""
     headers = message.headers or {}
     return Delivery(
-        operation=operation,
+        operation=operation or message.routing_key or "",
         body=message.body,
         message_id=message.message_id,
-        reply_to=message.reply_to,
+        reply_to=_answerable(message.reply_to),
         correlation_id=_text(message.correlation_id),
         deadline=_deadline(message, headers),
-        actor=message.user_id or _text(headers.get("actor")),
+        actor=speakers.actor(message.user_id, _text(headers.get("actor"))),
         problem=_problem(headers),
+        unrouted=operation is None,
     )
 
 
@@ -91,9 +101,15 @@ class Consumer:
     """
 
     def __init__(
-        self, connection: AbstractRobustConnection, publisher: Publisher, handle: Handle, split: Split
+        self,
+        connection: AbstractRobustConnection,
+        publisher: Publisher,
+        handle: Handle,
+        split: Split,
+        speakers: Speakers,
     ) -> None:
         self._connection = connection
+        self._speakers = speakers
         self._publisher = publisher
         self._handle = handle
         self._split = split
@@ -110,10 +126,13 @@ class Consumer:
         handle: Handle,
         prefetch: int,
         split: Split = WHOLE,
+        *,
+        speakers: Speakers = NOBODY,
+        replicated: bool = False,
     ) -> "Consumer":
         """A consumer that has declared the topology, and takes no messages yet. Raises TopologyRefused."""
-        consumer = cls(connection, publisher, handle, split)
-        await consumer._declare(prefetch)
+        consumer = cls(connection, publisher, handle, split, speakers)
+        await consumer._declare(prefetch, replicated=replicated)
         return consumer
 
     async def start(self) -> None:
@@ -145,10 +164,10 @@ class Consumer:
         if late:
             await asyncio.wait(late, timeout=CLOSE_S)
 
-    async def _declare(self, prefetch: int) -> None:
+    async def _declare(self, prefetch: int, *, replicated: bool) -> None:
         await settle_count(self._connection, self._split.shards)
         self._channel = await self._connection.channel()
-        self._declared = await declare(self._channel, sharded=self._split.shards > 1)
+        self._declared = await declare(self._channel, sharded=self._split.shards > 1, replicated=replicated)
         self._shards = await declare_shards(self._channel, self._split.shards)
         await self._shards.lead()
         await self._channel.set_qos(prefetch_count=prefetch)
@@ -187,7 +206,7 @@ class Consumer:
         async def receive(message: AbstractIncomingMessage) -> None:
             if self._stopping.is_set():
                 return
-            task = asyncio.create_task(self._carry_out(operation or message.routing_key or "", message))
+            task = asyncio.create_task(self._carry_out(operation, message))
             self._running.add(task)
             task.add_done_callback(self._ended)
 
@@ -198,9 +217,9 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()):
             log.error("a message could not be carried out, it was given back", exc_info=error)
 
-    async def _carry_out(self, operation: str, message: AbstractIncomingMessage) -> None:
-        delivery = read_delivery(operation, message)
-        told = False
+    async def _carry_out(self, queue: str | None, message: AbstractIncomingMessage) -> None:
+        delivery = read_delivery(queue, message, self._speakers)
+        operation, told = delivery.operation, False
         try:
             if letter := await self._handle(delivery):
                 log.warning("dead letter", operation=operation, command_id=delivery.message_id, reason=letter.reason)

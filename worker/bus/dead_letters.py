@@ -21,11 +21,13 @@ from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 from schemas import OPERATIONS
 from schemas.base import utc_text
 from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
+from schemas.operations import COMMANDS_EXCHANGE
+from worker.bus.actors import SHIM_USER, Speakers
 from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
 from worker.bus.legibility import ILLEGIBLE
 from worker.bus.publisher import PublishFailed, properties, publish, publish_event
 from worker.bus.shards import ACCOUNT_HEADER
-from worker.bus.topology import COMMANDS_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
+from worker.bus.topology import DEAD_LETTERS, DELIVERY_LIMIT
 from worker.clock import now
 from worker.wire import named_account, outgoing
 
@@ -83,20 +85,27 @@ class Settled:
     problem: str | None = None
 
 
-def letter_of(message: AbstractIncomingMessage) -> Letter:
+def letter_of(message: AbstractIncomingMessage, speakers: Speakers) -> Letter:
     """What a message from the queue of dead letters tells about itself."""
     headers, death = message.headers, _death(message)
     died = death.get("time") if death else message.timestamp
-    account, actor = headers.get(ACCOUNT_HEADER), message.user_id or headers.get("actor")
+    account = headers.get(ACCOUNT_HEADER)
     return Letter(
         id=_id(message),
         time=died if isinstance(died, datetime) else None,
         operation=_operation(message, death),
         account=named_account(message.body) or (None if account is None else str(account)),
-        actor=None if actor is None else str(actor),
+        actor=_actor(message, speakers, died=bool(death)),
         reason=_reason(message, death),
         message=message,
     )
+
+
+def _actor(message: AbstractIncomingMessage, speakers: Speakers, *, died: bool) -> str | None:
+    """Who sent it; where a worker gave up, by that worker's word."""
+    header = message.headers.get("actor")
+    named = None if header is None else str(header)
+    return speakers.actor(message.user_id, named) if died else named
 
 
 def _death(message: AbstractIncomingMessage) -> Mapping[str, Any]:
@@ -191,8 +200,8 @@ class DeadLetters:
         self.left -= 1
 
     async def _publish(self, letter: Letter) -> None:
-        # A reply_to is left out: nobody waits any more, and a command that fails again could vanish in an answer. So is
-        # a user_id, which the broker lets nobody else use; the actor keeps it.
+        # A reply_to is left out: nobody waits any more, and a command that fails again could vanish in an answer. The
+        # user_id becomes ours, for the broker lets nobody use another's; the actor keeps it.
         message = letter.message
         again = properties(
             content_type=message.content_type or "application/json",
@@ -201,6 +210,7 @@ class DeadLetters:
             message_type=message.type or letter.operation,
             correlation_id=message.correlation_id,
         )
+        # Never to `dma.control`: sending letters again lends nobody the rights of an admin.
         await publish(self._publishing, message.body, again, exchange=COMMANDS_EXCHANGE, routing_key=letter.operation)
 
 
@@ -216,7 +226,7 @@ def _headers_without_death(letter: Letter) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def hold_dead_letters(url: str) -> AsyncIterator[DeadLetters]:
+async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterator[DeadLetters]:
     """Hold all dead letters while the context lasts; those that are left of them then go back, in their order.
 
     Raises LettersUnavailable or one of CONNECTION_TROUBLE. Whatever ends the process, nothing is lost.
@@ -230,7 +240,8 @@ async def hold_dead_letters(url: str) -> AsyncIterator[DeadLetters]:
     async with connection:
         await _exclude_others(connection)
         reading = await connection.channel()
-        held = DeadLetters(await _read(reading), await connection.channel())
+        letters = await _read(reading, Speakers.beside(shim_user, url))
+        held = DeadLetters(letters, await connection.channel())
         yield held
         await reading.close()
         await _until_back(connection, held.left)
@@ -259,7 +270,7 @@ async def _exclude_others(connection: AbstractConnection) -> None:
         ) from error
 
 
-async def _read(channel: AbstractChannel) -> tuple[Letter, ...]:
+async def _read(channel: AbstractChannel, speakers: Speakers) -> tuple[Letter, ...]:
     try:
         queue = await channel.declare_queue(DEAD_LETTERS, passive=True)
     except ChannelNotFoundEntity as error:
@@ -270,5 +281,5 @@ async def _read(channel: AbstractChannel) -> tuple[Letter, ...]:
     with suppress(TimeoutError):
         for _ in range(queue.declaration_result.message_count or 0):
             async with asyncio.timeout(PATIENCE_S):
-                letters.append(letter_of(await inbox.get()))
+                letters.append(letter_of(await inbox.get(), speakers))
     return tuple(letters)

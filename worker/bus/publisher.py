@@ -12,6 +12,7 @@ from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 
 from schemas.base import Milliseconds
+from worker.bus.actors import user_of
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, declare_events
 from worker.clock import now
@@ -71,6 +72,7 @@ async def publish(
 ) -> None:
     """Publish, and on a confirming channel wait for the broker's word.
 
+    `user_id` is set to the user that the connection logged in as; the broker checks it.
     Raises Unroutable when no queue took it, PublishFailed when nobody can tell.
     """
     try:
@@ -79,6 +81,7 @@ async def publish(
                 underlay = cast(Channel, await _restored(channel))
                 # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
                 await underlay.connection.ready()
+                message.user_id = user_of(underlay.connection.url)
                 # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
                 answer = await underlay.basic_publish(
                     body,

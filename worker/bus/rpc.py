@@ -15,7 +15,6 @@ from worker.bus.connection import CONNECTION_TROUBLE, connected
 from worker.bus.presence import Presence
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
 from worker.bus.shards import ACCOUNT_HEADER
-from worker.bus.topology import COMMANDS_EXCHANGE
 from worker.clock import now
 from worker.stopping import set_within
 from worker.wire import named_account
@@ -111,7 +110,7 @@ class _ReplyChannel:
 
 
 class RpcClient:
-    """Calls operations by publishing to `dma.commands`.
+    """Calls operations by publishing to `dma.commands`, or to `dma.control` what only admins may ask for.
 
     Commands are persistent and confirmed by the broker; queries are neither, for nobody wants a late answer.
     """
@@ -184,7 +183,7 @@ class RpcClient:
     ) -> None:
         await self._require_worker(operation)
         try:
-            await publish(side.channel, body, message, exchange=COMMANDS_EXCHANGE, routing_key=operation.name)
+            await publish(side.channel, body, message, exchange=operation.exchange, routing_key=operation.name)
         except Unroutable as error:
             raise NoWorker(f"there is no queue for {operation.name}: no worker was ever started") from error
         except PublishFailed as error:

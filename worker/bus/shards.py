@@ -19,8 +19,9 @@ from aiormq import spec
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, ConnectionCommandInvalid
 
 from schemas import COMMANDS, Operation
+from schemas.operations import COMMANDS_EXCHANGE
 from worker.bus.connection import plain_channel
-from worker.bus.topology import COMMANDS_EXCHANGE, TopologyRefused, queue_arguments
+from worker.bus.topology import TopologyRefused, queue_arguments
 
 ACCOUNT_HEADER = "account"
 MAX_SHARDS = 64

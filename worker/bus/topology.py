@@ -1,13 +1,16 @@
 """Exchanges and queues, derived from the table of operations.
 
-    dma.commands ──<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
+    dma.commands ─┬─<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
+    dma.control  ─┘ (what only admins may ask for)
          └── no such operation ──▶ dma.unrouted ─▶ dma.unrouted
     dma.events   ──#──▶ dma.events.log (stream)
 
 Commands wait in quorum queues, one consumer at a time, so that they survive a broker and keep their order. Queries are
-worth nothing after a restart: classic queues, transient messages, competing consumers. Where commands are split by
-account, `dma.commands` takes them to the shards (`worker.bus.shards`), and the queue of an operation gets only what is
-published to it by its name.
+worth nothing after a restart: classic queues, transient messages, competing consumers. A classic queue is on one node
+alone, and where that one is down nobody can declare it; so a broker of several nodes has quorum queues for them too.
+
+Where commands are split by account, `dma.commands` takes them to the shards (`worker.bus.shards`), and the queue of an
+operation gets only what is published to it by its name.
 
 All of it is known to RabbitMQ 3.10 and to RabbitMQ 4.
 """
@@ -23,13 +26,19 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS, Operation
+from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
 
-COMMANDS_EXCHANGE = "dma.commands"
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"
 DEAD_EXCHANGE = "dma.dead"
 DEAD_LETTERS = "dma.dead-letters"
 UNROUTED = "dma.unrouted"
+
+OURS = rf"dma\..+|({'|'.join(OPERATIONS)})(\..+)?"
+"""All names of ours, shards included, as a regular expression."""
+
+REQUEST_EXCHANGES = (COMMANDS_EXCHANGE, CONTROL_EXCHANGE)
+"""Where requests come in."""
 
 DELIVERY_LIMIT = 100
 """Deliveries of one command before the broker calls it poison.
@@ -53,6 +62,9 @@ COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
     }
 )
 QUERY_QUEUE: Mapping[str, Any] = MappingProxyType({"x-queue-type": "classic", "x-dead-letter-exchange": DEAD_EXCHANGE})
+REPLICATED_QUERY_QUEUE: Mapping[str, Any] = MappingProxyType(
+    {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD_EXCHANGE}
+)
 DEAD_LETTER_QUEUE: Mapping[str, Any] = MappingProxyType(
     {"x-queue-type": "quorum", "x-delivery-limit": READ_WITHOUT_END}
 )
@@ -70,9 +82,11 @@ class TopologyRefused(Exception):
     """The broker holds queues that can't be used as they are; the message says what to do."""
 
 
-def queue_arguments(operation: Operation) -> dict[str, Any]:
-    """The arguments with which the queue of an operation is declared."""
-    return dict(COMMAND_QUEUE if operation.is_command else QUERY_QUEUE)
+def queue_arguments(operation: Operation, *, replicated: bool = False) -> dict[str, Any]:
+    """The arguments with which the queue of an operation is declared. Commands wait in replicated queues anyway."""
+    if operation.is_command:
+        return dict(COMMAND_QUEUE)
+    return dict(REPLICATED_QUERY_QUEUE if replicated else QUERY_QUEUE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +97,16 @@ class Declared:
     unrouted: AbstractQueue
 
 
-async def declare(channel: AbstractChannel, *, sharded: bool = False) -> Declared:
+async def declare(channel: AbstractChannel, *, sharded: bool = False, replicated: bool = False) -> Declared:
     """Declare everything but shards; where there are shards, `dma.commands` brings commands to them instead.
+
+    `replicated` makes quorum queues of those for queries as well.
 
     Repeating it changes nothing. Raises TopologyRefused for a queue that is there with other arguments.
     """
     with _as_refusal():
         unrouted = await _declare_what_catches(channel)
-        operations = await _declare_operations(channel, sharded=sharded)
+        operations = await _declare_operations(channel, sharded=sharded, replicated=replicated)
     await declare_events(channel)
     return Declared(operations, unrouted)
 
@@ -117,15 +133,21 @@ async def _declare_what_catches(channel: AbstractChannel) -> AbstractQueue:
     return queue
 
 
-async def _declare_operations(channel: AbstractChannel, *, sharded: bool) -> Mapping[str, AbstractQueue]:
-    commands = await channel.declare_exchange(
-        COMMANDS_EXCHANGE, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED}
-    )
+async def _declare_operations(
+    channel: AbstractChannel, *, sharded: bool, replicated: bool
+) -> Mapping[str, AbstractQueue]:
+    for exchange in REQUEST_EXCHANGES:
+        await channel.declare_exchange(
+            exchange, ExchangeType.DIRECT, durable=True, arguments={"alternate-exchange": UNROUTED}
+        )
     operations: dict[str, AbstractQueue] = {}
     for name, operation in OPERATIONS.items():
-        queue = await channel.declare_queue(name, durable=True, arguments=queue_arguments(operation))
-        connect = queue.unbind if sharded and operation.is_command else queue.bind
-        await connect(commands, routing_key=name)
+        arguments = queue_arguments(operation, replicated=replicated)
+        queue = await channel.declare_queue(name, durable=True, arguments=arguments)
+        for exchange in REQUEST_EXCHANGES:
+            leads_here = exchange == operation.exchange and not (sharded and operation.is_command)
+            # Also what another version of this program, or another number of shards, has bound otherwise.
+            await (queue.bind if leads_here else queue.unbind)(exchange, routing_key=name)
         operations[name] = queue
     return operations
 

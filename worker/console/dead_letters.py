@@ -19,7 +19,7 @@ COLUMNS = ("time", "id", "operation", "account", "reason")
 @asynccontextmanager
 async def _held(settings: Settings) -> AsyncIterator[DeadLetters]:
     try:
-        async with hold_dead_letters(amqp_url(settings)) as held:
+        async with hold_dead_letters(amqp_url(settings), settings.shim_user) as held:
             yield held
     except LettersUnavailable as error:
         raise NotReady(str(error)) from error

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from schemas import OPERATIONS, ErrorCode, Failure, Operation, failure
 from schemas.base import Milliseconds, WireModel
 from schemas.control import ControlRequest
+from schemas.operations import CONTROL_EXCHANGE
 from schemas.problems import invalid_request, problems_of
 from schemas.requests import Request
 from worker.accounts import Account, Accounts
@@ -104,6 +105,9 @@ class Receiver:
 
     def _operation(self, delivery: Delivery) -> Operation:
         if operation := OPERATIONS.get(delivery.operation):
+            if delivery.unrouted and operation.exchange == CONTROL_EXCHANGE:
+                message = f"{operation.name} is for admins: it is published to {CONTROL_EXCHANGE}"
+                raise NotAccepted(failure(ErrorCode.FORBIDDEN, message))
             return operation
         known = ", ".join(OPERATIONS)
         message = f"there is no operation {delivery.operation!r}; there are {known}"

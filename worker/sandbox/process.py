@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 async def run_sandbox(settings: Settings) -> None:
     """Run the stand-in venues until told to stop; STATE/sandbox.json lists them meanwhile."""
     stop = stop_signal()
-    async with Sandbox() as sandbox:
+    async with Sandbox(host=settings.sandbox_host) as sandbox:
         settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(settings.sandbox_file, json.dumps(sandbox.describe(), indent=2))
         log.info("sandbox ready", venues=sandbox.base_urls)

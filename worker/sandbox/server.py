@@ -1,4 +1,4 @@
-"""The sandbox: all stand-in venues, each on a loopback port of its own, with the control endpoints beside it."""
+"""The sandbox: all stand-in venues, each on a port of its own, with the control endpoints beside it."""
 
 import asyncio
 from collections.abc import Mapping
@@ -40,12 +40,13 @@ def _venues() -> tuple[StandIn, ...]:
 class Sandbox:
     """All stand-in venues, served while the context is open.
 
-    `ports` sets a venue's port by name; any free one is taken otherwise. `desks` has each venue's journal and faults.
-    Raises OSError if a port is taken.
+    `ports` sets a venue's port by name; any free one is taken otherwise. `host` is an address of this machine, or a
+    name for one. `desks` has each venue's journal and faults. Raises OSError if a port is taken.
     """
 
-    def __init__(self, ports: Mapping[str, int] | None = None) -> None:
+    def __init__(self, ports: Mapping[str, int] | None = None, host: str = LOOPBACK) -> None:
         self.base_urls: dict[str, str] = {}
+        self._host = host
         self._ports = ports or {}
         self.desks = {venue.name: Desk(venue) for venue in _venues()}
         self._runners: list[web.AppRunner] = []
@@ -89,9 +90,9 @@ class Sandbox:
         runner = web.AppRunner(application(desk), access_log=None, shutdown_timeout=GOODBYE)
         self._runners.append(runner)
         await runner.setup()
-        site = web.TCPSite(runner, LOOPBACK, self._ports.get(name, 0), backlog=BACKLOG)
+        site = web.TCPSite(runner, self._host, self._ports.get(name, 0), backlog=BACKLOG)
         await site.start()
-        self.base_urls[name] = f"http://{LOOPBACK}:{runner.addresses[0][1]}"
+        self.base_urls[name] = f"http://{self._host}:{runner.addresses[0][1]}"
 
     async def _stop(self) -> None:
         await asyncio.gather(*(runner.cleanup() for runner in self._runners))

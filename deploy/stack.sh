@@ -1,0 +1,11 @@
+#!/bin/sh
+# Runs compose on deploy/compose.yaml, with the secrets made first: deploy/stack.sh [COMPOSE ARGUMENT ...]
+# Without arguments it builds the image and starts everything.
+set -eu
+cd "$(dirname "$0")"
+./make-secrets.sh
+if docker compose version >/dev/null 2>&1; then compose='docker compose'; else compose=docker-compose; fi
+stack() { $compose --file compose.yaml --project-name perps-dma "$@"; }
+[ $# -eq 0 ] || { stack "$@"; exit; }
+stack build definitions
+stack up --detach
