@@ -10,13 +10,16 @@ from pydantic import BaseModel
 from schemas.base import Milliseconds
 from schemas.envelope import Envelope
 from schemas.events import Event
+from worker.observation.trace_context import TraceContext
 
 LONGEST_ACCOUNT_ID = 128
+EXCHANGE_HEADER = "Exchange"
+"""In a reply: the venue of the account that was asked about."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A request as it came from a queue, before anybody looked into its body."""
+    """A request as it came from a queue, before anybody looked into its body. `published` may be known or not."""
 
     operation: str
     body: bytes
@@ -25,6 +28,8 @@ class Delivery:
     correlation_id: str | None = None
     deadline: Milliseconds | None = None
     actor: str | None = None
+    published: Milliseconds | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,17 +3,22 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, cast
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
+from schemas import OPERATIONS
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
 from worker.bus.topology import declare
 from worker.clock import now
+from worker.observation import tracing
+from worker.observation.metrics import DEAD_LETTERS
+from worker.observation.trace_context import TraceContext
 from worker.stopping import set_within
 from worker.wire import DeadLetter, Delivery, NotBegun
 
@@ -47,6 +52,16 @@ def _deadline(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> i
     return None
 
 
+def _published(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> int | None:
+    """The header `timestamp_in_ms`, which our clients set and a broker may; else the last moment of AMQP's second."""
+    match headers.get("timestamp_in_ms"), message.timestamp:
+        case int(published), _:
+            return published
+        case _, datetime() as second:
+            return int(second.timestamp()) * 1000 + 999
+    return None
+
+
 def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
     """What of an AMQP message the execution of a command needs to know."""
     headers = message.headers or {}
@@ -58,6 +73,8 @@ def read_delivery(operation: str, message: AbstractIncomingMessage) -> Delivery:
         correlation_id=_text(message.correlation_id),
         deadline=_deadline(message, headers),
         actor=message.user_id or _text(headers.get("actor")),
+        published=_published(message, headers),
+        trace=TraceContext.read(headers.get("traceparent"), headers.get("tracestate")),
     )
 
 
@@ -100,6 +117,17 @@ class Consumer:
         consumer = cls(connection, publisher, handle, split)
         await consumer._declare(prefetch)
         return consumer
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether messages come: the broker is there, our channel is open, and we are not about to stop."""
+        attached = self._connection.connected.is_set() and bool(self._keeping)
+        return attached and not self._channel.is_closed and not self._stopping.is_set()
+
+    @property
+    def running(self) -> int:
+        """How many messages are being carried out."""
+        return len(self._running)
 
     async def start(self) -> None:
         """Take messages from now on."""
@@ -185,17 +213,32 @@ class Consumer:
 
     async def _carry_out(self, operation: str, message: AbstractIncomingMessage) -> None:
         delivery = read_delivery(operation, message)
+        known = operation if operation in OPERATIONS else "of no queue"
+        about = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "process",
+            "messaging.message.id": delivery.message_id or "",
+        }
+        with tracing.arriving(delivery.trace, f"process {known}", tracing.Kind.CONSUMER, about):
+            # This task is the delivery's own, and so are the lines that it logs.
+            structlog.contextvars.bind_contextvars(
+                operation=operation, command_id=delivery.message_id, trace_id=tracing.trace_id()
+            )
+            await self._tell(delivery, message)
+
+    async def _tell(self, delivery: Delivery, message: AbstractIncomingMessage) -> None:
         told = False
         try:
             if letter := await self._handle(delivery):
-                log.warning("dead letter", operation=operation, command_id=delivery.message_id, reason=letter.reason)
+                log.warning("dead letter", reason=letter.reason)
                 await self._publisher.dead_letter(delivery, letter)
+                DEAD_LETTERS.inc()
             told = True
         except* NOT_TOLD as errors:
             reasons = [str(error) for error in errors.exceptions]
-            log.warning("not told", operation=operation, command_id=delivery.message_id, reasons=reasons)
+            log.warning("not told", reasons=reasons)
         except* NotBegun:
-            log.info("left to the next worker", operation=operation, command_id=delivery.message_id)
+            log.info("left to the next worker")
         finally:
             await self._settle(message, told=told)
 

@@ -16,6 +16,7 @@ from worker.shim.capabilities import capability_routes
 from worker.shim.docs import document_routes
 from worker.shim.envelope import fault, refuse
 from worker.shim.health import health_routes
+from worker.shim.observation import Observation
 from worker.shim.operations import OperationsEndpoint
 
 
@@ -40,7 +41,7 @@ def create_app(caller: Caller, secret: SecretStr, timeout_ms: Milliseconds) -> S
             *health_routes(caller),
             *document_routes(),
         ],
-        middleware=[Middleware(AccessLog)],
+        middleware=[Middleware(Observation), Middleware(AccessLog)],
         exception_handlers={HTTPException: refuse, Exception: fault},
     )
     # A slash too many is a route that does not exist, and no redirect with an empty body.

@@ -20,7 +20,7 @@ def capability_routes(secret: SecretStr) -> list[Route]:
     body = encode(Success(message="Success", data=matrix()))
 
     async def capabilities(request: Request) -> Response:
-        headers = trace_headers(request.headers)
+        headers = trace_headers(request.scope)
         try:
             verify(secret, request.headers.get("authorization"), now())
         except Refusal as refusal:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import structlog
 from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,7 +19,7 @@ from worker.shim.caller import Caller
 from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
 from worker.shim.parsing import request_body
 from worker.shim.preferences import Preferences, command_id, preferences
-from worker.wire import encode
+from worker.wire import encode, named_account
 
 _WATCH = "the result event with this command id will tell what became of it"
 _MAYBE = "it may have taken the command all the same, and then the result event with this command id will tell"
@@ -88,6 +89,9 @@ class OperationsEndpoint:
 
     async def _ask(self, call: Call) -> Response:
         headers = {"Command-Id": call.command_id, **call.preferences.applied}
+        structlog.contextvars.bind_contextvars(
+            operation=call.operation.name, command_id=call.command_id, account=named_account(call.body)
+        )
         try:
             if call.preferences.respond_async:
                 return await self._post(call, headers)
@@ -100,6 +104,7 @@ class OperationsEndpoint:
             )
         except BusError as error:
             return envelope_response(bus_failure(error, call), headers)
+        structlog.contextvars.bind_contextvars(venue=answer.exchange)
         return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
