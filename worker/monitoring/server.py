@@ -76,7 +76,7 @@ async def monitored(settings: Settings, source: Monitored) -> AsyncIterator[None
     if settings.metrics_port is None:
         yield
         return
-    runner = web.AppRunner(_application(source), access_log=None, handle_signals=False)
+    runner = web.AppRunner(_application(source), access_log=None, handle_signals=False, shutdown_timeout=1)
     await runner.setup()
     try:
         await _listen(runner, settings.metrics_host, settings.metrics_port)
@@ -87,7 +87,7 @@ async def monitored(settings: Settings, source: Monitored) -> AsyncIterator[None
 
 async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
     try:
-        await web.TCPSite(runner, host, port, shutdown_timeout=1).start()
+        await web.TCPSite(runner, host, port).start()
     except OSError as error:
         raise NotReady(
             f"can't serve metrics on {host}:{port} ({error.strerror}); choose another PERPS_DMA_METRICS_PORT"

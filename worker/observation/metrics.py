@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, disable_cre
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from worker.observation.stages import Stages
+from worker.observation.stages import OF_A_QUERY, Stage, Stages
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge more for every counter, which nobody asks for
 
@@ -38,7 +38,7 @@ COMMAND_SECONDS = Histogram(
 COMMAND_STAGE_SECONDS = Histogram(
     "perps_dma_command_stage_seconds",
     "Parts of that: queue, lane, limiter, venue, readback, ledger, publish",
-    (*_OF_OPERATION, "stage"),
+    ("venue", "stage"),
     buckets=BUCKETS,
     registry=WORKER,
 )
@@ -54,8 +54,8 @@ QUERY_SECONDS = Histogram(
 )
 QUERY_STAGE_SECONDS = Histogram(
     "perps_dma_query_stage_seconds",
-    "Parts of that, as of a command",
-    (*_OF_OPERATION, "stage"),
+    "Parts of that: queue, limiter, venue, publish",
+    ("venue", "stage"),
     buckets=BUCKETS,
     registry=WORKER,
 )
@@ -95,18 +95,16 @@ HTTP_REFUSED = Counter(
 
 def command_told(operation: str, venue: str, stages: Stages | None) -> None:
     """A command was carried out here, and its event is with the broker."""
-    _observe(COMMAND_SECONDS, COMMAND_STAGE_SECONDS, operation, venue, stages)
+    if stages is not None:
+        COMMAND_SECONDS.labels(operation, venue).observe(stages.whole)
+        for stage in Stage:
+            COMMAND_STAGE_SECONDS.labels(venue, stage).observe(stages.spent[stage])
 
 
 def query_answered(operation: str, venue: str, status: int, stages: Stages | None) -> None:
     """A query was answered."""
     QUERIES.labels(operation, venue, status).inc()
-    _observe(QUERY_SECONDS, QUERY_STAGE_SECONDS, operation, venue, stages)
-
-
-def _observe(whole: Histogram, parts: Histogram, operation: str, venue: str, stages: Stages | None) -> None:
-    if stages is None:
-        return
-    whole.labels(operation, venue).observe(stages.whole)
-    for stage, seconds in stages.spent.items():
-        parts.labels(operation, venue, stage).observe(seconds)
+    if stages is not None:
+        QUERY_SECONDS.labels(operation, venue).observe(stages.whole)
+        for stage in OF_A_QUERY:
+            QUERY_STAGE_SECONDS.labels(venue, stage).observe(stages.spent[stage])

@@ -30,6 +30,10 @@ class Stage(StrEnum):
     PUBLISH = "publish"
 
 
+OF_A_QUERY = (Stage.QUEUE, Stage.LIMITER, Stage.VENUE, Stage.PUBLISH)
+"""A query waits for no lane, and nothing is written down."""
+
+
 class Stages:
     """The time of one command or query, in seconds. `asking` is what requests to the venue are counted as now."""
 

@@ -104,7 +104,8 @@ class OperationsEndpoint:
             )
         except BusError as error:
             return envelope_response(bus_failure(error, call), headers)
-        structlog.contextvars.bind_contextvars(venue=answer.exchange)
+        if answer.exchange:
+            structlog.contextvars.bind_contextvars(venue=answer.exchange)
         return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
