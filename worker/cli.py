@@ -42,7 +42,10 @@ def up() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run a worker: consume commands and queries until told to stop."""
+    """Run a worker: consume commands and queries until told to stop.
+
+    On PERPS_DMA_METRICS_PORT, if that is set, it serves /metrics, /livez and /readyz.
+    """
     from worker.bootstrap import run_worker
     from worker.telemetry import configure_logging
 
@@ -53,7 +56,10 @@ def worker() -> None:
 
 @app.command()
 def shim() -> None:
-    """Run the HTTP shim, which maps the documented REST API onto the bus."""
+    """Run the HTTP shim, which maps the documented REST API onto the bus.
+
+    On PERPS_DMA_METRICS_PORT, if that is set, it serves /metrics, /livez and /readyz.
+    """
     from worker.shim.server import run_shim
     from worker.telemetry import configure_logging
 

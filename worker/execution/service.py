@@ -23,6 +23,9 @@ from worker.wire import DeadLetter, Delivery, Reply, named_account
 
 log = structlog.get_logger(__name__)
 
+LONGEST_QUEUED_MS: Milliseconds = 86_400_000
+"""Whatever says that it was published earlier was dated wrongly, or is long past its deadline."""
+
 
 class Replies(Protocol):
     """Answers to who asked."""
@@ -71,8 +74,7 @@ class Service:
         delivery's own: what it is about is bound to all that the task logs from then on.
         """
         now = self._clock()
-        queued_ms = 0 if delivery.published is None else max(0, now - delivery.published)
-        with counting(queued_ms / 1000):
+        with counting(_queued_ms(delivery, now) / 1000):
             return await self._handle(delivery, now)
 
     async def _handle(self, delivery: Delivery, received_at: Milliseconds) -> DeadLetter | None:
@@ -128,6 +130,12 @@ class Service:
             raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
         await self._replies.reply(delivery, reply_to(delivery.message_id, found))
         return None
+
+
+def _queued_ms(delivery: Delivery, now: Milliseconds) -> Milliseconds:
+    """How long it waited in its queue; nothing where that is not known, or what is said of it can't be."""
+    waited = 0 if delivery.published is None else now - delivery.published
+    return waited if 0 < waited < LONGEST_QUEUED_MS else 0
 
 
 def _nobody_to_tell(delivery: Delivery) -> DeadLetter:
