@@ -70,7 +70,7 @@ class Settings(BaseSettings):
         int | None,
         Field(
             ge=1,
-            le=65535,
+            le=65534,
             description="Where a worker or shim serves /metrics, /livez and /readyz; `up` gives the shim the next port",
         ),
     ] = None

@@ -142,6 +142,13 @@ async def test_both_see_a_consumer_of_every_operation_and_a_broker(ports: Ports)
         assert scraped.value("perps_dma_broker_connected") == 1
 
 
+async def test_both_tell_an_orchestrator_that_they_live_and_are_ready(ports: Ports) -> None:
+    for url in ports.urls.values():
+        assert (await ports.client.get(url.replace("/metrics", "/livez"))).status_code == 200
+        ready = await ports.client.get(url.replace("/metrics", "/readyz"))
+        assert (ready.status_code, ready.json()["ready"], ready.json()["reason"]) == (200, True, None)
+
+
 async def exported(ports: Ports) -> dict[str, Metric]:
     scraped = [await ports.scrape(process) for process in ("worker", "shim")]
     return {name: family for one in scraped for name, family in one.families.items()}

@@ -115,6 +115,8 @@ async def test_a_command_is_one_trace_from_http_over_the_bus_to_the_venue_and_it
     assert {span.state for span in spans} == {"desk=7"}
     assert request.attributes.items() >= {"http.route": LEVERAGE, "http.response.status_code": 200}.items()
     assert processed.attributes["messaging.message.id"] == response.headers["command-id"]
+    ours = {"perps_dma.account": ACCOUNT, "perps_dma.venue": "binance", "perps_dma.outcome": "applied"}
+    assert processed.attributes.items() >= ours.items()
     assert venue.attributes.items() >= {"url.path": SET, "http.response.status_code": 200}.items()
 
 

@@ -1,8 +1,10 @@
 """Traces cost nothing while nobody asked for them, and say what is missing when somebody did."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +13,12 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from worker.monitoring.traces import CLOSE_S, recorded
 from worker.observation import tracing
 from worker.observation.otel import OtelTracer
 from worker.observation.trace_context import TraceContext
 from worker.observation.tracing import Kind
+from worker.settings import Settings
 
 CALLER = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01", "vendor=1")
 
@@ -49,6 +53,27 @@ def test_traces_without_opentelemetry_are_refused_with_what_to_install(tmp_path:
     assert ended.returncode == 1
     assert "pip install 'perps-dma[otel]'" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+async def test_a_collector_that_does_not_answer_holds_up_the_end_for_a_moment_only(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = asyncio.Event()
+
+    async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await gone.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silence, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{port}")
+        async with recorded(Settings(state=tmp_path, traces="otlp"), "test"):
+            with tracing.span("work"):
+                pass
+            began = time.monotonic()
+        assert time.monotonic() - began < CLOSE_S + 5, "an export takes ten seconds to give up"
+        gone.set()
+    assert not tracing.carried()
 
 
 def test_a_request_goes_on_in_the_trace_of_its_caller() -> None:

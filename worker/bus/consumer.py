@@ -217,6 +217,8 @@ class Consumer:
         about = {
             "messaging.system": "rabbitmq",
             "messaging.operation.type": "process",
+            "messaging.destination.name": message.exchange or "",
+            "messaging.rabbitmq.destination.routing_key": message.routing_key or "",
             "messaging.message.id": delivery.message_id or "",
         }
         with tracing.arriving(delivery.trace, f"process {known}", tracing.Kind.CONSUMER, about):

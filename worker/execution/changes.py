@@ -257,6 +257,7 @@ class Changes:
         except NothingMatched:
             raise Superseded from None
         COMMANDS.labels(command.operation.name, command.account.exchange, outcome).inc()
+        tracing.tell(outcome=outcome)
         log.info("done", operation=command.operation.name, outcome=outcome, attempts=calls.attempts)
         return Told(reply, event, position, sent=calls.sent is not None)
 

@@ -17,6 +17,7 @@ from worker.execution.ledger.errors import LedgerUnavailable
 from worker.execution.receipt import Command, Control, NotAccepted, Receiver
 from worker.execution.refusals import refusal
 from worker.execution.results import reply_to
+from worker.observation import tracing
 from worker.observation.metrics import NOT_ACCEPTED, query_answered
 from worker.observation.stages import STAGES, Stage, counting, spent
 from worker.wire import DeadLetter, Delivery, Reply, named_account
@@ -86,6 +87,7 @@ class Service:
             structlog.contextvars.bind_contextvars(
                 command_id=received.id, account=account.id, venue=account.exchange, operation=delivery.operation
             )
+            tracing.tell(command_id=received.id, account=account.id, venue=account.exchange)
             return await self._carry_out(delivery, received)
         except NotAccepted as error:
             return await self._turn_away(delivery, error)
@@ -94,7 +96,8 @@ class Service:
             return None
 
     async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
-        structlog.contextvars.bind_contextvars(account=named_account(delivery.body))
+        if account := named_account(delivery.body):
+            structlog.contextvars.bind_contextvars(account=account)
         log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
         NOT_ACCEPTED.labels(error.envelope.error.code).inc()
         if delivery.reply_to is None:

@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from threading import Thread
 
 from worker.locations import NotReady
 from worker.observation.tracing import OFF, record_with
 from worker.settings import Settings
+
+CLOSE_S = 2.0
+"""How long whoever takes the traces may take for the last ones."""
 
 
 @asynccontextmanager
@@ -30,4 +34,7 @@ async def recorded(settings: Settings, process: str) -> AsyncIterator[None]:
         yield
     finally:
         record_with(OFF)
-        await asyncio.to_thread(tracer.close)
+        # A thread that nobody has to wait for: the process must end, whether or not the last spans are taken.
+        closing = Thread(target=tracer.close, daemon=True)
+        closing.start()
+        await asyncio.to_thread(closing.join, CLOSE_S)

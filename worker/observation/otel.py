@@ -87,12 +87,13 @@ class OtelTracer:
         return _RecordedSpan(self._tracer.start_span(name, _parent(), _KINDS[kind], dict(attributes)))
 
     def close(self) -> None:
-        """Send what is recorded and not sent yet, for as long as OTEL_BSP_EXPORT_TIMEOUT says. Blocks meanwhile."""
+        """Send what is recorded and not sent yet. Blocks meanwhile, ten seconds and more where nobody takes it."""
         self._provider.shutdown()
 
 
 def otlp_tracer(process: str) -> OtelTracer:
     """A tracer that sends spans by OTLP over HTTP, where and how OpenTelemetry's own variables (OTEL_…) say."""
-    provider = TracerProvider(resource=Resource.create({"service.name": f"perps-dma-{process}"}))
+    resource = Resource.create({"service.name": f"perps-dma-{process}"})
+    provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return OtelTracer(provider)

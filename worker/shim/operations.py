@@ -14,6 +14,7 @@ from schemas.base import Milliseconds
 from schemas.replies import Accepted
 from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker
 from worker.clock import now
+from worker.observation import tracing
 from worker.shim.auth import verify
 from worker.shim.caller import Caller
 from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
@@ -92,6 +93,7 @@ class OperationsEndpoint:
         structlog.contextvars.bind_contextvars(
             operation=call.operation.name, command_id=call.command_id, account=named_account(call.body)
         )
+        tracing.tell(command_id=call.command_id, operation=call.operation.name)
         try:
             if call.preferences.respond_async:
                 return await self._post(call, headers)
