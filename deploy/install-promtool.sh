@@ -1,5 +1,5 @@
 #!/bin/sh
-# Installs promtool, with which the tests check rules and configuration of Prometheus. Does nothing where it is installed.
+# Installs Prometheus with promtool, on which the tests try rules and dashboard. Does nothing where it is installed.
 set -eu
 
 ! command -v promtool >/dev/null || exit 0

@@ -99,10 +99,10 @@ async def test_a_command_is_one_trace_from_http_over_the_bus_to_the_venue_and_it
     context = caller()
     response = await observed.set_leverage(context)
     assert response.headers["traceparent"] == context.traceparent
-    wanted = ("POST", "send dma.commands", "process set_leverage", "POST binance", "send dma.events")
+    wanted = (f"POST {LEVERAGE}", "send dma.commands", "process set_leverage", "POST binance", "send dma.events")
     spans = await observed.collector.trace(context.trace_id, *wanted)
 
-    request = one(spans, "POST", SERVER)
+    request = one(spans, f"POST {LEVERAGE}", SERVER)
     sent = one(spans, "send dma.commands", PRODUCER)
     processed = one(spans, "process set_leverage", CONSUMER)
     lane = one(spans, "wait for the lane", "INTERNAL")

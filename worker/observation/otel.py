@@ -1,13 +1,16 @@
 """Recording spans with OpenTelemetry. Imported only where traces are turned on."""
 
 from contextvars import Token
+from importlib.metadata import version
+from os import environ
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
@@ -63,6 +66,10 @@ class _RecordedSpan:
             self.fail(kind.__name__)
         self._span.end()
 
+    def rename(self, name: str) -> None:
+        """Call it by a better name."""
+        self._span.update_name(name)
+
     def tell(self, attributes: Attributes) -> None:
         """Say more of it."""
         self._span.set_attributes(dict(attributes))
@@ -93,7 +100,12 @@ class OtelTracer:
 
 def otlp_tracer(process: str) -> OtelTracer:
     """A tracer that sends spans by OTLP over HTTP, where and how OpenTelemetry's own variables (OTEL_…) say."""
-    resource = Resource.create({"service.name": f"perps-dma-{process}"})
+    about = {
+        SERVICE_NAME: environ.get("OTEL_SERVICE_NAME", f"perps-dma-{process}"),
+        SERVICE_VERSION: version("perps-dma"),
+        SERVICE_INSTANCE_ID: str(uuid4()),
+    }
+    resource = Resource.create(about)
     provider = TracerProvider(resource=resource, shutdown_on_exit=False)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return OtelTracer(provider)

@@ -31,6 +31,9 @@ class Kind(Enum):
 class Span(Protocol):
     """A piece of work that is being recorded, or not."""
 
+    def rename(self, name: str) -> None:
+        """Call it by a better name, now that more is known. Names are few: no ids."""
+
     def tell(self, attributes: Attributes) -> None:
         """Say more of it."""
 
@@ -54,6 +57,9 @@ class _NoSpan:
         return self
 
     def __exit__(self, *_: object) -> None:
+        pass
+
+    def rename(self, name: str) -> None:
         pass
 
     def tell(self, attributes: Attributes) -> None:

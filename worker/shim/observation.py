@@ -50,6 +50,7 @@ class Observation:
             route = getattr(scope.get("route"), "path", "none")
             HTTP_REQUESTS.labels(method, route, status).inc()
             HTTP_SECONDS.labels(method, route).observe(time.perf_counter() - began)
+            span.rename(f"{method} {route}")
             span.tell({"http.route": route, "http.response.status_code": status})
             if status >= 500:
                 span.fail(str(status))
