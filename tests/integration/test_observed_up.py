@@ -68,7 +68,7 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
             PERPS_DMA_LOG_LEVEL="debug",
             PERPS_DMA_SNAPSHOT_INTERVAL_MS="0",
             OTEL_EXPORTER_OTLP_ENDPOINT=collector.url,
-            OTEL_BSP_SCHEDULE_DELAY="100",
+            OTEL_BSP_SCHEDULE_DELAY="1500",
         ) as running,
     ):
         url, token = await running.says("ready"), await running.says("token")
@@ -80,9 +80,14 @@ async def observed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ob
             httpx.AsyncClient(base_url=f"{control}/") as venue,
             Strategy.connected(amqp) as strategy,
         ):
-            yield Observed(settings.state, collector, client, venue, strategy)
+            observed = Observed(settings.state, collector, client, venue, strategy)
+            yield observed
+            last = caller()
+            await observed.set_leverage(last, leverage=19)
         running.process.send_signal(signal.SIGTERM)
         assert await running.ends() == 0
+        # What was not sent before is sent when a process stops.
+        await collector.trace(last.trace_id, f"POST {LEVERAGE}", "process set_leverage")
 
 
 def caller() -> TraceContext:
