@@ -48,7 +48,15 @@ _REQUEST_HEADERS: Schema = {
             "description": "The body's `exchange_account_id`. Where commands are split over shards, it decides to "
             "which one a command goes, so that those of an account keep their order",
         },
-        "traceparent": {"type": "string", "description": "Trace context (W3C)"},
+        "traceparent": {
+            "type": "string",
+            "description": "Trace context (W3C); the result event is told the trace, and log lines name it",
+        },
+        "tracestate": {"type": "string", "description": "What tracing systems add to it (W3C)"},
+        "timestamp_in_ms": {
+            "type": "integer",
+            "description": "When it was published, UTC milliseconds, from sender or broker: tells how long it waited",
+        },
     },
 }
 _REPLY_HEADERS: Schema = {
@@ -57,6 +65,7 @@ _REPLY_HEADERS: Schema = {
     "properties": {
         "status": {"type": "integer", "description": "The envelope's status code"},
         "Command-Id": {"type": "string", "description": "The command id of the request"},
+        "Exchange": {"type": "string", "description": "The venue of the account that was asked about"},
         "Outcome": {"type": "string", "description": "The one way in which a command ended"},
         "Retry-After": {"type": "string", "description": "Seconds"},
         "Coverage-From": {"type": "string", "description": "Oldest instant with records, UTC milliseconds"},

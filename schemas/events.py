@@ -101,6 +101,9 @@ class ResultEvent(CloudEvent):
     """Routing key `result.<operation>.<exchange>.<account>`."""
 
     type: Literal["perps-dma.result.v1"] = "perps-dma.result.v1"
+    traceparent: Annotated[
+        str | None, Field(description="The trace that the command belongs to (W3C; CloudEvents distributed tracing)")
+    ] = None
     data: CommandResult
 
     @property

@@ -69,7 +69,10 @@ _HEADERS: Mapping[str, Schema] = MappingProxyType(
         },
         "Preference-Applied": {"description": "Which preferences were honoured (RFC 7240)", "schema": _TEXT},
         "WWW-Authenticate": {"description": "How to authenticate (RFC 6750)", "schema": _TEXT},
-        "traceparent": {"description": "The trace context of the request (W3C), given back", "schema": _TEXT},
+        "traceparent": {
+            "description": "The trace context of the request (W3C), given back, or of the trace that began with it",
+            "schema": _TEXT,
+        },
     }
 )
 

@@ -12,6 +12,7 @@ from worker.accounts import Account, Accounts
 from worker.bus.actors import Speakers
 from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
+from worker.bus.presence import Presence
 from worker.bus.publisher import Publisher
 from worker.bus.shards import Split
 from worker.clock import now
@@ -28,6 +29,9 @@ from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
 from worker.handlers.audit import AuditOffice
 from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
+from worker.monitoring.server import monitored
+from worker.monitoring.traces import recorded
+from worker.monitoring.worker_states import Attachment, WorkerStates
 from worker.registry_watch import registry_watch
 from worker.settings import Settings
 from worker.snapshots.after_commands import AfterCommands
@@ -38,7 +42,7 @@ from worker.stopping import on_hangup, stop_signal
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import VenueError
 from worker.venues.health import UNWATCHED, VenueWatch
-from worker.venues.limits import Limits
+from worker.venues.limits import Headroom, Limits
 from worker.venues.registry import Venues, limits_kept
 from worker.venues.seam import Adapter
 from worker.venues.upkeep import Reloads
@@ -137,17 +141,23 @@ async def running_worker(
     accounts: Accounts,
     adapter_of: Callable[[Account], Adapter],
     watch: VenueWatch = UNWATCHED,
+    headroom: Callable[[], list[Headroom]] = list,
 ) -> AsyncIterator[None]:
     """A worker that consumes for as long as the context lasts, and then finishes what it began."""
-    async with (
-        open_ledger(settings.ledger) as ledger,
-        consuming(settings, lambda bus: build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch)),
-    ):
-        yield
+
+    def build(bus: Bus) -> Worker:
+        return build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch)
+
+    async with open_ledger(settings.ledger) as ledger:
+        states = WorkerStates(ledger, accounts, watch.states, headroom)
+        # It tells how the worker fares from before it consumes until its last command is finished.
+        async with monitored(settings, states), consuming(settings, build) as attachment:
+            states.attachment = attachment
+            yield
 
 
 @asynccontextmanager
-async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> AsyncIterator[None]:
+async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> AsyncIterator[Attachment]:
     """Connect a worker to the broker, and let it work for as long as the context lasts."""
     url = amqp_url(settings)
     # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
@@ -165,10 +175,17 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             incoming, publisher, worker.handle, settings.prefetch, split, speakers=speakers, replicated=replicated
         )
         await consumer.start()
+        presence = Presence(incoming, settings.shards)
+        attachment = Attachment(
+            connected=incoming.connected.is_set,
+            consuming=lambda: consumer.is_consuming,
+            running=lambda: consumer.running,
+            consumers=presence.consumers,
+        )
         background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
         async with in_background(*(part.run() for part in background)):
             try:
-                yield
+                yield attachment
             finally:
                 worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
@@ -195,8 +212,9 @@ async def run_worker(settings: Settings) -> None:
     on_hangup(watch.look_now)
     limits = limits_kept(settings.limit_share, settings.granted_limits)
     async with (
+        recorded(settings, "worker"),
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
-        running_worker(settings, accounts, venues.adapter, venues.watch),
+        running_worker(settings, accounts, venues.adapter, venues.watch, limits.headroom),
         in_background(watch.run(venues.prepare)),
     ):
         log.info("worker ready", accounts=len(accounts))

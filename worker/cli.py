@@ -43,7 +43,10 @@ def up() -> None:
 
 @app.command()
 def worker() -> None:
-    """Run a worker: consume commands and queries until told to stop."""
+    """Run a worker: consume commands and queries until told to stop.
+
+    On PERPS_DMA_METRICS_PORT, if that is set, it serves /metrics, /livez and /readyz.
+    """
     from worker.bootstrap import run_worker
     from worker.telemetry import configure_logging
 
@@ -59,6 +62,8 @@ def shim() -> None:
     It checks tokens with one of PERPS_DMA_JWT_SECRET, PERPS_DMA_JWT_PUBLIC_KEY
     and PERPS_DMA_JWT_JWKS_URL, and does not start without. With
     PERPS_DMA_TLS_CERT and PERPS_DMA_TLS_KEY it serves HTTPS.
+
+    On PERPS_DMA_METRICS_PORT, if that is set, it serves /metrics, /livez and /readyz.
     """
     from worker.shim.server import run_shim
     from worker.telemetry import configure_logging

@@ -2,7 +2,7 @@
 
 import json
 from contextlib import suppress
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError
 
@@ -94,20 +94,20 @@ def amqp_url(settings: Settings) -> str:
     if settings.amqp_url:
         return secured(str(settings.amqp_url), settings)
     if (told := _told_by_up(settings)) is not None:
-        return told["amqp"]
+        return str(told["amqp"])
     raise NotReady(f"no broker: nothing runs in {settings.state}; start it with `make up`, or set PERPS_DMA_AMQP_URL")
 
 
 def http_url(settings: Settings) -> str:
     """The HTTP API of a running `up`. Raises NotReady."""
     if (told := _told_by_up(settings)) is not None:
-        return told["http"]
+        return str(told["http"])
     raise NotReady(f"nothing runs in {settings.state}; start it with `make up`")
 
 
-def _told_by_up(settings: Settings) -> dict[str, str] | None:
+def _told_by_up(settings: Settings) -> dict[str, Any] | None:
     try:
-        told: dict[str, str] = json.loads(settings.up_file.read_text())
+        told: dict[str, Any] = json.loads(settings.up_file.read_text())
     except FileNotFoundError:
         return None
     return told

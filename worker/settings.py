@@ -136,6 +136,18 @@ class Settings(BaseSettings):
     grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
         20_000
     )
+    metrics_port: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            le=65534,
+            description="Where a worker or shim serves /metrics, /livez and /readyz; `up` gives the shim the next port",
+        ),
+    ] = None
+    metrics_host: Annotated[str, Field(description="Address of that port")] = "127.0.0.1"
+    traces: Annotated[
+        Literal["off", "otlp"], Field(description="otlp: spans go where OTEL_EXPORTER_OTLP_ENDPOINT says")
+    ] = "off"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Annotated[Literal["auto", "json", "text"], Field(description="auto: text on a terminal, else JSON")] = (
         "auto"

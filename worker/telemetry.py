@@ -9,7 +9,7 @@ import structlog
 from schemas.envelope import printable
 from worker.settings import Settings
 
-QUIET = ("ccxt", "aiormq", "aio_pika", "asyncio", "uvicorn", "httpx", "httpcore")
+QUIET = ("ccxt", "aiormq", "aio_pika", "asyncio", "uvicorn", "httpx", "httpcore", "urllib3")
 """Libraries whose chatter stays out. ccxt's debug lines hold signed headers and must never reach a sink."""
 
 # The variables of a frame can hold keys and signed requests; a traceback names places only.
@@ -30,8 +30,29 @@ _SHARED: list[structlog.typing.Processor] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     _on_one_line,
 ]
+_SHORT = 8
+"""Characters that tell one id from another for a person; JSON has the whole."""
+_TIME_OF_DAY = slice(11, 23)
+"""Of an ISO timestamp, to the millisecond."""
+
+
+def shortened(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """A line for a person: the time of day, and in one word which account, command and trace it is about.
+
+    >>> shortened(None, "", {"event": "done", "account": "okx-1", "command_id": "7f0c1f6e-6a55", "outcome": "applied"})
+    {'of': 'okx-1/7f0c1f6e', 'event': 'done', 'outcome': 'applied'}
+    """
+    account, *ids = (str(line.pop(name, None) or "") for name in ("account", "command_id", "trace_id"))
+    named = "/".join(filter(None, (account, *(text[:_SHORT] for text in ids))))
+    told = {name: value for name, value in line.items() if name != "process" and not (account and name == "venue")}
+    if "timestamp" in told:
+        told["timestamp"] = told["timestamp"][_TIME_OF_DAY]
+    return {"of": named} | told if named else told
+
+
 _TEXT: list[structlog.typing.Processor] = [
-    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+    shortened,
+    structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback, sort_keys=False, pad_event_to=0),
 ]
 _JSON: list[structlog.typing.Processor] = [
     structlog.processors.ExceptionRenderer(_NO_LOCALS),

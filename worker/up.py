@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Itera
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain, islice
 from pathlib import Path
 from time import monotonic
 
@@ -33,6 +34,8 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 """Pauses before a program that ended is started again."""
 
+HIGHEST_PORT, LOWEST_PORT = 65535, 1024
+
 EXAMPLE = "/oems/execution/leverage?exchange_account_id=binance-perp-001&symbol=BTC/USDT:USDT"
 
 
@@ -49,7 +52,7 @@ async def run(settings: Settings) -> int:
     code = 0
     try:
         with _alone(settings):
-            _require_free_port(settings)
+            _require_free(settings.host, settings.port, "PORT=")
             await _until(stop, Up(settings, console).serve())
             console.print("stopped")
     except* (UpFailed, BrokerUnavailable, ChildFailed, CertificateProblem) as failures:
@@ -77,14 +80,39 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _require_free_port(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+def _require_free(host: str, port: int, choose: str) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        socket.create_server((settings.host, settings.port), family=family).close()
+        socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise UpFailed(
-            f"can't listen on {settings.host}:{settings.port} ({error.strerror}); choose another port with PORT="
+            f"can't listen on {host}:{port} ({error.strerror}); choose another port with {choose}"
         ) from error
+
+
+def _is_free(host: str, port: int) -> bool:
+    try:
+        _require_free(host, port, "PERPS_DMA_METRICS_PORT")
+    except UpFailed:
+        return False
+    return True
+
+
+def metrics_ports(settings: Settings) -> tuple[int, ...]:
+    """Where worker and shim serve their metrics: on the port that was asked for and the next, else near the shim's own.
+
+    Raises UpFailed when one that was asked for is taken, or too few are free.
+    """
+    host = settings.metrics_host
+    if (first := settings.metrics_port) is not None:
+        for port in (first, first + 1):
+            _require_free(host, port, "PERPS_DMA_METRICS_PORT")
+        return first, first + 1
+    near = chain(range(settings.port + 1, HIGHEST_PORT + 1), range(settings.port - 1, LOWEST_PORT, -1))
+    found = tuple(islice((port for port in near if _is_free(host, port)), 2))
+    if len(found) < 2:
+        raise UpFailed(f"no port is free on {host} to serve metrics on; see PERPS_DMA_METRICS_HOST")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +132,7 @@ class Up:
         self._settings = settings
         self._console = console
         self._url = f"{'http' if settings.tls_cert is None else 'https'}://{settings.host}:{settings.port}"
+        self._metrics_ports = dict(zip(("worker", "shim"), metrics_ports(settings), strict=True))
 
     async def serve(self) -> None:
         """Start everything, say so, and keep it running until cancelled; then stop it in the opposite order.
@@ -130,6 +159,7 @@ class Up:
         }
         if broker is not None:
             environment["PERPS_DMA_AMQP_URL"] = broker.url
+            environment["PERPS_DMA_METRICS_PORT"] = str(self._metrics_ports[name])
         log = self._settings.state / "log" / f"{name}.log"
         return Child(name, (sys.executable, "-m", "worker.cli", name), environment, log)
 
@@ -173,9 +203,12 @@ class Up:
     @contextmanager
     def _announced(self, broker: Broker) -> Iterator[None]:
         started = now()
+        host = self._settings.metrics_host
+        metrics = {name: f"http://{host}:{port}/metrics" for name, port in self._metrics_ports.items()}
         about = {"http": self._url, "amqp": broker.url, "broker": broker.description, "pid": os.getpid()}
-        write_private(self._settings.up_file, encode(about | {"started": started}).decode())
+        write_private(self._settings.up_file, encode(about | {"metrics": metrics, "started": started}).decode())
         self._say("logs", str(self._settings.state / "log"))
+        self._say("metrics", ", ".join(f"{url} ({name})" for name, url in metrics.items()))
         self._say("ready", self._url)
         if (secret := self._secret()) is not None:
             token = issue_token(secret, role="trader", subject="up", lifetime_s=TOKEN_LIFETIME_S, now=started)

@@ -11,11 +11,14 @@ from schemas.base import Milliseconds
 from schemas.envelope import Envelope
 from schemas.events import Event
 from schemas.problems import Problem
+from worker.observation.trace_context import TraceContext
 
 LONGEST_ACCOUNT_ID = 128
 LONGEST_ACTOR = 200
 LARGEST_BODY = 64 * 1024
 """Bytes of a request. None that is documented comes near it."""
+EXCHANGE_HEADER = "Exchange"
+"""In a reply: the venue of the account that was asked about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,7 @@ class Delivery:
     """A request as it came from a queue, before anybody looked into its body.
 
     `problem` is what could not be understood of its properties. It is `unrouted` when the broker knew no queue for it
-    where it was published.
+    where it was published. `published` may be known or not.
     """
 
     operation: str
@@ -35,6 +38,8 @@ class Delivery:
     actor: str | None = None
     problem: Problem | None = None
     unrouted: bool = False
+    published: Milliseconds | None = None
+    trace: TraceContext | None = None
 
 
 @dataclass(frozen=True, slots=True)

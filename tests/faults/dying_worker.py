@@ -21,6 +21,7 @@ import uvloop
 from worker.accounts import Account
 from worker.bootstrap import Bus, Worker, build_worker, consuming, open_venues
 from worker.execution.ledger.commands import Commands, Ending, Entry, Noted
+from worker.execution.ledger.doubts import Setting
 from worker.execution.ledger.ledger import open_ledger
 from worker.locations import load_accounts
 from worker.settings import Settings
@@ -65,8 +66,8 @@ class MortalCommands(Commands):
         await super().intend(entry, attempt, at, durable=durable)
         self.fate.reached("intended")
 
-    async def finish(self, command_id: str, ending: Ending) -> int:
-        position = await super().finish(command_id, ending)
+    async def finish(self, command_id: str, ending: Ending, setting: Setting | None = None) -> int:
+        position = await super().finish(command_id, ending, setting)
         self.fate.reached("finished")
         return position
 
@@ -141,7 +142,7 @@ async def serve(step: str) -> None:
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
         open_ledger(settings.ledger) as ledger,
     ):
-        mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience)
+        mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience, ledger.doubts)
         mortal_commands.fate = fate
         ledger.commands = mortal_commands
 

@@ -38,7 +38,7 @@ async def test_the_answer_has_the_same_headers_every_time(home: House) -> None:
         await home.deliver(command_id="c-1")
     (_, first), (_, again) = home.bus.replies
     assert first == again
-    assert first.headers == {"Command-Id": "c-1", "Outcome": "applied"}
+    assert first.headers == {"Command-Id": "c-1", "Exchange": "binance", "Outcome": "applied"}
 
 
 async def test_fifty_at_once_are_one_change_and_fifty_answers(home: House) -> None:

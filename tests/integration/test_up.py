@@ -108,7 +108,7 @@ def check_up_file(running: Run) -> None:
     file = running.settings.up_file
     said = json.loads(file.read_text())
     assert file.stat().st_mode & 0o077 == 0
-    assert set(said) == {"http", "amqp", "broker", "pid", "started"}
+    assert set(said) == {"http", "amqp", "broker", "metrics", "pid", "started"}
     assert said["http"] == f"http://127.0.0.1:{running.settings.port}"
     assert said["pid"] == running.process.pid
     assert f"rabbitmq  {said['broker']}" in running.output

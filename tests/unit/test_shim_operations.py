@@ -19,6 +19,7 @@ from tests.unit.shim_client import (
     token,
 )
 from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NotConfirmed, NoWorker
+from worker.observation.trace_context import TraceContext
 
 REQUESTS: dict[str, dict[str, Any]] = {
     operation.name: {
@@ -221,7 +222,9 @@ async def test_a_fault_is_500_and_says_nothing_of_its_inside() -> None:
         ("nonsense", False),
     ],
 )
-async def test_the_trace_context_is_given_back(given: str, returned: bool) -> None:
+async def test_the_trace_context_is_given_back_and_a_new_one_in_place_of_nonsense(given: str, returned: bool) -> None:
     async with shim_client(InMemoryCaller({"set_leverage": DONE}), traceparent=given) as client:
         response = await client.post(f"{PREFIX}/leverage", json=LEVERAGE)
-    assert response.headers.get("traceparent") == (given if returned else None)
+    told = response.headers["traceparent"]
+    assert (told == given) is returned
+    assert TraceContext.read(told) is not None

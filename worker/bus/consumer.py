@@ -4,11 +4,13 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
+from datetime import datetime
 from typing import Any, cast
 
 import structlog
 from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
+from schemas import OPERATIONS
 from schemas.problems import Problem
 from worker.bus.actors import NOBODY, Speakers
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
@@ -18,6 +20,9 @@ from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
 from worker.bus.topology import OURS, declare
 from worker.clock import now
+from worker.observation import tracing
+from worker.observation.metrics import DEAD_LETTERS
+from worker.observation.trace_context import TraceContext
 from worker.stopping import set_within
 from worker.wire import DeadLetter, Delivery, NotBegun
 
@@ -69,6 +74,16 @@ def _answerable(reply_to: str | None) -> str | None:
     return None if reply_to and _OURS.fullmatch(reply_to) else reply_to
 
 
+def _published(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> int | None:
+    """The header `timestamp_in_ms`, which our clients set and a broker may; else the last moment of AMQP's second."""
+    match headers.get("timestamp_in_ms"), message.timestamp:
+        case int(published), _:
+            return published
+        case _, datetime() as second:
+            return int(second.timestamp()) * 1000 + 999
+    return None
+
+
 def read_delivery(operation: str | None, message: AbstractIncomingMessage, speakers: Speakers) -> Delivery:
     """What of an AMQP message the execution of a command needs to know; no operation: it was not routed to one."""
     headers = message.headers or {}
@@ -82,6 +97,8 @@ def read_delivery(operation: str | None, message: AbstractIncomingMessage, speak
         actor=speakers.actor(message.user_id, _text(headers.get("actor"))),
         problem=_problem(headers),
         unrouted=operation is None,
+        published=_published(message, headers),
+        trace=TraceContext.read(headers.get("traceparent"), headers.get("tracestate")),
     )
 
 
@@ -134,6 +151,17 @@ class Consumer:
         consumer = cls(connection, publisher, handle, split, speakers)
         await consumer._declare(prefetch, replicated=replicated)
         return consumer
+
+    @property
+    def is_consuming(self) -> bool:
+        """Whether messages come: the broker is there, our channel is open, and we are not about to stop."""
+        attached = self._connection.connected.is_set() and bool(self._keeping)
+        return attached and not self._channel.is_closed and not self._stopping.is_set()
+
+    @property
+    def running(self) -> int:
+        """How many messages are being carried out."""
+        return len(self._running)
 
     async def start(self) -> None:
         """Take messages from now on."""
@@ -219,17 +247,35 @@ class Consumer:
 
     async def _carry_out(self, queue: str | None, message: AbstractIncomingMessage) -> None:
         delivery = read_delivery(queue, message, self._speakers)
-        operation, told = delivery.operation, False
+        operation = delivery.operation
+        known = operation if operation in OPERATIONS else "of no queue"
+        about = {
+            "messaging.system": "rabbitmq",
+            "messaging.operation.type": "process",
+            "messaging.destination.name": message.exchange or "",
+            "messaging.rabbitmq.destination.routing_key": message.routing_key or "",
+            "messaging.message.id": delivery.message_id or "",
+        }
+        with tracing.arriving(delivery.trace, f"process {known}", tracing.Kind.CONSUMER, about):
+            # This task is the delivery's own, and so are the lines that it logs.
+            structlog.contextvars.bind_contextvars(
+                operation=operation, command_id=delivery.message_id, trace_id=tracing.trace_id()
+            )
+            await self._tell(delivery, message)
+
+    async def _tell(self, delivery: Delivery, message: AbstractIncomingMessage) -> None:
+        told = False
         try:
             if letter := await self._handle(delivery):
-                log.warning("dead letter", operation=operation, command_id=delivery.message_id, reason=letter.reason)
+                log.warning("dead letter", reason=letter.reason)
                 await self._publisher.dead_letter(delivery, letter)
+                DEAD_LETTERS.inc()
             told = True
         except* NOT_TOLD as errors:
             reasons = [str(error) for error in errors.exceptions]
-            log.warning("not told", operation=operation, command_id=delivery.message_id, reasons=reasons)
+            log.warning("not told", reasons=reasons)
         except* NotBegun:
-            log.info("left to the next worker", operation=operation, command_id=delivery.message_id)
+            log.info("left to the next worker")
         finally:
             await self._settle(message, told=told)
 

@@ -220,7 +220,7 @@ def _headers_without_death(letter: Letter) -> dict[str, Any]:
     kept = {
         name: value
         for name, value in headers.items()
-        if name not in ("deadline", ILLEGIBLE, *ours) and not SET_BY_DEATH.fullmatch(name)
+        if name not in ("deadline", "timestamp_in_ms", ILLEGIBLE, *ours) and not SET_BY_DEATH.fullmatch(name)
     }
     return kept | {"actor": letter.actor, ACCOUNT_HEADER: headers.get(ACCOUNT_HEADER, letter.account)}
 

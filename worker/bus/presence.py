@@ -24,6 +24,11 @@ class Presence:
         self._channel: AbstractChannel | None = None
         self._counting = asyncio.Lock()
 
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._connection.connected.is_set()
+
     async def consumers(self) -> Mapping[str, int]:
         """How many consumers each operation has: those of the one of its queues that has fewest.
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from worker.bus.actors import user_of
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, declare_events
 from worker.clock import now
+from worker.observation import tracing
+from worker.observation.metrics import EVENT_FAILURES, EVENTS
 from worker.wire import LONGEST_ACTOR, DeadLetter, Delivery, NotPublished, Outgoing, Reply
 
 PUBLISH_TIMEOUT_S = 5
@@ -111,8 +114,26 @@ async def _restored(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
 
 async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
     """Publish an event for everybody. Raises what `publish` raises."""
-    message = properties(message_id=event.id, message_type=event.type, content_type="application/cloudevents+json")
-    await publish(channel, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
+    with sending(EVENTS_EXCHANGE, event.routing_key, event.id):
+        message = properties(
+            message_id=event.id,
+            message_type=event.type,
+            content_type="application/cloudevents+json",
+            headers=tracing.carried(),
+        )
+        await publish(channel, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
+
+
+def sending(exchange: str, routing_key: str, message_id: str) -> AbstractContextManager[tracing.Span]:
+    """The span of a publishing. What is published in it carries the trace on."""
+    about = {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.type": "send",
+        "messaging.destination.name": exchange,
+        "messaging.rabbitmq.destination.routing_key": routing_key,
+        "messaging.message.id": message_id,
+    }
+    return tracing.span(f"send {exchange}", tracing.Kind.PRODUCER, about)
 
 
 class Publisher:
@@ -139,7 +160,12 @@ class Publisher:
 
         Trying again is for who keeps it; an event that arrives twice has the same id.
         """
-        await publish_event(self._confirmed, event)
+        try:
+            await publish_event(self._confirmed, event)
+        except PublishFailed:
+            EVENT_FAILURES.inc()
+            raise
+        EVENTS.labels(event.type).inc()
 
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer whoever asked to be answered. A requester that left is no error, and is not waited for.

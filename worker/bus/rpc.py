@@ -13,11 +13,12 @@ from schemas import Operation
 from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE, connected
 from worker.bus.presence import Presence
-from worker.bus.publisher import PublishFailed, Unroutable, properties, publish
+from worker.bus.publisher import PublishFailed, Unroutable, properties, publish, sending
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.clock import now
+from worker.observation import tracing
 from worker.stopping import set_within
-from worker.wire import named_account
+from worker.wire import EXCHANGE_HEADER, named_account
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 REPLY_GRACE_MS = 500
@@ -29,11 +30,15 @@ WATCH_INTERVAL_S = 1
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A worker's reply: the HTTP status, the envelope as JSON bytes, and headers such as `Outcome`."""
+    """A worker's reply: the HTTP status, the envelope as JSON bytes, and headers such as `Outcome`.
+
+    `exchange` is the account's venue, where the request was accepted.
+    """
 
     status: int
     body: bytes
     headers: Mapping[str, str]
+    exchange: str | None = None
 
 
 class BusError(Exception):
@@ -58,7 +63,8 @@ class NotConfirmed(BusError):
 
 def _answer(message: AbstractIncomingMessage) -> Answer:
     headers = {name: str(value) for name, value in (message.headers or {}).items()}
-    return Answer(status=int(headers.pop("status", "200")), body=message.body, headers=headers)
+    status, exchange = int(headers.pop("status", "200")), headers.pop(EXCHANGE_HEADER, None)
+    return Answer(status=status, body=message.body, headers=headers, exchange=exchange)
 
 
 def _request(
@@ -71,7 +77,13 @@ def _request(
     correlation_id: str | None = None,
 ) -> spec.Basic.Properties:
     return properties(
-        headers={"deadline": deadline, "actor": actor, ACCOUNT_HEADER: named_account(body)},
+        headers={
+            "deadline": deadline,
+            "actor": actor,
+            ACCOUNT_HEADER: named_account(body),
+            "timestamp_in_ms": now(),
+            **tracing.carried(),
+        },
         persistent=operation.is_command,
         message_id=command_id,
         message_type=operation.name,
@@ -147,11 +159,17 @@ class RpcClient:
         side = self._commands if operation.is_command else self._queries
         self._calls += 1
         correlation_id = f"{self._calls:x}"
-        message = _request(
-            operation, body, command_id=command_id, deadline=deadline, actor=actor, correlation_id=correlation_id
-        )
         async with side.expecting(correlation_id) as answer:
-            await self._publish(side, operation, body, message)
+            with sending(operation.exchange, operation.name, command_id):
+                message = _request(
+                    operation,
+                    body,
+                    command_id=command_id,
+                    deadline=deadline,
+                    actor=actor,
+                    correlation_id=correlation_id,
+                )
+                await self._publish(side, operation, body, message)
             try:
                 async with asyncio.timeout(max(0, deadline + REPLY_GRACE_MS - now()) / 1000):
                     return await answer
@@ -165,8 +183,9 @@ class RpcClient:
 
         Raises NoWorker, BrokerAway or NotConfirmed.
         """
-        message = _request(operation, body, command_id=command_id, deadline=deadline, actor=actor)
-        await self._publish(self._commands, operation, body, message)
+        with sending(operation.exchange, operation.name, command_id):
+            message = _request(operation, body, command_id=command_id, deadline=deadline, actor=actor)
+            await self._publish(self._commands, operation, body, message)
 
     async def consumers(self) -> Mapping[str, int]:
         """How many consumers each operation has, as the broker says now; none if one of its shards has none.
@@ -177,6 +196,16 @@ class RpcClient:
             return await self._presence.consumers()
         except CONNECTION_TROUBLE as error:
             raise BrokerAway(str(error) or "the broker does not answer") from error
+
+    @property
+    def connected(self) -> bool:
+        """Whether the broker is there."""
+        return self._presence.connected
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """The same as it was seen a second ago; nothing while the broker is away."""
+        return self._counts
 
     async def _publish(
         self, side: _ReplyChannel, operation: Operation, body: bytes, message: spec.Basic.Properties

@@ -25,6 +25,7 @@ from worker.execution.dispatch import CommandHandler, Dispatch, Superseded
 from worker.execution.freeze import Frozen
 from worker.execution.lanes import Lanes
 from worker.execution.ledger.commands import Ending, Entry, Noted, Record
+from worker.execution.ledger.doubts import Setting
 from worker.execution.ledger.errors import NothingMatched
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
@@ -32,6 +33,9 @@ from worker.execution.receipt import Command, NotAccepted
 from worker.execution.refusals import Refusal, refusal
 from worker.execution.relay import Relay
 from worker.execution.results import outcome_of, reply_to, result_event
+from worker.observation import tracing
+from worker.observation.metrics import COMMANDS, COMMANDS_REPEATED, command_told
+from worker.observation.stages import STAGES, Stage, spent
 from worker.wire import NotBegun, Outgoing, Reply, outgoing
 
 LOCK_MS = 250
@@ -101,11 +105,15 @@ class Changes:
         """
         told = await self._told(command, handler)
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
-        await answer(told.reply)
-        if told.position is None:
-            await self._relay.publish_again(told.event)
-            return
-        await self._relay.publish(told.position, told.event)
+        operation, venue = command.operation.name, command.account.exchange
+        with spent(Stage.PUBLISH):
+            await answer(told.reply)
+            if told.position is None:
+                COMMANDS_REPEATED.labels(operation, venue).inc()
+                await self._relay.publish_again(told.event)
+                return
+            await self._relay.publish(told.position, told.event)
+        command_told(operation, venue, STAGES.get())
         if told.sent and handler.moves_terms:
             await self._take_snapshot(command)
 
@@ -118,7 +126,8 @@ class Changes:
         running = self._running[command.id] = _Running(fingerprint)
         try:
             told = await self._in_turn(command, fingerprint, handler)
-            await self._ledger.flushed()  # not in the account's turn: the next command need not wait for the disk
+            with spent(Stage.LEDGER):
+                await self._ledger.flushed()  # not in the account's turn: the next command need not wait for the disk
             running.told.set_result(told)
             return told
         finally:
@@ -136,9 +145,12 @@ class Changes:
                     calls = VenueCalls(command.deadline, self._clock)
                     if refused := await stack.enter_async_context(self._dispatch.prepared(command, handler, calls)):
                         return await self._finish(command, refused, calls)
-                await stack.enter_async_context(self._lanes.lane(command.account.id))
-                await stack.enter_async_context(self._exclusive(command))
-                return await self._begin(command, entry, await noting, handler)
+                with tracing.span("wait for the lane"), spent(Stage.LANE):
+                    await stack.enter_async_context(self._lanes.lane(command.account.id))
+                    await stack.enter_async_context(self._exclusive(command))
+                with spent(Stage.LEDGER):
+                    noted = await noting
+                return await self._begin(command, entry, noted, handler)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
         except Superseded:
@@ -216,7 +228,8 @@ class Changes:
 
     async def _intend(self, entry: Entry, attempt: int, *, durable: bool) -> None:
         try:
-            await self._ledger.commands.intend(entry, attempt, self._clock(), durable=durable)
+            with spent(Stage.LEDGER):
+                await self._ledger.commands.intend(entry, attempt, self._clock(), durable=durable)
         except NothingMatched:
             freeze = await self._ledger.patience.until_done(
                 lambda: self._ledger.freezes.of(entry.exchange, entry.account)
@@ -226,24 +239,25 @@ class Changes:
             raise Superseded from None
 
     async def _finish(self, command: Command, ending: Done | Refusal, calls: VenueCalls) -> Told:
-        reply, finished = reply_to(command.id, ending), self._clock()
+        reply, finished = reply_to(command.id, ending, command.account.exchange), self._clock()
         event = outgoing(result_event(command, ending, calls, finished))
         outcome = outcome_of(ending)
+        written = Ending(
+            outcome=outcome,
+            finished=finished,
+            attempts=calls.attempts,
+            status=reply.status,
+            reply=reply.body.decode(),
+            headers=orjson.dumps(reply.headers).decode(),
+            event=event,
+        )
         try:
-            position = await self._ledger.commands.finish(
-                command.id,
-                Ending(
-                    outcome=outcome,
-                    finished=finished,
-                    attempts=calls.attempts,
-                    status=reply.status,
-                    reply=reply.body.decode(),
-                    headers=orjson.dumps(reply.headers).decode(),
-                    event=event,
-                ),
-            )
+            with spent(Stage.LEDGER):
+                position = await self._ledger.commands.finish(command.id, written, _setting(command))
         except NothingMatched:
             raise Superseded from None
+        COMMANDS.labels(command.operation.name, command.account.exchange, outcome).inc()
+        tracing.tell(outcome=outcome)
         log.info("done", operation=command.operation.name, outcome=outcome, attempts=calls.attempts)
         return Told(reply, event, position, sent=calls.sent is not None)
 
@@ -270,6 +284,12 @@ def _entry(command: Command, fingerprint: str) -> Entry:
         received=command.received,
         deadline=command.deadline,
     )
+
+
+def _setting(command: Command) -> Setting:
+    asked = command.request
+    subject = getattr(asked, "symbol", None) or getattr(asked, "asset", None) or ""
+    return Setting(command.account.id, command.operation.name, subject)
 
 
 def _interrupted(record: Record) -> Interrupted | None:

@@ -24,6 +24,7 @@ from worker.execution.calls import Expired, VenueCalls
 from worker.execution.doubts import NotConfirmed, NotInForce
 from worker.execution.freeze import Frozen
 from worker.execution.retries import Retries
+from worker.observation.stages import reading_back
 from worker.venues.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
 from worker.venues.seam import Echo, Terms
 
@@ -109,7 +110,8 @@ async def _read_back(change: Change, calls: VenueCalls, doubt: Ambiguous, echo: 
     if change.read_back is None:
         raise NotConfirmed(doubt.message, venue_code=doubt.venue_code, raw=doubt.raw) from doubt
     try:
-        terms = await (calls.query if calls.interrupted else calls.read)(change.read_back)
+        with reading_back():
+            terms = await (calls.query if calls.interrupted else calls.read)(change.read_back)
     except (VenueError, Expired) as error:
         raise NotConfirmed(
             f"{doubt.message}; and reading it back failed: {error}", venue_code=doubt.venue_code, raw=doubt.raw

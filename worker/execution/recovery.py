@@ -15,6 +15,7 @@ from worker.clock import Clock
 from worker.execution.ledger.commands import Entry
 from worker.execution.ledger.errors import LedgerUnavailable
 from worker.execution.ledger.ledger import Ledger
+from worker.observation import tracing
 from worker.wire import DeadLetter, Delivery, NotBegun
 
 LATE_MS: Milliseconds = 5_000
@@ -60,7 +61,7 @@ class Recovery:
                 continue
             log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
             try:
-                letter = await self._handle(_as_delivered(entry))
+                letter = await asyncio.create_task(self._handled(_as_delivered(entry)))
             except NotBegun:
                 return
             if letter:
@@ -73,6 +74,13 @@ class Recovery:
         """Whether it could not be finished a moment ago. Later it may: its account can be registered again."""
         found = self._hopeless.get(command_id)
         return found is not None and self._clock() - found < AGAIN_MS
+
+    async def _handled(self, delivery: Delivery) -> DeadLetter | None:
+        """Handle it as if it had come from its queue, in a trace of its own: the one that it came in is not kept."""
+        about = {"messaging.message.id": delivery.message_id or ""}
+        with tracing.arriving(None, f"recover {delivery.operation}", tracing.Kind.INTERNAL, about):
+            structlog.contextvars.bind_contextvars(trace_id=tracing.trace_id())
+            return await self._handle(delivery)
 
 
 def _as_delivered(entry: Entry) -> Delivery:
@@ -109,5 +117,6 @@ class Retention:
         while batch == BATCH:
             batch = await self._ledger.commands.forget(self._clock() - self._commands_ms, BATCH)
             deleted += batch
+        await self._ledger.doubts.forget(self._clock() - self._commands_ms)
         await self._ledger.audit.forget(self._clock() - self._audit_ms)
         return deleted

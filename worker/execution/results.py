@@ -9,7 +9,8 @@ from worker.execution.calls import VenueCalls
 from worker.execution.completion import Done, Found
 from worker.execution.receipt import Command
 from worker.execution.refusals import Refusal
-from worker.wire import Reply, reply_of
+from worker.observation import tracing
+from worker.wire import EXCHANGE_HEADER, Reply, reply_of
 
 Ending = Done | Found | Refusal
 
@@ -26,9 +27,11 @@ def envelope_of(ending: Ending) -> Success | Failure:
     return Success(message=ending.message, data=ending.data)
 
 
-def reply_to(command_id: str | None, ending: Ending) -> Reply:
-    """The reply, with the headers that keep the documented body as documented."""
+def reply_to(command_id: str | None, ending: Ending, exchange: str | None = None) -> Reply:
+    """The reply, with the headers that keep the documented body as documented. `exchange` is its account's."""
     headers = {} if command_id is None else {"Command-Id": command_id}
+    if exchange is not None:
+        headers[EXCHANGE_HEADER] = exchange
     if not isinstance(ending, Found):
         headers["Outcome"] = outcome_of(ending)
     if not isinstance(ending, Done):
@@ -61,6 +64,7 @@ def result_event(command: Command, ending: Done | Refusal, calls: VenueCalls, fi
         id=event_id("result", command.id),
         subject=command.account.id,
         time=utc_text(finished),
+        traceparent=tracing.traceparent(),
         data=result,
     )
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import structlog
 
 from schemas import ErrorCode, failure
+from schemas.base import Milliseconds
 from worker.clock import Clock
 from worker.execution.calls import VenueCalls
 from worker.execution.changes import Changes
@@ -16,9 +17,15 @@ from worker.execution.ledger.errors import LedgerUnavailable
 from worker.execution.receipt import Command, Control, NotAccepted, Receiver
 from worker.execution.refusals import refusal
 from worker.execution.results import reply_to
-from worker.wire import DeadLetter, Delivery, Reply
+from worker.observation import tracing
+from worker.observation.metrics import NOT_ACCEPTED, query_answered
+from worker.observation.stages import STAGES, Stage, counting, spent
+from worker.wire import DeadLetter, Delivery, Reply, named_account
 
 log = structlog.get_logger(__name__)
+
+LONGEST_QUEUED_MS: Milliseconds = 86_400_000
+"""Whatever says that it was published earlier was dated wrongly, or is long past its deadline."""
 
 
 class Replies(Protocol):
@@ -67,22 +74,35 @@ class Service:
     async def handle(self, delivery: Delivery) -> DeadLetter | None:
         """Carry out a delivery to its end. Returns a dead letter when nobody could be told.
 
-        Raises what publishing raises, and NotBegun: then nothing may be acknowledged.
+        Raises what publishing raises, and NotBegun: then nothing may be acknowledged. To be run in a task of the
+        delivery's own: what it is about is bound to all that the task logs from then on.
         """
+        now = self._clock()
+        with counting(_queued_ms(delivery, now) / 1000):
+            return await self._handle(delivery, now)
+
+    async def _handle(self, delivery: Delivery, received_at: Milliseconds) -> DeadLetter | None:
         try:
-            received = self._receiver.receive(delivery, self._clock())
+            received = self._receiver.receive(delivery, received_at)
             if isinstance(received, Control):
                 return await self._control(delivery, received)
-            with structlog.contextvars.bound_contextvars(command_id=received.id, account=received.account.id):
-                return await self._carry_out(delivery, received)
+            account = received.account
+            structlog.contextvars.bind_contextvars(
+                command_id=received.id, account=account.id, venue=account.exchange, operation=delivery.operation
+            )
+            tracing.tell(command_id=received.id, account=account.id, venue=account.exchange)
+            return await self._carry_out(delivery, received)
         except NotAccepted as error:
             return await self._turn_away(delivery, error)
         except Superseded:
-            log.warning("another worker has taken it over and will tell", command_id=delivery.message_id)
+            log.warning("another worker has taken it over and will tell")
             return None
 
     async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
+        if account := named_account(delivery.body):
+            structlog.contextvars.bind_contextvars(account=account)
         log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
+        NOT_ACCEPTED.labels(error.envelope.error.code).inc()
         if await self._replies.refuse(delivery, reply_to(delivery.message_id, refusal(error))):
             return None
         return DeadLetter(str(error))
@@ -99,7 +119,11 @@ class Service:
             return _nobody_to_tell(delivery)
         calls = VenueCalls(command.deadline, self._clock)
         ending = await self._dispatch.query(command, self._handlers.queries[command.operation.name], calls)
-        await self._replies.reply(delivery, reply_to(command.id, ending))
+        exchange = command.account.exchange
+        reply = reply_to(command.id, ending, exchange)
+        with spent(Stage.PUBLISH):
+            await self._replies.reply(delivery, reply)
+        query_answered(command.operation.name, exchange, reply.status, STAGES.get())
         return None
 
     async def _control(self, delivery: Delivery, control: Control) -> DeadLetter | None:
@@ -111,6 +135,12 @@ class Service:
             raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
         await self._replies.reply(delivery, reply_to(delivery.message_id, found))
         return None
+
+
+def _queued_ms(delivery: Delivery, now: Milliseconds) -> Milliseconds:
+    """How long it waited in its queue; nothing where that is not known, or what is said of it can't be."""
+    waited = 0 if delivery.published is None else now - delivery.published
+    return waited if 0 < waited < LONGEST_QUEUED_MS else 0
 
 
 def _nobody_to_tell(delivery: Delivery) -> DeadLetter:

@@ -3,7 +3,7 @@
 import time
 
 import structlog
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.shim.trace import trace_headers
@@ -23,7 +23,7 @@ class AccessLog:
             await self._app(scope, receive, send)
             return
         began = time.perf_counter()
-        trace = trace_headers(Headers(scope=scope))
+        trace = trace_headers(scope)
         # What ends in an exception is answered further out, as a fault.
         answered: dict[str, object] = {"status": 500}
 

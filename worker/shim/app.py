@@ -17,6 +17,7 @@ from worker.shim.docs import document_routes
 from worker.shim.envelope import fault, refuse
 from worker.shim.gate import Gate
 from worker.shim.health import health_routes
+from worker.shim.observation import Observation
 from worker.shim.operations import OperationsEndpoint
 from worker.shim.security_headers import SecurityHeaders
 
@@ -42,7 +43,7 @@ def create_app(caller: Caller, gate: Gate, bounds: Bounds) -> ASGIApp:
             *health_routes(caller, gate),
             *document_routes(),
         ],
-        middleware=[Middleware(AccessLog), Middleware(Bounded, at_once=bounds.at_once)],
+        middleware=[Middleware(Observation), Middleware(AccessLog), Middleware(Bounded, at_once=bounds.at_once)],
         exception_handlers={HTTPException: refuse, Exception: fault},
     )
     # A slash too many is a route that does not exist, and no redirect with an empty body.

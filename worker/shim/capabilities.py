@@ -18,7 +18,7 @@ def capability_routes(gate: Gate) -> list[Route]:
     body = encode(Success(message="Success", data=matrix()))
 
     async def capabilities(request: Request) -> Response:
-        headers = trace_headers(request.headers)
+        headers = trace_headers(request.scope)
         try:
             await gate.admit(request)
         except Refusal as refusal:

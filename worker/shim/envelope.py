@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from schemas import ErrorCode, Failure, failure
+from worker.observation.metrics import HTTP_REFUSED
 from worker.shim.trace import trace_headers
 from worker.wire import encode
 
@@ -24,6 +25,7 @@ class Refusal(Exception):
 
     def response(self, more_headers: Mapping[str, str] = _NO_HEADERS) -> Response:
         """The refusal as an HTTP answer."""
+        HTTP_REFUSED.labels(self.envelope.error.code).inc()
         return envelope_response(self.envelope, {**self.headers, **more_headers})
 
 
@@ -54,4 +56,4 @@ async def refuse(request: Request, error: Exception) -> Response:
 async def fault(request: Request, error: Exception) -> Response:
     """A fault of ours. What it was is for the log and not for the caller."""
     envelope = failure(ErrorCode.INTERNAL_ERROR, "a fault of this service; its log says more")
-    return envelope_response(envelope, trace_headers(request.headers))
+    return envelope_response(envelope, trace_headers(request.scope))

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import orjson
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -13,6 +14,7 @@ from schemas.base import Milliseconds
 from schemas.replies import Accepted
 from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker
 from worker.clock import now
+from worker.observation import tracing
 from worker.shim.bounds import Bounds
 from worker.shim.caller import Caller
 from worker.shim.claims import Actor
@@ -20,7 +22,7 @@ from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_al
 from worker.shim.gate import Gate, require_account, require_known
 from worker.shim.parsing import request_body
 from worker.shim.preferences import Preferences, command_id, preferences
-from worker.wire import encode
+from worker.wire import encode, named_account
 
 _WATCH = "the result event with this command id will tell what became of it"
 _MAYBE = "it may have taken the command all the same, and then the result event with this command id will tell"
@@ -97,6 +99,10 @@ class OperationsEndpoint:
 
     async def _ask(self, call: Call) -> Response:
         headers = {"Command-Id": call.command_id, **call.preferences.applied}
+        structlog.contextvars.bind_contextvars(
+            operation=call.operation.name, command_id=call.command_id, account=named_account(call.body)
+        )
+        tracing.tell(command_id=call.command_id, operation=call.operation.name)
         try:
             if call.preferences.respond_async:
                 return await self._post(call, headers)
@@ -109,6 +115,8 @@ class OperationsEndpoint:
             )
         except BusError as error:
             return envelope_response(bus_failure(error, call), headers)
+        if answer.exchange:
+            structlog.contextvars.bind_contextvars(venue=answer.exchange)
         _require_answer(call, answer)
         return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
 

@@ -12,6 +12,8 @@ from starlette.types import ASGIApp
 
 from worker.bus.rpc import connect_rpc
 from worker.locations import amqp_url, jwt_secret, require_one_kind_of_keys
+from worker.monitoring.server import monitored
+from worker.monitoring.traces import recorded
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.auth import Rules, Verifier
@@ -25,6 +27,7 @@ from worker.shim.key_set import KeySet
 from worker.shim.keys import ALGORITHMS, Keys, PublicKeyFile, SharedSecret, require_known_algorithms
 from worker.shim.protocol import bounded_protocol
 from worker.shim.rates import RateLimit
+from worker.shim.states import ShimStates
 from worker.tls import server_context
 
 
@@ -49,8 +52,17 @@ def rules_of(settings: Settings) -> Rules:
 async def run_shim(settings: Settings) -> None:
     """Serve the documented HTTP API until told to stop."""
     keys, certificate = keys_of(settings), server_context(settings)
-    async with connect_rpc(amqp_url(settings), "perps-dma shim", settings.shards) as caller:
+    async with (
+        recorded(settings, "shim") as traces,
+        connect_rpc(amqp_url(settings), "perps-dma shim", settings.shards) as caller,
+        monitored(settings, ShimStates(caller)),
+    ):
         denials = Denials(caller)
+
+        async def at_end() -> None:
+            await denials.close()
+            await traces.close()
+
         work = [denials.run()]
         if isinstance(keys, KeySet):
             work.append(keys.run())
@@ -58,7 +70,7 @@ async def run_shim(settings: Settings) -> None:
             work.append(Renewal(certificate, settings).run())
         config = uvicorn_config(_app(settings, caller, keys, denials), settings, certificate)
         async with _meanwhile(*work):
-            await _Server(config, denials.close).serve()
+            await _Server(config, at_end).serve()
 
 
 class _Server(uvicorn.Server):

@@ -90,7 +90,7 @@ class Snapshots:
             **_content(found, before, asked),
         )
         if before and only_news and not is_news(before.snapshot, snapshot):
-            await self._ledger.snapshots.unchanged(before.kept, asked)
+            await self._ledger.snapshots.unchanged(before.kept, asked, stale=snapshot.stale)
             return []
         return await self._record(before, snapshot, asked)
 
@@ -104,7 +104,8 @@ class Snapshots:
         if drifted := await self._drifted(before, snapshot):
             log.warning("changed outside this service", account=account, seq=snapshot.seq, positions=len(drifted))
             told.append(outgoing(_drift_event(snapshot, drifted)))
-        positions = await self._ledger.snapshots.keep(Kept(account, snapshot.seq, asked, told[0].body), told)
+        kept = Kept(account, snapshot.seq, asked, told[0].body)
+        positions = await self._ledger.snapshots.keep(kept, told, stale=snapshot.stale)
         return list(zip(positions, told, strict=True))
 
     async def _read(self, account: Account, before: Newest | None) -> OpenPositions | None:

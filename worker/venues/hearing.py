@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import ccxt
 
 from schemas.base import Milliseconds
+from worker.observation.metrics import VENUE_SECONDS
 from worker.venues.errors import Refused, VenueError
 
 Heard = Callable[[str | None], None]
@@ -43,14 +44,20 @@ class Hearing:
         try:
             yield
         except VenueError as error:
-            self.told(None if isinstance(error, Refused) else error.message)
+            self._ended(venue, began, None if isinstance(error, Refused) else error.message)
             raise
         except (ccxt.BaseError, OSError) as error:
-            self.told(f"a request to {venue} failed ({type(error.__cause__ or error).__name__})")
+            self._ended(venue, began, f"a request to {venue} failed ({type(error.__cause__ or error).__name__})")
             raise
         except asyncio.CancelledError:
             waited_ms = int((time.monotonic() - began) * 1000)
             if waited_ms >= self.patience_ms:
-                self.told(f"no answer from {venue} within {waited_ms} ms")
+                self._ended(venue, began, f"no answer from {venue} within {waited_ms} ms")
+            else:
+                VENUE_SECONDS.labels(venue, "given_up").observe(waited_ms / 1000)
             raise
-        self.told(None)
+        self._ended(venue, began, None)
+
+    def _ended(self, venue: str, began: float, failure: str | None) -> None:
+        VENUE_SECONDS.labels(venue, "failed" if failure else "answered").observe(time.monotonic() - began)
+        self.told(failure)

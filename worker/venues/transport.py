@@ -10,8 +10,9 @@ import json
 import logging
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -25,6 +26,8 @@ import orjson
 from schemas.base import Milliseconds
 from worker import clock
 from worker.accounts import Account
+from worker.observation import tracing
+from worker.observation.stages import asking
 from worker.venues import errors
 from worker.venues.answer import Answer
 from worker.venues.connections import PASSAGE, Passage
@@ -86,6 +89,29 @@ def written_forms(secret: str) -> tuple[str, ...]:
     return tuple(sorted({json.dumps(secret)[1:-1], secret, quote(secret, safe="")})) if secret else ()
 
 
+_SPAN: ContextVar[tracing.Span | None] = ContextVar("span", default=None)
+"""The request that the running task has sent."""
+
+
+@contextmanager
+def _observed(venue: str, method: str, url: str) -> Iterator[None]:
+    """The time and the span of one request. Of its URL only host and path are told, for a query may be signed."""
+    parts = urlsplit(url)
+    about: tracing.Attributes = {
+        "http.request.method": method,
+        "server.address": parts.hostname or "",
+        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
+        "url.path": parts.path,
+        "perps_dma.venue": venue,
+    }
+    with asking(), tracing.span(f"{method} {venue}", tracing.Kind.CLIENT, about) as span:
+        token = _SPAN.set(span)
+        try:
+            yield
+        finally:
+            _SPAN.reset(token)
+
+
 class SignedExchange(MeteredExchange):
     """Mixed in before a ccxt exchange class: our reading of answers in place of ccxt's."""
 
@@ -103,10 +129,10 @@ class SignedExchange(MeteredExchange):
     def __del__(self) -> None:
         """The session is shared and closed by its owner; ccxt would log a warning here."""
 
-    async def fetch(self, *arguments: Any, **named: Any) -> Any:
+    async def fetch(self, url: str, method: str = "GET", *more: Any, **named: Any) -> Any:
         """Send one request and judge its answer, as ccxt does, within hearing of who keeps the venue's health."""
-        with self.connections.hearing.request(self.id):
-            return await super().fetch(*arguments, **named)  # type: ignore[misc]
+        with self.connections.hearing.request(self.id), _observed(self.id, method, url):
+            return await super().fetch(url, method, *more, **named)  # type: ignore[misc]
 
     def sign(self, *arguments: Any, **named: Any) -> Any:
         """Sign a request. Raises AccessDenied for a key or secret that can't sign anything."""
@@ -138,6 +164,8 @@ class SignedExchange(MeteredExchange):
     ) -> None:
         """Raise what the answer means, if it is no success."""
         answer = Answer(urlsplit(url).path, code, headers, body, response)
+        if (span := _SPAN.get()) is not None:
+            span.tell({"http.response.status_code": code})
         if admission := ADMISSION.get():
             admission.hear(answer)
         if verdict := self.judge(answer):

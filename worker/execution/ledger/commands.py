@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Row, Statement, Value, names
+from worker.execution.ledger.doubts import Doubts, Setting
 from worker.execution.ledger.freezes import OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
 from worker.execution.ledger.outbox import insertion
 from worker.execution.ledger.patience import Patience
@@ -63,7 +64,7 @@ _ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, 
 
 _NOTE = (
     f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING "
-    f"RETURNING EXISTS ({in_force(11)})"
+    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4)"
 )
 _INTEND = (
     "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
@@ -90,10 +91,11 @@ class Noted:
 class Commands:
     """The rows of all commands. Writes that a command depends on wait until the ledger can be written."""
 
-    def __init__(self, database: Database, owner: str, patience: Patience) -> None:
+    def __init__(self, database: Database, owner: str, patience: Patience, doubts: Doubts) -> None:
         self._database = database
         self._owner = owner
         self._patience = patience
+        self._doubts = doubts
 
     async def note(self, entry: Entry) -> Noted:
         """Write a new command down, as ours; one that is known stays as it is."""
@@ -101,6 +103,8 @@ class Commands:
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
         insert = Statement(_NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes))
         (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
+        if inserted and inserted[0][1]:
+            self._doubts.heard_of(entry.account)
         if inserted and not inserted[0][0]:
             return Noted(is_new=True, freeze=None)
         freezes = await self._patience.until_done(lambda: self._database.read(Statement(OF_ACCOUNT, scopes)))
@@ -133,11 +137,11 @@ class Commands:
         intent = Statement(_INTEND, values, must_match=True)
         await self._patience.until_done(lambda: self._database.write(intent, durable=durable))
 
-    async def finish(self, command_id: str, ending: Ending) -> int:
+    async def finish(self, command_id: str, ending: Ending, setting: Setting | None = None) -> int:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
-        It is to be told only when the ledger is flushed. Raises NothingMatched when it is finished, or another worker's
-        by now.
+        With them the setting that it is about, where that is in doubt now, or no longer. It is to be told only when the
+        ledger is flushed. Raises NothingMatched when it is finished, or another worker's by now.
         """
         result = Statement(
             _FINISH,
@@ -148,7 +152,10 @@ class Commands:
             must_match=True,
         )
         event = insertion(ending.event, self._owner, ending.finished)
-        _, positions = await self._patience.until_done(lambda: self._database.write(result, event, durable=False))
+        doubts = setting and self._doubts.changes(setting, ending.outcome, command_id, ending.finished)
+        _, positions, *_ = await self._patience.until_done(
+            lambda: self._database.write(result, event, *(doubts or ()), durable=False)
+        )
         return int(positions[0][0] or 0)
 
     async def overdue(self, deadline: Milliseconds, limit: int) -> list[Record]:

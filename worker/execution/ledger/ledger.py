@@ -8,6 +8,7 @@ from uuid import uuid4
 from worker.execution.ledger.audit import AuditTrail
 from worker.execution.ledger.commands import Commands
 from worker.execution.ledger.database import KINDS, POSTGRES, SQLITE, Database, Statement
+from worker.execution.ledger.doubts import Doubts
 from worker.execution.ledger.freezes import Freezes
 from worker.execution.ledger.outbox import Outbox
 from worker.execution.ledger.patience import Patience
@@ -22,7 +23,8 @@ class Ledger:
     def __init__(self, database: Database, owner: str) -> None:
         self.owner = owner
         self.patience = Patience()
-        self.commands = Commands(database, owner, self.patience)
+        self.doubts = Doubts(database)
+        self.commands = Commands(database, owner, self.patience, self.doubts)
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)
         self.audit = AuditTrail(database, owner)

@@ -55,6 +55,11 @@ class Outbox:
         """The workers whose events wait."""
         return [str(row[0]) for row in await self._database.read(Statement("SELECT DISTINCT owner FROM outbox"))]
 
+    async def oldest(self) -> Milliseconds | None:
+        """When the event that waits longest was recorded."""
+        rows = await self._database.read(Statement("SELECT made FROM outbox ORDER BY position LIMIT 1"))
+        return int(rows[0][0] or 0) if rows else None
+
     async def size(self) -> int:
         """How many events wait."""
         return int((await self._database.read(Statement("SELECT COUNT(*) FROM outbox")))[0][0] or 0)

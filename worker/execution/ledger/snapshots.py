@@ -31,28 +31,36 @@ class SnapshotLog:
         rows = await self._database.read(query)
         return Kept(*rows[0]) if rows else None  # type: ignore[arg-type]
 
-    async def unchanged(self, snapshot: Kept, as_of: Milliseconds) -> None:
+    async def seen(self) -> dict[str, Milliseconds]:
+        """When the venue last showed the positions of each account; those it never showed are left out."""
+        query = Statement("SELECT account, seen FROM snapshots WHERE seen IS NOT NULL")
+        return {str(account): int(seen or 0) for account, seen in await self._database.read(query)}
+
+    async def unchanged(self, snapshot: Kept, as_of: Milliseconds, *, stale: bool = False) -> None:
         """Note that the venue was asked again, and that there was nothing to tell beyond the newest snapshot.
 
-        Does nothing when it is the newest no more.
+        It was asked in vain if that is `stale`. Does nothing when it is the newest no more.
         """
-        update = "UPDATE snapshots SET as_of = $3 WHERE account = $1 AND seq = $2"
-        await self._database.write(Statement(update, (snapshot.account, snapshot.seq, as_of)), durable=False)
+        update = "UPDATE snapshots SET as_of = $3, seen = COALESCE($4, seen) WHERE account = $1 AND seq = $2"
+        values = (snapshot.account, snapshot.seq, as_of, None if stale else as_of)
+        await self._database.write(Statement(update, values), durable=False)
 
-    async def keep(self, snapshot: Kept, told: list[Outgoing]) -> list[int]:
+    async def keep(self, snapshot: Kept, told: list[Outgoing], *, stale: bool = False) -> list[int]:
         """Replace the snapshot before, with the events that tell it; their positions.
 
+        A `stale` one shows what was seen before.
         Raises NothingMatched when another worker has taken one meanwhile: no number is given twice.
         """
-        values = (snapshot.account, snapshot.seq, snapshot.as_of, snapshot.event)
+        seen = None if stale else snapshot.as_of
+        values = (snapshot.account, snapshot.seq, snapshot.as_of, snapshot.event, seen)
         if snapshot.seq == 1:
             sql = (
-                "INSERT INTO snapshots (account, seq, as_of, event) VALUES ($1, $2, $3, $4) "
+                "INSERT INTO snapshots (account, seq, as_of, event, seen) VALUES ($1, $2, $3, $4, $5) "
                 "ON CONFLICT (account) DO NOTHING RETURNING seq"
             )
         else:
             sql = (
-                "UPDATE snapshots SET seq = $2, as_of = $3, event = $4 "
+                "UPDATE snapshots SET seq = $2, as_of = $3, event = $4, seen = COALESCE($5, seen) "
                 "WHERE account = $1 AND seq = $2 - 1 RETURNING seq"
             )
         events = [insertion(event, self._owner, snapshot.as_of) for event in told]

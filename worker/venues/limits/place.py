@@ -16,6 +16,7 @@ from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.clock import Clock
 from worker.networks import MAINNET
+from worker.observation.stages import Stage, spent
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
 from worker.venues.limits.admission import RESERVATION, Admission, Reservation
@@ -133,7 +134,8 @@ class Place:
     async def _admitted(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Admission:
         ticket = self._ticket(cost, user, deadline)
         try:
-            await self._turns.take(ticket)
+            with spent(Stage.LIMITER):
+                await self._turns.take(ticket)
         except NoRoom as full:
             refusal = self._refusal(full.shortage)
         else:

@@ -4,6 +4,7 @@ import asyncio
 
 from schemas.base import Milliseconds
 from worker.clock import Clock
+from worker.observation import tracing
 from worker.venues.limits.line import Line, NoRoom, Shortage, Ticket
 
 BETWEEN_LOOKS: Milliseconds = 5
@@ -26,7 +27,8 @@ class Turns:
         turn = self._waiting[ticket] = asyncio.get_running_loop().create_future()
         self._plan_look()
         try:
-            shortage = await turn
+            with tracing.span("wait for the limiter"):
+                shortage = await turn
         except asyncio.CancelledError:
             self._withdraw(ticket)
             raise

@@ -1,0 +1,76 @@
+"""Whatever logs a line on behalf of a command, the line says which command, account and venue it belongs to."""
+
+import asyncio
+import json
+from collections import deque
+from collections.abc import AsyncIterator, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from structlog.contextvars import merge_contextvars
+from structlog.testing import capture_logs
+
+from tests.fakes import ACCOUNT, MemoryBus
+from tests.house import TO_10X, House, house
+from worker.execution.ledger.commands import Entry
+from worker.wire import NotPublished, Outgoing
+
+Line = MutableMapping[str, Any]
+WHOSE = {"account": ACCOUNT.id, "venue": ACCOUNT.exchange, "operation": "set_leverage"}
+
+
+@dataclass(slots=True)
+class DeafBus(MemoryBus):
+    """Confirms no event until it has refused as many as it was told to."""
+
+    refusals: deque[str] = field(default_factory=deque)
+
+    async def event(self, event: Outgoing) -> None:
+        if self.refusals:
+            raise NotPublished(self.refusals.popleft())
+        self.events.append(event)
+
+
+@pytest.fixture
+async def home(tmp_path: Path) -> AsyncIterator[House]:
+    async with house(f"sqlite:///{tmp_path / 'ledger.db'}", bus=DeafBus()) as home:
+        yield home
+
+
+async def lines_of(home: House, command_id: str) -> list[Line]:
+    """What is logged while a command is carried out, in a task of its own, as the consumer does it."""
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        await asyncio.create_task(home.deliver(command_id=command_id))
+    return lines
+
+
+async def test_an_event_that_is_not_confirmed_names_its_command(home: House) -> None:
+    assert isinstance(home.bus, DeafBus)
+    home.bus.refusals.append("the broker is busy")
+    lines = await lines_of(home, "c-1")
+    assert [line["event"] for line in lines] == ["done", "event not confirmed, publishing it again"]
+    assert all(line.items() >= (WHOSE | {"command_id": "c-1"}).items() for line in lines)
+
+
+async def test_a_fault_of_ours_names_the_command_that_met_it(home: House) -> None:
+    home.venue.fail(ZeroDivisionError("a bug"), applied=False)  # type: ignore[arg-type]
+    lines = await lines_of(home, "c-1")
+    assert [line["event"] for line in lines] == ["fault", "done"]
+    assert all(line.items() >= (WHOSE | {"command_id": "c-1"}).items() for line in lines)
+
+
+async def test_a_command_that_is_recovered_names_itself_and_a_trace_and_the_next_line_does_not(home: House) -> None:
+    await home.ledger.commands.note(
+        Entry("c-1", "set_leverage", ACCOUNT.exchange, ACCOUNT.id, None, "-", json.dumps(TO_10X), 1, 2)
+    )
+    with capture_logs(processors=[merge_contextvars]) as lines:
+        await home.worker.recovery.look()
+        structlog.get_logger().info("afterwards")
+    found, *_, afterwards = lines
+    assert found["command_id"] == "c-1"
+    ours = [line for line in lines if line["event"] == "not accepted"]
+    assert [len(line["trace_id"]) for line in ours] == [32]
+    assert afterwards.keys() == {"event", "log_level"}

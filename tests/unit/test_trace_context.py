@@ -1,0 +1,58 @@
+"""A trace goes on behind us as it came, and nothing that is no trace context is taken for one."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.observation.trace_context import TraceContext
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+
+
+def test_what_is_read_is_passed_on() -> None:
+    context = TraceContext.read(f"00-{TRACE}-{SPAN}-00", "vendor=1,other=x")
+    assert context is not None
+    assert context.headers() == {"traceparent": f"00-{TRACE}-{SPAN}-00", "tracestate": "vendor=1,other=x"}
+
+
+def test_a_later_version_of_the_header_is_read_as_far_as_it_is_known() -> None:
+    context = TraceContext.read(f"01-{TRACE}-{SPAN}-01-something-new")
+    assert context == TraceContext(TRACE, SPAN, "01")
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        7,
+        b"00-" + TRACE.encode(),
+        "",
+        "00-1",
+        f"ff-{TRACE}-{SPAN}-01",
+        f"00-{'0' * 32}-{SPAN}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{SPAN}-01",
+        f"00-{TRACE}-{SPAN}-01\n",
+        f"00-{TRACE}-{SPAN}-01-{'x' * 1_000}",
+    ],
+)
+def test_what_is_no_trace_context_is_none(header: object) -> None:
+    assert TraceContext.read(header) is None
+
+
+@pytest.mark.parametrize("state", [None, "", 7, "a=1\r\nX-Injected: 1", "x" * 513])
+def test_a_state_that_no_header_can_hold_is_left_out(state: object) -> None:
+    context = TraceContext.read(f"00-{TRACE}-{SPAN}-01", state)
+    assert context is not None
+    assert "tracestate" not in context.headers()
+
+
+@given(st.from_regex("00-[0-9a-f]{31}1-[0-9a-f]{15}1-[0-9a-f]{2}", fullmatch=True))
+def test_every_header_of_our_version_is_written_as_it_was_read(header: str) -> None:
+    context = TraceContext.read(header)
+    assert context is not None
+    assert context.traceparent == header
+
+
+def test_new_traces_are_told_apart() -> None:
+    assert len({TraceContext.new().trace_id for _ in range(100)}) == 100

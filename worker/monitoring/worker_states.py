@@ -1,0 +1,158 @@
+"""How a worker fares, collected when it is asked for, from where each thing lives."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+from prometheus_client.core import Metric
+
+from schemas.base import Milliseconds
+from schemas.control import VenueHealth, VenueState
+from worker.accounts import Account
+from worker.bus.connection import CONNECTION_TROUBLE
+from worker.clock import Clock, now
+from worker.execution.ledger.errors import LedgerUnavailable
+from worker.execution.ledger.ledger import Ledger
+from worker.monitoring.rows import Rows, broker_connected, build_info, consumers, gauge, gauges
+from worker.observation.metrics import WORKER
+from worker.venues.limits import Headroom
+
+log = structlog.get_logger(__name__)
+
+PATIENCE_S = 3.0
+"""How long ledger and broker may take to answer; then what they know is left out this time."""
+
+BY_HEALTH = (VenueHealth.UP, VenueHealth.FAILING, VenueHealth.DOWN)
+"""The better one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """How a worker hangs on the broker."""
+
+    connected: Callable[[], bool]
+    consuming: Callable[[], bool]
+    running: Callable[[], int]
+    consumers: Callable[[], Awaitable[Mapping[str, int]]]
+
+
+@dataclass(slots=True)
+class WorkerStates:
+    """All that is asked. `attachment` is None before the worker consumes."""
+
+    ledger: Ledger
+    accounts: Mapping[str, Account]
+    venues: Callable[[], tuple[VenueState, ...]]
+    headroom: Callable[[], list[Headroom]]
+    clock: Clock = now
+    attachment: Attachment | None = None
+    counted = WORKER
+
+    async def states(self) -> Iterable[Metric]:
+        """What is a state, collected now. What can't be told while ledger or broker is away is left out."""
+        ledger, bus = await asyncio.gather(self._ledger(), self._bus())
+        return (build_info(), *self._venues(), *self._limits(), *bus, *ledger)
+
+    async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
+        """Ready means: it consumes, its ledger was written to, and a venue's markets are loaded."""
+        consumes = self.attachment is not None and self.attachment.consuming()
+        writes, venues = await self._writes(), self.venues()
+        listed = any(venue.markets_loaded for venue in venues)
+        reason = (
+            ("it does not consume: the broker is away, or it starts or stops" if not consumes else None)
+            or ("its ledger can't be written; see that it can be reached and its disk has room" if not writes else None)
+            or ("no venue's markets are loaded; see that it reaches its venues" if not listed else None)
+        )
+        states = [venue.model_dump(mode="json") for venue in venues]
+        facts = {"ready": reason is None, "reason": reason, "consuming": consumes, "ledger": writes, "venues": states}
+        return reason is None, facts
+
+    async def _writes(self) -> bool:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self.ledger.probe()
+        except (LedgerUnavailable, TimeoutError):
+            return False
+        return True
+
+    def _venues(self) -> Iterable[Metric]:
+        worst: dict[str, VenueHealth] = {}
+        for state in self.venues():
+            worst[state.exchange] = max(worst.get(state.exchange, VenueHealth.UP), state.health, key=BY_HEALTH.index)
+        rows = (((venue, health), float(found is health)) for venue, found in worst.items() for health in BY_HEALTH)
+        yield gauges(
+            "perps_dma_venue_health", "1 at the state in which this worker finds a venue", ("venue", "state"), rows
+        )
+
+    def _limits(self) -> Iterable[Metric]:
+        least, longest = dict[tuple[str, ...], float](), dict[tuple[str, ...], float]()
+        for room in self.headroom():
+            scope = (room.exchange, room.scope)
+            longest[scope] = max(longest.get(scope, 0.0), room.closed_for / 1000)
+            if room.limit and room.left is not None:
+                least[scope] = min(least.get(scope, 1.0), room.left / room.limit)
+        labels = ("venue", "scope")
+        yield gauges(
+            "perps_dma_limiter_headroom_ratio",
+            "What is left of a venue's limit, of 1; of limits by user, where it is least",
+            labels,
+            least.items(),
+        )
+        yield gauges(
+            "perps_dma_limiter_closed_seconds", "How long the venue wants no more requests", labels, longest.items()
+        )
+
+    async def _bus(self) -> list[Metric]:
+        at = self.attachment
+        if at is None:
+            return [broker_connected(False)]
+        rows: list[Metric] = [
+            broker_connected(at.connected()),
+            gauge("perps_dma_deliveries_running", "Messages that are being carried out", at.running()),
+        ]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                rows.append(consumers(await at.consumers()))
+        except CONNECTION_TROUBLE:
+            rows.append(consumers({}))
+        return rows
+
+    async def _ledger(self) -> list[Metric]:
+        writes = await self._writes()
+        rows: list[Metric] = [gauge("perps_dma_ledger_writable", "1 while the ledger can be written", writes)]
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                rows += [*await self._outbox(), *await self._doubts(), await self._snapshots(), await self._freezes()]
+        except (LedgerUnavailable, TimeoutError) as error:
+            log.warning("the ledger can't be read for metrics", error=str(error))
+        return rows
+
+    async def _outbox(self) -> Iterable[Metric]:
+        outbox = self.ledger.outbox
+        size, oldest = await outbox.size(), self._age_s(await outbox.oldest())
+        return (
+            gauge("perps_dma_outbox_events", "Events that the broker has not confirmed yet, of all workers", size),
+            gauge("perps_dma_outbox_oldest_seconds", "Age of the one that waits longest; 0 without any", oldest),
+        )
+
+    async def _doubts(self) -> Iterable[Metric]:
+        count, since = await self.ledger.doubts.oldest()
+        return (
+            gauge("perps_dma_unknown_settings", "Settings in doubt: unknown, and shown by no later command", count),
+            gauge("perps_dma_unknown_oldest_seconds", "Age of the oldest doubt; 0 without any", self._age_s(since)),
+        )
+
+    async def _snapshots(self) -> Metric:
+        seen = await self.ledger.snapshots.seen()
+        known = ((self.accounts[account], at) for account, at in seen.items() if account in self.accounts)
+        rows: Rows = (((account.id, account.exchange), self._age_s(at)) for account, at in known)
+        help_text = "Since when the venue has not shown an account's positions"
+        return gauges("perps_dma_snapshot_age_seconds", help_text, ("account", "venue"), rows)
+
+    async def _freezes(self) -> Metric:
+        return gauge("perps_dma_freezes", "Freezes in force", len(await self.ledger.freezes.all()))
+
+    def _age_s(self, since: Milliseconds | None) -> float:
+        return 0.0 if since is None else max(0, self.clock() - since) / 1000

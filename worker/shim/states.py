@@ -1,0 +1,30 @@
+"""How the shim fares, for its metrics port."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from prometheus_client.core import Metric
+
+from worker.bus.rpc import RpcClient
+from worker.monitoring.rows import broker_connected, build_info, consumers
+from worker.observation.metrics import SHIM
+from worker.shim.readiness import Probe
+
+
+class ShimStates:
+    """What the shim sees of the workers; it was looked at a second ago and costs nothing."""
+
+    counted = SHIM
+
+    def __init__(self, caller: RpcClient) -> None:
+        self._caller = caller
+        self._probe = Probe(caller)
+
+    async def states(self) -> Iterable[Metric]:
+        """What is a state."""
+        return (build_info(), broker_connected(self._caller.connected), consumers(self._caller.counts))
+
+    async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
+        """As on its public `/readyz`."""
+        found = await self._probe.readiness()
+        return found.is_ready, found.facts()
