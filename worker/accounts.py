@@ -31,6 +31,15 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What each venue wants to know of an account. Hyperliquid's `secret` is the private key of the signer."""
 
 
+def venue_label(exchange: str, network: Network) -> str:
+    """A venue, with its network unless that is the one where money is real; the label `venue` of metrics and logs.
+
+    >>> venue_label("okx", "mainnet"), venue_label("okx", "demo")
+    ('okx', 'okx demo')
+    """
+    return exchange if network == MAINNET else f"{exchange} {network}"
+
+
 class Site(NamedTuple):
     """Where a venue is reached: which of its networks, and the address if it is not the venue's own."""
 
@@ -38,14 +47,18 @@ class Site(NamedTuple):
     network: Network = MAINNET
     base_url: str | None = None
 
+    @property
+    def venue(self) -> str:
+        """The venue and its network, without the address."""
+        return venue_label(self.exchange, self.network)
+
     def __str__(self) -> str:
         """As people name it.
 
         >>> str(Site("okx")), str(Site("okx", "demo"))
         ('okx', 'okx demo')
         """
-        name = self.exchange if self.network == MAINNET else f"{self.exchange} {self.network}"
-        return name if self.base_url is None else f"{name} at {self.base_url}"
+        return self.venue if self.base_url is None else f"{self.venue} at {self.base_url}"
 
 
 class Account(BaseModel):

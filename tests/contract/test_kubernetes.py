@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from worker.locations import load_accounts
-from worker.settings import Settings
+from worker.settings import SECRETS_VARIABLE, Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BASE = DEPLOY / "kubernetes" / "base"
@@ -175,3 +175,9 @@ def test_a_changed_secret_is_a_new_rollout(rendered: list[Manifest]) -> None:
             assert name in made
             assert name not in GENERATED  # it ends in a hash of its content
         assert spec["containers"][0]["image"] == "registry.example/perps-dma:0.1.0"
+
+
+@pytest.mark.parametrize("file", [*sorted(BASE.glob("*.yaml")), DEPLOY / "compose.yaml"], ids=lambda path: path.name)
+def test_what_is_set_is_a_setting(file: Path) -> None:
+    known = {f"PERPS_DMA_{name.upper()}" for name in Settings.model_fields} | {SECRETS_VARIABLE}
+    assert set(re.findall(r"^ +(?:- \{name: )?(PERPS_DMA_\w+)[:,]", file.read_text(), re.MULTILINE)) <= known

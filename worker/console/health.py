@@ -20,14 +20,23 @@ FIRST_PROCESS = Path("/proc/1/cmdline")
 
 
 async def _worker(settings: Settings) -> None:
+    if settings.metrics_port is not None:
+        return await _lives(settings.metrics_port)
     try:
         await ask(settings, "get_status", {})
     except Refused as error:
         raise NotReady(str(error)) from error
+    return None
+
+
+async def _lives(port: int) -> None:
+    await _answers(f"http://{LOOPBACK}:{port}/livez")
 
 
 async def _shim(settings: Settings) -> None:
-    await _answers(f"http://{LOOPBACK}:{settings.port}/healthz")
+    if settings.metrics_port is not None:
+        return await _lives(settings.metrics_port)
+    return await _answers(f"http://{LOOPBACK}:{settings.port}/healthz")
 
 
 async def _sandbox(settings: Settings) -> None:

@@ -105,7 +105,7 @@ class Changes:
         """
         told = await self._told(command, handler)
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
-        operation, venue = command.operation.name, command.account.exchange
+        operation, venue = command.operation.name, command.account.site.venue
         with spent(Stage.PUBLISH):
             await answer(told.reply)
             if told.position is None:
@@ -256,7 +256,7 @@ class Changes:
                 position = await self._ledger.commands.finish(command.id, written, _setting(command))
         except NothingMatched:
             raise Superseded from None
-        COMMANDS.labels(command.operation.name, command.account.exchange, outcome).inc()
+        COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
         tracing.tell(outcome=outcome)
         log.info("done", operation=command.operation.name, outcome=outcome, attempts=calls.attempts)
         return Told(reply, event, position, sent=calls.sent is not None)

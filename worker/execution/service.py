@@ -88,9 +88,9 @@ class Service:
                 return await self._control(delivery, received)
             account = received.account
             structlog.contextvars.bind_contextvars(
-                command_id=received.id, account=account.id, venue=account.exchange, operation=delivery.operation
+                command_id=received.id, account=account.id, venue=account.site.venue, operation=delivery.operation
             )
-            tracing.tell(command_id=received.id, account=account.id, venue=account.exchange)
+            tracing.tell(command_id=received.id, account=account.id, venue=account.site.venue)
             return await self._carry_out(delivery, received)
         except NotAccepted as error:
             return await self._turn_away(delivery, error)
@@ -119,11 +119,11 @@ class Service:
             return _nobody_to_tell(delivery)
         calls = VenueCalls(command.deadline, self._clock)
         ending = await self._dispatch.query(command, self._handlers.queries[command.operation.name], calls)
-        exchange = command.account.exchange
-        reply = reply_to(command.id, ending, exchange)
+        account = command.account
+        reply = reply_to(command.id, ending, account.exchange)
         with spent(Stage.PUBLISH):
             await self._replies.reply(delivery, reply)
-        query_answered(command.operation.name, exchange, reply.status, STAGES.get())
+        query_answered(command.operation.name, account.site.venue, reply.status, STAGES.get())
         return None
 
     async def _control(self, delivery: Delivery, control: Control) -> DeadLetter | None:

@@ -10,7 +10,7 @@ from prometheus_client.core import Metric
 
 from schemas.base import Milliseconds
 from schemas.control import VenueHealth, VenueState
-from worker.accounts import Account
+from worker.accounts import Account, venue_label
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.clock import Clock, now
 from worker.execution.ledger.errors import LedgerUnavailable
@@ -80,7 +80,8 @@ class WorkerStates:
     def _venues(self) -> Iterable[Metric]:
         worst: dict[str, VenueHealth] = {}
         for state in self.venues():
-            worst[state.exchange] = max(worst.get(state.exchange, VenueHealth.UP), state.health, key=BY_HEALTH.index)
+            venue = venue_label(state.exchange, state.network)
+            worst[venue] = max(worst.get(venue, VenueHealth.UP), state.health, key=BY_HEALTH.index)
         rows = (((venue, health), float(found is health)) for venue, found in worst.items() for health in BY_HEALTH)
         yield gauges(
             "perps_dma_venue_health", "1 at the state in which this worker finds a venue", ("venue", "state"), rows
@@ -89,7 +90,7 @@ class WorkerStates:
     def _limits(self) -> Iterable[Metric]:
         least, longest = dict[tuple[str, ...], float](), dict[tuple[str, ...], float]()
         for room in self.headroom():
-            scope = (room.exchange, room.scope)
+            scope = (venue_label(room.exchange, room.network), room.scope)
             longest[scope] = max(longest.get(scope, 0.0), room.closed_for / 1000)
             if room.limit and room.left is not None:
                 least[scope] = min(least.get(scope, 1.0), room.left / room.limit)
@@ -147,7 +148,7 @@ class WorkerStates:
     async def _snapshots(self) -> Metric:
         seen = await self.ledger.snapshots.seen()
         known = ((self.accounts[account], at) for account, at in seen.items() if account in self.accounts)
-        rows: Rows = (((account.id, account.exchange), self._age_s(at)) for account, at in known)
+        rows: Rows = (((account.id, account.site.venue), self._age_s(at)) for account, at in known)
         help_text = "Since when the venue has not shown an account's positions"
         return gauges("perps_dma_snapshot_age_seconds", help_text, ("account", "venue"), rows)
 

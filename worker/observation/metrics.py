@@ -89,7 +89,7 @@ HTTP_SECONDS = Histogram(
 )
 HTTP_REFUSED = Counter(
     "perps_dma_http_refused_total",
-    "Requests that the shim refused itself, by error code: denials are unauthorized, forbidden, throttled",
+    "Requests that the shim refused itself, by error code: denials are unauthorized, forbidden, rate_limited",
     ("code",),
     registry=SHIM,
 )

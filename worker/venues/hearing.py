@@ -32,10 +32,11 @@ def nobody(failure: str | None) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Hearing:
-    """Tells how requests went. `patience_ms` is shorter than any time limit of a request."""
+    """Tells how requests went. `patience_ms` is shorter than any time limit of a request, `label` names the venue."""
 
     told: Heard = nobody
     patience_ms: Milliseconds = PATIENCE_MS
+    label: str = "a venue"
 
     @contextmanager
     def request(self, venue: str) -> Iterator[None]:
@@ -44,20 +45,20 @@ class Hearing:
         try:
             yield
         except VenueError as error:
-            self._ended(venue, began, None if isinstance(error, Refused) else error.message)
+            self._ended(began, None if isinstance(error, Refused) else error.message)
             raise
         except (ccxt.BaseError, OSError) as error:
-            self._ended(venue, began, f"a request to {venue} failed ({type(error.__cause__ or error).__name__})")
+            self._ended(began, f"a request to {venue} failed ({type(error.__cause__ or error).__name__})")
             raise
         except asyncio.CancelledError:
             waited_ms = int((time.monotonic() - began) * 1000)
             if waited_ms >= self.patience_ms:
-                self._ended(venue, began, f"no answer from {venue} within {waited_ms} ms")
+                self._ended(began, f"no answer from {venue} within {waited_ms} ms")
             else:
-                VENUE_SECONDS.labels(venue, "given_up").observe(waited_ms / 1000)
+                VENUE_SECONDS.labels(self.label, "given_up").observe(waited_ms / 1000)
             raise
-        self._ended(venue, began, None)
+        self._ended(began, None)
 
-    def _ended(self, venue: str, began: float, failure: str | None) -> None:
-        VENUE_SECONDS.labels(venue, "failed" if failure else "answered").observe(time.monotonic() - began)
+    def _ended(self, began: float, failure: str | None) -> None:
+        VENUE_SECONDS.labels(self.label, "failed" if failure else "answered").observe(time.monotonic() - began)
         self.told(failure)

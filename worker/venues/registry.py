@@ -147,6 +147,6 @@ class Venues:
         return kept
 
     def _make(self, site: Site, heard: Heard) -> Venue:
-        hearing = Hearing(heard, min(PATIENCE_MS, self._timeout_ms * 9 // 10))
+        hearing = Hearing(heard, min(PATIENCE_MS, self._timeout_ms * 9 // 10), site.venue)
         connections = self._connections.heard_by(hearing)
         return VENUES[site.exchange](connections, site.base_url, self._timeout_ms, site.network)
