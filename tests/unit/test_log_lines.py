@@ -38,6 +38,7 @@ class DeafBus(MemoryBus):
 async def home(tmp_path: Path) -> AsyncIterator[House]:
     async with house(f"sqlite:///{tmp_path / 'ledger.db'}", bus=DeafBus()) as home:
         yield home
+        await home.worker.relay.close()  # or what it has begun would log into the next test
 
 
 async def lines_of(home: House, command_id: str) -> list[Line]:
