@@ -20,7 +20,7 @@ from worker.execution.results import reply_to
 from worker.observation import tracing
 from worker.observation.metrics import NOT_ACCEPTED, query_answered
 from worker.observation.stages import STAGES, Stage, counting, spent
-from worker.wire import DeadLetter, Delivery, Reply, named_account
+from worker.wire import LARGEST_BODY, DeadLetter, Delivery, Reply, named_account
 
 log = structlog.get_logger(__name__)
 
@@ -99,7 +99,7 @@ class Service:
             return None
 
     async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
-        if account := named_account(delivery.body):
+        if len(delivery.body) <= LARGEST_BODY and (account := named_account(delivery.body)):
             structlog.contextvars.bind_contextvars(account=account)
         log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
         NOT_ACCEPTED.labels(error.envelope.error.code).inc()

@@ -1,5 +1,6 @@
 """Whether the process lives, and whether requests would be taken."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import orjson
@@ -10,7 +11,7 @@ from starlette.routing import Route
 from worker.shim.caller import Caller
 from worker.shim.envelope import JSON
 from worker.shim.gate import Gate
-from worker.shim.readiness import Probe
+from worker.shim.readiness import Probe, Readiness
 
 NO_KEYS = (
     "the identity provider has not told the keys of its tokens yet; "
@@ -22,17 +23,28 @@ def _said(status: int, facts: dict[str, object]) -> Response:
     return Response(orjson.dumps(facts), status, media_type=JSON)
 
 
+def readiness_of(caller: Caller, gate: Gate) -> Callable[[], Awaitable[Readiness]]:
+    """What tells whether requests would be taken: a worker is ready, and there are keys to check tokens with."""
+    probe = Probe(caller)
+
+    async def look() -> Readiness:
+        found = await probe.readiness()
+        if found.is_ready and not await gate.is_open():
+            return replace(found, reason=NO_KEYS)
+        return found
+
+    return look
+
+
 def health_routes(caller: Caller, gate: Gate) -> list[Route]:
     """`/healthz` and `/readyz`."""
-    probe = Probe(caller)
+    look = readiness_of(caller, gate)
 
     async def healthz(_: Request) -> Response:
         return _said(200, {"alive": True})
 
     async def readyz(_: Request) -> Response:
-        found = await probe.readiness()
-        if found.is_ready and not await gate.is_open():
-            found = replace(found, reason=NO_KEYS)
+        found = await look()
         return _said(200 if found.is_ready else 503, found.facts())
 
     return [Route("/healthz", healthz), Route("/readyz", readyz)]

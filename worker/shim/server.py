@@ -18,11 +18,11 @@ from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.auth import Rules, Verifier
 from worker.shim.bounds import Bounds
-from worker.shim.caller import Caller
 from worker.shim.certificates import Renewal
 from worker.shim.claims import ROLE_CLAIMS, ClaimPaths
 from worker.shim.denials import Denials
 from worker.shim.gate import Gate
+from worker.shim.health import readiness_of
 from worker.shim.key_set import KeySet
 from worker.shim.keys import ALGORITHMS, Keys, PublicKeyFile, SharedSecret, require_known_algorithms
 from worker.shim.protocol import bounded_protocol
@@ -55,7 +55,6 @@ async def run_shim(settings: Settings) -> None:
     async with (
         recorded(settings, "shim") as traces,
         connect_rpc(amqp_url(settings), "perps-dma shim", settings.shards) as caller,
-        monitored(settings, ShimStates(caller)),
     ):
         denials = Denials(caller)
 
@@ -68,8 +67,9 @@ async def run_shim(settings: Settings) -> None:
             work.append(keys.run())
         if certificate is not None:
             work.append(Renewal(certificate, settings).run())
-        config = uvicorn_config(_app(settings, caller, keys, denials), settings, certificate)
-        async with _meanwhile(*work):
+        gate = _gate(settings, keys, denials)
+        config = uvicorn_config(create_app(caller, gate, _bounds(settings)), settings, certificate)
+        async with _meanwhile(*work), monitored(settings, ShimStates(caller, readiness_of(caller, gate))):
             await _Server(config, at_end).serve()
 
 
@@ -86,10 +86,12 @@ class _Server(uvicorn.Server):
         await self._at_end()
 
 
-def _app(settings: Settings, caller: Caller, keys: Keys, denials: Denials) -> ASGIApp:
-    rate = RateLimit(settings.rate) if settings.rate else None
-    gate = Gate(Verifier(keys, rules_of(settings)), denials, rate)
-    return create_app(caller, gate, Bounds(settings.timeout_ms, settings.http_receive_s, settings.http_requests))
+def _gate(settings: Settings, keys: Keys, denials: Denials) -> Gate:
+    return Gate(Verifier(keys, rules_of(settings)), denials, RateLimit(settings.rate) if settings.rate else None)
+
+
+def _bounds(settings: Settings) -> Bounds:
+    return Bounds(settings.timeout_ms, settings.http_receive_s, settings.http_requests)
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings, certificate: ssl.SSLContext | None) -> uvicorn.Config:

@@ -1,6 +1,6 @@
 """How the shim fares, for its metrics port."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any
 
 from prometheus_client.core import Metric
@@ -8,7 +8,7 @@ from prometheus_client.core import Metric
 from worker.bus.rpc import RpcClient
 from worker.monitoring.rows import broker_connected, build_info, consumers
 from worker.observation.metrics import SHIM
-from worker.shim.readiness import Probe
+from worker.shim.readiness import Readiness
 
 
 class ShimStates:
@@ -16,9 +16,9 @@ class ShimStates:
 
     counted = SHIM
 
-    def __init__(self, caller: RpcClient) -> None:
+    def __init__(self, caller: RpcClient, look: Callable[[], Awaitable[Readiness]]) -> None:
         self._caller = caller
-        self._probe = Probe(caller)
+        self._look = look
 
     async def states(self) -> Iterable[Metric]:
         """What is a state."""
@@ -26,5 +26,5 @@ class ShimStates:
 
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """As on its public `/readyz`."""
-        found = await self._probe.readiness()
+        found = await self._look()
         return found.is_ready, found.facts()
