@@ -19,7 +19,7 @@ from worker.venues.registry import VENUES
 from worker.venues.seam import Adapter, Market, Venue
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
-TIMEOUT_MS = 1_500
+TIMEOUT_MS = 1_000
 PATIENCE_MS = 20_000
 """How long a command may wait for room, where a test sends more than a limit holds."""
 
