@@ -41,8 +41,8 @@ class ForgetfulDatabase:
     """Says yes to everything and remembers none of it: every command is new, and nothing is frozen."""
 
     async def write(self, *statements: Statement, durable: bool = True) -> list[list[Row]]:
-        """One row for whatever returns one."""
-        return [[(1,)] if "RETURNING" in statement.sql else [] for statement in statements]
+        """A row for whatever returns one: new, neither frozen nor in doubt, at a position of the outbox."""
+        return [[(0, 0)] if "RETURNING" in statement.sql else [] for statement in statements]
 
     async def read(self, statement: Statement) -> list[Row]:
         """Nothing."""

@@ -315,7 +315,7 @@ async def test_a_file_that_is_written_to_all_the_time_keeps_a_short_log(tmp_path
 
 
 async def test_a_ledger_opened_by_many_at_once_is_made_once(ledger_url: str) -> None:
-    opened = await asyncio.gather(*(open_database(ledger_url) for _ in range(4)))
+    opened = await asyncio.gather(*(open_database(ledger_url) for _ in range(12)))
     steps = len(migrations.missing(0, "", ""))
     versions = await opened[0].read(Statement("SELECT version FROM schema_version ORDER BY version"))
     assert versions == [(number,) for number in range(1, steps + 1)]

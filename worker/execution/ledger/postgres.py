@@ -145,6 +145,15 @@ class PostgresDatabase:
             raise _unavailable(error, self._url) from error
 
     async def _give_back(self, name: str) -> None:
+        """Let go of a name, to the end even if we are cancelled: nobody else would do it."""
+        giving = asyncio.create_task(self._unlock(name))
+        try:
+            await asyncio.shield(giving)
+        except asyncio.CancelledError:
+            await asyncio.wait([giving])
+            raise
+
+    async def _unlock(self, name: str) -> None:
         # A session that is gone has given back all its locks already.
         with suppress(*TROUBLE):
             async with self._turn:

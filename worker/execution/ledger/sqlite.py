@@ -11,7 +11,7 @@ import sqlite3
 from contextlib import AbstractAsyncContextManager
 from functools import lru_cache
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 from worker.execution.ledger import migrations
 from worker.execution.ledger.database import Row, Statement
@@ -136,12 +136,26 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
+        _use_write_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
     except sqlite3.Error as error:
         raise LedgerUnavailable(f"the ledger {path} can't be opened: {error}") from error
     path.chmod(0o600)
     return connection
+
+
+def _use_write_log(connection: sqlite3.Connection) -> None:
+    """Switch a new file to WAL. Where several do it at once, SQLite waits for none of them, so we do."""
+    give_up = monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                raise
+        else:
+            return
+        sleep(BUSY_POLL_S)
 
 
 def _migrate(path: Path) -> None:
