@@ -50,12 +50,18 @@ class HeldElsewhere(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is told of a finished command. `position` is the event's place in the outbox while it is new there."""
+    """What is told of a finished command. `position` is the event's place in the outbox while it is new there.
+
+    It `stands` where it stays true though a power failure takes its record back: a setting that is in force. The
+    command, not acknowledged yet, is then delivered again and finds it so. What was refused could be done then, and
+    money be moved again, so these are told when the record has reached the disk.
+    """
 
     reply: Reply
     event: Outgoing
     position: int | None = None
     sent: bool = False
+    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,9 @@ class Changes:
         operation, venue = command.operation.name, command.account.site.venue
         with spent(Stage.PUBLISH):
             await answer(told.reply)
+        if told.stands:
+            await self._flushed()
+        with spent(Stage.PUBLISH):
             if told.position is None:
                 COMMANDS_REPEATED.labels(operation, venue).inc()
                 await self._relay.publish_again(told.event)
@@ -126,13 +135,18 @@ class Changes:
         running = self._running[command.id] = _Running(fingerprint)
         try:
             told = await self._in_turn(command, fingerprint, handler)
-            with spent(Stage.LEDGER):
-                await self._ledger.flushed()  # not in the account's turn: the next command need not wait for the disk
+            if not told.stands:
+                await self._flushed()
             running.told.set_result(told)
             return told
         finally:
             del self._running[command.id]
             running.told.cancel()  # whoever waits for what will never be told gives the message back
+
+    async def _flushed(self) -> None:
+        """Wait for the disk; not in the account's turn, for the next command need not."""
+        with spent(Stage.LEDGER):
+            await self._ledger.flushed()
 
     async def _in_turn(self, command: Command, fingerprint: str, handler: CommandHandler) -> Told:
         """Note it at once, so that it can be asked for; go on with it when it is its turn on the account."""
@@ -224,7 +238,8 @@ class Changes:
         calls = VenueCalls(command.deadline, self._clock, intend, interrupted)
         if freeze is not None and interrupted is None:
             return await self._finish(command, refusal(Frozen(freeze)), calls)
-        return await self._finish(command, await self._dispatch.change(command, handler, calls), calls)
+        ending = await self._dispatch.change(command, handler, calls)
+        return await self._finish(command, ending, calls, is_setting=not handler.moves_money)
 
     async def _intend(self, entry: Entry, attempt: int, *, durable: bool) -> None:
         try:
@@ -238,7 +253,9 @@ class Changes:
                 raise Frozen(freeze) from None
             raise Superseded from None
 
-    async def _finish(self, command: Command, ending: Done | Refusal, calls: VenueCalls) -> Told:
+    async def _finish(
+        self, command: Command, ending: Done | Refusal, calls: VenueCalls, *, is_setting: bool = False
+    ) -> Told:
         reply, finished = reply_to(command.id, ending, command.account.exchange), self._clock()
         event = outgoing(result_event(command, ending, calls, finished))
         outcome = outcome_of(ending)
@@ -259,7 +276,7 @@ class Changes:
         COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
         tracing.tell(outcome=outcome)
         log.info("done", operation=command.operation.name, outcome=outcome, attempts=calls.attempts)
-        return Told(reply, event, position, sent=calls.sent is not None)
+        return Told(reply, event, position, sent=calls.sent is not None, stands=is_setting and outcome.succeeded)
 
     async def _give_up(self, command: Command, entry: Entry, noted: Noted) -> Told:
         """The account was another worker's until the deadline. Whatever that one does from now on, it is fenced off."""

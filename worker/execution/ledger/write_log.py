@@ -3,33 +3,21 @@
 import asyncio
 import os
 import sqlite3
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
-from time import monotonic
 
 from worker.execution.ledger.errors import LedgerUnavailable
 
 LONGEST_WRITES = 1_000
 """After so many writes, some megabytes, the log is moved into the file itself and begun anew."""
 
-QUICK_S = 0.000_5
-"""A flush as short as this costs little more than handing it to a thread and being woken by it."""
-
-LATEST_FLUSHES = 20
-"""So many have to be quick, taken together, before the disk is trusted to be."""
-
-CALM_S = 0.001
-"""Flushes that follow each other faster are left to the thread: who comes meanwhile then shares the next one."""
-
 
 class WriteLog:
     """The write-ahead log of an open SQLite file, used in one event loop.
 
-    A flush that takes long happens in a thread, and all who wait for it share it. Where the disk is quick, and nobody
-    would share it, it happens on the spot.
+    A flush happens in a thread, and all who wait for it share the next one: the loop goes on with what need not wait.
     """
 
     def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:
@@ -41,8 +29,6 @@ class WriteLog:
         self._flushing: asyncio.Task[None] | None = None
         self._shortening: asyncio.Task[None] | None = None
         self._writes = 0
-        self._flushed_at = monotonic()
-        self._took: deque[float] = deque(maxlen=LATEST_FLUSHES)
         self._takes_writes = asyncio.Event()
         self._takes_writes.set()
 
@@ -78,23 +64,15 @@ class WriteLog:
         os.close(self._file)
 
     async def _flush(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             try:
-                self._took.append(await self._to_disk())
+                await loop.run_in_executor(self._threads, os.fdatasync, self._file)
             except OSError as error:
                 _tell(waiting, LedgerUnavailable(f"the ledger can't be flushed: {error}"))
             else:
                 _tell(waiting, None)
-            self._flushed_at = monotonic()
-
-    async def _to_disk(self) -> float:
-        if self._is_quick() and monotonic() - self._flushed_at >= CALM_S:
-            return _flush_file(self._file)
-        return await asyncio.get_running_loop().run_in_executor(self._threads, _flush_file, self._file)
-
-    def _is_quick(self) -> bool:
-        return len(self._took) == LATEST_FLUSHES and sum(self._took) < LATEST_FLUSHES * QUICK_S
 
     async def _shorten(self) -> None:
         """Move most of the log while writes go on, and the rest while none does: only an empty log begins anew."""
@@ -113,13 +91,6 @@ class WriteLog:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except (LedgerUnavailable, sqlite3.OperationalError):
             return  # no room for it now; the log grows meanwhile, and a write that finds no room is told
-
-
-def _flush_file(descriptor: int) -> float:
-    """Flush; the seconds that it took."""
-    began = monotonic()
-    os.fdatasync(descriptor)
-    return monotonic() - began
 
 
 def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:

@@ -1,0 +1,73 @@
+"""What is told before the disk has it, and what is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
+from tests.house import COLLECT, TIMEOUT_MS, TO_10X, Body, House
+from worker.accounts import Accounts
+from worker.bootstrap import build_worker
+from worker.execution.ledger.database import Database
+from worker.execution.ledger.ledger import Ledger, open_database
+from worker.settings import Settings
+
+
+class SlowDisk(Ledger):
+    """A ledger whose disk is done when it is told to."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database, "w-1")
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+
+    async def flushed(self) -> None:
+        self.asked.set()
+        await self.go_on.wait()
+        await super().flushed()
+
+
+@asynccontextmanager
+async def on_a_slow_disk(ledger_url: str) -> AsyncIterator[tuple[House, SlowDisk]]:
+    """A worker on it."""
+    database = await open_database(ledger_url)
+    ledger, venue, bus = SlowDisk(database), MemoryVenue(), MemoryBus()
+    settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS)
+    yield House(build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus), ledger, venue, bus), ledger
+    await database.close()
+
+
+async def test_a_setting_in_force_is_answered_at_once_and_told_to_everybody_when_it_is_on_the_disk(
+    ledger_url: str,
+) -> None:
+    async with on_a_slow_disk(ledger_url) as (home, disk):
+        delivering = asyncio.create_task(home.deliver(body=TO_10X))
+        async with asyncio.timeout(40):
+            await disk.asked.wait()
+            assert [reply["statusCode"] for reply in home.replies] == [200]
+            assert home.bus.events == []
+            disk.go_on.set()
+            await delivering
+        assert home.outcomes == ["applied"]
+
+
+@pytest.mark.parametrize(
+    ("operation", "body", "outcome"),
+    [
+        ("set_leverage", {**TO_10X, "symbol": "NO/USDT:USDT"}, "rejected"),
+        ("pm_auto_collect", COLLECT, "applied"),
+    ],
+)
+async def test_what_could_end_otherwise_if_the_record_were_lost_is_told_when_it_is_on_the_disk(
+    ledger_url: str, operation: str, body: Body, outcome: str
+) -> None:
+    async with on_a_slow_disk(ledger_url) as (home, disk):
+        delivering = asyncio.create_task(home.deliver(operation, body))
+        async with asyncio.timeout(40):
+            await disk.asked.wait()
+            assert (home.replies, home.bus.events) == ([], [])
+            disk.go_on.set()
+            await delivering
+        assert (len(home.replies), home.outcomes) == (1, [outcome])
