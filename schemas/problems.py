@@ -21,7 +21,7 @@ class Problem(TypedDict):
 _WORDS: Mapping[str, str] = MappingProxyType(
     {
         "missing": "is required",
-        "extra_forbidden": "is not a field of this request",
+        "extra_forbidden": "is not a known field",
         "model_type": "must be a JSON object",
     }
 )

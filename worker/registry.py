@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, SecretStr, ValidationError, ValidationInfo
 
+from schemas.problems import problems_of
 from worker.accounts import Account, RegistryError
 from worker.sealing import SEALED, Keyring, read_keys
 
@@ -125,4 +126,4 @@ def _account(account_id: str, table: Any, keys: Keys) -> Account:
 
 
 def _problems(error: ValidationError) -> str:
-    return "; ".join(f"{'.'.join(map(str, row['loc']))}: {row['msg']}" for row in error.errors(include_input=False))
+    return "; ".join(f"{row['field']}: {row['problem']}" for row in problems_of(error))

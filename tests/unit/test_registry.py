@@ -89,7 +89,7 @@ class TestNetworks:
             ("binance", "testnet", r"binance offers no testnet \(its futures left .*\), only mainnet and demo"),
             ("okx", "testnet", r"okx offers no testnet \(OKX calls .*\), only mainnet and demo"),
             ("gate", "demo", "gate offers no demo, only mainnet and testnet"),
-            ("bybit", "paper", "Input should be 'mainnet', 'testnet' or 'demo'"),
+            ("bybit", "paper", "must be 'mainnet', 'testnet' or 'demo'"),
         ],
     )
     def test_one_that_it_does_not_is_refused_with_those_it_does(
@@ -121,8 +121,8 @@ class TestTheFile:
             ("[accounts]\nmain = 3", r"account 'main': must be a table"),
             ('[accounts.main]\nid = "other"', "its id is the name of its table"),
             ("[accounts.main", "can't be read"),
-            ('[accounts.main]\nexchange = "binance"\nsecrt = "x"', "secrt: Extra inputs are not permitted"),
-            ('[accounts.main]\nbase_url = "http://127.0.0.1"', "base_url: Input should be None"),
+            ('[accounts.main]\nexchange = "binance"\nsecrt = "x"', "secrt: is not a known field"),
+            ('[accounts.main]\nbase_url = "http://127.0.0.1"', "base_url: must be None"),
         ],
     )
     def test_what_is_no_registry_is_told_as_such(self, tmp_path: Path, text: str, problem: str) -> None:

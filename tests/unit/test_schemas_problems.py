@@ -29,7 +29,7 @@ def told(body: str | bytes) -> list[tuple[str, str]]:
         ({"market_type": "spot"}, "market_type", "must be 'swap' or 'future'"),
         ({"symbol": ""}, "symbol", "must have at least 1 character"),
         ({"symbol": 5}, "symbol", "must be a valid string"),
-        ({"side": "long"}, "side", "is not a field of this request"),
+        ({"side": "long"}, "side", "is not a known field"),
     ],
 )
 def test_a_wrong_field_is_named_with_what_is_wrong(change: dict[str, Any], field: str, problem: str) -> None:

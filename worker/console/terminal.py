@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from schemas.problems import problems_of
 from worker.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
@@ -22,7 +23,7 @@ def read_settings() -> Settings:
     try:
         return Settings()
     except ValidationError as error:
-        rows = (f"PERPS_DMA_{str(row['loc'][0]).upper()}: {row['msg']}" for row in error.errors())
+        rows = (f"PERPS_DMA_{row['field'].upper()}: {row['problem']}" for row in problems_of(error))
         raise fail("; ".join(rows)) from error
 
 
