@@ -112,7 +112,7 @@ def test_all_that_is_wrong_in_a_registry_is_named_at_once(registry: Path, monkey
     with pytest.raises(RegistryError) as raised:
         read_registry(registry)
     assert "account 'binance-main': api_key" in str(raised.value)
-    assert "account 'okx-main': position_mode: Input should be 'one_way' or 'hedge'" in str(raised.value)
+    assert "account 'okx-main': position_mode: must be 'one_way' or 'hedge'" in str(raised.value)
 
 
 async def test_the_registrys_accounts_stand_beside_the_sandboxs(running_up: RunningUp, registry: Path) -> None:
