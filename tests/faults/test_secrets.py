@@ -149,12 +149,12 @@ async def house(breakable: str, postgres: PostgresServer, tmp_path: Path) -> Asy
             "PERPS_DMA_VENUE_TIMEOUT_MS": str(VENUE_TIMEOUT_MS),
             "PERPS_DMA_PORT": str(port),
         }
-        worker = stage.worker(*PRODUCTION, **settings)
+        worker = stage.worker(*PRODUCTION, **settings, PERPS_DMA_METRICS_PORT=str(free_port()))
         await worker.start()
         shim = Child(
             "shim",
             (sys.executable, "-m", "worker.cli", "shim"),
-            {**worker.environment, "PERPS_DMA_LOG_FORMAT": "text"},
+            {**worker.environment, "PERPS_DMA_LOG_FORMAT": "text", "PERPS_DMA_METRICS_PORT": str(free_port())},
             tmp_path / "shim.log",
         )
         await shim.start()
@@ -162,7 +162,8 @@ async def house(breakable: str, postgres: PostgresServer, tmp_path: Path) -> Asy
         try:
             await shim.until(lambda: answers(f"{http}/readyz"), PATIENCE_S)
             assert worker.process is not None
-            yield House(stage, worker.environment, ledger_url, http, (worker.process.pid, shim.pid))
+            others = {name: value for name, value in worker.environment.items() if name != "PERPS_DMA_METRICS_PORT"}
+            yield House(stage, others, ledger_url, http, (worker.process.pid, shim.pid))
         finally:
             await shim.stop(10)
 
@@ -248,6 +249,7 @@ async def over_http(house: House, sinks: Sinks, tokens: Mapping[str, str]) -> No
             for page in ("/readyz", "/healthz", "/metrics"):
                 answer = await client.get(f"http://127.0.0.1:{port}{page}")
                 sinks.keep("pages", answer.text, answer.headers)
+    assert any("perps_dma_commands_total{" in page for page in sinks.texts["pages"])
 
 
 async def without_the_ledger(house: House, sinks: Sinks) -> None:
