@@ -10,6 +10,21 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import web
 
+BTCUSDT: Mapping[str, Any] = {
+    "symbol": "BTCUSDT",
+    "pair": "BTCUSDT",
+    "contractType": "PERPETUAL",
+    "deliveryDate": 4133404800000,
+    "onboardDate": 1569398400000,
+    "status": "TRADING",
+    "baseAsset": "BTC",
+    "quoteAsset": "USDT",
+    "marginAsset": "USDT",
+    "underlyingType": "COIN",
+    "filters": [],
+}
+"""A market as Binance lists it, with what we read."""
+
 Answering = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 

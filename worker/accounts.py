@@ -9,7 +9,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.control import Exchange, Network
-from worker.networks import MAINNET, require_network
+from worker.networks import MAINNET, require_network, venue_label
 
 
 class RegistryError(Exception):
@@ -29,15 +29,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """What each venue wants to know of an account. Hyperliquid's `secret` is the private key of the signer."""
-
-
-def venue_label(exchange: str, network: Network) -> str:
-    """A venue, with its network unless that is the one where money is real; the label `venue` of metrics and logs.
-
-    >>> venue_label("okx", "mainnet"), venue_label("okx", "demo")
-    ('okx', 'okx demo')
-    """
-    return exchange if network == MAINNET else f"{exchange} {network}"
 
 
 class Site(NamedTuple):

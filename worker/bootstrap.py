@@ -1,14 +1,15 @@
 """Putting the parts together: which accounts, which venues, which bus."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
 from worker.accounts import Account, Accounts
+from worker.background import in_background
 from worker.bus.actors import Speakers
 from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
@@ -190,18 +191,6 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
                 worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
         await worker.relay.close()
-
-
-@asynccontextmanager
-async def in_background(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """Work that goes on while the context lasts. Its end by an error ends the context too."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in work]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()
 
 
 async def run_worker(settings: Settings) -> None:

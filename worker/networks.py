@@ -44,3 +44,12 @@ def require_network(exchange: Exchange, network: Network) -> None:
     reason = INSTEAD.get((exchange, network))
     because = f" ({reason})" if reason else ""
     raise ValueError(f"{exchange} offers no {network}{because}, only {' and '.join(offered)}")
+
+
+def venue_label(exchange: str, network: Network) -> str:
+    """A venue, with its network unless that is the one where money is real; the label `venue` of metrics and logs.
+
+    >>> venue_label("okx", "mainnet"), venue_label("okx", "demo")
+    ('okx', 'okx demo')
+    """
+    return exchange if network == MAINNET else f"{exchange} {network}"

@@ -17,6 +17,7 @@ from pathlib import Path
 import structlog
 
 from worker.accounts import Account, Accounts, RegistryError
+from worker.file_marks import Mark, mark_of
 from worker.locations import NotReady, read_accounts
 from worker.registry import sources_of
 from worker.settings import Settings
@@ -27,9 +28,6 @@ PREPARE_S = 5
 """How long new accounts wait for their venue to list its markets; then they are served, and it may list them later."""
 
 Prepare = Callable[[Sequence[Account]], Awaitable[None]]
-
-Mark = tuple[int, ...]
-"""Tells one state of a file from another."""
 
 Marks = Mapping[Path, Mark | None]
 
@@ -108,13 +106,4 @@ def _sources(settings: Settings) -> frozenset[Path]:
 
 
 def _marks(files: Iterable[Path]) -> Marks:
-    return {path: _mark(path) for path in files}
-
-
-def _mark(path: Path) -> Mark | None:
-    """What changes with a file: which one it is, behind any link, its size and times; None while there is none."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns
+    return {path: mark_of(path) for path in files}

@@ -16,7 +16,8 @@ from schemas.control import Exchange
 from tests.integration.conftest import emptied
 from tests.strategy import Body, Strategy
 from worker.accounts import Account, Accounts
-from worker.bootstrap import in_background, open_venues, running_worker
+from worker.background import in_background
+from worker.bootstrap import open_venues, running_worker
 from worker.bus.rpc import RpcClient, connect_rpc
 from worker.clock import now
 from worker.execution.ledger.ledger import open_ledger

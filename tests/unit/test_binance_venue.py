@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.requests import MarketType
-from tests.scripted_venue import ScriptedVenue, answers, hangs_up
+from tests.scripted_venue import BTCUSDT, ScriptedVenue, answers, hangs_up
 from worker.accounts import Account
 from worker.venues.binance import BinanceVenue
 from worker.venues.connections import VenueConnections
@@ -16,23 +16,7 @@ from worker.venues.registry import VENUES
 
 LINEAR_INFO, INVERSE_INFO = "/fapi/v1/exchangeInfo", "/dapi/v1/exchangeInfo"
 NONE: dict[str, Any] = {"symbols": []}
-LISTED = {
-    "symbols": [
-        {
-            "symbol": "BTCUSDT",
-            "pair": "BTCUSDT",
-            "contractType": "PERPETUAL",
-            "deliveryDate": 4133404800000,
-            "onboardDate": 1569398400000,
-            "status": "TRADING",
-            "baseAsset": "BTC",
-            "quoteAsset": "USDT",
-            "marginAsset": "USDT",
-            "underlyingType": "COIN",
-            "filters": [],
-        }
-    ]
-}
+LISTED = {"symbols": [BTCUSDT]}
 
 
 @pytest.fixture

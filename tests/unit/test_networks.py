@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from schemas.control import Exchange, Network
 from schemas.requests import MarketType
-from tests.scripted_venue import ScriptedVenue, answers
+from tests.scripted_venue import BTCUSDT, ScriptedVenue, answers
 from worker.accounts import Account, Accounts, Site
 from worker.networks import LACKS, networks_of
 from worker.venues.binance import connection as binance
@@ -275,7 +275,7 @@ async def test_what_a_demo_does_not_tell_of_a_key_is_no_problem(connections: Ven
     """Binance's demo has nothing that tells the rights of a key, so `accounts check` leaves them out."""
     async with ScriptedVenue() as venue:
         standard = {"canTrade": True, "multiAssetsMargin": False, "dualSidePosition": False}
-        venue.on("/fapi/v1/exchangeInfo", answers({"symbols": [_binance_row()]}))
+        venue.on("/fapi/v1/exchangeInfo", answers({"symbols": [BTCUSDT]}))
         venue.on("/dapi/v1/exchangeInfo", answers({"symbols": []}))
         venue.on("/fapi/v1/accountConfig", answers(standard))
         venue.on("/dapi/v1/account", answers({"canTrade": True}))
@@ -286,19 +286,3 @@ async def test_what_a_demo_does_not_tell_of_a_key_is_no_problem(connections: Ven
         findings = {row.check: row.verdict for row in await venues.adapter(one).preflight()}
     assert findings[Check.PERMISSIONS] is Verdict.NOT_CHECKED
     assert findings[Check.KEY] is findings[Check.ACCOUNT] is findings[Check.POSITION_MODE] is Verdict.OK
-
-
-def _binance_row() -> dict[str, Any]:
-    return {
-        "symbol": "BTCUSDT",
-        "pair": "BTCUSDT",
-        "contractType": "PERPETUAL",
-        "deliveryDate": 4133404800000,
-        "onboardDate": 1569398400000,
-        "status": "TRADING",
-        "baseAsset": "BTC",
-        "quoteAsset": "USDT",
-        "marginAsset": "USDT",
-        "underlyingType": "COIN",
-        "filters": [],
-    }

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from worker import preflight
-from worker.accounts import Account, Accounts, Site
+from worker.accounts import Account, Accounts
 from worker.console.display import console, show_json, table
 from worker.locations import NotReady, load_accounts
 from worker.preflight import Report, Told
@@ -66,13 +66,11 @@ def _document(report: Report) -> dict[str, Any]:
 
 
 def _show(reports: Sequence[Report]) -> None:
-    rows = ([report.account.id, _venue(report.account), *_cells(row)] for report in reports for row in report.findings)
+    rows = (
+        [report.account.id, report.account.site.venue, *_cells(row)] for report in reports for row in report.findings
+    )
     console.print(table(COLUMNS, rows, folding=COLUMNS[4:]))
     console.print(Text(_summary(reports), style="green" if all(report.sound for report in reports) else "red"))
-
-
-def _venue(account: Account) -> str:
-    return str(Site(account.exchange, account.network))
 
 
 def _cells(row: Finding) -> list[Any]:

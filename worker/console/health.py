@@ -21,12 +21,12 @@ FIRST_PROCESS = Path("/proc/1/cmdline")
 
 async def _worker(settings: Settings) -> None:
     if settings.metrics_port is not None:
-        return await _lives(settings.metrics_port)
+        await _lives(settings.metrics_port)
+        return
     try:
         await ask(settings, "get_status", {})
     except Refused as error:
         raise NotReady(str(error)) from error
-    return None
 
 
 async def _lives(port: int) -> None:

@@ -10,7 +10,7 @@ from schemas.control import VenueHealth
 from worker.console.ask import Refused, ask
 from worker.console.display import console, show_json, table
 from worker.console.freezes import freezes_table
-from worker.networks import MAINNET
+from worker.networks import venue_label
 from worker.settings import Settings
 
 NOT_WRITTEN = "can't be written: commands wait; see that it can be reached and its disk has room"
@@ -51,17 +51,12 @@ def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> Non
         console.print("frozen", freezes_table(frozen), sep="\n")
     else:
         console.print(f"frozen  {'unknown' if frozen is None else 'nothing'}")
-    rows = ([_name(row), _health(row), *_details(row)] for row in status["venues"])
+    rows = ([venue_label(row["exchange"], row["network"]), _health(row), *_details(row)] for row in status["venues"])
     console.print(table(["venue", "health", "markets", "since", "reason"], rows, folding=["reason"]))
 
 
 def _yes(good: str, bad: str, is_good: bool) -> Text:
     return Text(good, style="green") if is_good else Text(bad, style="red")
-
-
-def _name(venue: Mapping[str, Any]) -> str:
-    on_mainnet = venue["network"] == MAINNET
-    return str(venue["exchange"] if on_mainnet else f"{venue['exchange']} {venue['network']}")
 
 
 def _health(venue: Mapping[str, Any]) -> Text:

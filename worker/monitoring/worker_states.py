@@ -10,12 +10,13 @@ from prometheus_client.core import Metric
 
 from schemas.base import Milliseconds
 from schemas.control import VenueHealth, VenueState
-from worker.accounts import Account, venue_label
+from worker.accounts import Account
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.clock import Clock, now
 from worker.execution.ledger.errors import LedgerUnavailable
 from worker.execution.ledger.ledger import Ledger
 from worker.monitoring.rows import Rows, broker_connected, build_info, consumers, gauge, gauges
+from worker.networks import venue_label
 from worker.observation.metrics import WORKER
 from worker.venues.limits import Headroom
 

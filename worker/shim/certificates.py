@@ -5,8 +5,8 @@ import ssl
 
 import structlog
 
+from worker.file_marks import Mark, mark_of
 from worker.settings import Settings
-from worker.shim.keys import stamp
 from worker.tls import CertificateProblem, load_pair
 
 LOOK_S = 5.0
@@ -22,7 +22,7 @@ class Renewal:
         self._context = context
         self._files = (settings.tls_cert, settings.tls_key)
         self._look_s = look_s
-        self._loaded = self._stamps()
+        self._loaded = self._marks()
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
@@ -32,9 +32,9 @@ class Renewal:
 
     def look(self) -> None:
         """Load what is new. What can't be used is told once, and the old certificate goes on."""
-        if (stamps := self._stamps()) == self._loaded:
+        if (marks := self._marks()) == self._loaded:
             return
-        self._loaded = stamps
+        self._loaded = marks
         cert, key = self._files
         if cert is None or key is None:
             return
@@ -45,5 +45,5 @@ class Renewal:
         else:
             log.info("certificate loaded again", path=str(cert))
 
-    def _stamps(self) -> tuple[tuple[int, ...] | None, ...]:
-        return tuple(None if file is None else stamp(file) for file in self._files)
+    def _marks(self) -> tuple[Mark | None, ...]:
+        return tuple(None if file is None else mark_of(file) for file in self._files)

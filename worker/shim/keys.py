@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
 
+from worker.file_marks import mark_of
 from worker.locations import NotReady
 
 HMAC: Mapping[str, int] = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
@@ -121,13 +122,13 @@ class PublicKeyFile:
         self._path = path
         self._narrowed = narrowed
         self._version = 0
-        self._stamp = stamp(path)
+        self._mark = mark_of(path)
         self._keys = read_public_keys(path, narrowed)
 
     def version(self) -> int:
         """Looks at the file, which costs no more than a system call."""
-        if (found := stamp(self._path)) != self._stamp:
-            self._stamp = found
+        if (found := mark_of(self._path)) != self._mark:
+            self._mark = found
             self._read_again()
         return self._version
 
@@ -143,15 +144,6 @@ class PublicKeyFile:
             return
         self._version += 1
         log.info("public keys read again", path=str(self._path), count=len(self._keys))
-
-
-def stamp(path: Path) -> tuple[int, ...] | None:
-    """What changes when a file is written or replaced; None where there is none."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_ino, status.st_size
 
 
 def read_public_keys(path: Path, narrowed: frozenset[str] = ALGORITHMS) -> tuple[Key, ...]:

@@ -1,15 +1,13 @@
 """The shim as a process: uvicorn on the settings' address, over a connection to the bus."""
 
-import asyncio
 import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Awaitable, Callable
 
 import uvicorn
 from starlette.types import ASGIApp
 
+from worker.background import in_background
 from worker.bus.rpc import connect_rpc
 from worker.locations import amqp_url, jwt_secret, require_one_kind_of_keys
 from worker.monitoring.server import monitored
@@ -69,7 +67,7 @@ async def run_shim(settings: Settings) -> None:
             work.append(Renewal(certificate, settings).run())
         gate = _gate(settings, keys, denials)
         config = uvicorn_config(create_app(caller, gate, _bounds(settings)), settings, certificate)
-        async with _meanwhile(*work), monitored(settings, ShimStates(caller, readiness_of(caller, gate))):
+        async with in_background(*work), monitored(settings, ShimStates(caller, readiness_of(caller, gate))):
             await _Server(config, at_end).serve()
 
 
@@ -112,15 +110,3 @@ def uvicorn_config(app: ASGIApp, settings: Settings, certificate: ssl.SSLContext
         ssl_context_factory=None if certificate is None else lambda *_: certificate,
         timeout_graceful_shutdown=settings.grace_ms // 1000,
     )
-
-
-@asynccontextmanager
-async def _meanwhile(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
-    """What goes on while the context lasts. Its end by an error ends the context too."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one) for one in work]
-        try:
-            yield
-        finally:
-            for task in tasks:
-                task.cancel()

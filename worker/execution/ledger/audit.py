@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.execution.ledger.database import Database, Statement
+from worker.execution.ledger.database import Database, Statement, Value, names
 from worker.execution.ledger.outbox import insertion
 from worker.wire import Outgoing
 
@@ -21,22 +21,26 @@ class Audited:
     details: dict[str, Any]
 
 
+_INSERT = "INSERT INTO audit (at, actor, action, subject, details)"
+
+
+def _values(row: Audited) -> tuple[Value, ...]:
+    return (row.at, row.actor, row.action, row.subject, json.dumps(row.details))
+
+
 def audit_row(row: Audited) -> Statement:
     """Write down who did what."""
-    return Statement(
-        "INSERT INTO audit (at, actor, action, subject, details) VALUES ($1, $2, $3, $4, $5)",
-        (row.at, row.actor, row.action, row.subject, json.dumps(row.details)),
-    )
+    return Statement(f"{_INSERT} VALUES ({names(1, 5)})", _values(row))
 
 
 def _audit_row_once(row: Audited) -> Statement:
     """The same, but for a row that is there already."""
     same = "at = $1 AND action = $3 AND subject = $4 AND details = $5"
     return Statement(
-        "INSERT INTO audit (at, actor, action, subject, details) "
+        f"{_INSERT} "
         "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT) "
         f"WHERE NOT EXISTS (SELECT 1 FROM audit WHERE {same}) RETURNING position",
-        (row.at, row.actor, row.action, row.subject, json.dumps(row.details)),
+        _values(row),
         must_match=True,
     )
 
