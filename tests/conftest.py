@@ -1,6 +1,7 @@
 """The broker that the tests run on: a real one, chosen once for the whole run."""
 
 import asyncio
+import gc
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
@@ -84,6 +85,19 @@ def ledger_server(request: pytest.FixtureRequest) -> PostgresServer | None:
 async def ledger_url(ledger_server: PostgresServer | None, tmp_path: Path) -> str:
     """The URL of an empty ledger, of each kind there is."""
     return await ledger_server.database() if ledger_server else f"sqlite:///{tmp_path / 'ledger.db'}"
+
+
+@pytest.fixture
+async def a_loop_apart() -> AsyncIterator[None]:
+    """For a test that runs a loop of its own: ours is the thread's again after it, and owes nothing before.
+
+    A connection that was refused is held by its own traceback. aio-pika closes it when it is collected, at any moment;
+    while the thread has no loop, that is a warning for whoever runs then.
+    """
+    gc.collect()
+    ours = asyncio.get_running_loop()
+    yield
+    asyncio.set_event_loop(ours)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

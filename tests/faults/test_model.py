@@ -263,4 +263,4 @@ Promises.TestCase.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
-TestPromises = Promises.TestCase
+TestPromises = pytest.mark.usefixtures("a_loop_apart")(Promises.TestCase)

@@ -11,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -118,6 +119,7 @@ steps = st.builds(
 rounds = st.lists(st.lists(steps, min_size=1, max_size=6), min_size=1, max_size=6)
 
 
+@pytest.mark.usefixtures("a_loop_apart")
 @settings(max_examples=60, deadline=None)
 @given(rounds)
 def test_whatever_happens_snapshots_are_counted_without_gaps_and_none_is_of_an_older_state(
