@@ -143,6 +143,10 @@ class FreezeChanged(WireModel):
     scope: str
     frozen: bool
     changed: Annotated[bool, Field(description="False where it was so already")]
+    under_way: Annotated[
+        tuple[str, ...],
+        Field(description="Ids of commands that were sent before the freeze and have not ended yet; 100 at most"),
+    ] = ()
 
 
 class VenueHealth(StrEnum):

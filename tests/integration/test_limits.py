@@ -14,7 +14,7 @@ import pytest
 from schemas.base import Milliseconds
 from schemas.control import Exchange
 from tests.fakes import MemoryBus
-from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing
+from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing, unguarded
 from worker.accounts import Account, Accounts
 from worker.bootstrap import build_worker
 from worker.clock import now
@@ -244,7 +244,7 @@ async def test_a_collection_that_waits_for_its_room_delays_no_change_of_its_acco
 async def test_collections_leave_the_tenth_part_of_a_minute_to_others(binance: Stand) -> None:
     stop_the_clock(binance)
     account = binance.account("binance-pm-001")
-    portfolio = binance.venue.adapter(account).portfolio_margin
+    portfolio = unguarded(binance.venue.adapter(account)).portfolio_margin
     assert portfolio
     ended = await outcomes(*(portfolio.auto_collect() for _ in range(10)))
     assert ended == {"done": 7, "LimitReached": 3}

@@ -12,6 +12,7 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
+from tests.stand import open_guard
 from worker import clock
 from worker.accounts import Account
 from worker.clock import now
@@ -36,6 +37,9 @@ KEY, SECRET = "k" * 64, "s" * 64
 def account(api_key: str = KEY, secret: str = SECRET) -> Account:
     return Account(id="one", exchange="binance", api_key=SecretStr(api_key), secret=SecretStr(secret))
 
+
+__all__ = ["open_guard"]
+pytestmark = pytest.mark.usefixtures("open_guard")
 
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 WANTED = {"symbol": "BTCUSDT", "leverage": 10}

@@ -3,7 +3,7 @@
 delay           the answer comes `delay_ms` late
 reset           the connection is cut before any answer
 reset_mid_body  the connection is cut half way through the answer's body
-status          `status` is answered, with `body`, or with `{"code": …, "msg": …}`, and `Retry-After: <retry_after>`
+status          `status` is answered, with `body`, or with `{"code": …, "msg": …}`, `headers`, and `Retry-After`
 html            a web page is answered, with `status` 200 unless told otherwise
 empty           nothing is answered, with `status` 200 unless told otherwise
 """
@@ -40,6 +40,7 @@ class Fault(BaseModel):
     body: Any = None
     code: int | None = None
     msg: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
     retry_after: Annotated[int | None, Field(ge=0, description="Seconds, as in the header")] = None
 
     def meets(self, method: str, path: str, account: str | None) -> bool:
@@ -49,7 +50,7 @@ class Fault(BaseModel):
 
     def answer(self) -> Answer:
         """The wrong answer of a fault that answers at all."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        headers = self.headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
         if self.fault == "html":
             return Answer(self.status, PAGE, "text/html", headers)
         if self.fault == "empty":

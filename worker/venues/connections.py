@@ -13,7 +13,9 @@ import aiohttp
 import certifi
 
 from schemas.base import Milliseconds
+from schemas.control import Network
 from worker.venues.hearing import Hearing
+from worker.venues.latency import Latency
 from worker.venues.limits import Limits
 from worker.venues.limits.admission import ADMISSION
 
@@ -58,6 +60,7 @@ class VenueConnections:
         self.limits = limits or Limits()
         """What the venues meter, kept for all accounts together."""
         self.hearing = Hearing()
+        self._latencies: dict[tuple[str, str | None, Network], Latency] = {}
         self.tls = ssl.create_default_context(cafile=certifi.where())
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=0),
@@ -70,6 +73,10 @@ class VenueConnections:
         twin = copy.copy(self)
         twin.hearing = hearing
         return twin
+
+    def latency(self, exchange: str, base_url: str | None, network: Network) -> Latency:
+        """How long an exchange at an address usually takes to answer."""
+        return self._latencies.setdefault((exchange, base_url, network), Latency())
 
     async def close(self) -> None:
         """Close every connection."""

@@ -4,8 +4,9 @@ Light requests go in the order in which they came, past those that wait for some
 where nobody light waits and leaves room beside it, so that it never makes a light one wait.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
@@ -67,11 +68,31 @@ class Ticket:
         for meter, use in self.uses:
             meter.drop(use)
 
+    def split(self, parts: Sequence["Ticket"], now: Milliseconds) -> None:
+        """Hand what was taken for all over to each of the parts that were joined here."""
+        if parts == [self]:
+            return
+        self.give_back()
+        for part in parts:
+            part.go(now)
+
     def shortage(self, now: Milliseconds) -> Shortage | None:
         """What has no room in time: of several scopes the one that has it last."""
         found = (Shortage(claim.meter, claim.room_at(now)) for claim in self.claims)
         late = [shortage for shortage in found if shortage.is_after(self.latest)]
         return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
+
+
+def joined(tickets: Sequence[Ticket]) -> Ticket:
+    """One request in the place of several that go together; of each meter it claims the sum."""
+    first, *more = tickets
+    if not more:
+        return first
+    claims: dict[Meter, Claim] = {}
+    for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+        before = claims.get(claim.meter, Claim(claim.meter, 0))
+        claims[claim.meter] = Claim(claim.meter, before.weight + claim.weight, max(before.spare, claim.spare))
+    return Ticket(tuple(claims.values()), first.latest, first.heavy)
 
 
 class NoRoom(Exception):

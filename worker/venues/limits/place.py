@@ -7,7 +7,7 @@ request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settl
 ```
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +19,8 @@ from worker.networks import MAINNET
 from worker.observation.stages import Stage, spent
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
-from worker.venues.limits.admission import RESERVATION, Admission, Reservation
-from worker.venues.limits.line import Claim, NoRoom, Shortage, Ticket
+from worker.venues.limits.admission import RESERVATIONS, Admission, Reservation, reserved
+from worker.venues.limits.line import Claim, NoRoom, Shortage, Ticket, joined
 from worker.venues.limits.meter import Headroom, Meter
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
 from worker.venues.limits.turns import Turns
@@ -64,19 +64,29 @@ class Place:
 
     @asynccontextmanager
     async def admission(
-        self, name: str, params: Mapping[str, Any], user: User | None, deadline: Milliseconds
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        user: User | None,
+        deadline: Milliseconds,
+        hold: Callable[[Reservation], None] | None = None,
     ) -> AsyncIterator[Admission]:
         """Wait until a request may go, and count it until the context ends.
 
+        With `hold` it goes together with the reads that confirm it, and their room is handed over to be kept.
         Raises LimitReached as soon as it is known that there is no room before the deadline, and Unmetered.
         """
         cost = self._venue.cost(name, params)
-        held = RESERVATION.get()
-        if held and held.serves(self, cost, user):
-            with held.used() as admission:
-                yield admission
-            return
-        admission = await self._admitted(cost, user, deadline)
+        for held in RESERVATIONS.get():
+            if held.serves(self, cost, user):
+                with held.used() as admission:
+                    yield admission
+                return
+        following = self._following(cost, user) if hold else ()
+        admission, *confirmations = await self._admitted((cost, *following), user, deadline)
+        if hold:
+            for read, kept in zip(following, confirmations, strict=True):
+                hold(Reservation(kept, self, read, user))
         try:
             yield admission
         finally:
@@ -88,12 +98,11 @@ class Place:
     ) -> AsyncIterator[None]:
         """Wait until a request may go, and keep its room for this task to make it. Raises like `admission`."""
         cost = self._venue.cost(name, params)
-        admission = await self._admitted(cost, user, deadline)
-        token = RESERVATION.set(Reservation(admission, self, cost, user))
+        (admission,) = await self._admitted((cost,), user, deadline)
         try:
-            yield
+            with reserved(Reservation(admission, self, cost, user)):
+                yield
         finally:
-            RESERVATION.reset(token)
             admission.end()
 
     def headroom(self) -> list[Headroom]:
@@ -131,15 +140,24 @@ class Place:
         if closed:
             raise self._refusal(closed[0])
 
-    async def _admitted(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Admission:
-        ticket = self._ticket(cost, user, deadline)
+    def _following(self, cost: Cost, user: User | None) -> tuple[Cost, ...]:
+        """The reads that confirm a change, unless all together are more than we may ever use at once."""
+        found = self._venue.confirmations(cost)
+        together = joined([self._ticket(each, user, self._clock()) for each in (cost, *found)])
+        return found if all(claim.weight <= claim.meter.budget for claim in together.claims) else ()
+
+    async def _admitted(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Admission]:
+        """Permits for requests that go together, or not at all."""
+        tickets = [self._ticket(cost, user, deadline) for cost in costs]
+        together = joined(tickets)
         try:
             with spent(Stage.LIMITER):
-                await self._turns.take(ticket)
+                await self._turns.take(together)
         except NoRoom as full:
             refusal = self._refusal(full.shortage)
         else:
-            return Admission(self, ticket, cost)
+            together.split(tickets, self._clock())
+            return [Admission(self, ticket, cost) for ticket, cost in zip(tickets, costs, strict=True)]
         raise refusal
 
     def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Ticket:
