@@ -177,9 +177,10 @@ class Commands:
 
     async def since(self, account: str, moment: Milliseconds) -> list[Record]:
         """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
-        query = (
-            f"SELECT {_ALL} FROM commands WHERE (finished IS NULL OR finished >= $2) "
-            "AND account = $1 AND intended IS NOT NULL"
+        query = (  # two queries in one, for each has an index of its own
+            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline > 0 AND account = $1 "
+            "AND intended IS NOT NULL "
+            f"UNION ALL SELECT {_ALL} FROM commands WHERE finished >= $2 AND account = $1 AND intended IS NOT NULL"
         )
         return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
 
