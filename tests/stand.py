@@ -30,6 +30,8 @@ UNLIMITED = 10**9
 BROKEN_ANSWERS: tuple[tuple[dict[str, Any], type[VenueError]], ...] = (
     ({"fault": "html"}, Ambiguous),
     ({"fault": "empty"}, Ambiguous),
+    ({"fault": "too_large", "apply": True}, Ambiguous),
+    ({"fault": "too_large", "status": 400}, Ambiguous),
     ({"fault": "reset"}, Ambiguous),
     ({"fault": "reset", "apply": True}, Ambiguous),
     ({"fault": "reset_mid_body", "apply": True}, Ambiguous),

@@ -58,6 +58,7 @@ EVERY_FAULT: Mapping[Kind, Mapping[str, Any]] = {
     "reset_mid_body": {},
     "html": {},
     "empty": {},
+    "too_large": {},
 }
 """Every kind of fault, with what makes it one."""
 

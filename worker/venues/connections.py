@@ -4,6 +4,8 @@ import asyncio
 import copy
 import logging
 import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
@@ -44,6 +46,63 @@ PASSAGE: ContextVar[Passage | None] = ContextVar("passage", default=None)
 """The call that the running task is about to make."""
 
 
+MIB = 2**20
+
+LARGEST_ANSWER = 4 * MIB
+"""Bytes of an answer, unpacked. The largest that an account is given are Binance's brackets of all symbols, of 1 MB."""
+
+LARGEST_LISTING = 16 * MIB
+"""The same of a list of markets. The largest is Binance's exchangeInfo, of 2 MB; new markets come slowly."""
+
+_LARGEST: ContextVar[int] = ContextVar("largest", default=LARGEST_ANSWER)
+
+MOST_HEADERS, LONGEST_HEADER = 128, 8_190
+"""Headers of an answer, and bytes of one of them or of the line above them. aiohttp's own figures, which may change."""
+
+
+@contextmanager
+def listing() -> Iterator[None]:
+    """What is asked in here is a list of markets, and its answer may be as large as one."""
+    token = _LARGEST.set(LARGEST_LISTING)
+    try:
+        yield
+    finally:
+        _LARGEST.reset(token)
+
+
+class AnswerTooLarge(aiohttp.ClientPayloadError):
+    """The venue's answer is larger than any that it documents. It was not read to its end."""
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer of bounded size, of any status. What is packed counts as it is unpacked, piece by piece.
+
+    aiohttp's own `read` unpacks all that has come at once: 400 kB of it may be 400 MB, or have no end.
+    """
+
+    async def read(self) -> bytes:
+        """The whole answer. Others have their turn between two pieces of it. Raises AnswerTooLarge."""
+        if self._body is None:
+            try:
+                self._body = b"".join([piece async for piece in self._pieces(_LARGEST.get())])
+            except BaseException:
+                self.close()
+                raise
+        return self._body
+
+    def get_encoding(self) -> str:
+        """Always that of JSON: who may choose among all that Python has, may choose one that takes hours."""
+        return "utf-8"
+
+    async def _pieces(self, largest: int) -> AsyncIterator[bytes]:
+        left = largest
+        async for piece in self.content.iter_any():
+            if (left := left - len(piece)) < 0:
+                raise AnswerTooLarge(f"more than {largest} bytes")
+            yield piece
+            await asyncio.sleep(0)
+
+
 class Redirected(aiohttp.ClientError):
     """The venue pointed elsewhere. A signed request is never sent on to another address."""
 
@@ -66,6 +125,10 @@ class VenueConnections:
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),  # accounts share the session, but nothing a venue sets in it
             trace_configs=[_watch()],
+            response_class=BoundedResponse,
+            max_headers=MOST_HEADERS,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
         )
 
     def heard_by(self, hearing: Hearing) -> Self:

@@ -30,7 +30,7 @@ from worker.observation import tracing
 from worker.observation.stages import asking
 from worker.venues import errors
 from worker.venues.answer import Answer
-from worker.venues.connections import PASSAGE, Passage
+from worker.venues.connections import PASSAGE, Passage, listing
 from worker.venues.limits.admission import ADMISSION
 from worker.venues.limits.tables import User
 from worker.venues.metering import MeteredExchange
@@ -291,7 +291,10 @@ class Transport(ABC):
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
-        markets: list[dict[str, Any]] = await self._guarded(self._exchange.fetch_markets, "fetch_markets", timeout_ms)
+        with listing():
+            markets: list[dict[str, Any]] = await self._guarded(
+                self._exchange.fetch_markets, "fetch_markets", timeout_ms
+            )
         return markets
 
     @abstractmethod

@@ -14,7 +14,7 @@ from schemas.control import Network
 from worker.accounts import Account
 from worker.networks import MAINNET
 from worker.venues import shape
-from worker.venues.connections import VenueConnections
+from worker.venues.connections import VenueConnections, listing
 from worker.venues.errors import NotSupported
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.judge import judge
@@ -101,7 +101,8 @@ class HyperliquidTransport(Transport):
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets. It needs the tokens first, or it would take every dex to settle in USDC."""
-        await self._guarded(self._exchange.fetch_currencies, "fetch_currencies", timeout_ms)
+        with listing():
+            await self._guarded(self._exchange.fetch_currencies, "fetch_currencies", timeout_ms)
         return await super().markets(timeout_ms)
 
     async def server_time(self, name: str) -> Milliseconds:

@@ -54,18 +54,26 @@ class Ticket:
     latest: Milliseconds
     heavy: bool = False
     uses: list[tuple[Meter, Use]] = field(default_factory=list)
+    lacked: list[Claim] = field(default_factory=list)
+    """For what it was seen waiting last."""
 
     def lacking(self, now: Milliseconds) -> list[Claim]:
         """The claims for which there is no room now."""
         return [claim for claim in self.claims if not claim.has_room(now)]
 
     def go(self, now: Milliseconds) -> None:
-        """Take what is claimed."""
-        self.uses = [(claim.meter, claim.meter.begin(claim.weight, now)) for claim in self.claims]
+        """Take what is claimed: all of it, or nothing where that fails."""
+        try:
+            for claim in self.claims:
+                self.uses.append((claim.meter, claim.meter.begin(claim.weight, now)))
+        except BaseException:
+            self.give_back()
+            raise
 
     def give_back(self) -> None:
-        """Nothing of it was used."""
-        for meter, use in self.uses:
+        """Nothing of it was used. What was given back once is not given back again."""
+        while self.uses:
+            meter, use = self.uses.pop()
             meter.drop(use)
 
     def split(self, parts: Sequence["Ticket"], now: Milliseconds) -> None:
@@ -134,8 +142,11 @@ class Line:
         return False
 
     def withdraw(self, ticket: Ticket) -> None:
-        """Wait no longer."""
-        (self._heavy if ticket.heavy else self._light).remove(ticket)
+        """Wait no longer; nothing where it does not wait, for it was let go or turned away."""
+        waiting = self._heavy if ticket.heavy else self._light
+        if ticket in waiting:
+            waiting.remove(ticket)
+            self._forget(ticket)
 
     def advance(self, now: Milliseconds) -> Decided:
         """Let go all who may, and turn away those whose time is over or will be before a scope is open again."""
@@ -171,7 +182,14 @@ class Line:
                 self._note(ticket, lacking)
         return waiting
 
+    def _forget(self, ticket: Ticket) -> None:
+        """Nobody has to wait behind it any more."""
+        for claim in ticket.lacked:
+            if not ticket.heavy:
+                claim.meter.awaited -= claim.weight
+
     def _note(self, ticket: Ticket, lacking: list[Claim]) -> None:
+        ticket.lacked = lacking
         for claim in lacking:
             self._lacking.add(claim.meter)
             if not ticket.heavy:

@@ -9,12 +9,14 @@ from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
 from worker.venues.limits.windows import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,
+    Ahead,
     ClockWindow,
     Count,
     Fits,
     RollingWindow,
     Use,
     Window,
+    level,
 )
 
 WHOLE_SECONDS: Milliseconds = 1_000
@@ -47,16 +49,19 @@ class Meter:
     Of what is metered by address, others behind the same address have a part of their own: `share` is ours. When a
     scope that was closed opens again, one request goes first: a crowd that runs into a second refusal looks to a venue
     like somebody who does not back off.
+
+    Times are ms of a clock that nobody sets; `ahead` tells how far UTC is ahead of it.
     """
 
-    def __init__(self, scope: Scope, user: User | None, limit: int, share: float) -> None:
+    def __init__(self, scope: Scope, user: User | None, limit: int, share: float, ahead: Ahead = level) -> None:
         self.scope = scope
         self.awaited = 0
         """The weight of the light requests that wait for room here. Nothing may go before them."""
         self._user = user
         self._limit = limit
         self._share = share if scope.per is Per.ADDRESS else 1.0
-        self._window: Window = (ClockWindow if scope.on_the_clock else RollingWindow)(scope.window)
+        self._ahead = ahead
+        self._window: Window = ClockWindow(scope.window, ahead) if scope.on_the_clock else RollingWindow(scope.window)
         self._closed_until: Milliseconds = 0
         self._is_doubted = False
         self._trial: Use | None = None
@@ -145,7 +150,7 @@ class Meter:
         if not self.scope.on_the_clock:
             return now + (span if wait is None else wait) + ROLLING_MARGIN
         told = now + (wait or 0)
-        turn = -(-told // span) * span
+        turn = told + -(told + self._ahead()) % span
         if wait is None or turn - told <= WHOLE_SECONDS:
             return turn + CLOCK_MARGIN
         return told + ROLLING_MARGIN

@@ -14,7 +14,7 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.clock import Clock
+from worker.clock import Clocks
 from worker.networks import MAINNET
 from worker.observation.stages import Stage, spent
 from worker.venues.answer import Answer
@@ -49,7 +49,7 @@ class Place:
         base_url: str | None,
         venue: VenueLimits,
         terms: Terms,
-        clock: Clock,
+        clocks: Clocks,
         *,
         network: Network = MAINNET,
     ) -> None:
@@ -58,9 +58,10 @@ class Place:
         self._network = network
         self._venue = venue
         self._terms = terms
-        self._clock = clock
+        self._clocks = clocks
+        self._clock = clocks.steady
         self._meters: dict[tuple[Scope, User | None], Meter] = {}
-        self._turns = Turns(clock)
+        self._turns = Turns(clocks.steady)
 
     @asynccontextmanager
     async def admission(
@@ -162,7 +163,7 @@ class Place:
 
     def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Ticket:
         claims = tuple(self._claim(scope, weight, user, heavy=cost.heavy) for scope, weight in cost.weights)
-        return Ticket(claims, deadline - LEFT_FOR_AN_ANSWER, cost.heavy)
+        return Ticket(claims, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER, cost.heavy)
 
     def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Claim:
         meter = self._meter(scope, user)
@@ -174,7 +175,8 @@ class Place:
         counted_for = user if scope.per is Per.USER else None
         if (found := self._meters.get((scope, counted_for))) is None:
             limit = self._terms.granted.get(scope.name, scope.limit)
-            found = self._meters[scope, counted_for] = Meter(scope, counted_for, limit, self._terms.share)
+            found = Meter(scope, counted_for, limit, self._terms.share, self._clocks.ahead)
+            self._meters[scope, counted_for] = found
         return found
 
     def _close(self, ticket: Ticket, penalty: Penalty, now: Milliseconds) -> None:
