@@ -13,12 +13,16 @@ import pytest
 
 from tests.hostile_venue import answering, head
 from tests.scripted_venue import ScriptedVenue, answers
+from tests.stand import open_guard
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.faults import packed_blanks
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import LARGEST_ANSWER, LARGEST_LISTING, MIB, VenueConnections, listing
 from worker.venues.errors import Ambiguous
 from worker.venues.hearing import Hearing
+
+__all__ = ["open_guard"]
+pytestmark = pytest.mark.usefixtures("open_guard")
 
 BOMB = packed_blanks()
 DEFLATED = zlib.compress(b" " * (100 * MIB))

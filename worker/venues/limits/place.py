@@ -144,7 +144,7 @@ class Place:
     def _following(self, cost: Cost, user: User | None) -> tuple[Cost, ...]:
         """The reads that confirm a change, unless all together are more than we may ever use at once."""
         found = self._venue.confirmations(cost)
-        together = joined([self._ticket(each, user, self._clock()) for each in (cost, *found)])
+        together = joined([self._ticket(each, user, self._clocks.utc()) for each in (cost, *found)])
         return found if all(claim.weight <= claim.meter.budget for claim in together.claims) else ()
 
     async def _admitted(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Admission]:
