@@ -19,7 +19,6 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt
-import orjson
 
 from schemas.base import Milliseconds
 from worker import clock
@@ -27,7 +26,7 @@ from worker.accounts import Account
 from worker.observation import tracing
 from worker.observation.stages import asking
 from worker.venues import errors
-from worker.venues.answer import Answer
+from worker.venues.answer import Answer, read_json
 from worker.venues.connections import PASSAGE, Passage, listing
 from worker.venues.limits.admission import ADMISSION
 from worker.venues.limits.tables import User
@@ -107,7 +106,7 @@ class SignedExchange(MeteredExchange):
     password: str
     mask: SecretMask = SecretMask()
     judge: Judge
-    on_json_response = staticmethod(orjson.loads)
+    on_json_response = staticmethod(read_json)
 
     logger = _SILENT
 
