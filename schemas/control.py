@@ -168,12 +168,17 @@ class VenueState(WireModel):
     markets_loaded: bool
     since: Milliseconds
     reason: Annotated[str | None, Field(description="The last failure, while there is one")]
+
+
+class VenueStatus(VenueState):
+    """A venue as a worker finds it, and how often its accounts are read there."""
+
     snapshot_interval_ms: Annotated[
-        int | None,
+        int,
         Field(
             ge=0, description="How often each account is read on schedule, as far as the venue's limits allow; 0: never"
         ),
-    ] = None
+    ]
 
 
 class Status(WireModel):
@@ -183,7 +188,7 @@ class Status(WireModel):
     ready: Annotated[bool, Field(description="Its ledger can be written, and a venue's markets are loaded")]
     ledger_writes: bool
     outbox: Annotated[int, Field(ge=0, description="Events that are recorded and not yet confirmed by the broker")]
-    venues: tuple[VenueState, ...]
+    venues: tuple[VenueStatus, ...]
     accounts: Annotated[int, Field(ge=0, description="Exchange accounts that it serves now")]
     registry_problem: Annotated[
         str | None, Field(description="Why the account registry as it is now is not in force; the one before it is")

@@ -118,7 +118,7 @@ def build_worker(
     after_commands = AfterCommands(snapshots, ledger.patience)
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
     changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
-    office = Office(ledger, relay, accounts, watch.states, now)
+    office = Office(ledger, relay, accounts, pacing.statuses(watch.states), now)
     controls = office.handlers() | AuditOffice(ledger, relay).handlers()
     service = Service(
         receiver=Receiver(accounts, settings.timeout_ms),
@@ -149,14 +149,13 @@ async def running_worker(
 ) -> AsyncIterator[None]:
     """A worker that consumes for as long as the context lasts, and then finishes what it began."""
 
-    pacing, venues = Pacing(settings.snapshot_interval_ms, accounts), watch.states
-    watch = VenueWatch(lambda: tuple(map(pacing.told_in, venues())), watch.changes)
+    pacing = Pacing(settings.snapshot_interval_ms, accounts)
 
     def build(bus: Bus) -> Worker:
         return build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch, pacing=pacing)
 
     async with open_ledger(settings.ledger) as ledger:
-        states = WorkerStates(ledger, accounts, watch.states, headroom)
+        states = WorkerStates(ledger, accounts, pacing.statuses(watch.states), headroom)
         # It tells how the worker fares from before it consumes until its last command is finished.
         async with monitored(settings, states), consuming(settings, build) as attachment:
             states.attachment = attachment

@@ -16,11 +16,15 @@ from hypothesis import strategies as st
 
 from tests.faults.canaries import Canaries
 from tests.hostile_venue import answering
+from tests.stand import open_guard
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
 from worker.venues.binance.connection import without_keys
 from worker.venues.connections import LARGEST_ANSWER, VenueConnections
 from worker.venues.errors import VenueError
 from worker.venues.masking import HIDDEN, MOST_ESCAPES, SecretMask
+
+__all__ = ["open_guard"]
+pytestmark = pytest.mark.usefixtures("open_guard")
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 ODD = "p\"a\\s/s w&r'd<1>ü%+"

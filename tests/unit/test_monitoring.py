@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas.control import VenueHealth, VenueState
+from schemas.control import VenueHealth, VenueStatus
 from tests.fakes import ACCOUNT
 from tests.house import House, house
 from tests.processes import free_port
@@ -30,8 +30,10 @@ from worker.wire import Outgoing
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.x", "{}")
 
 
-def venue(exchange: str, health: VenueHealth, *, listed: bool = True) -> VenueState:
-    return VenueState(exchange=exchange, health=health, markets_loaded=listed, since=0, reason=None)
+def venue(exchange: str, health: VenueHealth, *, listed: bool = True) -> VenueStatus:
+    return VenueStatus(
+        snapshot_interval_ms=10_000, exchange=exchange, health=health, markets_loaded=listed, since=0, reason=None
+    )
 
 
 def room(scope: str, left: int | None, *, user: str | None = None, closed_for: int = 0) -> Headroom:
@@ -49,7 +51,7 @@ class Parts:
     home: House
     states: WorkerStates
     folder: Path
-    venues: list[VenueState] = field(default_factory=list)
+    venues: list[VenueStatus] = field(default_factory=list)
     rooms: list[Headroom] = field(default_factory=list)
 
     async def samples(self, name: str) -> dict[tuple[str, ...], float]:

@@ -20,7 +20,7 @@ from schemas.control import (
     GetStatus,
     Status,
     Unfreeze,
-    VenueState,
+    VenueStatus,
 )
 from schemas.control import Freeze as FreezeRequest
 from schemas.events import FreezeChange, FreezeEvent, event_id
@@ -50,7 +50,7 @@ class Office:
     ledger: Ledger
     relay: Relay
     accounts: Accounts
-    venues: Callable[[], tuple[VenueState, ...]]
+    venues: Callable[[], tuple[VenueStatus, ...]]
     clock: Clock
 
     def handlers(self) -> dict[str, ControlHandler]:

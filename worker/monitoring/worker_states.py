@@ -9,7 +9,7 @@ import structlog
 from prometheus_client.core import Metric
 
 from schemas.base import Milliseconds
-from schemas.control import VenueHealth, VenueState
+from schemas.control import VenueHealth, VenueStatus
 from worker.accounts import Account
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.clock import Clock, now
@@ -45,7 +45,7 @@ class WorkerStates:
 
     ledger: Ledger
     accounts: Mapping[str, Account]
-    venues: Callable[[], tuple[VenueState, ...]]
+    venues: Callable[[], tuple[VenueStatus, ...]]
     headroom: Callable[[], list[Headroom]]
     clock: Clock = now
     attachment: Attachment | None = None
@@ -89,9 +89,7 @@ class WorkerStates:
         )
 
         intervals = {
-            (venue_label(state.exchange, state.network),): state.snapshot_interval_ms / 1000
-            for state in self.venues()
-            if state.snapshot_interval_ms is not None
+            (venue_label(state.exchange, state.network),): state.snapshot_interval_ms / 1000 for state in self.venues()
         }
         yield gauges(
             "perps_dma_snapshot_interval_seconds",

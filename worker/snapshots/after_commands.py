@@ -13,11 +13,15 @@ from worker.execution.ledger.errors import NothingMatched
 from worker.execution.ledger.patience import Patience
 from worker.execution.receipt import Command
 from worker.snapshots.snapshots import Recorded, Snapshots
+from worker.venues.errors import LimitReached
 
 log = structlog.get_logger(__name__)
 
 GATHER_MS: Milliseconds = 100
 """How long a due snapshot waits for further changes of the account."""
+
+LONGEST_WAIT_MS: Milliseconds = 5_000
+"""When it is tried again at the latest to read an account for which a venue's limit has no room."""
 
 TRIES = 10
 """How often an account is read for one snapshot while other workers take theirs of it."""
@@ -67,5 +71,10 @@ class AfterCommands:
         return []
 
     async def _once(self, account: Account, command_ids: tuple[str, ...]) -> Recorded:
-        before = await self._snapshots.newest(account)
-        return await self._snapshots.take(account, before, Trigger.COMMAND, command_ids)
+        """Wait for room at the venue however long that takes: commands and queries go first."""
+        while True:
+            before = await self._snapshots.newest(account)
+            try:
+                return await self._snapshots.take(account, before, Trigger.COMMAND, command_ids)
+            except LimitReached as full:
+                await asyncio.sleep(min(LONGEST_WAIT_MS, full.retry_after or LONGEST_WAIT_MS) / 1000)

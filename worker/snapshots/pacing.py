@@ -5,12 +5,12 @@ within the interval that was asked for, it is stretched to what the share allows
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import structlog
 
 from schemas.base import Milliseconds
-from schemas.control import VenueState
+from schemas.control import VenueState, VenueStatus
 from worker.accounts import Account, Site
 from worker.networks import venue_label
 from worker.venues.limits.meter import Meter
@@ -63,10 +63,13 @@ class Pacing:
         """The longest interval among the accounts of a venue, named with its network."""
         return max((self._interval_at(site) for site in self._used if site.venue == venue), default=self._interval)
 
-    def told_in(self, state: VenueState) -> VenueState:
-        """The state of a venue, with how often its accounts are read."""
+    def statuses(self, states: Callable[[], tuple[VenueState, ...]]) -> Callable[[], tuple[VenueStatus, ...]]:
+        """How venues fare, with how often their accounts are read."""
+        return lambda: tuple(map(self._status, states()))
+
+    def _status(self, state: VenueState) -> VenueStatus:
         interval = self.interval_of(venue_label(state.exchange, state.network))
-        return state.model_copy(update={"snapshot_interval_ms": interval})
+        return VenueStatus(**state.model_dump(), snapshot_interval_ms=interval)
 
     def _interval_at(self, site: Site) -> Milliseconds:
         return max([self._interval, *(self._needed(meter, site) for meter in self._used[site])])
