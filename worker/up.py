@@ -20,6 +20,8 @@ from rich.console import Console
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker
 from worker.child import Child, ChildFailed, tail
 from worker.clock import now
+from worker.execution.ledger.errors import LedgerError
+from worker.execution.ledger.ledger import forget_ledger
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 from worker.state_files import hold_lock, kept_secret, write_private
@@ -43,8 +45,11 @@ class UpFailed(Exception):
     """`up` can't start; the message says what to do."""
 
 
-async def run(settings: Settings) -> int:
-    """Run everything until SIGINT or SIGTERM; the exit code: 0 after a stop that was asked for, 1 after a failure."""
+async def run(settings: Settings, *, new_ledger: bool = False) -> int:
+    """Run everything until SIGINT or SIGTERM; the exit code: 0 after a stop that was asked for, 1 after a failure.
+
+    With `new_ledger` the worker goes on without the ledger that is gone; only now, not whenever it is started again.
+    """
     console = Console(highlight=False, soft_wrap=True, markup=False)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -53,9 +58,11 @@ async def run(settings: Settings) -> int:
     try:
         with _alone(settings):
             _require_free(settings.host, settings.port, "PORT=")
+            if new_ledger:
+                await asyncio.to_thread(forget_ledger, settings.ledger, settings.state)
             await _until(stop, Up(settings, console).serve())
             console.print("stopped")
-    except* (UpFailed, BrokerUnavailable, ChildFailed, CertificateProblem) as failures:
+    except* (UpFailed, BrokerUnavailable, ChildFailed, CertificateProblem, LedgerError) as failures:
         console.print(*(f"error     {failure}" for failure in failures.exceptions), sep="\n")
         code = 1
     return code
