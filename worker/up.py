@@ -36,6 +36,12 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 """Pauses before a program that ended is started again."""
 
+PRIVATE = 0o077
+"""What no file that is made here, or by what is started here, grants to others: logs that RabbitMQ rotates, for one."""
+
+LOGS_S = 2.0
+"""How often it is looked how large the logs are."""
+
 HIGHEST_PORT, LOWEST_PORT = 65535, 1024
 
 EXAMPLE = "/oems/execution/leverage?exchange_account_id=binance-perp-001&symbol=BTC/USDT:USDT"
@@ -50,6 +56,7 @@ async def run(settings: Settings, *, new_ledger: bool = False) -> int:
 
     With `new_ledger` the worker goes on without the ledger that is gone; only now, not whenever it is started again.
     """
+    os.umask(PRIVATE)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -243,6 +250,7 @@ class Up:
         if (node := broker.node) is not None:
             kept.append(_Kept("rabbitmq", node.log, node.ended, node.restart))
         async with asyncio.TaskGroup() as keepers:
+            keepers.create_task(_keep_logs_short(worker, shim, sandbox))
             for one in kept:
                 keepers.create_task(self._keep(one))
 
@@ -262,6 +270,13 @@ class Up:
 
     def _say(self, what: str, text: str) -> None:
         self._console.print(f"{what:<9} {text}")
+
+
+async def _keep_logs_short(*children: Child) -> None:
+    while True:
+        for child in children:
+            await asyncio.to_thread(child.rotate_log)
+        await asyncio.sleep(LOGS_S)
 
 
 async def _exists(file: Path) -> bool:
