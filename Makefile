@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up stack test check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool
+.PHONY: help up stack test test-long check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -26,6 +26,9 @@ stack: ## run everything in containers: deploy/compose.yaml, with its secrets an
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql promtool ## run every test (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+
+test-long: $(VENV)/.dev rabbitmq-or-docker postgresql ## run the tests that take longer than a few seconds each (ARGS= for pytest)
+	@$(VENV)/bin/python -m pytest -m long $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
 	$(VENV)/bin/ruff format --check .

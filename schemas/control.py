@@ -143,6 +143,10 @@ class FreezeChanged(WireModel):
     scope: str
     frozen: bool
     changed: Annotated[bool, Field(description="False where it was so already")]
+    under_way: Annotated[
+        tuple[str, ...],
+        Field(description="Ids of commands that were sent before the freeze and have not ended yet; 100 at most"),
+    ] = ()
 
 
 class VenueHealth(StrEnum):
@@ -164,6 +168,12 @@ class VenueState(WireModel):
     markets_loaded: bool
     since: Milliseconds
     reason: Annotated[str | None, Field(description="The last failure, while there is one")]
+    snapshot_interval_ms: Annotated[
+        int | None,
+        Field(
+            ge=0, description="How often each account is read on schedule, as far as the venue's limits allow; 0: never"
+        ),
+    ] = None
 
 
 class Status(WireModel):

@@ -15,7 +15,7 @@ from schemas.base import utc_text
 from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
 from worker.accounts import Account
 from worker.venues import findings
-from worker.venues.errors import NotSupported, UnknownSymbol, ValueRefused, VenueError
+from worker.venues.errors import LimitReached, NotSupported, UnknownSymbol, ValueRefused, VenueError
 from worker.venues.findings import ACCOUNT_CHECKS, Finding
 from worker.venues.seam import (
     Capability,
@@ -27,6 +27,7 @@ from worker.venues.seam import (
     SymbolState,
     Terms,
 )
+from worker.venues.send_guard import require_guard
 from worker.wire import Delivery, Outgoing, Reply
 
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
@@ -65,6 +66,7 @@ class MemoryVenue:
     misbehaviours: deque[Misbehaviour | None] = field(default_factory=deque)
     unreadable: deque[VenueError] = field(default_factory=deque)
     crowded: deque[VenueError] = field(default_factory=deque)
+    usual_ms: int = 0
 
     @property
     def portfolio_margin(self) -> "MemoryPortfolioMargin":
@@ -87,7 +89,7 @@ class MemoryVenue:
         def apply() -> None:
             self.leverage = leverage
 
-        self._change(f"leverage {leverage}", apply)
+        await self._change(f"leverage {leverage}", apply)
         raw = {"leverage": int(leverage), "symbol": market.id}
         return Echo(raw, leverage=leverage) if self.echoes else Echo({})
 
@@ -95,12 +97,18 @@ class MemoryVenue:
         def apply() -> None:
             self.margin_mode = mode
 
-        self._change(f"margin mode {mode}", apply)
+        await self._change(f"margin mode {mode}", apply)
         return Echo({"code": 200}, margin_mode=mode if self.echoes else None)
 
-    def _change(self, what: str, apply: Any) -> None:
-        self.log.append(what)
+    async def under_way(self) -> None:
+        """What happens while a change that has left is on its way to the venue."""
+
+    async def _change(self, what: str, apply: Any) -> None:
         wrong = self.misbehaviours.popleft() if self.misbehaviours else None
+        if wrong is None or not isinstance(wrong.error, LimitReached):
+            await require_guard(what).admit(self.usual_ms)
+            await self.under_way()
+        self.log.append(what)
         if wrong is None or wrong.applied:
             apply()
         if wrong is not None:
@@ -204,7 +212,7 @@ class MemoryPortfolioMargin:
         yield
 
     async def auto_collect(self) -> Echo:
-        self.venue._change("auto collect", lambda: None)
+        await self.venue._change("auto collect", lambda: None)
         return Echo({"msg": "success"}, accepted=True)
 
     def refuse_asset(self, asset: str) -> None:
@@ -212,7 +220,7 @@ class MemoryPortfolioMargin:
             raise NotSupported("BNB can't be collected")
 
     async def asset_collect(self, asset: str) -> Echo:
-        self.venue._change(f"collect {asset}", lambda: None)
+        await self.venue._change(f"collect {asset}", lambda: None)
         return Echo({"msg": "success"}, accepted=True)
 
 

@@ -5,7 +5,6 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,7 +15,6 @@ from worker.bootstrap import Worker, build_worker
 from worker.clock import now
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.settings import Settings
-from worker.venues.seam import Echo, Market
 from worker.wire import DeadLetter, Delivery
 
 Body = dict[str, Any]
@@ -99,10 +97,9 @@ class Stalls(MemoryVenue):
         super().__init__()
         self.reached, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+    async def under_way(self) -> None:
         self.reached.set()
         await self.go_on.wait()
-        return await super().set_leverage(market, leverage)
 
 
 def in_time(milliseconds: int = TIMEOUT_MS) -> int:

@@ -45,13 +45,17 @@ class RecordedVenue(MemoryVenue):
 
     account: str = ""
     record: int = -1
+    wanted: Decimal = Decimal(0)
 
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
-        self._write("began", leverage)
-        await asyncio.sleep(VENUE_S)
+        self.wanted = leverage
         echo = await super(RecordedVenue, self).set_leverage(market, leverage)
         self._write("ended", leverage)
         return echo
+
+    async def under_way(self) -> None:
+        self._write("began", self.wanted)
+        await asyncio.sleep(VENUE_S)
 
     def _write(self, what: str, leverage: Decimal) -> None:
         line = [what, self.account, int(leverage), time.monotonic_ns(), os.getpid()]

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import httpx
 import pytest
@@ -15,8 +15,10 @@ from worker.sandbox.server import Sandbox
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import Ambiguous, VenueError
 from worker.venues.limits import Limits
+from worker.venues.limits.admission import Reservation
 from worker.venues.registry import VENUES
 from worker.venues.seam import Adapter, Market, Venue
+from worker.venues.send_guard import guarded_by
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 TIMEOUT_MS = 1_000
@@ -28,6 +30,8 @@ UNLIMITED = 10**9
 BROKEN_ANSWERS: tuple[tuple[dict[str, Any], type[VenueError]], ...] = (
     ({"fault": "html"}, Ambiguous),
     ({"fault": "empty"}, Ambiguous),
+    ({"fault": "too_large", "apply": True}, Ambiguous),
+    ({"fault": "too_large", "status": 400}, Ambiguous),
     ({"fault": "reset"}, Ambiguous),
     ({"fault": "reset", "apply": True}, Ambiguous),
     ({"fault": "reset_mid_body", "apply": True}, Ambiguous),
@@ -35,6 +39,8 @@ BROKEN_ANSWERS: tuple[tuple[dict[str, Any], type[VenueError]], ...] = (
     ({"fault": "status", "status": 502, "body": "<html>"}, Ambiguous),
 )
 """After any of these nobody knows, at any venue, whether a change was made."""
+
+CHANGES = frozenset({"set_leverage", "set_margin_mode", "auto_collect", "asset_collect"})
 
 T = TypeVar("T")
 
@@ -45,6 +51,52 @@ def account_of(sandbox: Sandbox, account_id: str) -> Account:
 
 def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
     return adapter.market(symbol, market_type)
+
+
+class OpenGuard:
+    """Lets every change pass, for tests of an adapter by itself."""
+
+    async def admit(self, usual: int) -> None:
+        """It may leave."""
+
+    def not_processed(self) -> None:
+        """Nobody keeps count."""
+
+    def hold(self, reservation: Reservation) -> None:
+        """Nothing is read back on its behalf."""
+        reservation.end()
+
+
+@pytest.fixture
+async def open_guard() -> AsyncIterator[None]:
+    """For tests of what is below an adapter: changes of the test pass."""
+    with guarded_by(OpenGuard()):
+        yield
+
+
+class Unguarded:
+    """An adapter, or its Portfolio Margin side, whose changes nobody else guards."""
+
+    def __init__(self, guarded: Any) -> None:
+        self._guarded = guarded
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self._guarded, name)
+        if name == "portfolio_margin":
+            return found and Unguarded(found)
+        return self._passing(found) if name in CHANGES else found
+
+    def _passing(self, change: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def passed(*arguments: Any) -> Any:
+            with guarded_by(OpenGuard()):
+                return await change(*arguments)
+
+        return passed
+
+
+def unguarded(adapter: Adapter) -> Adapter:
+    """The same adapter, to be asked for changes directly."""
+    return cast("Adapter", Unguarded(adapter))
 
 
 @dataclass
@@ -67,10 +119,10 @@ class Stand:
     def adapter(self, account_id: str | None = None, **changes: Any) -> Adapter:
         account = self.account(account_id)
         if changes:
-            return self.venue.adapter(account.model_copy(update=changes))
-        return self.adapters.setdefault(account.id, self.venue.adapter(account))
+            return unguarded(self.venue.adapter(account.model_copy(update=changes)))
+        return self.adapters.setdefault(account.id, unguarded(self.venue.adapter(account)))
 
-    async def fault(self, path: str, fault: str, **more: Any) -> None:
+    async def fault(self, path: str | None, fault: str, **more: Any) -> None:
         (await self.control.post("/faults", json={"fault": fault, "path": path, **more})).raise_for_status()
 
     async def change(self, account_id: str | None = None, **content: Any) -> None:

@@ -145,5 +145,5 @@ async def test_only_admins_freeze_over_http(trader: httpx.AsyncClient, admin: ht
     assert [response.status_code for response in refused] == [403, 403, 403]
     assert (await change(trader)).status_code == 200
     done = (await admin.post(f"{ROUTE}/freeze", json=request)).json()["data"]
-    assert done == {"scope": "exchange:binance", "frozen": True, "changed": True}
+    assert done == {"scope": "exchange:binance", "frozen": True, "changed": True, "under_way": []}
     await assert_frozen(trader, venue, "audit")

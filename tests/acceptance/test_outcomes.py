@@ -23,6 +23,7 @@ AMBIGUOUS: dict[str, dict[str, Any]] = {
     },
     "html with 200": {"fault": "html"},
     "nothing with 200": {"fault": "empty"},
+    "too large": {"fault": "too_large"},
     "reset": {"fault": "reset"},
     "reset mid body": {"fault": "reset_mid_body"},
 }

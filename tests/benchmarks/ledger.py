@@ -14,7 +14,7 @@ from tests.benchmarks.bus import BODY, CONCURRENCIES, command
 from tests.benchmarks.measure import Samples, load
 from tests.benchmarks.processes import program
 from worker.bus.rpc import connect_rpc
-from worker.execution.ledger.database import Row, Statement
+from worker.execution.ledger.database import Latch, Row, Statement
 
 ROUNDS = 4
 WARM_UP = 600
@@ -40,7 +40,7 @@ async def _taken() -> AsyncIterator[bool]:
 class ForgetfulDatabase:
     """Says yes to everything and remembers none of it: every command is new, and nothing is frozen."""
 
-    async def write(self, *statements: Statement, durable: bool = True) -> list[list[Row]]:
+    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
         """A row for whatever returns one: new, neither frozen nor in doubt, at a position of the outbox."""
         return [[(0, 0)] if "RETURNING" in statement.sql else [] for statement in statements]
 

@@ -33,7 +33,7 @@ PAUSE_S = max(0.05, SOAK_S / (len(ACCOUNTS) * LEVERAGES))
 """Between two commands, so that there is a new setting for each until the end."""
 
 NONSENSE: tuple[dict[str, Any], ...] = (
-    *({"fault": fault} for fault in ("html", "empty", "reset", "reset_mid_body")),
+    *({"fault": fault} for fault in ("html", "empty", "too_large", "reset", "reset_mid_body")),
     *({"fault": "status", "status": status} for status in (502, 504)),
 )
 TIMEOUT_MS, HEARTBEAT_S, HOLD_MS = 20_000, 2, 100

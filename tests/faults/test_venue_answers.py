@@ -18,6 +18,7 @@ NONSENSE: dict[str, dict[str, Any]] = {
     "reset mid body": {"fault": "reset_mid_body"},
     "html with 200": {"fault": "html"},
     "an empty 200": {"fault": "empty"},
+    "too large": {"fault": "too_large"},
 }
 
 

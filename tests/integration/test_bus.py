@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from schemas import COMMANDS, OPERATIONS
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from tests.fakes import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.strategy import Body, Strategy
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc
 from worker.venues.errors import Ambiguous
@@ -152,7 +152,7 @@ async def test_a_command_behind_its_deadline_expires_and_nothing_is_sent(
 
 
 async def test_a_fault_of_ours_is_told_and_the_worker_lives_on(strategy: Strategy, venue: MemoryVenue) -> None:
-    venue.misbehaviours.append(ZeroDivisionError("a bug"))  # type: ignore[arg-type]
+    venue.misbehaviours.append(Misbehaviour(ZeroDivisionError("a bug"), applied=False))
     envelope, _ = await strategy.ask("set_leverage", TO_10X)
     assert (envelope["statusCode"], envelope["error"]["code"]) == (502, "unknown")
     envelope, _ = await strategy.ask("set_leverage", TO_10X)

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import pytest
 
@@ -43,7 +42,8 @@ async def test_a_frozen_change_is_rejected_and_nothing_is_asked_of_the_venue(hom
 async def test_reads_go_on_and_changes_too_once_it_is_lifted(home: House, scope: Body) -> None:
     await home.ask("freeze", {**scope, "reason": "audit"})
     assert (await home.ask("get_positions", COLLECT))["statusCode"] == 200
-    assert (await home.ask("unfreeze", scope))["data"] == {"scope": home_scope(scope), "frozen": False, "changed": True}
+    lifted = {"scope": home_scope(scope), "frozen": False, "changed": True, "under_way": []}
+    assert (await home.ask("unfreeze", scope))["data"] == lifted
     assert (await home.ask())["statusCode"] == 200
 
 
@@ -100,11 +100,10 @@ class FreezesAfterTheFirstChange(MemoryVenue):
 
     home: House
 
-    async def set_leverage(self, *arguments: Any) -> Any:
+    async def under_way(self) -> None:
         if not self.log:
             event = Outgoing("e", "perps-dma.freeze.v1", "control.freeze", json.dumps({"data": {}}))
             await self.home.ledger.freezes.freeze(Freeze("all", "audit", None, 1), event)
-        return await super().set_leverage(*arguments)
 
 
 async def test_after_the_freeze_not_even_a_repetition_is_sent(ledger_url: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.requests import MarginMode
-from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
+from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands, unguarded
 from worker.sandbox.clock import DAY
 from worker.venues.errors import (
     AccessDenied,
@@ -291,7 +291,7 @@ class TestVault:
     async def test_an_address_that_is_no_vault_is_refused(self, stand: Stand) -> None:
         account = stand.account(PERP)
         wrong = account.model_copy(update={"vault_address": account.account_address})
-        adapter = stand.venue.adapter(wrong)
+        adapter = unguarded(stand.venue.adapter(wrong))
         with pytest.raises(AccessDenied, match="must be a vault or a sub-account"):
             await adapter.set_leverage(market(adapter, FLAT), Decimal(3))
 
@@ -313,7 +313,7 @@ class TestSigning:
         assert known.isdisjoint(await asked(stand))
 
     async def test_adapters_of_one_signer_never_collide(self, stand: Stand) -> None:
-        adapters = [stand.venue.adapter(stand.account(PERP)) for _ in range(4)]
+        adapters = [unguarded(stand.venue.adapter(stand.account(PERP))) for _ in range(4)]
         changes = [
             adapter.set_leverage(market(adapter, FLAT), Decimal(leverage))
             for adapter in adapters
@@ -325,7 +325,7 @@ class TestSigning:
 
     async def test_a_wallet_that_was_not_approved_is_refused(self, stand: Stand) -> None:
         stranger = stand.account(PERP).model_copy(update={"secret": SecretStr("0x" + "5a" * 32)})
-        adapter = stand.venue.adapter(stranger)
+        adapter = unguarded(stand.venue.adapter(stranger))
         with pytest.raises(AccessDenied, match="does not exist") as caught:
             await adapter.set_leverage(market(adapter, FLAT), Decimal(3))
         assert caught.value.venue_code == "User or API Wallet"

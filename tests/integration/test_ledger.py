@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.execution.ledger import migrations
+from tests.postgres import PostgresServer
+from worker.execution.ledger import migrations, postgres, sqlite
 from worker.execution.ledger.commands import Ending, Entry
 from worker.execution.ledger.database import Database, Statement
 from worker.execution.ledger.errors import LedgerTooNew, LedgerUnavailable, NothingMatched
@@ -22,6 +23,10 @@ from worker.wire import Outgoing
 ENTRY = Entry("c-1", "set_leverage", "binance", "a-1", "ann", "f-1", '{"leverage":10}', 1_000, 11_000)
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.set_leverage.binance.a-1", '{"price":98000.00}')
 ENDING = Ending("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
+
+
+SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+POSTGRES_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
 @pytest.fixture
@@ -329,11 +334,21 @@ async def test_a_ledger_of_a_newer_program_is_refused(ledger_url: str, database:
         await open_database(ledger_url)
 
 
-async def test_a_ledger_of_an_older_program_is_brought_up_to_date(ledger_url: str, database: Database) -> None:
-    older = "DROP TABLE snapshots", "DROP TABLE doubts", "DELETE FROM schema_version WHERE version >= 3"
-    await database.write(*map(Statement, older))
+async def test_a_ledger_of_an_older_program_is_brought_up_to_date(
+    ledger_url: str, ledger_server: PostgresServer | None, database: Database
+) -> None:
+    (tables, kept) = (POSTGRES_TABLES, postgres.IDENTITY) if ledger_server else (SQLITE_TABLES, sqlite.IDENTITY)
+    for (table,) in await database.read(Statement(tables)):
+        await database.write(Statement(f"DROP TABLE {table}"))
+    for number, statements in migrations.missing(0, kept, "here")[:2]:
+        await database.write(*map(Statement, statements))
+        await database.write(Statement("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"))
+        await database.write(Statement("INSERT INTO schema_version (version) VALUES ($1)", (number,)))
     later = await open_database(ledger_url)
     assert await later.read(Statement("SELECT COUNT(*) FROM snapshots")) == [(0,)]
+    assert await later.read(Statement("SELECT MAX(version) FROM schema_version")) == [
+        (len(migrations.missing(0, "", "")),)
+    ]
     await later.close()
 
 

@@ -14,10 +14,10 @@ import pytest
 from schemas.base import Milliseconds
 from schemas.control import Exchange
 from tests.fakes import MemoryBus
-from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing
+from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing, unguarded
 from worker.accounts import Account, Accounts
 from worker.bootstrap import build_worker
-from worker.clock import now
+from worker.clock import Clocks, now
 from worker.execution.calls import VenueCalls
 from worker.execution.confirmation import Change, carry_out
 from worker.execution.ledger.ledger import open_ledger
@@ -35,7 +35,7 @@ LINEAR = {"hyperliquid": "BTC/USDC:USDC"}
 
 
 def stop_the_clock(stand: Stand, share: float = 1.0) -> None:
-    stand.connections.limits = Limits(share, clock=lambda: MID_MINUTE)
+    stand.connections.limits = Limits(share, clocks=Clocks.alike(lambda: MID_MINUTE))
 
 
 @pytest.fixture(scope="module", params=["binance", "bybit", "gate", "hyperliquid", "okx"])
@@ -92,7 +92,7 @@ GRANTED = {"hyperliquid": {"weight": 220}}
 async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(each: Stand) -> None:
     await each.reset()
     await each.limit(LIMITED[each.exchange])
-    each.connections.limits = Limits(granted=GRANTED, clock=lambda: MID_MINUTE)
+    each.connections.limits = Limits(granted=GRANTED, clocks=Clocks.alike(lambda: MID_MINUTE))
     await each.venue.load()
     adapter = each.adapter()
     await read(adapter)
@@ -224,7 +224,9 @@ def command(operation: str, account: Account, **body: object) -> Delivery:
 async def test_a_collection_that_waits_for_its_room_delays_no_change_of_its_account(
     binance: Stand, tmp_path: Path
 ) -> None:
-    binance.connections.limits = Limits(granted={"binance": {"papi weight": 1_000}}, clock=lambda: MID_MINUTE)
+    binance.connections.limits = Limits(
+        granted={"binance": {"papi weight": 1_000}}, clocks=Clocks.alike(lambda: MID_MINUTE)
+    )
     account, bus, settings = binance.account("binance-pm-001"), MemoryBus(), Settings(state=tmp_path)
     async with open_ledger(settings.ledger) as ledger:
         handle = build_worker(settings, Accounts((account,)), binance.venue.adapter, ledger, bus).handle
@@ -244,7 +246,7 @@ async def test_a_collection_that_waits_for_its_room_delays_no_change_of_its_acco
 async def test_collections_leave_the_tenth_part_of_a_minute_to_others(binance: Stand) -> None:
     stop_the_clock(binance)
     account = binance.account("binance-pm-001")
-    portfolio = binance.venue.adapter(account).portfolio_margin
+    portfolio = unguarded(binance.venue.adapter(account)).portfolio_margin
     assert portfolio
     ended = await outcomes(*(portfolio.auto_collect() for _ in range(10)))
     assert ended == {"done": 7, "LimitReached": 3}

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from tests.processes import free_port
 from tests.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
+from tests.stand import open_guard
 from worker.accounts import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections
@@ -16,6 +17,9 @@ from worker.venues.errors import AccessDenied, LimitReached, Throttled, VenueErr
 from worker.venues.hearing import Hearing
 
 KEY, SECRET = "k" * 64, "s" * 64
+__all__ = ["open_guard"]
+pytestmark = pytest.mark.usefixtures("open_guard")
+
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 ECHO = {"symbol": "BTCUSDT", "leverage": 10, "maxNotionalValue": "1000000"}
 PATIENCE_MS = 100

@@ -11,6 +11,8 @@ from schemas.base import Milliseconds
 from worker.venues.limits.line import Claim, Line, NoRoom, Ticket
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.tables import Per, Scope
+from worker.venues.limits.urgency import Urgency
+from worker.venues.limits.windows import Use
 
 SECOND, START = 1_000, 1_700_000_000_000
 FAR: Milliseconds = START + 3_600_000
@@ -138,6 +140,38 @@ def test_who_goes_away_makes_place() -> None:
     assert line.advance(START + 1).gone == [behind]
 
 
+def test_who_goes_away_is_waited_behind_no_longer_and_nobody_need_look() -> None:
+    line, weight = Line(), meter(limit=10)
+    line.offer(light((weight, 8)), START)
+    waiting = light((weight, 5))
+    line.offer(waiting, START)
+    line.withdraw(waiting)
+    line.withdraw(waiting)
+    assert line.offer(light((weight, 2)), START)
+
+
+def test_what_is_given_back_twice_is_given_back_once() -> None:
+    line, weight = Line(), meter(limit=10)
+    one, other = light((weight, 4)), light((weight, 4))
+    assert line.offer(one, START)
+    assert line.offer(other, START)
+    one.give_back()
+    one.give_back()
+    assert weight.headroom("okx", None, START).left == 6
+
+
+def test_who_can_take_only_a_part_of_what_it_needs_takes_nothing() -> None:
+    class Faulty(Meter):
+        def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Use:
+            raise ZeroDivisionError
+
+    weight = meter(limit=10)
+    faulty = Faulty(weight.scope, None, 10, 1.0)
+    with pytest.raises(ZeroDivisionError):
+        light((weight, 4), (faulty, 1)).go(START)
+    assert weight.headroom("okx", None, START).left == 10
+
+
 @dataclass
 class Traffic:
     """A line in front of two scopes, with requests that come, are answered and give up in any order."""
@@ -178,7 +212,7 @@ class Traffic:
 
     def used(self, of: Meter) -> int:
         recent = [ticket for at, ticket in self.past if at > self.now - of.scope.window]
-        return sum(weight for ticket in recent + self.under_way for it, weight, _ in ticket.claims if it is of)
+        return sum(weight for ticket in recent + self.under_way for it, weight, *_ in ticket.claims if it is of)
 
 
 Step = Callable[[Traffic], None]
@@ -215,6 +249,6 @@ def test_whatever_happens_no_limit_is_exceeded_and_no_light_request_waits_withou
         traffic.advance(1)
         held: set[Meter] = set()
         for ticket in (ticket for ticket in traffic.waiting if not ticket.heavy):
-            lacking = {of for of, weight, _ in ticket.claims if of in held or not of.has_room(weight, traffic.now)}
+            lacking = {of for of, weight, *_ in ticket.claims if of in held or not of.has_room(weight, traffic.now)}
             assert lacking, "it waits although there is room, or only heavier ones are before it"
             held |= lacking

@@ -1,6 +1,7 @@
 """The tables of limits: complete, named as ccxt names things, and no lighter than what the stand-ins charge."""
 
 import ast
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -249,3 +250,17 @@ def test_a_binance_ban_closes_all_families() -> None:
 def test_a_granted_limit_that_no_venue_has_is_refused(granted: dict[str, dict[str, int]], problem: str) -> None:
     with pytest.raises(UnknownLimit, match=problem):
         limits_kept(1.0, granted)
+
+
+def test_every_endpoint_that_changes_something_is_guarded() -> None:
+    for exchange, table in METERED.items():
+        for name, cost in table.costs.items():
+            sends = re.search(r"Post|Put|Delete|Patch", name) is not None and not name.startswith(INFO)
+            assert cost.changes is sends, f"{exchange}: {name}"
+
+
+def test_what_confirms_a_change_is_metered_and_changes_nothing() -> None:
+    for table in METERED.values():
+        for cost in table.costs.values():
+            assert not any(read.changes for read in table.confirmations(cost))
+            assert cost.changes or not cost.confirmed_by

@@ -12,9 +12,10 @@ from aiohttp import web
 from pydantic import SecretStr
 
 from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
+from tests.stand import open_guard
 from worker import clock
 from worker.accounts import Account
-from worker.clock import now
+from worker.clock import Clocks, now
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections
 from worker.venues.errors import (
@@ -36,6 +37,9 @@ KEY, SECRET = "k" * 64, "s" * 64
 def account(api_key: str = KEY, secret: str = SECRET) -> Account:
     return Account(id="one", exchange="binance", api_key=SecretStr(api_key), secret=SecretStr(secret))
 
+
+__all__ = ["open_guard"]
+pytestmark = pytest.mark.usefixtures("open_guard")
 
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 WANTED = {"symbol": "BTCUSDT", "leverage": 10}
@@ -196,7 +200,7 @@ async def test_a_refused_timestamp_stays_a_refusal_when_the_time_cannot_be_asked
 @pytest.fixture
 async def mid_minute() -> AsyncIterator[Wired]:
     """A venue whose limits are read in the middle of a minute, for ever."""
-    limits = Limits(clock=lambda: 1_700_000_010_000)
+    limits = Limits(clocks=Clocks.alike(lambda: 1_700_000_010_000))
     async with ScriptedVenue() as venue, VenueConnections(limits) as connections:
         yield Wired(venue, connections, _transport(connections, venue.url))
 

@@ -13,7 +13,7 @@ import pytest
 from schemas.control import VenueHealth
 from tests.fakes import ACCOUNT, MemoryVenue
 from worker.accounts import Account, Site
-from worker.clock import Clock, now
+from worker.clock import CLOCKS, Clocks
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import VenueChange
 from worker.venues.hearing import Heard
@@ -69,19 +69,19 @@ class Upkeep:
         self.failures.append(error)
 
 
-def upkeep(*script: bool | Exception, reloads: Reloads = SOON, clock: Clock = now) -> Upkeep:
+def upkeep(*script: bool | Exception, reloads: Reloads = SOON, clocks: Clocks = CLOCKS) -> Upkeep:
     venue, changes = ListedVenue(deque(script)), list[VenueChange]()
 
     def make(heard: Heard) -> ListedVenue:
         venue.heard = heard
         return venue
 
-    return Upkeep(venue, KeptVenue(Site("binance"), make, reloads, changes.append, clock=clock), changes)
+    return Upkeep(venue, KeptVenue(Site("binance"), make, reloads, changes.append, clocks=clocks), changes)
 
 
 @asynccontextmanager
-async def running(*script: bool | Exception, reloads: Reloads = SOON, clock: Clock = now) -> AsyncIterator[Upkeep]:
-    started = upkeep(*script, reloads=reloads, clock=clock)
+async def running(*script: bool | Exception, reloads: Reloads = SOON, clocks: Clocks = CLOCKS) -> AsyncIterator[Upkeep]:
+    started = upkeep(*script, reloads=reloads, clocks=clocks)
     task = asyncio.create_task(started.kept.keep_loaded(started.failed))
     try:
         yield started
@@ -166,7 +166,7 @@ async def test_a_venue_that_fell_silent_is_asked_for_its_markets() -> None:
 
 async def test_a_venue_that_is_down_is_asked_until_it_is_back() -> None:
     times = itertools.count(START, 2_000)
-    async with running(CHANGED, UNCHANGED, clock=lambda: next(times)) as started:
+    async with running(CHANGED, UNCHANGED, clocks=Clocks.alike(lambda: next(times))) as started:
         await started.loads(1)
         for _ in range(5):
             started.venue.heard("no answer")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.control import VenueHealth, VenueState
+from worker.clock import Clocks
 from worker.venues.health import RULES, Health
 
 UP, FAILING, DOWN = VenueHealth.UP, VenueHealth.FAILING, VenueHealth.DOWN
@@ -21,10 +22,11 @@ class Observed:
     """A venue's health, a clock that goes when it is told, and the changes that were told."""
 
     now: int = START
+    set_by: int = 0
     told: list[VenueState] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.health = Health("binance", lambda: self.now, self.told.append)
+        self.health = Health("binance", Clocks(lambda: self.now, lambda: self.now + self.set_by), self.told.append)
 
     def answers(self, times: int = 1) -> None:
         for _ in range(times):
@@ -217,6 +219,17 @@ def test_a_clock_that_is_set_back_does_no_harm(venue: Observed) -> None:
     assert venue.health.state().health is UP
     venue.fails(6, every_ms=SECOND)
     assert venue.health.state().health is DOWN
+
+
+@pytest.mark.parametrize("jump_s", [-400 * 86_400, -600, 600, 400 * 86_400])
+def test_a_clock_that_is_set_makes_no_old_failure_new_and_ends_no_trouble(venue: Observed, jump_s: int) -> None:
+    venue.fails(RULES.failing_failures)
+    venue.set_by = jump_s * SECOND
+    assert venue.health.state().health is FAILING
+    venue.passes(RULES.window_s + 1)
+    venue.answers()
+    assert venue.health.state().health is UP
+    assert venue.health.state().since == venue.now + venue.set_by
 
 
 EVENTS = st.one_of(

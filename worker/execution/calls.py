@@ -9,9 +9,13 @@ from typing import TypeVar
 
 from schemas.base import Milliseconds
 from worker.clock import Clock
+from worker.execution.freeze import Frozen
 from worker.execution.retries import QUERY
-from worker.venues.errors import Ambiguous, VenueError
+from worker.venues.errors import Ambiguous, LimitReached, NotSent, VenueError
 from worker.venues.limits import within
+from worker.venues.limits.admission import Reservation, reserved
+from worker.venues.limits.urgency import Urgency, urgent
+from worker.venues.send_guard import guarded_by
 
 T = TypeVar("T")
 
@@ -42,6 +46,11 @@ async def unrecorded(attempt: int) -> None:
     """For calls that change nothing."""
 
 
+def _reserve(left: Milliseconds, *, read_back: bool) -> Milliseconds:
+    """What a change leaves of its time."""
+    return min(READ_BACK_RESERVE_MS, left // 3) if read_back else 0
+
+
 class VenueCalls:
     """The calls of one command, and what they cost."""
 
@@ -51,14 +60,18 @@ class VenueCalls:
         clock: Clock,
         intend: Intend = unrecorded,
         interrupted: Interrupted | None = None,
+        *,
+        urgency: Urgency = Urgency.COMMAND,
     ) -> None:
         self.deadline = deadline
+        self._urgency = urgency
         self.interrupted = interrupted is not None
         self.attempts = interrupted.attempts if interrupted else 0
         self.sent: Milliseconds | None = interrupted.sent if interrupted else None
         self.venue_ms = 0.0
         self._clock = clock
         self._intend = intend
+        self._held: list[Reservation] = []
 
     def remaining(self) -> Milliseconds:
         """Milliseconds until the deadline; negative behind it."""
@@ -90,18 +103,54 @@ class VenueCalls:
                 await asyncio.sleep(wait / 1000)
 
     async def change(self, send: Callable[[], Awaitable[T]], *, read_back: bool) -> T:
-        """A call that changes something, recorded before it is sent. Raises Expired instead of sending late.
+        """A call that changes something. Each request of it is recorded before it leaves; none leaves late.
 
-        With `read_back` to follow, some of the time left is kept for it.
+        With `read_back` to follow, some of the time left is kept for it. Raises Expired or NotSent where nothing was
+        sent, and Ambiguous where only a part of what is to be sent could leave.
         """
-        if self.remaining() > 0:
-            await self._intend(self.attempts + 1)
         if (left := self.remaining()) <= 0:
             raise Expired("the deadline passed before it was sent")
-        reserve = min(READ_BACK_RESERVE_MS, left // 3) if read_back else 0
+        sending = _Sending(self, read_back=read_back)
+        self.release()
+        try:
+            with guarded_by(sending):
+                return await self._timed(send, left - _reserve(left, read_back=read_back))
+        except (NotSent, LimitReached):
+            sending.take_back()
+            raise
+        except (Frozen, Expired) as error:
+            if sending.unsettled:
+                raise Ambiguous(f"a part of it was sent, and then {error}") from error
+            raise
+        except Ambiguous as doubt:
+            if sending.recorded:
+                raise
+            raise self._never_left(doubt) from doubt
+
+    def _never_left(self, doubt: Ambiguous) -> Expired | NotSent:
+        if isinstance(doubt.__cause__, TimeoutError):
+            return Expired(f"the deadline came before it could be sent; {doubt.message}")
+        return NotSent(f"{doubt.message}; so nothing was changed", venue_code=doubt.venue_code, raw=doubt.raw)
+
+    async def _record(self, needed: Milliseconds) -> None:
+        """Record the next sending. Raises Expired when an answer is not to be had in time, and what forbids it."""
+        self._require(needed)
+        await self._intend(self.attempts + 1)
+        self._require(needed)  # the ledger may have been slow
         self.attempts += 1
         self.sent = self.sent or self._clock()
-        return await self._timed(send, left - reserve)
+
+    def _require(self, needed: Milliseconds) -> None:
+        if (left := self.remaining()) < needed:
+            raise Expired(
+                f"{max(0, left)} ms before the deadline, and until it is confirmed this venue usually takes up to "
+                f"{needed} ms; nothing was sent"
+            )
+
+    def release(self) -> None:
+        """Give back the room that was kept for a read-back."""
+        while self._held:
+            self._held.pop().end()
 
     @asynccontextmanager
     async def holding(self, room: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
@@ -109,23 +158,47 @@ class VenueCalls:
         if self.remaining() <= 0:
             raise Expired("the deadline passed before it was sent")
         async with AsyncExitStack() as stack:
-            with within(self.deadline):
+            with within(self.deadline), urgent(self._urgency):
                 await stack.enter_async_context(room)
             yield
-
-    def not_sent(self) -> None:
-        """Take back an attempt that never left this machine."""
-        self.attempts -= 1
-        if not self.attempts:
-            self.sent = None
 
     async def _timed(self, call: Callable[[], Awaitable[T]], limit: Milliseconds) -> T:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(limit / 1000):
-                with within(self._clock() + limit):
+                with within(self._clock() + limit), urgent(self._urgency), reserved(*self._held):
                     return await call()
         except TimeoutError as error:
             raise Ambiguous(f"no answer from the venue within {limit} ms") from error
         finally:
             self.venue_ms += (time.perf_counter() - started) * 1000
+
+
+class _Sending:
+    """One attempt at a change: the guard of its requests, of which there may be several."""
+
+    def __init__(self, calls: VenueCalls, *, read_back: bool) -> None:
+        self.recorded = 0
+        self.unsettled = 0
+        """Requests of which the venue may have made something."""
+        self._calls = calls
+        self._answers = 2 if read_back else 1
+        self._before = (calls.attempts, calls.sent)
+
+    async def admit(self, usual: Milliseconds) -> None:
+        """Record that a request is about to leave. Raises Expired, and what forbids it."""
+        await self._calls._record(self._answers * usual)
+        self.recorded += 1
+        self.unsettled += 1
+
+    def not_processed(self) -> None:
+        """The request that was admitted last changed nothing."""
+        self.unsettled -= 1
+
+    def hold(self, reservation: Reservation) -> None:
+        """Keep room for the read-back."""
+        self._calls._held.append(reservation)
+
+    def take_back(self) -> None:
+        """Nothing of this attempt has left this machine."""
+        self._calls.attempts, self._calls.sent = self._before

@@ -36,6 +36,7 @@ from worker.execution.results import outcome_of, reply_to, result_event
 from worker.observation import tracing
 from worker.observation.metrics import COMMANDS, COMMANDS_REPEATED, command_told
 from worker.observation.stages import STAGES, Stage, spent
+from worker.venues.limits.place import LEFT_FOR_AN_ANSWER
 from worker.wire import NotBegun, Outgoing, Reply, outgoing
 
 LOCK_MS = 250
@@ -155,10 +156,8 @@ class Changes:
         noting = asyncio.create_task(self._ledger.commands.note(entry))
         try:
             async with AsyncExitStack() as stack:
-                if handler.prepare is not None and (noted := await noting).is_new and noted.freeze is None:
-                    calls = VenueCalls(command.deadline, self._clock)
-                    if refused := await stack.enter_async_context(self._dispatch.prepared(command, handler, calls)):
-                        return await self._finish(command, refused, calls)
+                if handler.prepare is not None and (refused := await self._prepare(command, handler, noting, stack)):
+                    return await self._finish(command, refused, VenueCalls(command.deadline, self._clock))
                 with tracing.span("wait for the lane"), spent(Stage.LANE):
                     await stack.enter_async_context(self._lanes.lane(command.account.id))
                     await stack.enter_async_context(self._exclusive(command))
@@ -172,6 +171,23 @@ class Changes:
         except NotBegun:
             await noting  # the next worker then knows since when it waits
             raise
+
+    async def _prepare(
+        self, command: Command, handler: CommandHandler, noting: Awaitable[Noted], stack: AsyncExitStack
+    ) -> Refusal | None:
+        """Have what a command needs before its turn; None once it is there, or not needed.
+
+        What is there at once is taken at once, before anything is awaited, so that the command keeps its place among
+        those of its account. For what is not, only a command that is new and not frozen waits; others go before it.
+        """
+        at_once = VenueCalls(self._clock() + LEFT_FOR_AN_ANSWER, self._clock)  # the limiter then lets nobody wait
+        if await stack.enter_async_context(self._dispatch.prepared(command, handler, at_once)) is None:
+            return None
+        noted = await noting
+        if not noted.is_new or noted.freeze is not None:
+            return None
+        patient = VenueCalls(command.deadline, self._clock)
+        return await stack.enter_async_context(self._dispatch.prepared(command, handler, patient))
 
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:

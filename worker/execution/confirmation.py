@@ -76,6 +76,8 @@ async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
             wait = None if isinstance(error, HINDERED) else change.retries.wait(error, failures, calls.remaining())
             if wait is None:
                 _give_up(error, doubt)
+        finally:
+            calls.release()
         await asyncio.sleep(wait / 1000)
         attempt = _attempt
 
@@ -96,9 +98,6 @@ async def _resume(change: Change, calls: VenueCalls) -> Confirmed:
 async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
     try:
         echo = await calls.change(change.send, read_back=change.read_back is not None)
-    except (NotSent, LimitReached):
-        calls.not_sent()
-        raise
     except Ambiguous as doubt:
         return await _read_back(change, calls, doubt)
     if change.echoed(echo):

@@ -28,6 +28,7 @@ LOOK_S = 5.0
 BATCH = 100
 DAY_MS: Milliseconds = 86_400_000
 CLEAN_EVERY_S = 3_600.0
+BETWEEN_BATCHES_S = 0.02
 
 log = structlog.get_logger(__name__)
 
@@ -113,10 +114,17 @@ class Retention:
 
     async def clean(self) -> int:
         """Delete what is too old now; how many commands. Raises LedgerUnavailable."""
-        deleted, batch = 0, BATCH
-        while batch == BATCH:
-            batch = await self._ledger.commands.forget(self._clock() - self._commands_ms, BATCH)
-            deleted += batch
-        await self._ledger.doubts.forget(self._clock() - self._commands_ms)
-        await self._ledger.audit.forget(self._clock() - self._audit_ms)
+        before = self._clock() - self._commands_ms
+        deleted = await _in_batches(lambda: self._ledger.commands.forget(before, BATCH))
+        await self._ledger.doubts.forget(before)
+        await _in_batches(lambda: self._ledger.audit.forget(self._clock() - self._audit_ms, BATCH))
         return deleted
+
+
+async def _in_batches(delete: Callable[[], Awaitable[int]]) -> int:
+    """Delete until a batch is not full, and let others have the loop and the ledger after each; how many."""
+    deleted = 0
+    while (batch := await delete()) == BATCH:
+        deleted += batch
+        await asyncio.sleep(BETWEEN_BATCHES_S)
+    return deleted + batch

@@ -1,8 +1,10 @@
 """Operations on the service itself: what became of a command, freezes, how this worker fares."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from time import monotonic
 
 from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import utc_text
@@ -33,6 +35,12 @@ from worker.execution.receipt import NotAccepted, unknown_account
 from worker.execution.relay import Relay
 from worker.execution.service import ControlHandler
 from worker.wire import Outgoing, outgoing
+
+UNDER_WAY_S = 5.0
+"""How long a freeze waits for what has left for a venue before it; what is not over then is named in its answer."""
+
+UNDER_WAY_POLL_S = 0.02
+MOST_NAMED = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,27 +100,46 @@ class Office:
         return Found(Freezes(freezes=tuple(frozen), count=len(frozen)))
 
     async def freeze(self, request: FreezeRequest, actor: str | None) -> Found:
-        """Freeze a scope; from the answer on nothing more is sent in it."""
+        """Freeze a scope; from the answer on nothing more is sent in it.
+
+        It waits for what is on its way to a venue, and names what is still there after `UNDER_WAY_S`.
+        """
         self._require_known(request)
         freeze = Freeze(request.scope, request.reason, actor, self.clock())
-        return await self._change(self.ledger.freezes.freeze, freeze, frozen=True)
+        changed = await self._change(self.ledger.freezes.freeze, freeze)
+        return _frozen(freeze, changed=changed, left=await self._left_under_way(freeze.scope))
 
     async def unfreeze(self, request: Unfreeze, actor: str | None) -> Found:
         """Lift the freeze of a scope."""
         self._require_known(request)
         freeze = Freeze(request.scope, "", actor, self.clock())
-        return await self._change(self.ledger.freezes.unfreeze, freeze, frozen=False)
+        changed = await self._change(self.ledger.freezes.unfreeze, freeze, frozen=False)
+        state = FreezeChanged(scope=freeze.scope, frozen=False, changed=changed)
+        return Found(state, message=f"{freeze.scope} is not frozen{_as_before(changed)}")
 
     async def _change(
-        self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool
-    ) -> Found:
+        self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool = True
+    ) -> bool:
+        """Whether it was not so already."""
         event = outgoing(_event(freeze, frozen=frozen))
         try:
             position = await write(freeze, event)
         except NothingMatched:
-            return _changed(freeze, frozen=frozen, changed=False)
+            return False
         await self.relay.publish(position, event)
-        return _changed(freeze, frozen=frozen, changed=True)
+        return True
+
+    async def _left_under_way(self, scope: str) -> tuple[str, ...] | None:
+        """The commands of a frozen scope that are still on their way; None when the ledger can't tell."""
+        give_up = monotonic() + UNDER_WAY_S
+        while True:
+            try:
+                left: tuple[str, ...] | None = tuple(await self.ledger.commands.under_way(scope, MOST_NAMED))
+            except LedgerUnavailable:
+                left = None
+            if left == () or monotonic() > give_up:
+                return left
+            await asyncio.sleep(UNDER_WAY_POLL_S)
 
     def _require_known(self, request: FreezeScope) -> None:
         account_id = request.exchange_account_id
@@ -132,10 +159,18 @@ def _event(freeze: Freeze, *, frozen: bool) -> FreezeEvent:
     )
 
 
-def _changed(freeze: Freeze, *, frozen: bool, changed: bool) -> Found:
-    state = "frozen" if frozen else "not frozen"
-    message = f"{freeze.scope} is {state}{'' if changed else ', as it was before'}"
-    return Found(FreezeChanged(scope=freeze.scope, frozen=frozen, changed=changed), message=message)
+def _frozen(freeze: Freeze, *, changed: bool, left: tuple[str, ...] | None) -> Found:
+    message = f"{freeze.scope} is frozen{_as_before(changed)}"
+    if left is None:
+        message += "; the ledger can't tell now whether something sent before is still on its way"
+    elif left:
+        message += f"; sent before and still on their way to the venue: {', '.join(left)}"
+    state = FreezeChanged(scope=freeze.scope, frozen=True, changed=changed, under_way=left or ())
+    return Found(state, message=message)
+
+
+def _as_before(changed: bool) -> str:
+    return "" if changed else ", as it was before"
 
 
 def _unknown_command(command_id: str) -> Failure:

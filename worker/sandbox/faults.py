@@ -3,11 +3,14 @@
 delay           the answer comes `delay_ms` late
 reset           the connection is cut before any answer
 reset_mid_body  the connection is cut half way through the answer's body
-status          `status` is answered, with `body`, or with `{"code": …, "msg": …}`, and `Retry-After: <retry_after>`
+status          `status` is answered, with `body`, or with `{"code": …, "msg": …}`, `headers`, and `Retry-After`
 html            a web page is answered, with `status` 200 unless told otherwise
 empty           nothing is answered, with `status` 200 unless told otherwise
+too_large       400 kB are answered that are 400 MB once they are unpacked, with `status` 200 unless told otherwise
 """
 
+import zlib
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,9 +18,20 @@ from pydantic import BaseModel, ConfigDict, Field
 from worker.sandbox.http import JSON, Answer
 from worker.wire import encode
 
-Kind = Literal["delay", "reset", "reset_mid_body", "status", "html", "empty"]
+Kind = Literal["delay", "reset", "reset_mid_body", "status", "html", "empty", "too_large"]
 
 PAGE = b"<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We will be back soon.</body></html>"
+
+
+MIB, GZIP = 2**20, 16 + zlib.MAX_WBITS
+
+
+@cache
+def packed_blanks(mib: int = 400) -> bytes:
+    """So many MiB of blanks, packed as gzip to a thousandth of that. The check at their end is left out."""
+    packer = zlib.compressobj(wbits=GZIP)
+    first, other = (packer.compress(b" " * MIB) + packer.flush(zlib.Z_FULL_FLUSH) for _ in range(2))
+    return first + other * (mib - 1)
 
 
 class Fault(BaseModel):
@@ -40,6 +54,7 @@ class Fault(BaseModel):
     body: Any = None
     code: int | None = None
     msg: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
     retry_after: Annotated[int | None, Field(ge=0, description="Seconds, as in the header")] = None
 
     def meets(self, method: str, path: str, account: str | None) -> bool:
@@ -49,11 +64,13 @@ class Fault(BaseModel):
 
     def answer(self) -> Answer:
         """The wrong answer of a fault that answers at all."""
-        headers = {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+        headers = self.headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
         if self.fault == "html":
             return Answer(self.status, PAGE, "text/html", headers)
         if self.fault == "empty":
             return Answer(self.status, b"", JSON, headers)
+        if self.fault == "too_large":
+            return Answer(self.status, packed_blanks(), JSON, headers | {"Content-Encoding": "gzip"})
         return Answer(self.status, self._body(), JSON, headers)
 
     def _body(self) -> bytes:

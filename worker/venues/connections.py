@@ -4,6 +4,8 @@ import asyncio
 import copy
 import logging
 import ssl
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
@@ -13,7 +15,9 @@ import aiohttp
 import certifi
 
 from schemas.base import Milliseconds
+from schemas.control import Network
 from worker.venues.hearing import Hearing
+from worker.venues.latency import Latency
 from worker.venues.limits import Limits
 from worker.venues.limits.admission import ADMISSION
 
@@ -42,6 +46,63 @@ PASSAGE: ContextVar[Passage | None] = ContextVar("passage", default=None)
 """The call that the running task is about to make."""
 
 
+MIB = 2**20
+
+LARGEST_ANSWER = 4 * MIB
+"""Bytes of an answer, unpacked. The largest that an account is given are Binance's brackets of all symbols, of 1 MB."""
+
+LARGEST_LISTING = 16 * MIB
+"""The same of a list of markets. The largest is Binance's exchangeInfo, of 2 MB; new markets come slowly."""
+
+_LARGEST: ContextVar[int] = ContextVar("largest", default=LARGEST_ANSWER)
+
+MOST_HEADERS, LONGEST_HEADER = 128, 8_190
+"""Headers of an answer, and bytes of one of them or of the line above them. aiohttp's own figures, which may change."""
+
+
+@contextmanager
+def listing() -> Iterator[None]:
+    """What is asked in here is a list of markets, and its answer may be as large as one."""
+    token = _LARGEST.set(LARGEST_LISTING)
+    try:
+        yield
+    finally:
+        _LARGEST.reset(token)
+
+
+class AnswerTooLarge(aiohttp.ClientPayloadError):
+    """The venue's answer is larger than any that it documents. It was not read to its end."""
+
+
+class BoundedResponse(aiohttp.ClientResponse):
+    """An answer of bounded size, of any status. What is packed counts as it is unpacked, piece by piece.
+
+    aiohttp's own `read` unpacks all that has come at once: 400 kB of it may be 400 MB, or have no end.
+    """
+
+    async def read(self) -> bytes:
+        """The whole answer. Others have their turn between two pieces of it. Raises AnswerTooLarge."""
+        if self._body is None:
+            try:
+                self._body = b"".join([piece async for piece in self._pieces(_LARGEST.get())])
+            except BaseException:
+                self.close()
+                raise
+        return self._body
+
+    def get_encoding(self) -> str:
+        """Always that of JSON: who may choose among all that Python has, may choose one that takes hours."""
+        return "utf-8"
+
+    async def _pieces(self, largest: int) -> AsyncIterator[bytes]:
+        left = largest
+        async for piece in self.content.iter_any():
+            if (left := left - len(piece)) < 0:
+                raise AnswerTooLarge(f"more than {largest} bytes")
+            yield piece
+            await asyncio.sleep(0)
+
+
 class Redirected(aiohttp.ClientError):
     """The venue pointed elsewhere. A signed request is never sent on to another address."""
 
@@ -58,11 +119,16 @@ class VenueConnections:
         self.limits = limits or Limits()
         """What the venues meter, kept for all accounts together."""
         self.hearing = Hearing()
+        self._latencies: dict[tuple[str, str | None, Network], Latency] = {}
         self.tls = ssl.create_default_context(cafile=certifi.where())
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(ssl=self.tls, limit=0),
             cookie_jar=aiohttp.DummyCookieJar(),  # accounts share the session, but nothing a venue sets in it
             trace_configs=[_watch()],
+            response_class=BoundedResponse,
+            max_headers=MOST_HEADERS,
+            max_line_size=LONGEST_HEADER,
+            max_field_size=LONGEST_HEADER,
         )
 
     def heard_by(self, hearing: Hearing) -> Self:
@@ -70,6 +136,10 @@ class VenueConnections:
         twin = copy.copy(self)
         twin.hearing = hearing
         return twin
+
+    def latency(self, exchange: str, base_url: str | None, network: Network) -> Latency:
+        """How long an exchange at an address usually takes to answer."""
+        return self._latencies.setdefault((exchange, base_url, network), Latency())
 
     async def close(self) -> None:
         """Close every connection."""

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from schemas.base import Milliseconds
 from schemas.control import Network, VenueHealth, VenueState
 from worker.accounts import Site
-from worker.clock import Clock
+from worker.clock import Clocks
 from worker.networks import MAINNET
 from worker.venues.tally import Row, Window
 
@@ -61,23 +61,26 @@ UNWATCHED = VenueWatch(states=tuple, changes=list)
 
 
 class Health:
-    """The health of one venue. `changed` is told each change, and how it stands first of all once that is known."""
+    """The health of one venue. `changed` is told each change, and how it stands first of all once that is known.
+
+    UTC says since when it fares so, and nothing else: a clock that is set back must not keep old failures for new.
+    """
 
     def __init__(
         self,
         exchange: str,
-        clock: Clock,
+        clocks: Clocks,
         changed: Callable[[VenueState], None],
         rules: Rules = RULES,
         network: Network = MAINNET,
     ) -> None:
         self._exchange = exchange
         self._network = network
-        self._clock = clock
+        self._clocks = clocks
         self._changed = changed
         self._rules = rules
         self._health: VenueHealth | None = None
-        self._since = clock()
+        self._since = clocks.utc()
         self._reason: str | None = LISTING
         self._listed = False
         self._begin_afresh()
@@ -99,7 +102,7 @@ class Health:
 
     def heard(self, failure: str | None) -> None:
         """A request has ended: with this failure, or with an answer."""
-        at, failed = self._clock(), failure is not None
+        at, failed = self._clocks.steady(), failure is not None
         self._window.note(at, failed=failed)
         self._row.note(at, failed=failed)
         if failed and self._listed:
@@ -114,11 +117,11 @@ class Health:
         if failure is not None:
             self._reason = f"its markets can't be loaded: {failure}"
         self._begin_afresh()
-        self._turn(VenueHealth.UP if self._listed else VenueHealth.DOWN, self._clock())
+        self._turn(VenueHealth.UP if self._listed else VenueHealth.DOWN)
 
     def state(self) -> VenueState:
         """How it fares now."""
-        self._review(self._clock())
+        self._review(self._clocks.steady())
         return self._state()
 
     def _state(self) -> VenueState:
@@ -136,14 +139,14 @@ class Health:
 
     def _review(self, at: Milliseconds) -> None:
         if self._listed:
-            self._turn(self._judged(at), at)
+            self._turn(self._judged(at))
 
-    def _turn(self, health: VenueHealth, at: Milliseconds) -> None:
+    def _turn(self, health: VenueHealth) -> None:
         if health is self._health:
             return
         if self._health is VenueHealth.DOWN:
             self._begin_afresh()
-        self._health, self._since = health, at
+        self._health, self._since = health, self._clocks.utc()
         self._changed(self._state())
 
     def _judged(self, at: Milliseconds) -> VenueHealth:

@@ -1,8 +1,9 @@
 """Keeping ccxt's requests within the limits of their venue: all that it sends passes here first."""
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from functools import cache
 from typing import Any
 
@@ -10,10 +11,13 @@ from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.networks import MAINNET
 from worker.venues.connections import PASSAGE, VenueConnections
+from worker.venues.errors import Refused
+from worker.venues.latency import Latency
 from worker.venues.limits import DEADLINE
-from worker.venues.limits.admission import ADMISSION
+from worker.venues.limits.admission import ADMISSION, Admission
 from worker.venues.limits.place import Place
 from worker.venues.limits.tables import User, VenueLimits
+from worker.venues.send_guard import SendGuard, require_guard
 
 _BETWEEN_WORDS = re.compile(r"[^A-Za-z0-9]+")
 
@@ -33,20 +37,22 @@ class MeteredExchange:
     ) -> Any:
         """Make a request once there is room for it. Raises LimitReached if there is none in time.
 
-        It is signed afterwards, for signatures bear the time; and only then its own time begins to run.
+        A change then passes the guard of its sender. It is signed afterwards, for signatures bear the time; and only
+        then its own time begins to run.
         """
         name, asked = implicit_name(path, api if isinstance(api, str) else tuple(api), method), params or {}
         passage = PASSAGE.get()
         if passage is None:
             raise RuntimeError(f"{name} is called past the transport")
+        guard = require_guard(name) if self.metered.cost(name, asked).changes else None
+        hold = guard.hold if guard else None
         passage.waits()
-        async with self._place().admission(name, asked, self.user, self._deadline(passage.limit)) as admission:
+        async with self._place().admission(name, asked, self.user, self._deadline(passage.limit), hold) as admission:
+            if guard:
+                await guard.admit(self._latency().usual(name))
             passage.departs()
-            token = ADMISSION.set(admission)
-            try:
+            with _admitted(admission), _outcome_told(guard), self._timed(name):
                 found = await super().request(path, api, method, asked, config or {})  # type: ignore[misc]
-            finally:
-                ADMISSION.reset(token)
             admission.settle(found)
         return found
 
@@ -56,6 +62,17 @@ class MeteredExchange:
         async with self._place().room(name, params, self.user, self._deadline(patience)):
             yield
 
+    @contextmanager
+    def _timed(self, name: str) -> Iterator[None]:
+        """Measure how long an answer takes, of the questions and changes of accounts."""
+        began = time.monotonic()
+        yield
+        if self.user is not None:
+            self._latency().observe(name, (time.monotonic() - began) * 1000)
+
+    def _latency(self) -> Latency:
+        return self.connections.latency(self.id, self.base_url, self.network)
+
     def _place(self) -> Place:
         return self.connections.limits.place(self.id, self.base_url, self.metered, self.network)
 
@@ -63,6 +80,27 @@ class MeteredExchange:
         """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""
         told = DEADLINE.get()
         return self.connections.limits.now() + patience if told is None else told
+
+
+@contextmanager
+def _admitted(admission: Admission) -> Iterator[None]:
+    """The request that this permit is for."""
+    token = ADMISSION.set(admission)
+    try:
+        yield
+    finally:
+        ADMISSION.reset(token)
+
+
+@contextmanager
+def _outcome_told(guard: SendGuard | None) -> Iterator[None]:
+    """Tell the guard of a change when the venue definitively did not process it."""
+    try:
+        yield
+    except Refused:
+        if guard:
+            guard.not_processed()
+        raise
 
 
 @cache

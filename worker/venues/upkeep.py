@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from schemas.control import VenueState
 from worker.accounts import Account, Site
-from worker.clock import Clock, now
+from worker.clock import CLOCKS, Clocks
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import Health, VenueChange
 from worker.venues.hearing import Heard
@@ -54,9 +54,9 @@ class KeptVenue:
         reloads: Reloads,
         changed: Callable[[VenueChange], None],
         *,
-        clock: Clock = now,
+        clocks: Clocks = CLOCKS,
     ) -> None:
-        self.health = Health(site.exchange, clock, self._health_changed, network=site.network)
+        self.health = Health(site.exchange, clocks, self._health_changed, network=site.network)
         self.tried = asyncio.Event()
         """Set once the markets were loaded, or could not be."""
         self._site = site

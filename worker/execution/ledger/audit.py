@@ -69,6 +69,12 @@ class AuditTrail:
         _, positions = await self._database.write(_audit_row_once(row), insertion(told, self._owner, row.at))
         return int(positions[0][0] or 0)
 
-    async def forget(self, before: Milliseconds) -> None:
-        """Delete older rows."""
-        await self._database.write(Statement("DELETE FROM audit WHERE at < $1", (before,)), durable=False)
+    async def forget(self, before: Milliseconds, limit: int) -> int:
+        """Delete older rows, the oldest first; how many."""
+        deletion = Statement(
+            "DELETE FROM audit WHERE position IN (SELECT position FROM audit WHERE at < $1 ORDER BY at LIMIT $2) "
+            "RETURNING position",
+            (before, limit),
+        )
+        (deleted,) = await self._database.write(deletion, durable=False)
+        return len(deleted)

@@ -7,9 +7,9 @@ has taken the row over meanwhile it matches nothing, and the one that came too l
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.execution.ledger.database import Database, Row, Statement, Value, names
+from worker.execution.ledger.database import Database, Latch, Row, Statement, Value, names
 from worker.execution.ledger.doubts import Doubts, Setting
-from worker.execution.ledger.freezes import OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
+from worker.execution.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
 from worker.execution.ledger.outbox import insertion
 from worker.execution.ledger.patience import Patience
 from worker.wire import Outgoing
@@ -76,6 +76,9 @@ _FINISH = (
 )
 
 
+_IN_SCOPE = "CASE CAST($1 AS TEXT) WHEN 'account' THEN account = $2 WHEN 'exchange' THEN exchange = $2 ELSE TRUE END"
+
+
 def _record(row: Row) -> Record:
     return Record(Entry(*row[:9]), *row[9:])  # type: ignore[arg-type]  # the columns are typed by the schema
 
@@ -134,8 +137,8 @@ class Commands:
         Raises NothingMatched when that may not be: it is frozen, finished, or another worker's by now.
         """
         values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, *scopes_of(entry.exchange, entry.account))
-        intent = Statement(_INTEND, values, must_match=True)
-        await self._patience.until_done(lambda: self._database.write(intent, durable=durable))
+        intent, latch = Statement(_INTEND, values, must_match=True), Latch(FREEZES, shared=True)
+        await self._patience.until_done(lambda: self._database.write(intent, durable=durable, latch=latch))
 
     async def finish(self, command_id: str, ending: Ending, setting: Setting | None = None) -> int:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
@@ -163,11 +166,21 @@ class Commands:
         query = f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 ORDER BY deadline LIMIT $2"
         return [_record(row) for row in await self._database.read(Statement(query, (deadline, limit)))]
 
+    async def under_way(self, scope: str, limit: int) -> list[str]:
+        """The ids of commands in a scope that may have been sent and are not finished. Raises LedgerUnavailable."""
+        kind, _, name = scope.partition(":")
+        query = (
+            f"SELECT id FROM commands WHERE finished IS NULL AND deadline > 0 AND intended IS NOT NULL AND {_IN_SCOPE} "
+            "ORDER BY deadline LIMIT $3"
+        )
+        return [str(row[0]) for row in await self._database.read(Statement(query, (kind, name, limit)))]
+
     async def since(self, account: str, moment: Milliseconds) -> list[Record]:
         """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
-        query = (
-            f"SELECT {_ALL} FROM commands WHERE (finished IS NULL OR finished >= $2) "
-            "AND account = $1 AND intended IS NOT NULL"
+        query = (  # two queries in one, for each has an index of its own
+            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline > 0 AND account = $1 "
+            "AND intended IS NOT NULL "
+            f"UNION ALL SELECT {_ALL} FROM commands WHERE finished >= $2 AND account = $1 AND intended IS NOT NULL"
         )
         return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
 

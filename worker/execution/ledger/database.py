@@ -2,7 +2,7 @@
 
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 SQLITE = "sqlite:///"
 POSTGRES = ("postgresql://", "postgres://")
@@ -25,6 +25,17 @@ class Statement:
     must_match: bool = False
 
 
+class Latch(NamedTuple):
+    """A name that a transaction holds from its first statement to its commit, alone or `shared` with others like it.
+
+    Two transactions that each look for what the other writes miss it under READ COMMITTED; behind a latch in common
+    the later one sees it. SQLite, where writes follow each other, needs none.
+    """
+
+    name: str
+    shared: bool
+
+
 def names(first: int, count: int) -> str:
     """Placeholders in a row.
 
@@ -37,8 +48,8 @@ def names(first: int, count: int) -> str:
 class Database(Protocol):
     """A database with our schema. Every call raises LedgerUnavailable while it can't be reached or has no room."""
 
-    async def write(self, *statements: Statement, durable: bool = True) -> list[list[Row]]:
-        """Run statements in one transaction; the rows of each. Raises NothingMatched.
+    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
+        """Run statements in one transaction, behind a latch; the rows of each. Raises NothingMatched.
 
         A write that is not `durable` outlives the death of the process; until the next `flushed` a power failure can
         take it back.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from schemas.base import Milliseconds
 from schemas.control import EVERYTHING
 from worker.execution.ledger.audit import Audited, audit_row
-from worker.execution.ledger.database import Database, Row, Statement, names
+from worker.execution.ledger.database import Database, Latch, Row, Statement, names
 from worker.execution.ledger.outbox import insertion
 from worker.wire import Outgoing
 
@@ -31,6 +31,9 @@ def in_force(first: int = 1) -> str:
 
 
 OF_ACCOUNT = in_force()
+
+FREEZES = "freezes"
+"""The latch of freezes and intents: no intent that has not seen a freeze is recorded after it."""
 
 
 def freeze_of(rows: list[Row]) -> Freeze | None:
@@ -75,5 +78,6 @@ class Freezes:
     async def _change(self, change: Statement, freeze: Freeze, action: str, told: Outgoing) -> int:
         audited = Audited(freeze.since, freeze.actor, action, freeze.scope, {"reason": freeze.reason})
         event = insertion(told, self._owner, freeze.since)
-        *_, positions = await self._database.write(change, audit_row(audited), event)
+        latch = Latch(FREEZES, shared=False)
+        *_, positions = await self._database.write(change, audit_row(audited), event, latch=latch)
         return int(positions[0][0] or 0)

@@ -14,7 +14,7 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from worker.execution.ledger import migrations
-from worker.execution.ledger.database import Row, Statement
+from worker.execution.ledger.database import Latch, Row, Statement
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.identity import (
     Remembered,
@@ -92,8 +92,8 @@ class SqliteDatabase:
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from error
 
-    async def write(self, *statements: Statement, durable: bool = True) -> Rows:
-        """Run statements in one transaction; the rows of each."""
+    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> Rows:
+        """Run statements in one transaction; the rows of each. Writes follow each other, with a latch or without."""
         rows = await self._run(statements)
         self._log.written()
         if durable:

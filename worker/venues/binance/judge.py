@@ -4,12 +4,14 @@ import re
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker import clock
 from worker.venues.answer import Answer
 from worker.venues.binance.codes import CODES, SERVER_ERROR, STATUSES, UNAVAILABLE, Meaning
 from worker.venues.errors import Throttled, VenueError
 
-_BANNED_UNTIL = re.compile(r"until (\d{13})")
+_BANNED_UNTIL = re.compile(r"until (\d{13})\b")
+
+LONGEST_BAN: Milliseconds = 3 * 24 * 3_600_000
+"""Bans last from two minutes to three days (general info, "IP Limits")."""
 
 
 def judge(answer: Answer) -> VenueError | None:
@@ -31,11 +33,10 @@ def judge(answer: Answer) -> VenueError | None:
 
 def retry_after(answer: Answer) -> Milliseconds | None:
     """How long to wait: by the header, which counts seconds, or by the end of a ban in the message."""
-    if (seconds := answer.number("retry-after")) is not None:
-        return seconds * 1_000
-    if until := _BANNED_UNTIL.search(answer.text):
-        return max(0, int(until[1]) - clock.now())
-    return None
+    if (told := answer.retry_after(LONGEST_BAN)) is not None:
+        return told
+    until = _BANNED_UNTIL.search(answer.text)
+    return answer.until(int(until[1]), LONGEST_BAN) if until else None
 
 
 def code_of(body: Any) -> int | None:

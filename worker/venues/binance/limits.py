@@ -35,8 +35,6 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
             "fapiPublicGetTime": 1,
             "fapiPublicGetExchangeInfo": 1,
             "fapiPrivateGetLeverageBracket": 1,
-            "fapiPrivatePostLeverage": 1,
-            "fapiPrivatePostMarginType": 1,
             "fapiPrivateGetSymbolConfig": 5,
             "fapiPrivateV3GetPositionRisk": 5,
             "fapiPrivateGetIncome": 30,
@@ -46,16 +44,12 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
             "dapiPublicGetTime": 1,
             "dapiPublicGetExchangeInfo": 1,
             "dapiPrivateV2GetLeverageBracket": 2,
-            "dapiPrivatePostLeverage": 1,
-            "dapiPrivatePostMarginType": 1,
             "dapiPrivateGetPositionRisk": 1,
             "dapiPrivateGetIncome": 20,
             "dapiPrivateGetAccount": 5,
         },
         SAPI: {"sapiGetAccountApiRestrictions": 1},
         PAPI: {
-            "papiPostUmLeverage": 1,
-            "papiPostCmLeverage": 1,
             "papiGetUmLeverageBracket": 1,
             "papiGetCmLeverageBracket": 1,
             "papiGetUmSymbolConfig": 5,
@@ -72,11 +66,24 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
 )
 """Weights by ccxt's name of the endpoint."""
 
+LEVERAGES: Mapping[str, Scope] = MappingProxyType(
+    {
+        "fapiPrivatePostLeverage": FAPI,
+        "dapiPrivatePostLeverage": DAPI,
+        "papiPostUmLeverage": PAPI,
+        "papiPostCmLeverage": PAPI,
+    }
+)
+"""Changes that weigh 1 and whose answer states what is in force."""
+
 COSTS: Mapping[str, Cost] = MappingProxyType(
     {name: Cost(((scope, weight),)) for scope, weights in WEIGHTS.items() for name, weight in weights.items()}
+    | {name: Cost(((scope, 1),), changes=True) for name, scope in LEVERAGES.items()}
     | {
-        "papiPostAutoCollection": Cost(((PAPI, 750), (COLLECTIONS, 1)), heavy=True),
-        "papiPostAssetCollection": Cost(((PAPI, 30),), heavy=True),
+        "fapiPrivatePostMarginType": Cost(((FAPI, 1),), changes=True, confirmed_by=("fapiPrivateGetSymbolConfig",)),
+        "dapiPrivatePostMarginType": Cost(((DAPI, 1),), changes=True, confirmed_by=("dapiPrivateGetPositionRisk",)),
+        "papiPostAutoCollection": Cost(((PAPI, 750), (COLLECTIONS, 1)), heavy=True, changes=True),
+        "papiPostAssetCollection": Cost(((PAPI, 30),), heavy=True, changes=True),
     }
 )
 

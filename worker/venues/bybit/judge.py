@@ -3,8 +3,7 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker import clock
-from worker.venues.answer import Answer
+from worker.venues.answer import LONGEST_WAIT, Answer
 from worker.venues.bybit.codes import CODES, MARGIN_MODE_FAILED, NO_CODE, SERVER_ERROR, STATUSES, UNKNOWN, Meaning
 from worker.venues.errors import Throttled, VenueError
 
@@ -36,8 +35,9 @@ def retry_after(answer: Answer) -> Milliseconds | None:
     if (reset := answer.number(RESET)) is None:
         return None
     told = answer.body.get("time") if isinstance(answer.body, dict) else None
-    now = told if isinstance(told, int) and told > 0 else clock.now()
-    return max(0, reset - now)
+    if isinstance(told, int) and told > 0:
+        return min(max(0, reset - told), LONGEST_WAIT)
+    return answer.until(reset)
 
 
 def reasons_in(body: Any) -> list[dict[str, Any]]:

@@ -35,9 +35,17 @@ BY_USER: Mapping[str, int] = MappingProxyType(
 
 PUBLIC = ("publicGetV5MarketTime", "publicGetV5MarketInstrumentsInfo")
 
+READ_BACK = ("privateGetV5PositionList", "privateGetV5AccountInfo")
+"""What is read after a change, whose answer states nothing."""
+
+
+def _cost(name: str, limit: int) -> Cost:
+    weights = ((ADDRESS, 1), (Scope(name, limit, SECOND, Per.USER), 1))
+    return Cost(weights, changes=True, confirmed_by=READ_BACK) if name.startswith("privatePost") else Cost(weights)
+
+
 COSTS: Mapping[str, Cost] = MappingProxyType(
-    {name: Cost(((ADDRESS, 1), (Scope(name, limit, SECOND, Per.USER), 1))) for name, limit in BY_USER.items()}
-    | dict.fromkeys(PUBLIC, Cost(((ADDRESS, 1),)))
+    {name: _cost(name, limit) for name, limit in BY_USER.items()} | dict.fromkeys(PUBLIC, Cost(((ADDRESS, 1),)))
 )
 
 LIMIT, LEFT = "x-bapi-limit", "x-bapi-limit-status"

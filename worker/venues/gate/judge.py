@@ -3,13 +3,12 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker import clock
 from worker.venues.answer import Answer
 from worker.venues.errors import Refused, Throttled, VenueError
 from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES, Meaning
 
 RESET = "x-gate-ratelimit-reset-timestamp"
-"""When a used-up limit is free again, in seconds since 1970."""
+"""When a used-up limit is free again. Taken for seconds since 1970, or ms by its size: no document says."""
 
 UNKNOWN = Meaning(Refused, "see Gate's message")
 """A label that is in no table. With a status below 500 Gate calls the request invalid, so it was not carried out."""
@@ -29,9 +28,8 @@ def judge(answer: Answer) -> VenueError | None:
 
 def retry_after(answer: Answer) -> Milliseconds | None:
     """How long to wait until the limit is free again; None if Gate doesn't say."""
-    if (seconds := answer.number(RESET)) is None:
-        return None
-    return max(0, seconds * 1_000 - clock.now())
+    reset = answer.number(RESET)
+    return None if reset is None else answer.until(reset)
 
 
 def label_of(body: Any) -> str:

@@ -41,7 +41,7 @@ PUBLIC = ("publicSpotGetTime", "publicFuturesGetSettleContracts", "publicDeliver
 
 COSTS: Mapping[str, Cost] = MappingProxyType(
     {
-        name: Cost(((Scope(name, requests, WINDOW, per), 1),))
+        name: Cost(((Scope(name, requests, WINDOW, per), 1),), changes="Post" in name)
         for requests, per, names in (
             (REQUESTS, Per.USER, SIGNED),
             (WALLET_REQUESTS, Per.USER, ACCOUNT),

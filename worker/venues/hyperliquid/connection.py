@@ -14,7 +14,7 @@ from schemas.control import Network
 from worker.accounts import Account
 from worker.networks import MAINNET
 from worker.venues import shape
-from worker.venues.connections import VenueConnections
+from worker.venues.connections import VenueConnections, listing
 from worker.venues.errors import NotSupported
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.judge import judge
@@ -22,6 +22,7 @@ from worker.venues.hyperliquid.keccak import compile_ccxt
 from worker.venues.hyperliquid.limits import INFO, LIMITS
 from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
 from worker.venues.limits.tables import User
+from worker.venues.masking import SecretMask
 from worker.venues.networks import switch
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
@@ -80,11 +81,6 @@ class HyperliquidExchange(SignedExchange, _Signing):
     judge = staticmethod(judge)
     metered = LIMITS
 
-    def on_rest_response(self, *arguments: Any) -> str:
-        """The text of an answer, without the private key if it should ever echo it."""
-        text = super().on_rest_response(*arguments)
-        return text.replace(self.privateKey, "***") if self.privateKey else text
-
 
 class HyperliquidTransport(Transport):
     """Calls for one Hyperliquid account."""
@@ -95,13 +91,15 @@ class HyperliquidTransport(Transport):
         twin = copy.copy(self._exchange)
         twin.options = dict(self._exchange.options)
         twin.privateKey, twin.walletAddress = credentials.private_key, credentials.owner
+        twin.mask = SecretMask(credentials.private_key)
         twin.nonces = nonces_of(credentials.signer)
         twin.user = User(account.id, credentials.owner)
         return self._beside(twin)
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets. It needs the tokens first, or it would take every dex to settle in USDC."""
-        await self._guarded(self._exchange.fetch_currencies, "fetch_currencies", timeout_ms)
+        with listing():
+            await self._guarded(self._exchange.fetch_currencies, "fetch_currencies", timeout_ms)
         return await super().markets(timeout_ms)
 
     async def server_time(self, name: str) -> Milliseconds:

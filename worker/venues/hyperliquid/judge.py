@@ -38,8 +38,7 @@ def _error(answer: Answer, meaning: Meaning, message: str, code: str | None) -> 
 
 def retry_after(answer: Answer) -> Milliseconds | None:
     """How long to wait by the header, which counts seconds."""
-    seconds = answer.number("retry-after")
-    return None if seconds is None else seconds * 1_000
+    return answer.retry_after()
 
 
 def refusal_in(body: Any) -> str | None:

@@ -48,6 +48,9 @@ LISTS: Mapping[str, int] = MappingProxyType({"userFunding": 500, "userFillsByTim
 They are heavy: a walk through a long history would otherwise leave nothing of a minute to changes of leverage.
 """
 
+READ_BACK = (f"{INFO} clearinghouseState", f"{INFO} activeAssetData")
+"""What is read after an action, whose answer states success and no leverage; the second one for a flat market."""
+
 TOO_MANY = 429
 
 
@@ -61,7 +64,7 @@ def _settled(most: int) -> Callable[[Any], int]:
 
 
 COSTS: Mapping[str, Cost] = MappingProxyType(
-    {EXCHANGE: Cost(((WEIGHT, 1), (ACTIONS, 1)))}
+    {EXCHANGE: Cost(((WEIGHT, 1), (ACTIONS, 1)), changes=True, confirmed_by=READ_BACK)}
     | {f"{INFO} {kind}": Cost(((WEIGHT, weight),)) for kind, weight in QUESTIONS.items()}
     | {
         f"{INFO} {kind}": Cost(((WEIGHT, weight_of_rows(most)),), heavy=True, settled=_settled(most))

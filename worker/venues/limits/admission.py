@@ -77,6 +77,20 @@ class Reservation:
         finally:
             self._is_free = not self.admission.sent
 
+    def end(self) -> None:
+        """What was not used of it is free again."""
+        self.admission.end()
 
-RESERVATION: ContextVar[Reservation | None] = ContextVar("reservation", default=None)
+
+RESERVATIONS: ContextVar[tuple[Reservation, ...]] = ContextVar("reservations", default=())
 """The room that is kept for the running task."""
+
+
+@contextmanager
+def reserved(*reservations: Reservation) -> Iterator[None]:
+    """Requests that are made in here use this room, where it is meant for them."""
+    token = RESERVATIONS.set((*RESERVATIONS.get(), *reservations))
+    try:
+        yield
+    finally:
+        RESERVATIONS.reset(token)

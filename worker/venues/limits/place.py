@@ -7,23 +7,26 @@ request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settl
 ```
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.clock import Clock
+from worker.clock import Clocks
 from worker.networks import MAINNET
 from worker.observation.stages import Stage, spent
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
-from worker.venues.limits.admission import RESERVATION, Admission, Reservation
-from worker.venues.limits.line import Claim, NoRoom, Shortage, Ticket
+from worker.venues.limits.admission import RESERVATIONS, Admission, Reservation, reserved
+from worker.venues.limits.bill import BILL
+from worker.venues.limits.line import Claim, NoRoom, Shortage, Ticket, joined
 from worker.venues.limits.meter import Headroom, Meter
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
 from worker.venues.limits.turns import Turns
+from worker.venues.limits.urgency import URGENCY
 
 LEFT_FOR_AN_ANSWER: Milliseconds = 50
 """Who had to wait goes no later than this before its deadline: an answer in less time is not to be had."""
@@ -34,10 +37,14 @@ LEFT_TO_LIGHT_ONES = 10
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What we may use: our share of each limit by address, and the limits that are not the documented ones, by name."""
+    """What we may use: our share of each limit by address, and the limits that are not the documented ones, by name.
+
+    `background` is the part of each that reading in the background may use.
+    """
 
     share: float
     granted: Mapping[str, int]
+    background: float = 1.0
 
 
 class Place:
@@ -49,7 +56,7 @@ class Place:
         base_url: str | None,
         venue: VenueLimits,
         terms: Terms,
-        clock: Clock,
+        clocks: Clocks,
         *,
         network: Network = MAINNET,
     ) -> None:
@@ -58,25 +65,36 @@ class Place:
         self._network = network
         self._venue = venue
         self._terms = terms
-        self._clock = clock
+        self._clocks = clocks
+        self._clock = clocks.steady
         self._meters: dict[tuple[Scope, User | None], Meter] = {}
-        self._turns = Turns(clock)
+        self._turns = Turns(clocks.steady)
 
     @asynccontextmanager
     async def admission(
-        self, name: str, params: Mapping[str, Any], user: User | None, deadline: Milliseconds
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        user: User | None,
+        deadline: Milliseconds,
+        hold: Callable[[Reservation], None] | None = None,
     ) -> AsyncIterator[Admission]:
         """Wait until a request may go, and count it until the context ends.
 
+        With `hold` it goes together with the reads that confirm it, and their room is handed over to be kept.
         Raises LimitReached as soon as it is known that there is no room before the deadline, and Unmetered.
         """
         cost = self._venue.cost(name, params)
-        held = RESERVATION.get()
-        if held and held.serves(self, cost, user):
-            with held.used() as admission:
-                yield admission
-            return
-        admission = await self._admitted(cost, user, deadline)
+        for held in RESERVATIONS.get():
+            if held.serves(self, cost, user):
+                with held.used() as admission:
+                    yield admission
+                return
+        following = self._following(cost, user) if hold else ()
+        admission, *confirmations = await self._admitted((cost, *following), user, deadline)
+        if hold:
+            for read, kept in zip(following, confirmations, strict=True):
+                hold(Reservation(kept, self, read, user))
         try:
             yield admission
         finally:
@@ -88,12 +106,11 @@ class Place:
     ) -> AsyncIterator[None]:
         """Wait until a request may go, and keep its room for this task to make it. Raises like `admission`."""
         cost = self._venue.cost(name, params)
-        admission = await self._admitted(cost, user, deadline)
-        token = RESERVATION.set(Reservation(admission, self, cost, user))
+        (admission,) = await self._admitted((cost,), user, deadline)
         try:
-            yield
+            with reserved(Reservation(admission, self, cost, user)):
+                yield
         finally:
-            RESERVATION.reset(token)
             admission.end()
 
     def headroom(self) -> list[Headroom]:
@@ -131,32 +148,44 @@ class Place:
         if closed:
             raise self._refusal(closed[0])
 
-    async def _admitted(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Admission:
-        ticket = self._ticket(cost, user, deadline)
+    def _following(self, cost: Cost, user: User | None) -> tuple[Cost, ...]:
+        """The reads that confirm a change, unless all together are more than we may ever use at once."""
+        found = self._venue.confirmations(cost)
+        together = joined([self._ticket(each, user, self._clocks.utc()) for each in (cost, *found)])
+        return found if all(claim.weight <= claim.meter.budget for claim in together.claims) else ()
+
+    async def _admitted(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Admission]:
+        """Permits for requests that go together, or not at all."""
+        tickets = [self._ticket(cost, user, deadline) for cost in costs]
+        together = joined(tickets)
         try:
             with spent(Stage.LIMITER):
-                await self._turns.take(ticket)
+                await self._turns.take(together)
         except NoRoom as full:
             refusal = self._refusal(full.shortage)
         else:
-            return Admission(self, ticket, cost)
+            together.split(tickets, self._clock())
+            _put_on_bill(tickets)
+            return [Admission(self, ticket, cost) for ticket, cost in zip(tickets, costs, strict=True)]
         raise refusal
 
     def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Ticket:
         claims = tuple(self._claim(scope, weight, user, heavy=cost.heavy) for scope, weight in cost.weights)
-        return Ticket(claims, deadline - LEFT_FOR_AN_ANSWER, cost.heavy)
+        return Ticket(claims, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER, cost.heavy, URGENCY.get())
 
     def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Claim:
-        meter = self._meter(scope, user)
-        if not heavy or scope.per is Per.USER:
-            return Claim(meter, weight)
-        return Claim(meter, weight, max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight)))
+        meter, spare = self._meter(scope, user), 0
+        if heavy and scope.per is Per.ADDRESS:
+            spare = max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
+        return Claim(meter, weight, spare, URGENCY.get(), heavy)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = user if scope.per is Per.USER else None
         if (found := self._meters.get((scope, counted_for))) is None:
             limit = self._terms.granted.get(scope.name, scope.limit)
-            found = self._meters[scope, counted_for] = Meter(scope, counted_for, limit, self._terms.share)
+            terms = self._terms
+            found = Meter(scope, counted_for, limit, terms.share, self._clocks.ahead, background=terms.background)
+            self._meters[scope, counted_for] = found
         return found
 
     def _close(self, ticket: Ticket, penalty: Penalty, now: Milliseconds) -> None:
@@ -180,3 +209,9 @@ class Place:
             retry_after=wait,
             details={"limit": meter.scope.name},
         )
+
+
+def _put_on_bill(tickets: list[Ticket]) -> None:
+    if (bill := BILL.get()) is not None:
+        for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+            bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight

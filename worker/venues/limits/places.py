@@ -4,8 +4,7 @@ from collections.abc import Mapping
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker import clock
-from worker.clock import Clock
+from worker.clock import CLOCKS, Clocks
 from worker.networks import MAINNET
 from worker.venues.limits.meter import Headroom
 from worker.venues.limits.place import Place, Terms
@@ -20,13 +19,22 @@ class Limits:
 
     `share` is the part of each limit by network address that is ours: several processes behind one address must not
     take more than the whole of it together. `granted` holds limits other than the documented ones, which a venue has
-    granted us, by exchange and name.
+    granted us, by exchange and name; `background` is the part of each that reading in the background may use. What
+    passes is measured by a clock that nobody sets: a step of UTC closes nothing and forgets nothing.
     """
 
-    def __init__(self, share: float = 1.0, granted: Granted = NOTHING_GRANTED, clock: Clock = clock.now) -> None:
+    def __init__(
+        self,
+        share: float = 1.0,
+        granted: Granted = NOTHING_GRANTED,
+        clocks: Clocks = CLOCKS,
+        *,
+        background: float = 0.5,
+    ) -> None:
         self._share = share
+        self._background = background
         self._granted = granted
-        self._clock = clock
+        self._clocks = clocks
         self._places: dict[tuple[str, Network, str | None], Place] = {}
 
     def place(self, exchange: str, base_url: str | None, venue: VenueLimits, network: Network = MAINNET) -> Place:
@@ -34,13 +42,13 @@ class Limits:
         key = exchange, network, base_url
         if (found := self._places.get(key)) is None:
             granted = self._granted.get(exchange, {}) if network == MAINNET else {}
-            terms = Terms(self._share, granted)
-            found = self._places[key] = Place(exchange, base_url, venue, terms, self._clock, network=network)
+            terms = Terms(self._share, granted, self._background)
+            found = self._places[key] = Place(exchange, base_url, venue, terms, self._clocks, network=network)
         return found
 
     def now(self) -> Milliseconds:
         """The time that deadlines are compared with, UTC ms."""
-        return self._clock()
+        return self._clocks.utc()
 
     def headroom(self) -> list[Headroom]:
         """What is left of every scope that was used yet."""

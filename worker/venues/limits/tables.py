@@ -38,12 +38,16 @@ class Scope:
 class Cost:
     """What a request uses, as far as is known before its answer; the most where that depends on the answer.
 
-    `settled` then reads the weight from the answer. A `heavy` request gives way to all others.
+    `settled` then reads the weight from the answer. A `heavy` request gives way to all others. One that `changes`
+    something at the venue is guarded (`send_guard`); where its answer does not state what is in force, `confirmed_by`
+    names the endpoints that are read after it, and it is let go together with them.
     """
 
     weights: tuple[tuple[Scope, int], ...]
     heavy: bool = False
     settled: Callable[[Any], int] | None = None
+    changes: bool = False
+    confirmed_by: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,3 +116,7 @@ class VenueLimits:
         if (found := self.costs.get(endpoint)) is None:
             raise Unmetered(f"{endpoint} is in no table of limits")
         return found
+
+    def confirmations(self, cost: Cost) -> tuple[Cost, ...]:
+        """What the reads that confirm a change cost."""
+        return tuple(self.costs[endpoint] for endpoint in cost.confirmed_by)

@@ -18,18 +18,20 @@ class Turns:
         self._clock = clock
         self._line = Line()
         self._waiting: dict[Ticket, asyncio.Future[Shortage | None]] = {}
-        self._look: asyncio.TimerHandle | None = None
+        self._look: asyncio.Handle | None = None
+        self._look_at = 0.0
+        """When the timer is set to. Its handle can't be asked: for a time that is now, uvloop's has no `when`."""
 
     async def take(self, ticket: Ticket) -> None:
         """Return when a request may go: at once where there is room. Raises NoRoom once waiting is in vain."""
         if self._line.offer(ticket, self._clock()):
             return
-        turn = self._waiting[ticket] = asyncio.get_running_loop().create_future()
-        self._plan_look()
         try:
+            turn = self._waiting[ticket] = asyncio.get_running_loop().create_future()
+            self._plan_look()
             with tracing.span("wait for the limiter"):
                 shortage = await turn
-        except asyncio.CancelledError:
+        except BaseException:  # given up, or a fault: either way nobody goes in its place
             self._withdraw(ticket)
             raise
         if shortage:
@@ -41,21 +43,22 @@ class Turns:
             self._look_in(BETWEEN_LOOKS)
 
     def _withdraw(self, ticket: Ticket) -> None:
-        if self._waiting.pop(ticket, None):
-            self._line.withdraw(ticket)
-        else:  # it was let go at the very moment in which nobody wanted it any more
-            ticket.give_back()
+        self._waiting.pop(ticket, None)
+        self._line.withdraw(ticket)
+        ticket.give_back()  # where it was let go at the very moment in which nobody wanted it any more
         self.look_soon()
 
     def _look_now(self) -> None:
         """Let go all who may, and turn away who can't any more."""
         self._look = None
-        gone, late = self._line.advance(self._clock())
-        for ticket in gone:
-            self._decide(ticket, None)
-        for ticket, shortage in late:
-            self._decide(ticket, shortage)
-        self._plan_look()
+        try:
+            gone, late = self._line.advance(self._clock())
+            for ticket in gone:
+                self._decide(ticket, None)
+            for ticket, shortage in late:
+                self._decide(ticket, shortage)
+        finally:
+            self._plan_look()
 
     def _decide(self, ticket: Ticket, shortage: Shortage | None) -> None:
         turn = self._waiting.pop(ticket)
@@ -71,8 +74,8 @@ class Turns:
         """Set the timer, unless it is set to an earlier moment already."""
         loop = asyncio.get_running_loop()
         at = loop.time() + wait / 1000
-        if self._look and self._look.when() <= at:
+        if self._look and self._look_at <= at:
             return
         if self._look:
             self._look.cancel()
-        self._look = loop.call_at(at, self._look_now)
+        self._look, self._look_at = loop.call_at(at, self._look_now), at

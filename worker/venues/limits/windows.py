@@ -19,6 +19,17 @@ CLOCK_MARGIN: Milliseconds = 500
 ROLLING_MARGIN: Milliseconds = 20
 """For the rounding of times, ours and theirs."""
 
+STEP: Milliseconds = 100
+"""When UTC has moved so far against the steady clock, somebody has set it. Otherwise the two pass alike."""
+
+Ahead = Callable[[], Milliseconds]
+"""How far UTC is ahead of the clock that windows are told the time by."""
+
+
+def level() -> Milliseconds:
+    """The time is told in UTC, which nobody sets."""
+    return 0
+
 
 class Count(NamedTuple):
     """What is used of a window: by us, and as far as the venue told it, by others."""
@@ -37,10 +48,12 @@ class Use:
 
     weight: int
     begun: Milliseconds
+    background: "Use | None" = None
+    """The same in the count of what is read in the background, if it is."""
 
 
 class Window(ABC):
-    """What is used of one scope. Times are ms of our clock and do not run backwards."""
+    """What is used of one scope. Times are ms of a clock that nobody sets, so that they do not run backwards."""
 
     def __init__(self, span: Milliseconds) -> None:
         self.span = span
@@ -134,49 +147,88 @@ class RollingWindow(Window):
 
 
 class ClockWindow(Window):
-    """Windows that follow each other on the venue's clock. At their borders a request may belong to two of them."""
+    """Windows that follow each other on the venue's clock. At their borders a request may belong to two of them.
 
-    def __init__(self, span: Milliseconds) -> None:
+    Where the borders are is told by UTC. When that is set, before or now it was wrong, and nobody knows which: until a
+    window's length is over, any stretch of that length counts. Whatever the clock is set to, nothing of what was used
+    is forgotten, and nothing is counted for longer than two windows.
+    """
+
+    def __init__(self, span: Milliseconds, ahead: Ahead = level) -> None:
         super().__init__(span)
         self._ours: defaultdict[int, int] = defaultdict(int)
         self._others: defaultdict[int, int] = defaultdict(int)
+        self._recent = RollingWindow(span)
+        self._clock_ahead = ahead
+        self._ahead = ahead()
+        self._doubted_until: Milliseconds | None = None
 
     def counts(self, now: Milliseconds) -> list[Count]:
         """The window that it is by our clock, and near its border the one beside it."""
+        if self._is_in_doubt(now):
+            return [self._with_those_under_way(count) for count in self._recent.counts(now)]
         return [self._count(window) for window in self._windows(now, now)]
 
     def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
         """Now, or when the next window has surely begun, or the one after it."""
         if self.fits_now(fits, now):
             return now
+        if self._doubted_until is not None:
+            return min(self._doubted_until, self._recent.room_at(self._beside_those_under_way(fits), now))
         following = self._windows(now, now)[0] + 1
         # what is under way may well be answered by then
         return self._begins(following if fits(self._kept(following)) else following + 1)
 
     def changes_at(self, now: Milliseconds) -> Milliseconds | None:
         """When the next window has surely begun."""
+        if self._is_in_doubt(now):
+            return min(filter(None, (self._doubted_until, self._recent.changes_at(now))))
         return self._begins(self._windows(now, now)[0] + 1)
 
     def hear(self, used: int, use: Use, now: Milliseconds) -> None:
-        """Believed only where there is no doubt which window it is about."""
+        """Believed only where there is no doubt which window it is about, or where it does not matter."""
+        is_in_doubt = self._is_in_doubt(now)
         first, *more = self._windows(use.begun, now)
-        if not more:
+        if not more and not is_in_doubt:
             self._others[first] = max(self._others[first], used - self._count(first).ours)
+        if not more or is_in_doubt:
+            self._recent.hear(used - self._under_way, use, now)
+
+    def _is_in_doubt(self, now: Milliseconds) -> bool:
+        """Whether UTC was set not long ago."""
+        ahead = self._clock_ahead()
+        if abs(ahead - self._ahead) > STEP:
+            self._ahead = ahead
+            self._ours.clear()
+            self._others.clear()
+            self._doubted_until = now + self.span + 2 * CLOCK_MARGIN
+        elif self._doubted_until is not None and now >= self._doubted_until:
+            self._doubted_until = None
+        return self._doubted_until is not None
+
+    def _with_those_under_way(self, count: Count) -> Count:
+        return Count(count.ours + self._under_way, count.others)
+
+    def _beside_those_under_way(self, fits: Fits) -> Fits:
+        return lambda count: fits(self._with_those_under_way(count))
 
     def _count(self, window: int) -> Count:
-        ours, others = self._kept(window)
-        return Count(ours + self._under_way, others)
+        return self._with_those_under_way(self._kept(window))
 
     def _kept(self, window: int) -> Count:
         return Count(self._ours.get(window, 0), self._others.get(window, 0))
 
     def _windows(self, begun: Milliseconds, ended: Milliseconds) -> range:
-        return range((begun - CLOCK_MARGIN) // self.span, (ended + CLOCK_MARGIN) // self.span + 1)
+        first = (begun + self._ahead - CLOCK_MARGIN) // self.span
+        return range(first, (ended + self._ahead + CLOCK_MARGIN) // self.span + 1)
 
     def _begins(self, window: int) -> Milliseconds:
-        return window * self.span + CLOCK_MARGIN
+        return window * self.span + CLOCK_MARGIN - self._ahead
 
     def _keep(self, begun: Milliseconds, weight: int, now: Milliseconds) -> None:
+        self._is_in_doubt(now)  # where the borders are now
+        self._recent.counts(now)  # forgets what is over
+        self._recent.end(self._recent.begin(weight, begun), weight, now)
         present = self._windows(now, now)[0]
         for counts in (self._ours, self._others):
             for past in [window for window in counts if window < present]:

@@ -55,8 +55,8 @@ def _meaning(status: int, refusal: Refusal | None) -> Meaning | None:
 
 def retry_after(answer: Answer) -> Milliseconds:
     """How long to wait: by the header, which counts seconds, or else a window."""
-    seconds = answer.number("retry-after")
-    return WINDOW if seconds is None else seconds * 1_000
+    told = answer.retry_after()
+    return WINDOW if told is None else told
 
 
 def _words(answer: Answer, refusal: Refusal | None, meaning: Meaning) -> str:

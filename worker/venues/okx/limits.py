@@ -27,7 +27,7 @@ REQUESTS: Mapping[Per, Mapping[str, int]] = MappingProxyType(
 
 COSTS: Mapping[str, Cost] = MappingProxyType(
     {
-        name: Cost(((Scope(name, limit, WINDOW, per), 1),))
+        name: Cost(((Scope(name, limit, WINDOW, per), 1),), changes=name.startswith("privatePost"))
         for per, limits in REQUESTS.items()
         for name, limit in limits.items()
     }

@@ -1,0 +1,134 @@
+"""What leaves for a venue has the time to be answered, and the room to be confirmed; what has not is never sent."""
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.base import Milliseconds
+from tests.fakes import MemoryBus
+from tests.house import COLLECT, TO_10X, house
+from tests.stand import PATIENCE_MS, Stand, standing
+from worker.accounts import Account, Accounts
+from worker.bootstrap import Worker, build_worker
+from worker.clock import now
+from worker.execution.ledger.ledger import open_ledger
+from worker.settings import Settings
+from worker.venues.latency import QUICKEST_MS, SAMPLES, SLOWEST_MS, UNMEASURED_MS, Latency
+from worker.venues.limits import Limits
+from worker.wire import Delivery
+
+SYMBOL = "BTC/USDT:USDT"
+LATENCY_MS = 60
+ACCOUNTS = 12
+
+
+@pytest.fixture(scope="module", params=["binance", "bybit"])
+async def stand(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
+    async with standing(request.param) as standing_there:
+        yield standing_there
+
+
+async def opened(stand: Stand, prefix: str, **content: Any) -> list[Account]:
+    await stand.reset()
+    return [stand.sandbox.open_account(stand.exchange, id=f"{prefix}-{n}", **content) for n in range(ACCOUNTS)]
+
+
+def message(operation: str, account: Account, left: Milliseconds, **fields: Any) -> Delivery:
+    body = json.dumps({"exchange_account_id": account.id, **fields}).encode()
+    return Delivery(operation, body, reply_to="me", deadline=now() + left)
+
+
+async def told(worker: Worker, bus: MemoryBus, messages: list[Delivery]) -> Counter[str]:
+    """How often each outcome was told of these messages."""
+    before = len(bus.told("result"))
+    await asyncio.gather(*(worker.handle(one) for one in messages))
+    return Counter(result["outcome"] for result in bus.told("result")[before:])
+
+
+async def test_with_less_time_than_an_answer_takes_nothing_is_sent(stand: Stand, tmp_path: Path) -> None:
+    sweep = stand.exchange == "binance"
+    accounts = await opened(stand, "late", **({"portfolio_margin": True} if sweep else {}))
+    await stand.limit({"papi": 10**6} if sweep else {})
+    stand.connections.limits = Limits(granted={"binance": {"papi weight": 10**6}})
+    settings, bus = Settings(state=tmp_path), MemoryBus()
+    operation = "pm_auto_collect" if sweep else "set_leverage"
+    async with open_ledger(settings.ledger) as ledger:
+        worker = build_worker(settings, Accounts(tuple(accounts)), stand.venue.adapter, ledger, bus)
+        await stand.fault(None, "delay", delay_ms=LATENCY_MS, times=10**6)
+
+        def row(number: int, left: Milliseconds) -> Delivery:
+            fields = {} if sweep else {"symbol": SYMBOL, "leverage": 2 + number % 7}
+            return message(operation, accounts[number % ACCOUNTS], left, **fields)
+
+        first = await told(worker, bus, [row(n, PATIENCE_MS) for n in range(ACCOUNTS)])
+        assert first == {"applied": ACCOUNTS}
+        late = await told(worker, bus, [row(n + 1, 1 + 3 * n) for n in range(4 * ACCOUNTS)])
+        assert late["unknown"] == 0
+        assert late["expired"] > 0
+        expired = [row for row in bus.told("result") if row["outcome"] == "expired"]
+        assert {row["attempts"] for row in expired} == {0}
+        sent = [entry for entry in await stand.requests() if entry["method"] == "POST"]
+        assert len(sent) == len(bus.told("result")) - len(expired)
+
+
+async def test_a_change_that_is_confirmed_by_a_read_leaves_with_the_room_for_it(tmp_path: Path) -> None:
+    async with standing("bybit") as stand:
+        accounts = await opened(stand, "crowd")
+        await stand.limit(dict.fromkeys(("/v5/position/set-leverage", "/v5/account/info"), 10**6) | {"ip": 40})
+        stand.connections.limits = Limits(granted={"bybit": {"requests by address": 40}})
+        settings, bus = Settings(state=tmp_path, timeout_ms=1_500), MemoryBus()
+        async with open_ledger(settings.ledger) as ledger:
+            worker = build_worker(settings, Accounts(tuple(accounts)), stand.venue.adapter, ledger, bus)
+            crowd = [
+                message("set_leverage", account, 1_500, symbol=SYMBOL, leverage=3 + number)
+                for account in accounts
+                for number in range(5)
+            ]
+            outcomes = await told(worker, bus, crowd)
+        assert outcomes["unknown"] == 0
+        assert outcomes["applied"] >= 10
+        assert outcomes["applied"] + outcomes["rejected"] + outcomes["expired"] == len(crowd)
+
+
+async def test_sweeps_keep_their_place_among_the_changes_of_their_account(ledger_url: str) -> None:
+    async with house(ledger_url) as home:
+        wanted: list[str] = []
+        tasks = []
+        for number in range(20):
+            body = {**TO_10X, "leverage": 10 + number}
+            tasks.append(asyncio.create_task(home.deliver("set_leverage", body)))
+            tasks.append(asyncio.create_task(home.deliver("pm_auto_collect", COLLECT)))
+            wanted += [f"leverage {10 + number}", "auto collect"]
+        await asyncio.gather(*tasks)
+        assert home.changes == wanted
+
+
+class TestLatency:
+    def test_what_was_never_measured_is_supposed_to_be_slow(self) -> None:
+        assert Latency().usual("POST") == UNMEASURED_MS
+
+    def test_nine_of_ten_answers_count_and_one_outlier_does_not(self) -> None:
+        latency = Latency(lambda: 0.0)
+        for took in [100.0] * 20 + [5_000.0]:
+            latency.observe("POST", took)
+        assert latency.usual("POST") == 125
+
+    def test_another_endpoint_is_supposed_to_be_as_fast_as_those_that_are_known(self) -> None:
+        latency = Latency(lambda: 0.0)
+        latency.observe("GET", 200.0)
+        assert latency.usual("POST") == 250
+
+    def test_it_has_bounds_and_forgets_after_a_minute(self) -> None:
+        at = 0.0
+        latency = Latency(lambda: at)
+        latency.observe("fast", 1.0)
+        for _ in range(SAMPLES):
+            latency.observe("slow", 60_000.0)
+        assert (latency.usual("fast"), latency.usual("slow")) == (QUICKEST_MS, SLOWEST_MS)
+        at = 61.0
+        assert latency.usual("slow") == UNMEASURED_MS

@@ -1,0 +1,189 @@
+"""No statement of the ledger costs more because more is kept: none passes over a whole table that grows.
+
+Every public call of the ledger is made on a full one, and the plan of each statement that it ran is looked at. A call
+that is added and not made here fails the test.
+"""
+
+import asyncio
+import inspect
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+import asyncpg
+import pytest
+
+from tests.integration.test_ledger import ENDING, ENTRY, EVENT
+from tests.postgres import PostgresServer
+from worker.clock import now
+from worker.execution.ledger.audit import Audited, AuditTrail
+from worker.execution.ledger.commands import Commands
+from worker.execution.ledger.database import Database, Latch, Row, Statement
+from worker.execution.ledger.doubts import Doubts, Setting
+from worker.execution.ledger.freezes import Freeze, Freezes
+from worker.execution.ledger.ledger import Ledger, open_database, open_ledger
+from worker.execution.ledger.outbox import Outbox
+from worker.execution.ledger.snapshots import Kept, SnapshotLog
+from worker.execution.recovery import BATCH, Retention
+
+COMMANDS, AUDITED = 200_000, 20_000
+GROWS = ("commands", "audit")
+FILL = (
+    # Finished commands of 1,000 accounts, one a second, and as many rows of the audit as a busy month leaves.
+    f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {COMMANDS})
+    INSERT INTO commands (id, operation, exchange, account, fingerprint, request, received, deadline, owner, attempts,
+                          intended, finished, outcome, status, reply, headers, event)
+    SELECT 'old-' || i, 'set_leverage', 'binance', 'a-' || (i % 1000), 'f', '{{}}', i * 1000, i * 1000 + 10000, 'gone',
+           1, i * 1000, i * 1000 + 5, 'applied', 200, '{{}}', '{{}}', '{{}}' FROM n""",
+    f"""WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {AUDITED})
+    INSERT INTO audit (at, actor, action, subject, details) SELECT i * 1000, 'ann', 'denied', 's', '{{}}' FROM n""",
+)
+
+
+class Recorded:
+    """A database that keeps every statement it was given."""
+
+    def __init__(self, database: Database) -> None:
+        self.statements: dict[str, Statement] = {}
+        self._database = database
+
+    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
+        self.statements |= {statement.sql: statement for statement in statements}
+        return await self._database.write(*statements, durable=durable, latch=latch)
+
+    async def read(self, statement: Statement) -> list[Row]:
+        self.statements[statement.sql] = statement
+        return await self._database.read(statement)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._database, name)
+
+
+@pytest.fixture
+async def full(ledger_url: str, ledger_server: PostgresServer | None) -> AsyncIterator[Recorded]:
+    database = await open_database(ledger_url)
+    for fill in FILL:
+        await database.write(Statement(fill))
+    await database.write(Statement("ANALYZE"))
+    yield Recorded(database)
+    await database.close()
+
+
+Calls = Mapping[str, Callable[[], Awaitable[object]]]
+FREEZE = Freeze("account:a-1", "drill", "ann", 1)
+AUDIT = Audited(7, "ann", "denied", "s", {})
+
+
+def every_call(ledger: Ledger) -> dict[type, Calls]:
+    """Each public call of each part of the ledger."""
+
+    async def adopted() -> None:
+        record = await ledger.commands.find("c-1")
+        assert record is not None
+        await ledger.commands.adopt(record)
+
+    return {
+        Commands: {
+            "note": lambda: ledger.commands.note(ENTRY),
+            "find": lambda: ledger.commands.find("c-1"),
+            "found": lambda: ledger.commands.found("c-1"),
+            "adopt": adopted,
+            "intend": lambda: ledger.commands.intend(ENTRY, 1, 5, durable=True),
+            "under_way": lambda: ledger.commands.under_way("account:a-1", 10),
+            "overdue": lambda: ledger.commands.overdue(20_000, 10),
+            "finish": lambda: ledger.commands.finish("c-1", ENDING, Setting("a-1", "set_leverage", "s")),
+            "since": lambda: ledger.commands.since("a-1", (COMMANDS - 5_000) * 1_000),
+            "forget": lambda: ledger.commands.forget(10_000, 100),
+        },
+        Outbox: {
+            "add": lambda: ledger.outbox.add(EVENT, 1),
+            "of": lambda: ledger.outbox.of("gone", 10),
+            "owners": ledger.outbox.owners,
+            "oldest": ledger.outbox.oldest,
+            "size": ledger.outbox.size,
+            "confirmed": lambda: ledger.outbox.confirmed(1, 2),
+        },
+        Freezes: {
+            "freeze": lambda: ledger.freezes.freeze(FREEZE, EVENT),
+            "all": ledger.freezes.all,
+            "of": lambda: ledger.freezes.of("binance", "a-1"),
+            "unfreeze": lambda: ledger.freezes.unfreeze(FREEZE, EVENT),
+        },
+        AuditTrail: {
+            "note": lambda: ledger.audit.note(AUDIT, EVENT),
+            "newest": lambda: ledger.audit.newest(50),
+            "forget": lambda: ledger.audit.forget(10_000, 100),
+        },
+        SnapshotLog: {
+            "keep": lambda: ledger.snapshots.keep(Kept("a-1", 1, 1, "{}"), [EVENT]),
+            "newest": lambda: ledger.snapshots.newest("a-1"),
+            "seen": ledger.snapshots.seen,
+            "unchanged": lambda: ledger.snapshots.unchanged(Kept("a-1", 1, 1, "{}"), 2),
+        },
+        Doubts: {"oldest": ledger.doubts.oldest, "forget": lambda: ledger.doubts.forget(1)},
+    }
+
+
+async def test_no_statement_passes_over_a_table_that_grows(
+    full: Recorded, ledger_url: str, ledger_server: PostgresServer | None
+) -> None:
+    ledger = Ledger(full, "w-1")
+    for part, calls in every_call(ledger).items():
+        public = {name for name, call in inspect.getmembers(part, inspect.iscoroutinefunction) if name[0] != "_"}
+        assert public == set(calls), f"{part.__name__} has calls that are not made here"
+        for call in calls.values():
+            await call()
+    plans = await _postgres_plans(ledger_url, full) if ledger_server else await _sqlite_plans(full)
+    assert len(plans) > 25
+    assert {sql: plan for sql, plan in plans.items() if plan} == {}
+
+
+async def _sqlite_plans(full: Recorded) -> dict[str, list[str]]:
+    """The scans of growing tables in the plan of each statement; to read the first few rows in order is none."""
+    plans = {}
+    for sql, statement in full.statements.items():
+        rows = await full._database.read(Statement(f"EXPLAIN QUERY PLAN {sql}", statement.values))
+        steps = [str(row[3]) for row in rows]
+        in_order = " WHERE " not in sql and sql.endswith("LIMIT $1") and not any("TEMP B-TREE" in row for row in steps)
+        scans = (step for step in steps if any(step.startswith(f"SCAN {table}") for table in GROWS))
+        plans[sql] = [] if in_order else list(scans)
+    return plans
+
+
+async def _postgres_plans(url: str, full: Recorded) -> dict[str, list[str]]:
+    connection = await asyncpg.connect(url)
+    try:
+        plans = {}
+        for sql, statement in full.statements.items():
+            if sql == "ANALYZE":
+                continue
+            document = await connection.fetchval(f"EXPLAIN (FORMAT JSON) {sql}", *statement.values)
+            plans[sql] = list(_scans(json.loads(document)[0]["Plan"]))
+        return plans
+    finally:
+        await connection.close()
+
+
+def _scans(plan: dict[str, Any]) -> Any:
+    if plan["Node Type"] == "Seq Scan" and plan.get("Relation Name") in GROWS:
+        yield f"Seq Scan on {plan['Relation Name']}"
+    for below in plan.get("Plans", ()):
+        yield from _scans(below)
+
+
+async def test_retention_gives_the_loop_back_between_small_batches(ledger_url: str) -> None:
+    batches, turns, over = 20, 0, asyncio.Event()
+    async with open_ledger(ledger_url) as ledger:
+        await ledger.database.write(Statement(FILL[0].replace(str(COMMANDS), str(batches * BATCH))))
+
+        async def others() -> None:
+            nonlocal turns
+            while not over.is_set():
+                turns += 1
+                await asyncio.sleep(0)
+
+        running = asyncio.create_task(others())
+        assert await Retention(ledger, 1, 1, now).clean() == batches * BATCH
+        over.set()
+        await running
+        assert turns > batches
