@@ -3,6 +3,9 @@
 #
 #   deploy/make-secrets.sh [FOLDER]      deploy/secrets by default
 #
+# Where a registry lies beside the folder (../accounts.toml), each key that it takes from a file gets a placeholder, to
+# be replaced by what the venue gave.
+#
 # The folder is its owner's alone. The files in it can be read by all: a container sees a file alone, under another user.
 set -eu
 folder=${1:-$(dirname "$0")/secrets}
@@ -22,3 +25,10 @@ done
 keep worker-amqp-url "amqp://dma-worker:$(cat dma-worker)@rabbitmq:5672/perps-dma"
 keep shim-amqp-url "amqp://dma-shim:$(cat dma-shim)@rabbitmq:5672/perps-dma"
 keep ledger-url "postgresql://perps_dma:$(cat postgres-password)@postgres:5432/perps_dma"
+
+[ -f ../accounts.toml ] || exit 0
+for name in $(sed -n 's/^[^#]*"file:[^"]*\/\([^"\/]*\)".*/\1/p' ../accounts.toml); do
+  [ ! -s "$name" ] || continue
+  echo 'replace-me' >"$name"
+  echo "put the venue's own into $folder/$name" >&2
+done

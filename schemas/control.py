@@ -187,6 +187,9 @@ class Status(WireModel):
     worker: Annotated[str, Field(description="Which worker answered")]
     ready: Annotated[bool, Field(description="Its ledger can be written, and a venue's markets are loaded")]
     ledger_writes: bool
+    ledger_problem: Annotated[
+        str | None, Field(description="Why the ledger can't be used, so that commands wait, and what to do")
+    ] = None
     outbox: Annotated[int, Field(ge=0, description="Events that are recorded and not yet confirmed by the broker")]
     venues: tuple[VenueStatus, ...]
     accounts: Annotated[int, Field(ge=0, description="Exchange accounts that it serves now")]

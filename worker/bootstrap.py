@@ -19,7 +19,7 @@ from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
-from worker.execution.ledger.ledger import Ledger, open_ledger
+from worker.execution.ledger.ledger import Ledger, forget_ledger, open_ledger
 from worker.execution.receipt import Receiver
 from worker.execution.recovery import Recovery, Retention
 from worker.execution.relay import Publisher as EventPublisher
@@ -154,7 +154,7 @@ async def running_worker(
     def build(bus: Bus) -> Worker:
         return build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch, pacing=pacing)
 
-    async with open_ledger(settings.ledger) as ledger:
+    async with open_ledger(settings.ledger, settings.state) as ledger:
         states = WorkerStates(ledger, accounts, pacing.statuses(watch.states), headroom)
         # It tells how the worker fares from before it consumes until its last command is finished.
         async with monitored(settings, states), consuming(settings, build) as attachment:
@@ -198,9 +198,14 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         await worker.relay.close()
 
 
-async def run_worker(settings: Settings) -> None:
-    """Load markets, consume until told to stop, then finish what is running."""
+async def run_worker(settings: Settings, *, new_ledger: bool = False) -> None:
+    """Load markets, consume until told to stop, then finish what is running.
+
+    With `new_ledger` it goes on without the ledger that is gone.
+    """
     stop = stop_signal()
+    if new_ledger:
+        await asyncio.to_thread(forget_ledger, settings.ledger, settings.state)
     accounts = load_accounts(settings)
     watch = registry_watch(settings, accounts)
     on_hangup(watch.look_now)

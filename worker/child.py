@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from worker.log_files import open_log, rotate_log
+
 POLL_S = 0.03
 """How often a condition of another process is looked at; nothing tells us when a port opens or a file appears."""
 
@@ -53,8 +55,8 @@ class Child:
 
     async def start(self) -> None:
         """Start it; what it prints is added to the log."""
-        self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self.log.open("ab") as log:
+        self.rotate_log()
+        with os.fdopen(open_log(self.log), "ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *_bound_to_us(self._argv),
                 stdin=asyncio.subprocess.DEVNULL,
@@ -63,6 +65,10 @@ class Child:
                 env=dict(self._environment),
                 start_new_session=True,
             )
+
+    def rotate_log(self) -> None:
+        """Put its log aside when that has grown large."""
+        rotate_log(self.log)
 
     async def until(self, ready: Callable[[], Awaitable[bool]], seconds: float) -> None:
         """Wait until `ready`. Raises ChildFailed when the program ends before, or the time is over."""

@@ -30,19 +30,27 @@ app.add_typer(dead_letters, name="dead-letters")
 
 LetterIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The letters, by their ids.")]
 AllLetters = Annotated[bool, typer.Option("--all", help="All letters; asks first.")]
+NewLedger = Annotated[
+    bool,
+    typer.Option(
+        "--new-ledger",
+        help="Go on without the ledger that was here and is gone: with a new one, or another that lies in its place. "
+        "Ids that were used then count as new, and nothing is frozen.",
+    ),
+]
 WithoutAsking = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
 @app.command()
-def up() -> None:
+def up(new_ledger: NewLedger = False) -> None:
     """Run everything here: broker, sandbox venues, worker and HTTP shim, until Ctrl-C."""
     from worker import up as supervisor
 
-    raise typer.Exit(run(supervisor.run(read_settings())))
+    raise typer.Exit(run(supervisor.run(read_settings(), new_ledger=new_ledger)))
 
 
 @app.command()
-def worker() -> None:
+def worker(new_ledger: NewLedger = False) -> None:
     """Run a worker: consume commands and queries until told to stop.
 
     On PERPS_DMA_METRICS_PORT, if that is set, it serves /metrics, /livez and /readyz.
@@ -52,7 +60,7 @@ def worker() -> None:
 
     settings = read_settings()
     configure_logging(settings, "worker")
-    run(run_worker(settings))
+    run(run_worker(settings, new_ledger=new_ledger))
 
 
 @app.command()

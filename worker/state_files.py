@@ -5,11 +5,12 @@ import os
 import secrets
 from io import TextIOWrapper
 from pathlib import Path
+from threading import get_ident
 
 
 def write_private(path: Path, text: str) -> None:
     """Write a file that its owner alone can read, in one step: a reader sees all of it or the one before."""
-    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft = path.with_name(f".{path.name}.{os.getpid()}.{get_ident()}")
     _write_draft(draft, text)
     draft.replace(path)
 

@@ -20,6 +20,8 @@ from rich.console import Console
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker
 from worker.child import Child, ChildFailed, tail
 from worker.clock import now
+from worker.execution.ledger.errors import LedgerError
+from worker.execution.ledger.ledger import forget_ledger
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 from worker.state_files import hold_lock, kept_secret, write_private
@@ -34,6 +36,12 @@ FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 30.0
 """Pauses before a program that ended is started again."""
 
+PRIVATE = 0o077
+"""What no file that is made here, or by what is started here, grants to others: logs that RabbitMQ rotates, for one."""
+
+LOGS_S = 2.0
+"""How often it is looked how large the logs are."""
+
 HIGHEST_PORT, LOWEST_PORT = 65535, 1024
 
 EXAMPLE = "/oems/execution/leverage?exchange_account_id=binance-perp-001&symbol=BTC/USDT:USDT"
@@ -43,8 +51,12 @@ class UpFailed(Exception):
     """`up` can't start; the message says what to do."""
 
 
-async def run(settings: Settings) -> int:
-    """Run everything until SIGINT or SIGTERM; the exit code: 0 after a stop that was asked for, 1 after a failure."""
+async def run(settings: Settings, *, new_ledger: bool = False) -> int:
+    """Run everything until SIGINT or SIGTERM; the exit code: 0 after a stop that was asked for, 1 after a failure.
+
+    With `new_ledger` the worker goes on without the ledger that is gone; only now, not whenever it is started again.
+    """
+    os.umask(PRIVATE)
     console = Console(highlight=False, soft_wrap=True, markup=False)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -53,9 +65,11 @@ async def run(settings: Settings) -> int:
     try:
         with _alone(settings):
             _require_free(settings.host, settings.port, "PORT=")
+            if new_ledger:
+                await asyncio.to_thread(forget_ledger, settings.ledger, settings.state)
             await _until(stop, Up(settings, console).serve())
             console.print("stopped")
-    except* (UpFailed, BrokerUnavailable, ChildFailed, CertificateProblem) as failures:
+    except* (UpFailed, BrokerUnavailable, ChildFailed, CertificateProblem, LedgerError) as failures:
         console.print(*(f"error     {failure}" for failure in failures.exceptions), sep="\n")
         code = 1
     return code
@@ -236,6 +250,7 @@ class Up:
         if (node := broker.node) is not None:
             kept.append(_Kept("rabbitmq", node.log, node.ended, node.restart))
         async with asyncio.TaskGroup() as keepers:
+            keepers.create_task(_keep_logs_short(worker, shim, sandbox))
             for one in kept:
                 keepers.create_task(self._keep(one))
 
@@ -255,6 +270,13 @@ class Up:
 
     def _say(self, what: str, text: str) -> None:
         self._console.print(f"{what:<9} {text}")
+
+
+async def _keep_logs_short(*children: Child) -> None:
+    while True:
+        for child in children:
+            await asyncio.to_thread(child.rotate_log)
+        await asyncio.sleep(LOGS_S)
 
 
 async def _exists(file: Path) -> bool:

@@ -30,6 +30,7 @@ async def test_status_and_readyz_tell_programs_the_same(running_up: RunningUp) -
         "worker",
         "ready",
         "ledger_writes",
+        "ledger_problem",
         "outbox",
         "venues",
         "accounts",

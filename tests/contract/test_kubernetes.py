@@ -5,12 +5,13 @@ import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import kubernetes_validate
 import pytest
 import yaml
 
-from worker.locations import load_accounts
+from worker.locations import load_accounts, require_one_kind_of_keys
 from worker.settings import SECRETS_VARIABLE, Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
@@ -18,6 +19,8 @@ BASE = DEPLOY / "kubernetes" / "base"
 VERSIONS = ("1.30", "1.37")
 """The oldest and the newest Kubernetes that the manifests are checked for."""
 
+GUIDE = (DEPLOY / "GUIDE.md").read_text()
+COMPONENTS = sorted((DEPLOY / "kubernetes" / "components").iterdir())
 KUSTOMIZE = next((found for name in ("kustomize", "kubectl") if (found := shutil.which(name))), None)
 GENERATED = {"perps-dma-worker", "perps-dma-shim", "perps-dma-credentials", "perps-dma-accounts"}
 
@@ -141,19 +144,86 @@ def test_the_examples_registry_finds_its_keys_where_they_are_mounted(tmp_path: P
     ]
 
 
-@pytest.fixture
-def rendered(tmp_path: Path) -> list[Manifest]:
-    """The example as a cluster would get it, with secrets made for it."""
+def built(example: Path) -> list[Manifest]:
+    """An overlay as a cluster would get it."""
     assert KUSTOMIZE is not None
-    folder = tmp_path / "kubernetes"
-    shutil.copytree(DEPLOY / "kubernetes", folder)
-    secrets = folder / "example" / "secrets"
-    subprocess.run(["sh", str(DEPLOY / "make-secrets.sh"), str(secrets)], check=True)
-    for name in ("api-key", "secret"):
-        (secrets / f"binance-main-{name}").write_text("a key")
     verb = "build" if KUSTOMIZE.endswith("kustomize") else "kustomize"
-    printed = subprocess.run([KUSTOMIZE, verb, str(folder / "example")], check=True, capture_output=True, text=True)
+    printed = subprocess.run([KUSTOMIZE, verb, str(example)], check=True, capture_output=True, text=True)
     return list(yaml.safe_load_all(printed.stdout))
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """A copy of the example, with the secrets that the guide's command makes for it, and nothing else."""
+    shutil.copytree(DEPLOY, tmp_path / "deploy", ignore=shutil.ignore_patterns("secrets"))
+    [command] = re.findall(r"^(deploy/make-secrets\.sh deploy/kubernetes/\S+)", GUIDE, re.MULTILINE)
+    subprocess.run(["sh", *command.split()], check=True, cwd=tmp_path)
+    return tmp_path / "deploy" / "kubernetes" / "example"
+
+
+@pytest.fixture
+def rendered(example: Path) -> list[Manifest]:
+    """The example as a cluster would get it."""
+    return built(example)
+
+
+def test_the_guides_secrets_are_all_that_the_example_takes(example: Path) -> None:
+    generators = yaml.safe_load((example / "kustomization.yaml").read_text())["secretGenerator"]
+    taken = {entry.partition("=")[2] for generator in generators for entry in generator["files"]}
+    assert sorted(name for name in taken if not (example / name).read_text().strip()) == []
+
+
+def test_a_key_that_was_put_in_a_placeholders_place_stays(example: Path) -> None:
+    key = example / "secrets" / "binance-main-secret"
+    key.write_text("the venue's own")
+    subprocess.run(["sh", str(DEPLOY / "make-secrets.sh"), str(key.parent)], check=True)
+    assert key.read_text() == "the venue's own"
+
+
+def with_components(example: Path) -> list[Manifest]:
+    """The example with the components in that it has as comments."""
+    file = example / "kustomization.yaml"
+    text = file.read_text()
+    taken_in = re.sub(r"(?m)^# (components:|  - \.\./components/)", r"\1", text)
+    assert taken_in.count("../components/") == len(COMPONENTS) == 2
+    file.write_text(taken_in)
+    return built(example)
+
+
+def of_kind(found: list[Manifest], kind: str) -> dict[str, Manifest]:
+    return {row["metadata"]["name"]: row for row in found if row["kind"] == kind}
+
+
+@pytest.mark.skipif(KUSTOMIZE is None, reason="neither kustomize nor kubectl is installed")
+def test_key_sets_and_spans_leave_where_their_components_are_taken_in(example: Path) -> None:
+    before = of_kind(built(example), "NetworkPolicy")
+    found = with_components(example)
+    for manifest in found:
+        kubernetes_validate.validate(manifest, VERSIONS[-1], strict=True)
+    policies = of_kind(found, "NetworkPolicy")
+    added = {name: policies[name]["spec"] for name in policies.keys() - before.keys()}
+    assert {name: spec["policyTypes"] for name, spec in added.items()} == {
+        "perps-dma-shim-jwks": ["Egress"],
+        "perps-dma-otlp": ["Egress"],
+    }
+    assert {name: policies[name] for name in before} == before
+    settings = of_kind(found, "ConfigMap")["perps-dma-settings"]["data"]
+    assert settings["PERPS_DMA_TRACES"] == "otlp"
+    port = urlsplit(settings["OTEL_EXPORTER_OTLP_ENDPOINT"]).port
+    assert port in {row["port"] for rule in added["perps-dma-otlp"]["egress"] for row in rule["ports"]}
+    named = added["perps-dma-otlp"]["podSelector"]["matchExpressions"][0]["values"]
+    assert sorted(named) == sorted(DEPLOYMENTS)
+
+
+@pytest.mark.skipif(KUSTOMIZE is None, reason="neither kustomize nor kubectl is installed")
+def test_a_shim_with_a_key_set_checks_tokens_in_that_way_alone(example: Path, tmp_path: Path) -> None:
+    found = with_components(example)
+    settings = of_kind(found, "ConfigMap")["perps-dma-settings"]["data"]
+    [secret] = [row for name, row in of_kind(found, "Secret").items() if name.startswith("perps-dma-shim-")]
+    assert set(secret["data"]) == {"PERPS_DMA_AMQP_URL"}
+    chosen = {name.removeprefix("PERPS_DMA_JWT_").lower(): value for name, value in settings.items() if "_JWT_" in name}
+    require_one_kind_of_keys(Settings(state=tmp_path, **{f"jwt_{name}": value for name, value in chosen.items()}))
+    assert {"jwks_url", "issuer", "audience"} == set(chosen)
 
 
 @pytest.mark.skipif(KUSTOMIZE is None, reason="neither kustomize nor kubectl is installed")
@@ -177,7 +247,11 @@ def test_a_changed_secret_is_a_new_rollout(rendered: list[Manifest]) -> None:
         assert spec["containers"][0]["image"] == "registry.example/perps-dma:0.1.0"
 
 
-@pytest.mark.parametrize("file", [*sorted(BASE.glob("*.yaml")), DEPLOY / "compose.yaml"], ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "file",
+    [*sorted(BASE.glob("*.yaml")), *sorted(DEPLOY.glob("kubernetes/components/*/*.yaml")), DEPLOY / "compose.yaml"],
+    ids=lambda path: f"{path.parent.name}/{path.name}",
+)
 def test_what_is_set_is_a_setting(file: Path) -> None:
     known = {f"PERPS_DMA_{name.upper()}" for name in Settings.model_fields} | {SECRETS_VARIABLE}
     assert set(re.findall(r"^ +(?:- \{name: )?(PERPS_DMA_\w+)[:,]", file.read_text(), re.MULTILINE)) <= known

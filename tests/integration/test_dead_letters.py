@@ -13,6 +13,8 @@ from uuid import uuid4
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
+from pydantic import AmqpDsn
+from rich.cells import cell_len
 from yarl import URL
 
 from tests.fakes import ACCOUNT, BTC, MemoryVenue
@@ -24,7 +26,9 @@ from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
 from worker.bus.publisher import Publisher
-from worker.bus.topology import DEAD_EXCHANGE, DELIVERY_LIMIT
+from worker.bus.topology import DEAD_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
+from worker.console.dead_letters import drop_letters, requeue_letters, show_letter, show_letters
+from worker.locations import NotReady
 from worker.settings import Settings
 from worker.wire import DeadLetter, Delivery
 
@@ -275,3 +279,128 @@ async def test_a_kill_in_the_middle_of_sending_again_loses_nothing_and_leaves_at
     assert 100 <= len(sent) < len(ids)
     assert sent | left == set(ids)
     assert len(sent & left) <= 1
+
+
+async def buried(amqp_url: str, *messages: aio_pika.Message) -> tuple[Letter, ...]:
+    """What lies among the letters when these messages are all there is."""
+    async with await aio_pika.connect(amqp_url) as connection:
+        channel = await connection.channel()
+        await (await channel.get_queue(DEAD_LETTERS)).purge()
+        dead = await channel.get_exchange(DEAD_EXCHANGE, ensure=False)
+        for message in messages:
+            await dead.publish(message, "set_leverage")
+    return await all_letters(amqp_url)
+
+
+async def all_letters(amqp_url: str) -> tuple[Letter, ...]:
+    async with hold_dead_letters(amqp_url) as held:
+        return held.letters
+
+
+def letter(body: bytes, message_id: str | None = None, **headers: Any) -> aio_pika.Message:
+    about = {"reason": "a test", "operation": "set_leverage", **headers}
+    return aio_pika.Message(body, message_id=message_id, timestamp=1_700_000_000, headers=about)
+
+
+@pytest.mark.usefixtures("idle")
+async def test_letters_with_the_same_command_id_are_told_apart(amqp_url: str) -> None:
+    first, second, alone = await buried(
+        amqp_url, letter(b'{"n":1}', "c-1"), letter(b'{"n":2}', "c-1"), letter(b"", "c-2")
+    )
+    assert len({first.id, second.id, "c-1"}) == 3
+    assert alone.id == "c-2"
+    settings = Settings(amqp_url=AmqpDsn(amqp_url))
+    with pytest.raises(NotReady, match=f"2 dead letters have the command id c-1: name them as {first.id}, {second.id}"):
+        await drop_letters(settings, ["c-1"])
+    await drop_letters(settings, [first.id])
+    left, _ = await all_letters(amqp_url)
+    assert (left.message.body, left.id) == (b'{"n":2}', "c-1")
+    with pytest.raises(NotReady, match="there is no dead letter"):
+        await drop_letters(settings, [first.id])
+    await drop_letters(settings, [second.id])  # the name out of the older list is its own
+    assert [letter.id for letter in await all_letters(amqp_url)] == ["c-2"]
+
+
+@pytest.mark.usefixtures("idle")
+@pytest.mark.parametrize("message_id", ["c-1", None, "--all", "a b"])
+async def test_letters_that_are_the_same_in_everything_are_sent_again_one_by_one(
+    amqp_url: str, idle: AbstractChannel, message_id: str | None
+) -> None:
+    twins = await buried(amqp_url, *[letter(b"{}", message_id) for _ in range(3)])
+    assert len({twin.id for twin in twins}) == 3
+    settings = Settings(amqp_url=AmqpDsn(amqp_url))
+    for left in (2, 1, 0):
+        one, *_ = await all_letters(amqp_url)
+        await requeue_letters(settings, [one.id])
+        with pytest.raises(NotReady):
+            await drop_letters(settings, [f"{one.id}.1of3"])
+        assert len(await all_letters(amqp_url)) == left
+    assert len(await waiting(idle, "set_leverage")) == 3
+
+
+@pytest.mark.usefixtures("idle")
+async def test_an_id_made_up_to_be_anothers_is_not_believed(amqp_url: str) -> None:
+    first, second = await buried(amqp_url, letter(b"1", "c-1"), letter(b"2", "c-1"))
+    found = await buried(amqp_url, letter(b"1", "c-1"), letter(b"2", "c-1"), letter(b"3", first.id))
+    assert len({letter.id for letter in found}) == 3
+    assert second.id in {letter.id for letter in found}
+    settings = Settings(amqp_url=AmqpDsn(amqp_url))
+    await drop_letters(settings, [found[0].id])
+    assert {letter.message.body for letter in await all_letters(amqp_url)} == {b"2", b"3"}
+
+
+STRANGE: dict[str, dict[str, Any]] = {
+    "a long routing key": {"operation": "k" * 255},
+    "a long reason": {"reason": "why " * 450},
+    "a long account": {"account": "a" * 300},
+    "wide characters": {"operation": "\N{CJK UNIFIED IDEOGRAPH-6C49}" * 60, "reason": "\N{FIRE}" * 200},
+    "piled marks": {"reason": "a" + "\N{COMBINING ACUTE ACCENT}" * 500},
+    "what steers a terminal": {"operation": "\x1b[2J\x07", "reason": "one\r\nanother\tline\x00", "account": "\u202eab"},
+    "markup": {"operation": "[red]x[/red]", "reason": "[link=http://x]y[/link] [/]"},
+    "no text": {"operation": bytearray(b"\xff\xfe"), "reason": {"a": [1, None]}, "account": [1]},
+    "another's note of death": {"x-death": "long ago"},
+    "a note of death that is none": {"x-death": [{"time": "soon", "queue": 7, "reason": ["a"]}]},
+    "nothing": {"operation": None, "reason": None, "account": None},
+}
+
+
+@pytest.mark.usefixtures("idle")
+@pytest.mark.parametrize("columns", ["20", "80", "240"])
+async def test_whatever_is_in_a_letter_the_list_stays_readable(amqp_url: str, columns: str) -> None:
+    strange = [letter(b"{}", f"strange-{number:02}", **headers) for number, headers in enumerate(STRANGE.values())]
+    await buried(amqp_url, *strange, aio_pika.Message(b"\xff", message_id="bare"), letter(b"{}", "i" * 128))
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LIST, columns),
+        env={"PERPS_DMA_AMQP_URL": amqp_url, "PYTHONIOENCODING": "utf-8"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out = (await process.communicate())[0].decode()
+    assert process.returncode == 0
+    assert all(character.isprintable() or character == "\n" for character in out)
+    assert "\N{COMBINING ACUTE ACCENT}" * 3 not in out
+    for shown in (*(f"strange-{number:02}" for number in range(len(strange))), "bare", "i" * 128):
+        [line] = [line for line in out.splitlines() if shown in line]
+        assert cell_len(line) <= 240
+    for whole in ("a test", "set_leverage", "[red]x[/red]", "no reason was given"):
+        assert whole in out
+
+
+LIST = """
+import asyncio, sys
+from worker.console import display
+from worker.console.dead_letters import show_letters
+from worker.settings import Settings
+display.console.width = int(sys.argv[1])
+asyncio.run(show_letters(Settings(), as_json=False))
+"""
+
+
+@pytest.mark.usefixtures("idle")
+async def test_programs_get_all_of_a_letter(amqp_url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    await buried(amqp_url, letter(b"{}", "c-1", operation="k" * 255, reason="why " * 450, account="a" * 300))
+    settings = Settings(amqp_url=AmqpDsn(amqp_url))
+    await show_letters(settings, as_json=True)
+    [row] = json.loads(capsys.readouterr().out)
+    assert (row["operation"], row["reason"], row["account"]) == ("k" * 255, "why " * 450, "a" * 300)
+    await show_letter(settings, "c-1", as_json=False)
+    assert "a" * 300 in capsys.readouterr().out

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.processes import family, free_port, gone
+from worker.execution.ledger.ledger import open_ledger
+from worker.log_files import LARGEST_LOG
 from worker.settings import Settings
 
 READY_S = 90
@@ -51,11 +54,11 @@ class Run:
 
 
 @asynccontextmanager
-async def up(settings: Settings, **more: str) -> AsyncIterator[Run]:
+async def up(settings: Settings, *options: str, **more: str) -> AsyncIterator[Run]:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERPS_DMA_")}
     environment |= {"PERPS_DMA_STATE": str(settings.state), "PERPS_DMA_PORT": str(settings.port)} | more
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.cli", "up"),
+        *(sys.executable, "-m", "worker.cli", "up", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=environment,
@@ -79,12 +82,16 @@ def files_under(folder: Path) -> set[Path]:
 
 async def test_up_serves_says_how_to_try_it_and_leaves_nothing_behind_on_ctrl_c(tmp_path: Path) -> None:
     before = files_under(Path.cwd())
-    async with up(new_settings(tmp_path / "state")) as running:
+    settings = new_settings(tmp_path / "state")
+    leave_logs_for_everybody(settings.state)
+    async with up(settings) as running:
         url = await running.says("ready")
         token = await running.says("token")
         assert url == f"http://127.0.0.1:{running.settings.port}"
         assert f"curl -H 'Authorization: Bearer {token}' '{url}/" in await running.says("try")
         await ask_leverage(url, token)
+        assert logs_of_others(settings.state) == []
+        await grown_log_is_put_aside(settings.state / "log" / "worker.log")
         pids = family(running.process.pid)
         assert len(pids) >= 5
         check_up_file(running)
@@ -94,6 +101,31 @@ async def test_up_serves_says_how_to_try_it_and_leaves_nothing_behind_on_ctrl_c(
     assert "Traceback" not in running.output
     assert not running.settings.up_file.exists()
     assert files_under(Path.cwd()) == before
+
+
+def logs(state: Path) -> list[Path]:
+    return [file for folder in ("log", "rabbitmq/log") for file in (state / folder).glob("*") if file.is_file()]
+
+
+def leave_logs_for_everybody(state: Path) -> None:
+    for name in ("log/worker.log", "log/worker.log.2", "rabbitmq/log/node.log"):
+        (state / name).parent.mkdir(parents=True, exist_ok=True)
+        (state / name).touch()
+        (state / name).chmod(0o644)
+
+
+def logs_of_others(state: Path) -> list[Path]:
+    """The logs that others than their owner may read."""
+    assert {"worker.log", "shim.log", "sandbox.log", "node.log"} <= {log.name for log in logs(state)}
+    return [log for log in logs(state) if log.stat().st_mode & 0o077]
+
+
+async def grown_log_is_put_aside(log: Path) -> None:
+    os.truncate(log, LARGEST_LOG + 1)
+    async with asyncio.timeout(20):
+        while os.stat(log).st_size > LARGEST_LOG:  # noqa: ASYNC110 - `up` looks now and then
+            await asyncio.sleep(0.1)
+    assert os.stat(f"{log}.1").st_size == LARGEST_LOG + 1
 
 
 async def ask_leverage(url: str, token: str) -> None:
@@ -130,6 +162,25 @@ async def set_leverage(url: str, token: str) -> None:
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=20) as client:
         answer = await client.post("/oems/execution/leverage", json=body)
     assert (answer.status_code, answer.json()["isError"]) == (200, False)
+
+
+@pytest.mark.long
+async def test_up_without_the_ledger_that_was_there_starts_only_if_it_is_told_to(tmp_path: Path) -> None:
+    settings = new_settings(tmp_path)
+    async with open_ledger(settings.ledger, settings.state):
+        pass
+    (tmp_path / "ledger.db").unlink()
+    async with up(settings) as refused:
+        assert await refused.ends() == 1
+    assert "perps-dma: the ledger" in refused.output
+    assert "is gone" in refused.output
+    async with up(settings, "--new-ledger") as running:
+        await running.says("ready")
+        running.process.send_signal(signal.SIGTERM)
+        assert await running.ends() == 0
+    async with up(settings, "--new-ledger") as refused:
+        assert await refused.ends() == 1
+    assert "start without --new-ledger" in refused.output
 
 
 async def test_a_worker_that_dies_is_started_again(tmp_path: Path) -> None:

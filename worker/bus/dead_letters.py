@@ -5,7 +5,6 @@ order. After a nack of more than 32, or when they were got one by one, RabbitMQ 
 """
 
 import asyncio
-import hashlib
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -25,6 +24,7 @@ from schemas.operations import COMMANDS_EXCHANGE
 from worker.bus.actors import SHIM_USER, Speakers
 from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
 from worker.bus.legibility import ILLEGIBLE
+from worker.bus.letter_ids import LetterName, base_id, names_of
 from worker.bus.publisher import PublishFailed, properties, publish, publish_event
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.bus.topology import DEAD_LETTERS, DELIVERY_LIMIT
@@ -53,8 +53,10 @@ BROKER_REASONS: Mapping[str, str] = MappingProxyType(
 
 NOT_SETTLED: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 
+LONGEST_NAME = 255
+"""Bytes that AMQP has for a routing key."""
+
 SET_BY_DEATH = re.compile(r"x-(death|delivery-count|(first|last)-death-.*)")
-_COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
 
 class LettersUnavailable(Exception):
@@ -65,10 +67,12 @@ class LettersUnavailable(Exception):
 class Letter:
     """A dead letter: what it is known by, when and why it died, and the message itself.
 
-    The id is the command id, or made from the message where that had none: always the same for the same message.
+    No two letters have the same id. It is the command id where that is this letter's alone, and can be typed; `own_id`
+    stays its own when letters with the same command id come and go.
     """
 
     id: str
+    own_id: str
     time: datetime | None
     operation: str
     account: str | None
@@ -85,13 +89,14 @@ class Settled:
     problem: str | None = None
 
 
-def letter_of(message: AbstractIncomingMessage, speakers: Speakers) -> Letter:
+def letter_of(message: AbstractIncomingMessage, name: LetterName, speakers: Speakers) -> Letter:
     """What a message from the queue of dead letters tells about itself."""
     headers, death = message.headers, _death(message)
     died = death.get("time") if death else message.timestamp
     account = headers.get(ACCOUNT_HEADER)
     return Letter(
-        id=_id(message),
+        id=name.id,
+        own_id=name.own,
         time=died if isinstance(died, datetime) else None,
         operation=_operation(message, death),
         account=named_account(message.body) or (None if account is None else str(account)),
@@ -123,16 +128,11 @@ def _reason(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> str:
     return str(message.headers.get("reason", "no reason was given")).removeprefix("Error - ")
 
 
-def _id(message: AbstractIncomingMessage) -> str:
-    if message.message_id and _COMMAND_ID.fullmatch(message.message_id):
-        return message.message_id
-    return hashlib.sha256(f"{message.timestamp} {message.message_id} ".encode() + message.body).hexdigest()[:16]
-
-
 def _operation(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> str:
     """The worker's word, or the queue it died in: `<operation>` or `<operation>.<shard>`, or where it was sent to."""
-    if not death and (told := message.headers.get("operation")):
-        return str(told)
+    told = str(message.headers.get("operation") or "")
+    if told and not death and len(told.encode(errors="replace")) <= LONGEST_NAME:
+        return told
     queue = str(death.get("queue", "")).partition(".")[0]
     return queue if queue in OPERATIONS else message.routing_key or ""
 
@@ -206,7 +206,7 @@ class DeadLetters:
         again = properties(
             content_type=message.content_type or "application/json",
             headers=_headers_without_death(letter),
-            message_id=message.message_id or letter.id,
+            message_id=message.message_id or base_id(message),
             message_type=message.type or letter.operation,
             correlation_id=message.correlation_id,
         )
@@ -242,9 +242,11 @@ async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterat
         reading = await connection.channel()
         letters = await _read(reading, Speakers.beside(shim_user, url))
         held = DeadLetters(letters, await connection.channel())
-        yield held
-        await reading.close()
-        await _until_back(connection, held.left)
+        try:
+            yield held
+        finally:
+            await reading.close()
+            await _until_back(connection, held.left)
 
 
 async def _until_back(connection: AbstractConnection, count: int) -> None:
@@ -277,9 +279,10 @@ async def _read(channel: AbstractChannel, speakers: Speakers) -> tuple[Letter, .
         raise LettersUnavailable("no worker was ever started on this broker, it has no dead letters") from error
     inbox = asyncio.Queue[AbstractIncomingMessage]()
     await queue.consume(inbox.put)
-    letters: list[Letter] = []
+    messages: list[AbstractIncomingMessage] = []
     with suppress(TimeoutError):
         for _ in range(queue.declaration_result.message_count or 0):
             async with asyncio.timeout(PATIENCE_S):
-                letters.append(letter_of(await inbox.get(), speakers))
-    return tuple(letters)
+                messages.append(await inbox.get())
+    named = zip(messages, names_of(messages), strict=True)
+    return tuple(letter_of(message, name, speakers) for message, name in named)

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+from worker.log_files import KEPT_LOGS, LARGEST_LOG, make_private
 from worker.state_files import kept_secret, write_private
 
 NODE_NAME = "perps-dma@localhost"
@@ -23,6 +24,8 @@ num_acceptors.tcp = 2
 default_user = {user}
 default_pass = {password}
 log.file.level = info
+log.file.rotation.size = {largest_log}
+log.file.rotation.count = {kept_logs}
 log.console = false
 """
 
@@ -65,9 +68,17 @@ class NodeFolder:
     def prepare(self, ports: Ports) -> None:
         """Write what the node reads at its start."""
         self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private(self.log.parent)
         kept_secret(self.path / ".erlang.cookie")
         write_private(self.path / "enabled_plugins", "[rabbitmq_consistent_hash_exchange].\n")
-        config = _CONFIG.format(address=LOOPBACK, port=ports.amqp, user=USER, password=self._password)
+        config = _CONFIG.format(
+            address=LOOPBACK,
+            port=ports.amqp,
+            user=USER,
+            password=self._password,
+            largest_log=LARGEST_LOG,
+            kept_logs=KEPT_LOGS,
+        )
         write_private(self.path / "rabbitmq.conf", config)
 
     def url(self, ports: Ports) -> str:

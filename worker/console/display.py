@@ -1,10 +1,12 @@
 """Tables for people."""
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +16,34 @@ from schemas import Outcome, envelope
 PIPE_WIDTH = 240
 """Columns of a line that no terminal will fold: wide enough to keep a table's row on one line."""
 
+MOST_MARKS = 2
+_MARKS = re.compile("[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]+")
+"""Characters that are drawn over the one before; a language writes one or two of them."""
+
 console = Console(highlight=False, width=None if sys.stdout.isatty() else PIPE_WIDTH)
 
 
 def printable(text: str | None) -> str | None:
     """What came from outside, without anything that could steer a terminal."""
     return text and envelope.printable(text)
+
+
+def legible(text: str | None) -> str | None:
+    """The same, without piles of marks on one character, which cover the lines above and below.
+
+    >>> legible("a" + "\u0301" * 9) == "a" + "\u0301" * 2
+    True
+    """
+    return text and _MARKS.sub(lambda found: found[0][:MOST_MARKS], envelope.printable(text))
+
+
+def shortened(text: str, columns: int | None) -> str:
+    """A text in so many columns of a terminal at most, where some characters take two.
+
+    >>> shortened("set_leverage", 6)
+    'set_l…'
+    """
+    return text if columns is None or cell_len(text) <= columns else f"{set_cell_size(text, columns - 1).rstrip()}…"
 
 
 def show_json(document: Any) -> None:

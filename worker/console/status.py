@@ -13,7 +13,8 @@ from worker.console.freezes import freezes_table
 from worker.networks import venue_label
 from worker.settings import Settings
 
-NOT_WRITTEN = "can't be written: commands wait; see that it can be reached and its disk has room"
+NOT_WRITTEN = "can't be written, so that commands wait; "
+SEE_TO_IT = "see that it can be reached and its disk has room"
 
 COLOURS: Mapping[str, str] = {VenueHealth.UP: "green", VenueHealth.FAILING: "yellow", VenueHealth.DOWN: "red"}
 
@@ -40,7 +41,7 @@ async def _frozen(settings: Settings) -> list[dict[str, Any]] | None:
 
 def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> None:
     console.print("worker  ", status["worker"], "  ", _yes("ready", "not ready", status["ready"]), sep="")
-    console.print("ledger  ", _yes("writes", NOT_WRITTEN, status["ledger_writes"]), sep="")
+    console.print("ledger  ", _yes("writes", _not_written(status), status["ledger_writes"]), sep="")
     console.print(f"outbox  {status['outbox']} events wait for the broker")
     console.print(f"serves  {status['accounts']} accounts")
     if status["registry_problem"]:
@@ -53,6 +54,10 @@ def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> Non
         console.print(f"frozen  {'unknown' if frozen is None else 'nothing'}")
     rows = ([venue_label(row["exchange"], row["network"]), _health(row), *_details(row)] for row in status["venues"])
     console.print(table(["venue", "health", "markets", "since", "reason"], rows, folding=["reason"]))
+
+
+def _not_written(status: Mapping[str, Any]) -> str:
+    return NOT_WRITTEN + (status["ledger_problem"] or SEE_TO_IT)
 
 
 def _yes(good: str, bad: str, is_good: bool) -> Text:

@@ -1,6 +1,7 @@
 """From the outbox to the bus: every recorded event is published until the broker has confirmed it."""
 
 import asyncio
+from contextlib import suppress
 from functools import partial
 from typing import Protocol
 
@@ -21,6 +22,8 @@ BATCH = 200
 
 GATHER_S = 0.02
 """How long a confirmed event waits for others to be struck out with it: one write of the ledger does for all."""
+
+CLOSE_S = 2.0
 
 log = structlog.get_logger(__name__)
 
@@ -91,9 +94,14 @@ class Relay:
                 await asyncio.gather(*map(self._publish_left, left))
 
     async def close(self) -> None:
-        """Wait until all that was published is struck out."""
+        """Wait until all that was published is struck out, but not for a ledger that can't be used.
+
+        What is left of it is published once more by another worker, with its id.
+        """
         if self._striking is not None:
-            await self._striking
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CLOSE_S):
+                    await self._striking
 
     async def _publish_forgotten(self) -> None:
         """Publish what is ours and nobody publishes: a commit whose answer got lost was not told to who wanted it.

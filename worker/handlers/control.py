@@ -74,15 +74,16 @@ class Office:
         """How this worker fares; the ledger is really written to."""
         try:
             await self.ledger.probe()
-            writes, waiting = self.ledger.patience.writes, await self.ledger.outbox.size()
-        except LedgerUnavailable:
-            writes, waiting = False, self.relay.unconfirmed
+            problem, waiting = self.ledger.patience.problem, await self.ledger.outbox.size()
+        except LedgerUnavailable as error:
+            problem, waiting = str(error), self.relay.unconfirmed
         venues = self.venues()
         return Found(
             Status(
                 worker=self.ledger.owner,
-                ready=writes and any(venue.markets_loaded for venue in venues),
-                ledger_writes=writes,
+                ready=problem is None and any(venue.markets_loaded for venue in venues),
+                ledger_writes=problem is None,
+                ledger_problem=problem,
                 outbox=waiting,
                 venues=venues,
                 accounts=len(self.accounts),

@@ -59,24 +59,25 @@ class WorkerStates:
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """Ready means: it consumes, its ledger was written to, and a venue's markets are loaded."""
         consumes = self.attachment is not None and self.attachment.consuming()
-        writes, venues = await self._writes(), self.venues()
+        problem, venues = await self._ledger_problem(), self.venues()
         listed = any(venue.markets_loaded for venue in venues)
         reason = (
             ("it does not consume: the broker is away, or it starts or stops" if not consumes else None)
-            or ("its ledger can't be written; see that it can be reached and its disk has room" if not writes else None)
+            or (f"its ledger can't be written, so that commands wait; {problem}" if problem else None)
             or ("no venue's markets are loaded; see that it reaches its venues" if not listed else None)
         )
         states = [venue.model_dump(mode="json") for venue in venues]
+        writes = problem is None
         facts = {"ready": reason is None, "reason": reason, "consuming": consumes, "ledger": writes, "venues": states}
         return reason is None, facts
 
-    async def _writes(self) -> bool:
+    async def _ledger_problem(self) -> str | None:
+        """Why the ledger can't be used, and what to do; None where it can."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await self.ledger.probe()
-        except (LedgerUnavailable, TimeoutError):
-            return False
-        return True
+            await self.ledger.probe()
+        except LedgerUnavailable as error:
+            return str(error)
+        return None
 
     def _venues(self) -> Iterable[Metric]:
         worst: dict[str, VenueHealth] = {}
@@ -132,7 +133,7 @@ class WorkerStates:
         return rows
 
     async def _ledger(self) -> list[Metric]:
-        writes = await self._writes()
+        writes = await self._ledger_problem() is None
         rows: list[Metric] = [gauge("perps_dma_ledger_writable", "1 while the ledger can be written", writes)]
         try:
             async with asyncio.timeout(PATIENCE_S):

@@ -16,8 +16,8 @@ from worker.bus.rpc import BrokerAway, BusError
 from worker.clock import now
 from worker.shim.caller import Caller
 
-ANSWER_MS: Milliseconds = 1_000
-"""How long a worker may take to say how it fares. It writes to its ledger for that."""
+ANSWER_MS: Milliseconds = 1_500
+"""How long a worker may take to say how it fares. It writes to its ledger for that, or gives up after half of it."""
 
 FRESH_S = 1.0
 """How long it is known to be ready, however often it is asked."""
@@ -105,10 +105,8 @@ class Probe:
 def _lacking(status: Status) -> str | None:
     """What a worker lacks, and what to do about it."""
     if not status.ledger_writes:
-        return (
-            f"worker {status.worker} can't write its ledger, so that commands wait; "
-            "see that the ledger can be reached and its disk has room"
-        )
+        problem = status.ledger_problem or "see that the ledger can be reached and its disk has room"
+        return f"worker {status.worker} can't write its ledger, so that commands wait; {problem}"
     if not any(venue.markets_loaded for venue in status.venues):
         found = "; ".join(f"{venue.exchange}: {venue.reason}" for venue in status.venues) or "it has no account"
         return f"worker {status.worker} knows no markets ({found}); see that it reaches its venues, it goes on trying"

@@ -1,5 +1,6 @@
 """The ledger as the rest of the program knows it."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -9,12 +10,17 @@ from worker.execution.ledger.audit import AuditTrail
 from worker.execution.ledger.commands import Commands
 from worker.execution.ledger.database import KINDS, POSTGRES, SQLITE, Database, Statement
 from worker.execution.ledger.doubts import Doubts
+from worker.execution.ledger.errors import LedgerInPlace, LedgerUnavailable
 from worker.execution.ledger.freezes import Freezes
+from worker.execution.ledger.identity import Remembered
 from worker.execution.ledger.outbox import Outbox
 from worker.execution.ledger.patience import Patience
 from worker.execution.ledger.postgres import PostgresDatabase
 from worker.execution.ledger.snapshots import SnapshotLog
 from worker.execution.ledger.sqlite import SqliteDatabase
+
+PROBE_S = 0.7
+"""How long a write may take before the ledger counts as one that can't be used. Who asks waits little longer."""
 
 
 class Ledger:
@@ -32,8 +38,14 @@ class Ledger:
         self.database = database
 
     async def probe(self) -> None:
-        """Write, to see whether it can be done. Raises LedgerUnavailable."""
-        await self.database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
+        """Write, to see whether it can be done, and soon. Raises LedgerUnavailable."""
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await self.database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
+        except TimeoutError:
+            raise LedgerUnavailable(
+                f"the ledger took no write within {PROBE_S:g} s: another program holds it, or what it lies on hangs"
+            ) from None
 
     async def flushed(self) -> None:
         """Return when a power failure could not take back what is written by now; for as long as it takes."""
@@ -56,22 +68,36 @@ class Ledger:
         return self.database.try_lock(f"worker:{owner}")
 
 
-async def open_database(url: str) -> Database:
+async def open_database(url: str, state: Path | None = None) -> Database:
     """The database of a URL: `sqlite:///path`, or `postgresql://user:password@host/name`.
 
-    Raises LedgerTooNew, LedgerUnavailable, or ValueError for another kind of URL.
+    That a SQLite file is here is remembered beside it and in the folder `state`.
+    Raises LedgerTooNew, LedgerGone, LedgerUnavailable, or ValueError for another kind of URL.
     """
     if url.startswith(SQLITE):
-        return await SqliteDatabase.open(Path(url.removeprefix(SQLITE)))
+        path = _path(url)
+        return await SqliteDatabase.open(path, Remembered(path, state))
     if url.startswith(POSTGRES):
         return await PostgresDatabase.open(url)
     raise ValueError(f"PERPS_DMA_LEDGER_URL must begin with {' or '.join(KINDS)}")
 
 
+def forget_ledger(url: str, state: Path) -> None:
+    """Let the next start go on without the ledger that is gone. Raises LedgerInPlace or LedgerUnavailable."""
+    if not url.startswith(SQLITE):
+        raise LedgerInPlace("--new-ledger is for a ledger in a SQLite file; in PostgreSQL make a new database")
+    path = _path(url)
+    Remembered(path, state).forget()
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix(SQLITE))
+
+
 @asynccontextmanager
-async def open_ledger(url: str) -> AsyncIterator[Ledger]:
+async def open_ledger(url: str, state: Path | None = None) -> AsyncIterator[Ledger]:
     """A ledger for one worker, under a new name. Raises what `open_database` raises."""
-    database = await open_database(url)
+    database = await open_database(url, state)
     try:
         ledger = Ledger(database, uuid4().hex)
         async with ledger.alive():

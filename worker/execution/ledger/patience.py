@@ -17,10 +17,10 @@ log = structlog.get_logger(__name__)
 
 
 class Patience:
-    """Tries again until the ledger can be used. `writes` tells whether it could the last time."""
+    """Tries again until the ledger can be used. `problem` tells why it could not the last time, if it could not."""
 
     def __init__(self) -> None:
-        self.writes = True
+        self.problem: str | None = None
 
     async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
         """The result of an attempt, for as many as it takes. Raises what an attempt raises beside LedgerUnavailable."""
@@ -37,11 +37,11 @@ class Patience:
                 return result
 
     def _noted(self, error: LedgerUnavailable) -> None:
-        if self.writes:
+        if self.problem is None:
             log.error("the ledger fails; commands wait, and nothing is sent meanwhile", error=str(error))
-        self.writes = False
+        self.problem = str(error)
 
     def _works(self) -> None:
-        if not self.writes:
+        if self.problem is not None:
             log.info("the ledger works again")
-        self.writes = True
+        self.problem = None

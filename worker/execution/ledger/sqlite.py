@@ -8,7 +8,7 @@ power failure too.
 import asyncio
 import re
 import sqlite3
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, closing
 from functools import lru_cache
 from pathlib import Path
 from time import monotonic, sleep
@@ -16,7 +16,17 @@ from time import monotonic, sleep
 from worker.execution.ledger import migrations
 from worker.execution.ledger.database import Latch, Row, Statement
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
+from worker.execution.ledger.identity import (
+    Remembered,
+    as_uri,
+    identity_of,
+    is_damage,
+    primary_code,
+    settle_identity,
+    unusable,
+)
 from worker.execution.ledger.locks import FileLocks
+from worker.execution.ledger.open_file import OpenFile
 from worker.execution.ledger.write_log import WriteLog
 
 IDENTITY = "INTEGER PRIMARY KEY AUTOINCREMENT"
@@ -31,6 +41,15 @@ PAGE_BYTES = 2048
 LONGEST_LOG_BYTES = 64_000_000
 """A log that has grown beyond this, while another process held it back, is cut when it begins anew."""
 
+OF_THE_STATEMENT = (
+    sqlite3.DataError,
+    sqlite3.IntegrityError,
+    sqlite3.InterfaceError,
+    sqlite3.NotSupportedError,
+    sqlite3.ProgrammingError,
+)
+"""What is wrong with a statement, and would be on any ledger. All else is wrong with the ledger."""
+
 Rows = list[list[Row]]
 
 
@@ -43,26 +62,35 @@ def _sqlite(sql: str) -> str:
 class SqliteDatabase:
     """A SQLite file in WAL mode. Made by `open`, and used in one event loop."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._locks = FileLocks(path.with_name(f"{path.name}.locks"))
-        self._connection = _connect(path)
+        self._connection = connection
         self._connection.execute("PRAGMA wal_autocheckpoint = 0")
         self._connection.execute(f"PRAGMA journal_size_limit = {LONGEST_LOG_BYTES}")
         self._connection.execute("UPDATE schema_version SET version = version")  # makes the log of writes
         self._connection.execute("PRAGMA busy_timeout = 0")  # waiting is done outside, the loop goes on meanwhile
-        self._log = WriteLog(path, _connect)
+        self._file = OpenFile(path, identity_of(connection))
+        self._log = WriteLog(path, self._connect_again)
+        self._polling = asyncio.Lock()
         self._closed = False
 
     @classmethod
-    async def open(cls, path: Path) -> "SqliteDatabase":
-        """Open or make the file and bring its schema up to date. Raises LedgerTooNew or LedgerUnavailable."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        await asyncio.to_thread(_migrate, path)
+    async def open(cls, path: Path, remembered: Remembered) -> "SqliteDatabase":
+        """Open or make the file and bring its schema up to date.
+
+        Raises LedgerTooNew, LedgerUnavailable, or LedgerGone where there was another one.
+        """
         try:
-            return cls(path)
-        except sqlite3.Error as error:
-            raise LedgerUnavailable(f"the ledger {path} can't be written: {error}") from error
+            await asyncio.to_thread(_prepare, path, remembered)
+            connection = _connect(path)
+            try:
+                return cls(path, connection)
+            except BaseException:
+                connection.close()
+                raise
+        except (sqlite3.Error, OSError) as error:
+            raise unusable(path, error) from error
 
     async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> Rows:
         """Run statements in one transaction; the rows of each. Writes follow each other, with a latch or without."""
@@ -78,15 +106,18 @@ class SqliteDatabase:
 
     async def flushed(self) -> None:
         """Return when a power failure could not take back what is written by now."""
-        self._require_open()
+        self._require_usable()
         await self._log.flushed()
+        self._require_usable()  # what was flushed is still the file that the next start finds
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Wait for a name, and hold it."""
+        """Wait for a name, and hold it. Raises LedgerUnavailable."""
+        self._require_usable()
         return self._locks.lock(name)
 
     def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
-        """Hold a name if it is free; tells whether."""
+        """Hold a name if it is free; tells whether. Raises LedgerUnavailable."""
+        self._require_usable()
         return self._locks.try_lock(name)
 
     async def close(self) -> None:
@@ -100,18 +131,32 @@ class SqliteDatabase:
         give_up = monotonic() + BUSY_S
         while True:
             await self._log.takes_writes()
-            self._require_open()
+            self._require_usable()
             try:
                 return self._execute(statements)
-            except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or monotonic() > give_up:
-                    self._log.shorten()  # should the disk be full, that may make room
-                    raise LedgerUnavailable(f"the ledger can't be used: {error}") from error
-            await asyncio.sleep(BUSY_POLL_S)
+            except OF_THE_STATEMENT:
+                raise
+            except sqlite3.Error as error:
+                if primary_code(error) != sqlite3.SQLITE_BUSY or monotonic() > give_up:
+                    raise self._unavailable(error) from error
+            async with self._polling:  # one after the other: hundreds who ask all the time would leave no time for else
+                await asyncio.sleep(BUSY_POLL_S)
 
-    def _require_open(self) -> None:
+    def _unavailable(self, error: sqlite3.Error) -> LedgerUnavailable:
+        if is_damage(error):
+            return self._file.damaged(str(error))
+        self._log.shorten()  # should the disk be full, that may make room
+        return LedgerUnavailable(f"the ledger can't be used: {error}")
+
+    def _require_usable(self) -> None:
         if self._closed:
             raise LedgerUnavailable("the ledger is closed")
+        self._file.require()
+        self._locks.keep()
+
+    def _connect_again(self, path: Path) -> sqlite3.Connection:
+        self._file.require()
+        return _connect(path, as_uri(path))
 
     def _execute(self, statements: tuple[Statement, ...]) -> Rows:
         if len(statements) == 1:
@@ -132,15 +177,17 @@ class SqliteDatabase:
         return rows
 
 
-def _connect(path: Path) -> sqlite3.Connection:
+def _connect(path: Path, uri: str | None = None) -> sqlite3.Connection:
+    """Open a file; without a URI that says otherwise it is made where it is missing."""
+    connection = sqlite3.connect(uri or path, timeout=BUSY_S, isolation_level=None, uri=uri is not None)
     try:
-        connection = sqlite3.connect(path, timeout=BUSY_S, isolation_level=None)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         _use_write_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
-    except sqlite3.Error as error:
-        raise LedgerUnavailable(f"the ledger {path} can't be opened: {error}") from error
-    path.chmod(0o600)
+        path.chmod(0o600)
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 
@@ -158,16 +205,20 @@ def _use_write_log(connection: sqlite3.Connection) -> None:
         sleep(BUSY_POLL_S)
 
 
-def _migrate(path: Path) -> None:
-    connection = _connect(path)
-    try:
+def _prepare(path: Path, remembered: Remembered) -> None:
+    remembered.require()
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    remembered.write(_migrate(path))
+
+
+def _migrate(path: Path) -> str:
+    """Bring the schema up to date; the identity of the ledger."""
+    with closing(_connect(path)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         _apply_steps(connection, path)
+        identity = settle_identity(connection)
         connection.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise LedgerUnavailable(f"the ledger {path} can't be brought up to date: {error}") from error
-    finally:
-        connection.close()
+        return identity
 
 
 def _apply_steps(connection: sqlite3.Connection, path: Path) -> None:

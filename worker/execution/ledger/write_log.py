@@ -89,8 +89,8 @@ class WriteLog:
         try:
             with closing(self._connect(self._path)) as connection:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-        except (LedgerUnavailable, sqlite3.OperationalError):
-            return  # no room for it now; the log grows meanwhile, and a write that finds no room is told
+        except (LedgerUnavailable, sqlite3.Error, OSError):
+            return  # it can't be done now; the log grows meanwhile, and a write that can't be done is told
 
 
 def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
