@@ -59,7 +59,11 @@ def _policies(client_queues: str) -> Iterator[_Policy]:
     client = {"max-length": 100_000, "max-length-bytes": CLIENT_BYTES}
     ends = {"message-ttl": LONGEST_UNREAD_MS, "expires": LONGEST_UNREAD_MS}
     yield _Policy("dma-clients", client_queues, {**client, **ends}, priority=1)
-    stream = {"max-length-bytes": CLIENT_BYTES, "stream-max-segment-size-bytes": SEGMENT_BYTES, "max-age": "1h"}
+    stream: Mapping[str, int | str] = {
+        "max-length-bytes": CLIENT_BYTES,
+        "stream-max-segment-size-bytes": SEGMENT_BYTES,
+        "max-age": "1h",
+    }
     yield _Policy("dma-client-streams", client_queues, stream, for_operator=False)
     yield _Policy("dma-commands", commands, {"max-length": 100_000, "max-length-bytes": 256 * MiB})
     yield _Policy("dma-queries", queries, {"max-length": 10_000, "max-length-bytes": 64 * MiB})
