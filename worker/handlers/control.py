@@ -4,7 +4,7 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from schemas import ErrorCode, Failure, Outcome, failure
+from schemas import Outcome
 from schemas.base import utc_text
 from schemas.control import (
     CommandState,
@@ -19,6 +19,7 @@ from schemas.control import (
     Status,
     Unfreeze,
     VenueState,
+    unknown_command,
 )
 from schemas.control import Freeze as FreezeRequest
 from schemas.events import FreezeChange, FreezeEvent, event_id
@@ -59,7 +60,7 @@ class Office:
         """What became of a command. Raises NotAccepted for one that is not known."""
         record = await self.ledger.commands.find(request.command_id)
         if record is None:
-            raise NotAccepted(_unknown_command(request.command_id))
+            raise NotAccepted(unknown_command(request.command_id))
         return Found(_status_of(record))
 
     async def get_status(self, request: GetStatus, actor: str | None) -> Found:
@@ -135,14 +136,6 @@ def _changed(freeze: Freeze, *, frozen: bool, changed: bool) -> Found:
     state = "frozen" if frozen else "not frozen"
     message = f"{freeze.scope} is {state}{'' if changed else ', as it was before'}"
     return Found(FreezeChanged(scope=freeze.scope, frozen=frozen, changed=changed), message=message)
-
-
-def _unknown_command(command_id: str) -> Failure:
-    message = (
-        f"no command {command_id} is known: it has not reached a worker yet, was refused on receipt, "
-        "or its record is older than the retention"
-    )
-    return failure(ErrorCode.UNKNOWN_COMMAND, message, details={"command_id": command_id})
 
 
 def _state_of(record: Record) -> CommandState:
