@@ -13,8 +13,8 @@ MOST_DENIALS = 50
 NO_NUL = r"^[^\x00]*$"
 """What every database takes as text."""
 
-DenialReason = Literal["no_token", "invalid_token", "expired_token", "role", "account", "rate_limit"]
-"""Why a request was denied: what its token lacks, or that it came too often."""
+DenialReason = Literal["no_token", "invalid_token", "expired_token", "role", "account", "rate_limit", "command_id"]
+"""Why a request was denied: what its token lacks, that it came too often, or that it used another command's id."""
 
 
 class GetAudit(ControlRequest):
@@ -41,20 +41,26 @@ class Audit(WireModel):
 
 
 class Denial(WireModel):
-    """Requests that a shim has denied for the same reason, to the same client, within some seconds."""
+    """Requests that a shim or a worker has denied for the same reason, to the same client, within some seconds."""
 
     at: Annotated[Milliseconds, Field(ge=0, description="When the first of them came, UTC ms")]
-    status: Annotated[int, Field(ge=400, le=499, description="What was answered: 401, 403 or 429")]
+    status: Annotated[int, Field(ge=400, le=499, description="What was answered: 401, 403, 404, 409 or 429")]
     reason: DenialReason
     operation: Annotated[
         str, Field(max_length=64, pattern=NO_NUL, description="What was asked for; `several` in a flood")
     ]
     actor: Annotated[
         str | None,
-        Field(max_length=200, pattern=NO_NUL, description="Subject of the token, once that was found good"),
+        Field(
+            max_length=200,
+            pattern=NO_NUL,
+            description="Subject of the token, once that was found good; on the bus the user",
+        ),
     ]
-    address: Annotated[str | None, Field(max_length=64, description="Where they came from; null in a flood")]
-    account: Annotated[str | None, Field(max_length=128, description="The last account that was named and not allowed")]
+    address: Annotated[
+        str | None, Field(max_length=64, description="Where they came from; null on the bus, and in a flood")
+    ]
+    account: Annotated[str | None, Field(max_length=128, description="The last account that was named, or asked about")]
     count: Annotated[int, Field(ge=1, description="How many they were")]
 
 

@@ -6,7 +6,8 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
 from schemas.base import Milliseconds, WireModel
-from schemas.outcomes import Outcome
+from schemas.envelope import Failure, failure
+from schemas.outcomes import ErrorCode, Outcome
 from schemas.requests import AccountId
 
 Exchange = Literal["binance", "bybit", "gate", "okx", "hyperliquid"]
@@ -36,6 +37,15 @@ class GetCommand(ControlRequest):
     """Read what became of a command."""
 
     command_id: CommandId
+
+
+def unknown_command(command_id: str) -> Failure:
+    """What is told of a command that is not known, and of one that is not for who asks."""
+    message = (
+        f"no command {command_id} is known: it has not reached a worker yet, was refused on receipt, "
+        "or its record is older than the retention"
+    )
+    return failure(ErrorCode.UNKNOWN_COMMAND, message, details={"command_id": command_id})
 
 
 class GetStatus(ControlRequest):

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from schemas.documents import ACCEPTED, CAPABILITIES, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
 from schemas.envelope import Failure
-from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, ROUTES, Kind, Operation
+from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
 from schemas.requests import HistoryRequest, SymbolRequest
 
@@ -206,6 +206,10 @@ def _tag(operation: Operation) -> str:
     return "Markets" if issubclass(operation.request, SymbolRequest) else "Account"
 
 
+def _roles(roles: frozenset[str]) -> str:
+    return f"Roles: {', '.join(f'`{role}`' for role in sorted(roles))}."
+
+
 def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     paths: dict[str, Schema] = {}
     for prefix in HTTP_PREFIXES:
@@ -213,7 +217,7 @@ def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
             paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = {
                 "operationId": operation.name + _ID_SUFFIXES[prefix],
                 "summary": operation.summary,
-                "description": operation.request.__doc__ or operation.summary,
+                "description": f"{operation.request.__doc__ or operation.summary}\n\n{_roles(operation.roles)}",
                 "tags": [_tag(operation)],
                 **_input(operation, schemas[operation.request.__name__]),
                 "responses": _responses(operation),
@@ -233,7 +237,7 @@ def _capabilities(suffix: str) -> Schema:
     return {
         "operationId": f"get_capabilities{suffix}",
         "summary": "What can be done on which venue",
-        "description": "What is false is refused before any call to the venue.",
+        "description": f"What is false is refused before any call to the venue.\n\n{_roles(READERS)}",
         "tags": ["Account"],
         "parameters": [_pointer("parameters", "traceparent")],
         "responses": {"200": told} | denials,
@@ -260,8 +264,9 @@ def openapi() -> Schema:
                     "type": "http",
                     "scheme": "bearer",
                     "bearerFormat": "JWT",
-                    "description": "With `exp`, and the role `trader` or `admin`. A token may be limited to some "
-                    "accounts; it is then denied (403) every other, and what tells of all accounts.",
+                    "description": "With `exp`, and the role `viewer` (may read), `trader` or `admin`; each operation "
+                    "names those that it takes. A token may be limited to some accounts; it is then denied every other "
+                    "(403, or 404 for a command), and what tells of all accounts (403).",
                 }
             },
         },

@@ -18,8 +18,11 @@ COMMANDS_EXCHANGE = "dma.commands"
 CONTROL_EXCHANGE = "dma.control"
 """What only admins may ask for has an exchange of its own: RabbitMQ grants or refuses an exchange, not a routing key."""
 
+READERS = frozenset({"viewer", "trader", "admin"})
 TRADERS = frozenset({"trader", "admin"})
+OVERSEERS = frozenset({"viewer", "admin"})
 ADMINS = frozenset({"admin"})
+"""A viewer may read everything and change nothing, a trader may read and change accounts, an admin may do all."""
 
 
 class Kind(StrEnum):
@@ -68,21 +71,21 @@ class Operation:
 
 _ROWS = (
     Operation("set_leverage", Kind.COMMAND, requests.SetLeverage, replies.LeverageSet, "POST", "/leverage", "Set the leverage of a market"),
-    Operation("get_leverage", Kind.QUERY, requests.GetLeverage, replies.Leverage, "GET", "/leverage", "Read leverage and margin mode of a market"),
+    Operation("get_leverage", Kind.QUERY, requests.GetLeverage, replies.Leverage, "GET", "/leverage", "Read leverage and margin mode of a market", READERS),
     Operation("set_margin_mode", Kind.COMMAND, requests.SetMarginMode, replies.MarginModeSet, "POST", "/margin-mode", "Switch between cross and isolated margin"),
-    Operation("get_positions", Kind.QUERY, requests.GetPositions, replies.Positions, "GET", "/positions", "List open positions"),
-    Operation("get_funding_history", Kind.QUERY, requests.GetFundingHistory, replies.FundingHistory, "GET", "/funding-history", "List funding payments"),
-    Operation("get_realized_pnl", Kind.QUERY, requests.GetRealizedPnl, replies.RealizedPnl, "GET", "/realized-pnl", "List realized profits and losses"),
-    Operation("pm_get_balance", Kind.QUERY, requests.PmGetBalance, replies.PmBalance, "GET", "/portfolio-margin/balance", "Read Portfolio Margin balances"),
-    Operation("pm_get_account", Kind.QUERY, requests.PmGetAccount, replies.PmAccount, "GET", "/portfolio-margin/account", "Read the Portfolio Margin account"),
+    Operation("get_positions", Kind.QUERY, requests.GetPositions, replies.Positions, "GET", "/positions", "List open positions", READERS),
+    Operation("get_funding_history", Kind.QUERY, requests.GetFundingHistory, replies.FundingHistory, "GET", "/funding-history", "List funding payments", READERS),
+    Operation("get_realized_pnl", Kind.QUERY, requests.GetRealizedPnl, replies.RealizedPnl, "GET", "/realized-pnl", "List realized profits and losses", READERS),
+    Operation("pm_get_balance", Kind.QUERY, requests.PmGetBalance, replies.PmBalance, "GET", "/portfolio-margin/balance", "Read Portfolio Margin balances", READERS),
+    Operation("pm_get_account", Kind.QUERY, requests.PmGetAccount, replies.PmAccount, "GET", "/portfolio-margin/account", "Read the Portfolio Margin account", READERS),
     Operation("pm_auto_collect", Kind.COMMAND, requests.PmAutoCollect, replies.Collection, "POST", "/portfolio-margin/auto-collection", "Sweep all futures balances into margin"),
     Operation("pm_asset_collect", Kind.COMMAND, requests.PmAssetCollect, replies.AssetCollection, "POST", "/portfolio-margin/asset-collection", "Sweep one asset into margin"),
-    Operation("get_command", Kind.CONTROL, control.GetCommand, control.CommandStatus, "GET", "/commands/{command_id}", "Read what became of a command"),
-    Operation("get_status", Kind.CONTROL, control.GetStatus, control.Status, "GET", "/status", "Read how a worker and the venues fare"),
-    Operation("get_freezes", Kind.CONTROL, control.GetFreezes, control.Freezes, "GET", "/freeze", "List what is frozen", ADMINS, tells_of_all=True),
+    Operation("get_command", Kind.CONTROL, control.GetCommand, control.CommandStatus, "GET", "/commands/{command_id}", "Read what became of a command", READERS),
+    Operation("get_status", Kind.CONTROL, control.GetStatus, control.Status, "GET", "/status", "Read how a worker and the venues fare", READERS),
+    Operation("get_freezes", Kind.CONTROL, control.GetFreezes, control.Freezes, "GET", "/freeze", "List what is frozen", OVERSEERS, tells_of_all=True),
     Operation("freeze", Kind.CONTROL, control.Freeze, control.FreezeChanged, "POST", "/freeze", "Refuse changes from now on", ADMINS),
     Operation("unfreeze", Kind.CONTROL, control.Unfreeze, control.FreezeChanged, "DELETE", "/freeze", "Allow changes again", ADMINS),
-    Operation("get_audit", Kind.CONTROL, audit.GetAudit, audit.Audit, "GET", "/audit", "Read who did what, and who was denied what", ADMINS, tells_of_all=True),
+    Operation("get_audit", Kind.CONTROL, audit.GetAudit, audit.Audit, "GET", "/audit", "Read who did what, and who was denied what", OVERSEERS, tells_of_all=True),
     Operation("report_denials", Kind.CONTROL, audit.ReportDenials, audit.DenialsReported, "", "", "Write down what a shim has denied", frozenset()),
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from worker.bus.topology import (
     DEAD_LETTERS,
     EVENTS_EXCHANGE,
     EVENTS_LOG,
+    KEPT_EXCHANGE,
     REQUEST_EXCHANGES,
     UNROUTED,
 )
@@ -38,7 +39,16 @@ QUEUES = (
     UNROUTED,
     EVENTS_LOG,
 )
-EXCHANGES = (*REQUEST_EXCHANGES, EVENTS_EXCHANGE, DEAD_EXCHANGE, UNROUTED, "set_leverage.shards", "amq.topic", "")
+EXCHANGES = (
+    *REQUEST_EXCHANGES,
+    EVENTS_EXCHANGE,
+    KEPT_EXCHANGE,
+    DEAD_EXCHANGE,
+    UNROUTED,
+    "set_leverage.shards",
+    "amq.topic",
+    "",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +96,13 @@ async def rabbitmqctl(broker: PrivateBroker, *argv: str) -> str:
 
 def url_of(broker: PrivateBroker, user: str, password: str) -> str:
     return str(URL(broker.url).with_user(user).with_password(password).with_path(f"/{VHOST}"))
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until something holds that nobody tells us of."""
+    async with asyncio.timeout(20):
+        while not await holds():  # noqa: ASYNC110 - nobody tells
+            await asyncio.sleep(0.05)
 
 
 async def refused(channel: AbstractChannel, exchange: str, key: str, **properties: Any) -> bool:

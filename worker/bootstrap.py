@@ -27,7 +27,7 @@ from worker.execution.relay import Relay
 from worker.execution.service import Handlers, Replies, Service
 from worker.execution.venue_news import VenueNews
 from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
-from worker.handlers.audit import AuditOffice
+from worker.handlers.audit import AuditOffice, OwnDenials
 from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
 from worker.monitoring.server import monitored
@@ -95,6 +95,7 @@ class Worker:
     handle: Handle
     cease: Callable[[], None]
     relay: Relay
+    denials: OwnDenials
     venue_news: VenueNews
     recovery: Recovery
     retention: Retention
@@ -118,20 +119,22 @@ def build_worker(
     after_commands = AfterCommands(snapshots, ledger.patience)
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
     changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
-    office = Office(ledger, relay, accounts, pacing.statuses(watch.states), now)
-    controls = office.handlers() | AuditOffice(ledger, relay).handlers()
+    office, audit = Office(ledger, relay, accounts, pacing.statuses(watch.states), now), AuditOffice(ledger, relay)
+    denials = OwnDenials(audit, now)
     service = Service(
         receiver=Receiver(accounts, settings.timeout_ms),
-        handlers=Handlers(COMMAND_HANDLERS, QUERY_HANDLERS, controls),
+        handlers=Handlers(COMMAND_HANDLERS, QUERY_HANDLERS, office.handlers() | audit.handlers()),
         dispatch=dispatch,
         changes=changes,
         replies=publisher,
+        note_conflict=denials.note_conflict,
         clock=now,
     )
     return Worker(
         handle=service.handle,
         cease=changes.cease,
         relay=relay,
+        denials=denials,
         venue_news=VenueNews(ledger, relay, watch.changes),
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
@@ -188,13 +191,21 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             running=lambda: consumer.running,
             consumers=presence.consumers,
         )
-        background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
+        background = (
+            worker.relay,
+            worker.denials,
+            worker.venue_news,
+            worker.recovery,
+            worker.retention,
+            worker.schedule,
+        )
         async with in_background(*(part.run() for part in background)):
             try:
                 yield attachment
             finally:
                 worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
+        await worker.denials.close()
         await worker.relay.close()
 
 

@@ -94,7 +94,7 @@ def sandbox() -> None:
 
 @app.command()
 def token(
-    role: Annotated[str, typer.Option(help="trader or admin.")],
+    role: Annotated[str, typer.Option(help="viewer, trader or admin.")],
     subject: Annotated[str, typer.Option(help="Who the token is for; appears in results as the actor.")] = "cli",
     hours: Annotated[float, typer.Option(help="How long it is good for.", min=0.001)] = 12,
     account: Annotated[

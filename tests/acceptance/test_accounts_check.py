@@ -96,17 +96,22 @@ async def test_every_problem_of_every_account_is_listed_at_once(running_up: Runn
         ("gate-perp-001", "permissions"),
         ("okx-perp-001", "account"),
         ("okx-perp-001", "permissions"),
-        *((f"okx-{account}-001", "clock") for account in ("perp", "hedge", "portfolio")),
+        *((f"okx-{account}-001", "clock") for account in ("perp", "hedge", "portfolio", "tour")),
         ("hyperliquid-perp-001", "key"),
     }
-    assert len(problems) == 10, "gate's key may neither change perpetuals nor deliveries"
+    assert len(problems) == 11, "gate's key may neither change perpetuals nor deliveries"
     assert [account["id"] for account in json.loads(ended.out) if account["ok"]] == [
         "binance-hedge-001",
         "binance-pm-001",
+        "binance-tour-001",
+        "binance-pm-tour-001",
         "bybit-classic-001",
         "bybit-hedge-001",
+        "bybit-tour-001",
         "gate-hedge-001",
+        "gate-tour-001",
         "hyperliquid-vault-001",
+        "hyperliquid-tour-001",
     ]
 
 

@@ -8,10 +8,35 @@ from tests.strategy import Strategy
 TO_10X = '{"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 10}'
 
 
-async def test_the_tour_finds_everything_as_documented(running_up: RunningUp, venue: Venue) -> None:
-    ended = await running_up.cli("tour")
-    assert ended.code == 0, ended.out + ended.err
-    assert ended.out.splitlines()[-1] == "all as documented"
+async def test_the_tour_finds_everything_as_documented_and_changes_nothing_of_others(
+    running_up: RunningUp, venue: Venue
+) -> None:
+    await running_up.cli("send", "set_leverage", TO_10X.replace("10}", "13}"))
+    mine = ("--account", "binance-perp-001")
+    await running_up.cli("freeze", *mine, "--reason", "margin call")
+    try:
+        ended = await running_up.cli("tour")
+        assert ended.code == 0, ended.out + ended.err
+        assert ended.out.splitlines()[-1] == "all as documented"
+        frozen = json.loads((await running_up.cli("freezes", "--json")).out)
+        assert [(row["scope"], row["reason"]) for row in frozen] == [("account:binance-perp-001", "margin call")]
+    finally:
+        await running_up.cli("unfreeze", *mine)
+    read = await running_up.cli("send", "get_leverage", TO_10X.replace(', "leverage": 10', ""), "--json")
+    assert json.loads(read.out)["data"]["leverage"] == 13
+
+
+async def test_the_tour_does_not_begin_while_a_venue_is_frozen(running_up: RunningUp, venue: Venue) -> None:
+    await running_up.cli("freeze", "--exchange", "binance", "--reason", "key leaked")
+    try:
+        ended = await running_up.cli("tour")
+        assert (ended.code, ended.out) == (1, "")
+        assert "frozen: exchange:binance" in ended.err
+        frozen = json.loads((await running_up.cli("freezes", "--json")).out)
+        assert [row["reason"] for row in frozen] == ["key leaked"]
+    finally:
+        await running_up.cli("unfreeze", "--exchange", "binance")
+    assert await venue.changes() == []
 
 
 async def test_send_prints_the_envelope_for_programs(running_up: RunningUp, venue: Venue) -> None:

@@ -71,11 +71,11 @@ async def test_the_same_report_is_written_down_once_also_by_another_worker(ledge
 
 
 async def test_what_differs_in_anything_is_another_denial(home: House) -> None:
-    for change in ({}, {"at": 1}, {"count": 4}, {"address": None}, {"operation": "get_positions"}):
+    for change in ({}, {"at": 1}, {"count": 4}, {"address": None}, {"operation": "get_positions"}, {"actor": None}):
         await home.ask("report_denials", {**REPORT, "denials": [{**DENIAL, **change}]})
     await home.ask("report_denials", {"shim": "shim-2", "denials": [DENIAL]})
-    assert len(await entries(home)) == 6
-    assert len({event.id for event in home.bus.events}) == 6
+    assert len(await entries(home)) == 7
+    assert len({event.id for event in home.bus.events}) == 7
 
 
 async def test_the_newest_come_first_and_no_more_than_asked_for(home: House) -> None:

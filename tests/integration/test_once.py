@@ -1,6 +1,7 @@
 """Promise 1 and 2: a command id is carried out once and told alike ever after, by whichever worker."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 
@@ -12,8 +13,10 @@ from tests.unit.snapshot_desk import HandClock
 from worker.accounts import Accounts
 from worker.clock import now
 from worker.execution.recovery import AGAIN_MS, Recovery
+from worker.observation.denials import DISTINCT
 from worker.venues.errors import Ambiguous
 from worker.venues.seam import Market
+from worker.wire import Delivery
 
 
 @pytest.fixture
@@ -66,6 +69,7 @@ async def test_the_same_request_written_differently_is_the_same(home: House) -> 
     assert home.replies[0] == home.replies[1]
 
 
+ANOTHER = ACCOUNT.model_copy(update={"id": "another-account"})
 OTHERS: dict[str, tuple[str, Body]] = {
     "another value": ("set_leverage", {**TO_10X, "leverage": 11}),
     "another operation": ("set_margin_mode", {**COLLECT, "symbol": BTC.symbol, "margin_mode": "cross"}),
@@ -81,6 +85,58 @@ async def test_the_same_id_with_another_body_is_a_conflict(home: House, operatio
     letter = await home.deliver(operation, body, "c-1", reply=False)
     assert letter is not None
     assert "was used for another command" in letter.reason
+
+
+@pytest.mark.parametrize(("operation", "body"), OTHERS.values(), ids=OTHERS)
+async def test_who_uses_the_id_of_another_command_learns_nothing_of_it(
+    ledger_url: str, operation: str, body: Body
+) -> None:
+    async with house(ledger_url, accounts=Accounts((ACCOUNT, ANOTHER))) as home:
+        await home.deliver(command_id="c-1")
+        envelope = await home.ask(operation, {**body, "exchange_account_id": ANOTHER.id}, "c-1")
+        reply = home.bus.replies[-1][1]
+        message = "Error - the command id c-1 was used for another command; nothing was sent, take a new id"
+        assert envelope["message"] == message
+        assert envelope["error"] == {
+            "code": "conflict",
+            "retryable": False,
+            "venue_code": None,
+            "details": {"command_id": "c-1"},
+        }
+        assert reply.headers == {"Command-Id": "c-1", "Outcome": "rejected"}
+        assert home.changes == ["leverage 10"]
+
+
+async def test_who_uses_the_id_of_another_command_is_in_the_audit_once_for_many_times(home: House) -> None:
+    await home.deliver(command_id="c-1")
+    for leverage in (11, 12, 13):
+        await home.deliver(body={**TO_10X, "leverage": leverage}, command_id="c-1")
+    await home.worker.denials.tell()
+    [entry] = (await home.ask("get_audit", {}))["data"]["entries"]
+    assert (entry["action"], entry["actor"], entry["subject"]) == ("denial", "ann", "set_leverage")
+    told = {name: value for name, value in entry["details"].items() if name != "worker"}
+    assert told == {"status": 409, "reason": "command_id", "address": None, "account": ACCOUNT.id, "count": 3}
+    [event] = home.bus.told("denial")
+    assert (event["reason"], event["actor"], event["count"]) == ("command_id", "ann", 3)
+
+
+async def test_a_flood_of_conflicts_makes_a_bounded_number_of_entries(home: House) -> None:
+    await home.deliver(command_id="c-1")
+    for number in range(100):
+        home.worker.denials.note_conflict("set_leverage", f"engine-{number}", ACCOUNT.id)
+    await home.worker.denials.tell()
+    entries = (await home.ask("get_audit", {}))["data"]["entries"]
+    assert len(entries) == DISTINCT + 1
+    assert sum(entry["details"]["count"] for entry in entries) == 100
+
+
+async def test_the_same_command_from_another_subject_is_told_the_first_result(home: House) -> None:
+    await home.deliver(command_id="c-1")
+    message = Delivery("set_leverage", json.dumps(TO_10X).encode(), "c-1", reply_to="bob", actor="bob")
+    await home.worker.handle(message)
+    assert home.replies[0] == home.replies[1]
+    await home.worker.denials.tell()
+    assert (await home.ask("get_audit", {}))["data"]["entries"] == []
 
 
 async def test_a_conflict_is_found_while_the_first_one_still_runs(home: House) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from tests.processes import gone, listening_addresses
 from worker.bus.node_folder import NodeFolder
+from worker.bus.policies import CLIENT_BYTES
 from worker.bus.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server
 from worker.settings import Settings
 
@@ -88,6 +89,14 @@ async def test_it_listens_on_loopback_only(node: PrivateBroker) -> None:
     assert all(address.is_loopback for address in addresses)
 
 
+async def test_a_queue_that_nobody_named_and_nobody_reads_is_bounded_on_it_too(node: PrivateBroker) -> None:
+    async with await aio_pika.connect(node.url) as connection, connection.channel() as channel:
+        queue = await channel.declare_queue(exclusive=True)
+        for _ in range(4):
+            await channel.default_exchange.publish(aio_pika.Message(bytes(CLIENT_BYTES // 3)), queue.name)
+        assert (await channel.declare_queue(queue.name, passive=True)).declaration_result.message_count == 3
+
+
 async def test_nobody_gets_in_with_the_default_password(node: PrivateBroker) -> None:
     with pytest.raises(aiormq.exceptions.ProbableAuthenticationError):
         await aio_pika.connect(f"amqp://guest:guest@{node.address}/")
@@ -95,8 +104,8 @@ async def test_nobody_gets_in_with_the_default_password(node: PrivateBroker) -> 
 
 async def test_its_secrets_are_readable_by_their_owner_only(node: PrivateBroker) -> None:
     folder = node.log.parents[1]
-    secret = [folder / name for name in ("password", ".erlang.cookie", "rabbitmq.conf")]
-    assert [file.stat().st_mode & 0o077 for file in secret] == [0, 0, 0]
+    secret = [folder / name for name in ("password", ".erlang.cookie", "rabbitmq.conf", "definitions.json")]
+    assert [file.stat().st_mode & 0o077 for file in secret] == [0] * 4
 
 
 async def test_what_was_confirmed_survives_an_orderly_restart_and_a_crash(node: PrivateBroker) -> None:

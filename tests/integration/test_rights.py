@@ -27,6 +27,7 @@ from tests.users import (
     readable,
     refused,
     spoils,
+    until,
     url_of,
     writable,
 )
@@ -306,3 +307,34 @@ async def result(inbox: asyncio.Queue[Any], command_id: str) -> Body:
             data: Body = json.loads((await inbox.get()).body)["data"]
         if data.get("command_id") == command_id:
             return data
+
+
+async def test_a_subscriber_that_refuses_events_holds_nobody_up(place: Place) -> None:
+    async with place.connected(RISK_USER) as connection, place.rpc() as rpc:
+        channel = await connection.channel()
+        await channel.set_qos(50)
+        full = await channel.declare_queue(
+            exclusive=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"}
+        )
+        await full.bind(EVENTS_EXCHANGE, "#")
+        others, log = asyncio.Queue[Any](), asyncio.Queue[Any]()
+        queue = await channel.declare_queue(exclusive=True)
+        await queue.bind(EVENTS_EXCHANGE, "#")
+        await queue.consume(others.put, no_ack=True)
+        await (await channel.get_queue(EVENTS_LOG)).consume(log.put, arguments={"x-stream-offset": "next"})
+        commands = [str(uuid4()) for _ in range(5)]
+        for command_id in commands:
+            body = json.dumps(TO_10X).encode()
+            told = await rpc.call(
+                OPERATIONS["set_leverage"], body, command_id=command_id, deadline=now() + 20_000, actor="ann"
+            )
+            assert told.status == 200
+        for command_id in commands:
+            for inbox in (others, log):
+                assert (await result(inbox, command_id))["actor"] == "ann"
+        async with open_ledger(place.ledger_url) as ledger:
+
+            async def is_told() -> bool:
+                return await ledger.outbox.size() == 0
+
+            await until(is_told)

@@ -6,11 +6,25 @@ from typing import Any
 import pytest
 
 from schemas import ROUTES, Kind, Operation
+from schemas.control import unknown_command
 from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import PREFIX, SECRET, assert_failure, bearer, now_ms, shim_client, token
+from tests.unit.shim_client import (
+    BOUNDS,
+    PREFIX,
+    SECRET,
+    assert_failure,
+    bearer,
+    client_of,
+    gate,
+    now_ms,
+    shim_client,
+    token,
+)
 from worker.bus.rpc import Answer
+from worker.shim.app import create_app
 from worker.shim.auth import Rules, Verifier
 from worker.shim.claims import ClaimPaths
+from worker.shim.denials import Denials
 from worker.shim.keys import SharedSecret
 
 MINE, OTHER = "mine-001", "other-001"
@@ -88,18 +102,30 @@ async def test_what_tells_of_all_accounts_takes_a_token_without_limits(operation
 
 
 async def test_a_command_can_be_read_by_those_who_may_name_its_account() -> None:
-    caller = InMemoryCaller({"get_command": named({"exchange_account_id": OTHER, "message": "leverage of others"})})
+    of_others = {"command_id": "7f0c", "exchange_account_id": OTHER, "message": "leverage of others"}
+    caller = InMemoryCaller({"get_command": named(of_others)})
     async with shim_client(caller, **LIMITED) as client:
         response = await client.get(f"{PREFIX}/commands/7f0c")
-        assert_failure(response, 403, "forbidden")
-        assert "leverage of others" not in response.text
-        caller.answers["get_command"] = named({"exchange_account_id": MINE})
+        assert_failure(response, 404, "unknown_command")
+        assert response.json()["message"] == unknown_command("7f0c").message
+        assert not any(word in f"{response.text} {response.headers}" for word in ("leverage of others", OTHER))
+        caller.answers["get_command"] = named({"command_id": "7f0c", "exchange_account_id": MINE})
         assert (await client.get(f"{PREFIX}/commands/7f0c")).status_code == 200
-        caller.answers["get_command"] = Answer(404, b'{"isError":true}', {})
-        assert (await client.get(f"{PREFIX}/commands/7f0c")).status_code == 404
     async with shim_client(caller, **UNLIMITED) as client:
-        caller.answers["get_command"] = named({"exchange_account_id": OTHER})
+        caller.answers["get_command"] = named(of_others)
         assert (await client.get(f"{PREFIX}/commands/7f0c")).status_code == 200
+
+
+async def test_who_asks_for_a_command_of_others_is_in_the_audit() -> None:
+    caller = InMemoryCaller({"get_command": named({"command_id": "7f0c", "exchange_account_id": OTHER})})
+    denials = Denials(caller)
+    async with client_of(create_app(caller, gate(caller, denials=denials), BOUNDS), LIMITED) as client:
+        await client.get(f"{PREFIX}/commands/7f0c")
+    caller.answers["report_denials"] = named({"recorded": 1})
+    await denials.tell(1_000)
+    [denial] = json.loads(caller.asked[-1].body)["denials"]
+    assert (denial["status"], denial["reason"], denial["operation"]) == (404, "account", "get_command")
+    assert (denial["actor"], denial["account"]) == ("engine-7", OTHER)
 
 
 async def test_what_tells_of_no_account_is_open_to_it() -> None:

@@ -13,9 +13,10 @@ from schemas import Operation
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NoWorker
+from worker.observation.denials import DISTINCT
 from worker.settings import Settings
 from worker.shim.app import create_app
-from worker.shim.denials import DISTINCT, Denials
+from worker.shim.denials import Denials
 
 TOLD = Answer(200, b'{"data":{"recorded":1}}', {})
 SOON_MS = 1_000

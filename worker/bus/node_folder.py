@@ -6,7 +6,10 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from worker.bus.policies import limits
+from worker.bus.rights import HASHING, OWN_QUEUES, password_hash
 from worker.log_files import KEPT_LOGS, LARGEST_LOG, make_private
 from worker.state_files import kept_secret, write_private
 
@@ -14,6 +17,7 @@ NODE_NAME = "perps-dma@localhost"
 """The same for every folder: a node is known by its epmd, and each folder has an epmd of its own."""
 
 USER = "perps-dma"
+VHOST = "/"
 LOOPBACK = "127.0.0.1"
 
 # Both 3.10 and 4.x know every key used here. A key that only one of them knows (4.x: deprecated_features.*) would keep
@@ -21,8 +25,6 @@ LOOPBACK = "127.0.0.1"
 _CONFIG = """\
 listeners.tcp.1 = {address}:{port}
 num_acceptors.tcp = 2
-default_user = {user}
-default_pass = {password}
 log.file.level = info
 log.file.rotation.size = {largest_log}
 log.file.rotation.count = {kept_logs}
@@ -71,15 +73,13 @@ class NodeFolder:
         make_private(self.log.parent)
         kept_secret(self.path / ".erlang.cookie")
         write_private(self.path / "enabled_plugins", "[rabbitmq_consistent_hash_exchange].\n")
-        config = _CONFIG.format(
-            address=LOOPBACK,
-            port=ports.amqp,
-            user=USER,
-            password=self._password,
-            largest_log=LARGEST_LOG,
-            kept_logs=KEPT_LOGS,
-        )
+        config = _CONFIG.format(address=LOOPBACK, port=ports.amqp, largest_log=LARGEST_LOG, kept_logs=KEPT_LOGS)
         write_private(self.path / "rabbitmq.conf", config)
+        definitions = self.path / "definitions.json"
+        write_private(definitions, json.dumps(self._definitions()))
+        # As an Erlang term, for rabbitmq.conf would cut a path at "#".
+        imported = json.dumps(str(definitions), ensure_ascii=False)
+        write_private(self.path / "advanced.config", f"[{{rabbit, [{{load_definitions, {imported}}}]}}].\n")
 
     def url(self, ports: Ports) -> str:
         """How a client reaches the node. It holds the password."""
@@ -101,7 +101,7 @@ class NodeFolder:
             "RABBITMQ_CONF_ENV_FILE": str(self.path / "none-env.conf"),
             "RABBITMQ_CONFIG_FILE": str(self.path / "rabbitmq.conf"),
             "RABBITMQ_CONFIG_FILES": str(self.path / "none.d"),
-            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.path / "none.config"),
+            "RABBITMQ_ADVANCED_CONFIG_FILE": str(self.path / "advanced.config"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(self.path / "enabled_plugins"),
             "RABBITMQ_MNESIA_BASE": str(self.path / "data"),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(self.path / "generated"),
@@ -131,6 +131,16 @@ class NodeFolder:
         except OSError:
             return False
         return f"RABBITMQ_MNESIA_BASE={self.path / 'data'}".encode() in environment.split(b"\0")
+
+    def _definitions(self) -> dict[str, Any]:
+        """One user for everybody, and the same limits as on a broker of several users. Imported at every start."""
+        hashed = {"password_hash": password_hash(self._password), "hashing_algorithm": HASHING}
+        return {
+            "vhosts": [{"name": VHOST}],
+            "users": [{"name": USER, **hashed, "tags": ["administrator"]}],
+            "permissions": [{"user": USER, "vhost": VHOST, "configure": ".*", "write": ".*", "read": ".*"}],
+            **limits(VHOST, OWN_QUEUES),
+        }
 
     @property
     def _password(self) -> str:

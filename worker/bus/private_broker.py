@@ -197,10 +197,6 @@ class PrivateBroker:
             return False
         try:
             self.version = await server_version(self.url)
-        except aiormq.exceptions.ProbableAuthenticationError as error:
-            raise BrokerUnavailable(
-                f"the RabbitMQ data in {self._folder.path} has another password than the file there; remove that folder"
-            ) from error
         except CONNECTION_TROUBLE:
             return False
         return True

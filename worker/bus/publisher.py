@@ -11,11 +11,12 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import DeliveryError
 
 from schemas.base import Milliseconds
 from worker.bus.actors import user_of
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
-from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, declare_events
+from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, KEPT_EXCHANGE, declare_events
 from worker.clock import now
 from worker.observation import tracing
 from worker.observation.metrics import EVENT_FAILURES, EVENTS
@@ -44,6 +45,10 @@ class PublishFailed(NotPublished):
 
 class Unroutable(PublishFailed):
     """The broker confirmed that no queue took the message."""
+
+
+class QueueFull(PublishFailed):
+    """A queue that the message went to is full, and is declared to refuse then. Others may have taken it."""
 
 
 def properties(
@@ -76,7 +81,7 @@ async def publish(
     """Publish, and on a confirming channel wait for the broker's word.
 
     `user_id` is set to the user that the connection logged in as; the broker checks it.
-    Raises Unroutable when no queue took it, PublishFailed when nobody can tell.
+    Raises Unroutable when no queue took it, QueueFull when one refused it, PublishFailed when nobody can tell.
     """
     try:
         with as_trouble():
@@ -94,6 +99,8 @@ async def publish(
                     mandatory=mandatory,
                     wait=False,
                 )
+    except DeliveryError as error:
+        raise QueueFull(f"a queue for {routing_key!r} on exchange {exchange!r} refuses it: {error}") from error
     except CONNECTION_TROUBLE as error:
         raise PublishFailed(f"no confirm from the broker: {str(error) or type(error).__name__}") from error
     if isinstance(answer, DeliveredMessage):
@@ -113,7 +120,11 @@ async def _restored(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
 
 
 async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
-    """Publish an event for everybody. Raises what `publish` raises."""
+    """Publish an event for everybody. Raises what `publish` raises.
+
+    A subscriber can declare its queue to refuse what finds no room. That is its own loss, and keeps the event from
+    nobody else: other queues have taken it, and the log is then asked alone, for a negative confirm names no queue.
+    """
     with sending(EVENTS_EXCHANGE, event.routing_key, event.id):
         message = properties(
             message_id=event.id,
@@ -121,7 +132,12 @@ async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
             content_type="application/cloudevents+json",
             headers=tracing.carried(),
         )
-        await publish(channel, event.body.encode(), message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
+        body = event.body.encode()
+        try:
+            await publish(channel, body, message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
+        except QueueFull as error:
+            log.warning("a subscriber's queue refuses an event, the log has it", event_id=event.id, error=str(error))
+            await publish(channel, body, message, exchange=KEPT_EXCHANGE, routing_key=event.routing_key)
 
 
 def sending(exchange: str, routing_key: str, message_id: str) -> AbstractContextManager[tracing.Span]:
@@ -198,7 +214,7 @@ class Publisher:
         while now() < worthless:
             try:
                 await publish(channel, reply.body, message, routing_key=reply_to, mandatory=mandatory)
-            except Unroutable:
+            except (Unroutable, QueueFull):
                 return False
             except PublishFailed as error:
                 log.warning("not answered", operation=delivery.operation, error=str(error))

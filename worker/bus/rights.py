@@ -1,7 +1,8 @@
 """What each user of the broker may do, as definitions that RabbitMQ imports.
 
 A strategy engine may ask, and read its own answers. A risk system may listen. The shim may ask for everything, and
-reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and nothing beside it.
+reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and nothing beside it. What
+queues may hold stands in `worker.bus.policies`.
 """
 
 import base64
@@ -14,6 +15,7 @@ from typing import Any
 
 from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
 from worker.bus.actors import SHIM_USER
+from worker.bus.policies import USER_LIMITS, limits
 from worker.bus.topology import EVENTS_EXCHANGE, EVENTS_LOG, OURS
 
 VHOST = "perps-dma"
@@ -30,6 +32,7 @@ OWN_QUEUES = r"amq\.gen-.*|amq_[0-9a-f]{32}"
 """Queues that nobody named: the broker's names for them, and those of aio-pika's robust channels."""
 
 NOTHING = "^$"
+HASHING = "rabbit_password_hashing_sha256"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,9 @@ RIGHTS: Mapping[str, Rights] = MappingProxyType(
 )
 """The rights of each user, by its name. None can manage the broker."""
 
+CLIENTS = (STRATEGY_USER, RISK_USER)
+"""The users of programs that are not ours."""
+
 
 def password_hash(password: str, salt: bytes | None = None) -> str:
     """A password as RabbitMQ keeps it: a salt of four bytes, and the SHA-256 of the salt and the password."""
@@ -70,17 +76,19 @@ def password_hash(password: str, salt: bytes | None = None) -> str:
 
 
 def definitions(passwords: Mapping[str, str]) -> dict[str, Any]:
-    """The definitions: virtual host, users and their rights. A user without a password can't log in."""
+    """The definitions: virtual host, users, their rights and limits. A user without a password can't log in."""
     return {
         "vhosts": [{"name": VHOST}],
         "users": [
             {
                 "name": user,
                 "password_hash": password_hash(passwords[user]) if user in passwords else "",
-                "hashing_algorithm": "rabbit_password_hashing_sha256",
+                "hashing_algorithm": HASHING,
                 "tags": [],
+                **({"limits": dict(USER_LIMITS)} if user in CLIENTS else {}),
             }
             for user in RIGHTS
         ],
         "permissions": [{"user": user, "vhost": VHOST, **asdict(rights)} for user, rights in RIGHTS.items()],
+        **limits(VHOST, OWN_QUEUES),
     }

@@ -3,7 +3,7 @@
     dma.commands ─┬─<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
     dma.control  ─┘ (what only admins may ask for)
          └── no such operation ──▶ dma.unrouted ─▶ dma.unrouted
-    dma.events   ──#──▶ dma.events.log (stream)
+    dma.events   ──#──▶ dma.events.log (stream) ◀──#── dma.events.kept (what a subscriber's queue refused)
 
 Commands wait in quorum queues, one consumer at a time, so that they survive a broker and keep their order. Queries are
 worth nothing after a restart: classic queues, transient messages, competing consumers. A classic queue is on one node
@@ -30,6 +30,9 @@ from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
 
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"
+KEPT_EXCHANGE = "dma.events.kept"
+"""Leads to the log alone, and no subscriber may bind a queue to it."""
+
 DEAD_EXCHANGE = "dma.dead"
 DEAD_LETTERS = "dma.dead-letters"
 UNROUTED = "dma.unrouted"
@@ -157,4 +160,6 @@ async def declare_events(channel: AbstractChannel) -> None:
     with _as_refusal():
         events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
         log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
-        await log.bind(events, routing_key="#")
+        kept = await channel.declare_exchange(KEPT_EXCHANGE, ExchangeType.TOPIC, durable=True)
+        for exchange in (events, kept):
+            await log.bind(exchange, routing_key="#")

@@ -1,12 +1,10 @@
-"""The accounts that the sandbox venues are seeded with and that the tour walks through."""
+"""Accounts that the sandbox venues are seeded with: one of each venue for everybody, and a twin of it for the tour."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from schemas.control import Exchange
-
-PM_ACCOUNT = "binance-pm-001"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +30,9 @@ SEEDED: Mapping[str, Seeded] = MappingProxyType(
     }
 )
 """One account of each venue."""
+
+TOUR: Mapping[str, Seeded] = MappingProxyType(
+    {exchange: replace(seeded, account=f"{exchange}-tour-001") for exchange, seeded in SEEDED.items()}
+)
+TOUR_PM_ACCOUNT = "binance-pm-tour-001"
+"""What the tour changes, and nobody else."""

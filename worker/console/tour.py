@@ -1,11 +1,16 @@
-"""`perps-dma tour`: every route of a running `up` on every venue, and the refusals a caller will meet."""
+"""`perps-dma tour`: every route of a running `up` on every venue, and the refusals a caller will meet.
+
+It walks on accounts of its own, which are the sandbox's: it changes nothing that anybody else uses. It does not start
+while something is frozen that it would meet, and lifts no freeze but its own.
+"""
 
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
+from uuid import uuid4
 
 import httpx
 from pydantic import ValidationError
@@ -16,8 +21,8 @@ from worker.bus.connection import connect
 from worker.bus.topology import EVENTS_EXCHANGE
 from worker.clock import now
 from worker.console.display import console, table
-from worker.console.seeded import PM_ACCOUNT, SEEDED, Seeded
-from worker.locations import amqp_url, http_url, jwt_secret
+from worker.console.seeded import TOUR, TOUR_PM_ACCOUNT, Seeded
+from worker.locations import NotReady, amqp_url, http_url, jwt_secret, load_accounts
 from worker.settings import Settings
 from worker.shim.auth import issue_token
 from worker.tls import local_client_context
@@ -70,7 +75,7 @@ def _leverage(seeded: Seeded, leverage: Any, status: int = 200, role: str | None
 
 
 def _asset(asset: str, status: int = 200) -> Step:
-    request = {"exchange_account_id": PM_ACCOUNT, "asset": asset}
+    request = {"exchange_account_id": TOUR_PM_ACCOUNT, "asset": asset}
     return Step("pm_asset_collect", request, lambda data: f"{data['asset']}: {data['response']}", (status,))
 
 
@@ -109,17 +114,17 @@ def venue_steps(seeded: Seeded) -> tuple[Step, ...]:
 
 
 PM_STEPS: tuple[Step, ...] = (
-    Step("pm_get_balance", {"exchange_account_id": PM_ACCOUNT}, _wallets),
+    Step("pm_get_balance", {"exchange_account_id": TOUR_PM_ACCOUNT}, _wallets),
     Step(
         "pm_get_account",
-        {"exchange_account_id": PM_ACCOUNT},
+        {"exchange_account_id": TOUR_PM_ACCOUNT},
         lambda data: f"margin balance {data['papi_um_account']['totalMarginBalance']}",
     ),
     _asset("USDT"),
-    Step("pm_auto_collect", {"exchange_account_id": PM_ACCOUNT}, lambda data: str(data["response"])),
+    Step("pm_auto_collect", {"exchange_account_id": TOUR_PM_ACCOUNT}, lambda data: str(data["response"])),
 )
 
-BINANCE = SEEDED["binance"]
+BINANCE = TOUR["binance"]
 NOBODY = replace(BINANCE, account="nobody")
 
 REFUSALS: tuple[Step, ...] = (
@@ -136,16 +141,24 @@ REFUSALS: tuple[Step, ...] = (
 
 
 FROZEN = {"exchange_account_id": BINANCE.account}
+ACCOUNTS = frozenset({TOUR_PM_ACCOUNT, *(seeded.account for seeded in TOUR.values())})
+SCOPES = {"all", *(f"exchange:{exchange}" for exchange in TOUR), *(f"account:{account}" for account in ACCOUNTS)}
+"""Freezes that the tour would meet."""
+
+FREEZES = Step("get_freezes", {}, lambda data: f"{data['count']} in force", role="admin")
+UNFREEZE = Step("unfreeze", FROZEN, lambda data: f"{data['scope']} is free", role="admin")
 
 SERVICE: tuple[Step, ...] = (
     Step("get_status", {}, lambda data: ", ".join(f"{row['exchange']} {row['health']}" for row in data["venues"])),
     Step("get_command", {"command_id": "nobody-knows-this"}, statuses=(404,)),
     Step("freeze", {**FROZEN, "reason": "tour"}, statuses=(403,)),
-    Step("freeze", {**FROZEN, "reason": "tour"}, lambda data: f"{data['scope']} is frozen", role="admin"),
-    Step("get_freezes", {}, lambda data: f"{data['count']} in force", role="admin"),
+)
+WHILE_FROZEN: tuple[Step, ...] = (
+    FREEZES,
     _leverage(BINANCE, 10, status=423),
     Step("get_positions", FROZEN, lambda data: f"{data['count']} open, for reads go on"),
-    Step("unfreeze", FROZEN, lambda data: f"{data['scope']} is free", role="admin"),
+)
+AFTERWARDS: tuple[Step, ...] = (
     _leverage(BINANCE, 10),
     Step(
         "get_audit",
@@ -157,6 +170,12 @@ SERVICE: tuple[Step, ...] = (
 )
 
 
+def freezing(reason: str) -> Step:
+    """The tour's own freeze, known by its reason."""
+    request = {**FROZEN, "reason": reason}
+    return Step("freeze", request, lambda data: f"{data['scope']} is frozen", role="admin")
+
+
 @dataclass(slots=True)
 class Visit:
     """What came of a step. `fault` is what was not as documented, if anything."""
@@ -166,6 +185,7 @@ class Visit:
     milliseconds: float
     told: str
     fault: str | None
+    data: Facts = field(default_factory=dict)
 
 
 def _check(step: Step, response: httpx.Response) -> tuple[str, str | None]:
@@ -203,7 +223,36 @@ class Tour:
         )
         milliseconds = (time.perf_counter() - started) * 1000
         told, fault = _check(step, response)
-        return Visit(step, response.status_code, milliseconds, told, fault)
+        return Visit(step, response.status_code, milliseconds, told, fault, response.json().get("data") or {})
+
+    async def require_free(self) -> None:
+        """Raises NotReady while something is frozen that the tour would meet."""
+        look = await self.visit(FREEZES, HTTP_PREFIXES[0])
+        if look.fault is not None:
+            raise NotReady(f"what is frozen can't be read, and so the tour does not begin: {look.told}")
+        if frozen := sorted(SCOPES.intersection(row["scope"] for row in look.data["freezes"])):
+            raise NotReady(f"frozen: {', '.join(frozen)}. The tour lifts no freeze of others, and has changed nothing")
+
+    async def frozen(self, steps: Sequence[Step], prefix: str) -> list[Visit]:
+        """Take steps under a freeze of our own, and lift it whatever happens meanwhile."""
+        reason = f"tour {uuid4()}"
+        visits = [await self.visit(freezing(reason), prefix)]
+        if visits[0].fault is None and not visits[0].data["changed"]:
+            visits[0].fault = "somebody else has frozen it meanwhile"
+        if visits[0].fault is not None:
+            return visits
+        try:
+            visits.extend([await self.visit(step, prefix) for step in steps])
+        finally:
+            visits.append(await self._lift(reason, prefix))
+        return visits
+
+    async def _lift(self, reason: str, prefix: str) -> Visit:
+        look = await self.visit(FREEZES, prefix)
+        if not any(row["reason"] == reason for row in look.data.get("freezes", ())):
+            look.fault = look.fault or "the freeze in force is not the tour's any more, and stays"
+            return look
+        return await self.visit(UNFREEZE, prefix)
 
     def _headers(self, role: str | None) -> dict[str, str]:
         if role is None:
@@ -247,29 +296,49 @@ def _show(title: str, visits: list[Visit]) -> None:
     console.print()
 
 
-def _stages() -> Iterator[tuple[str, str, tuple[Step, ...]]]:
+def stages() -> Iterator[tuple[str, str, tuple[Step, ...]]]:
+    """Title, prefix and steps of each part but the last, which is about the service itself."""
     first, second = HTTP_PREFIXES
     documented = (*venue_steps(BINANCE), *PM_STEPS)
     yield f"binance, all operations under {first}", first, documented
     yield f"binance, the same under {second}", second, documented
-    for seeded in SEEDED.values():
+    for seeded in TOUR.values():
         if seeded is not BINANCE:
             yield seeded.exchange, first, venue_steps(seeded)
     yield "what is refused, and how", first, REFUSALS
-    yield "the service itself", first, SERVICE
 
 
-def _client(settings: Settings) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=http_url(settings), timeout=30, verify=local_client_context(settings))
+def _client(url: str, settings: Settings) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, timeout=30, verify=local_client_context(settings))
+
+
+def require_sandbox(settings: Settings) -> None:
+    """Whether the tour's accounts are the sandbox's, which alone may be played with. Raises NotReady, RegistryError."""
+    sandbox = load_accounts(settings.model_copy(update={"accounts": None}))
+    if strange := ACCOUNTS - sandbox.keys():
+        raise NotReady(f"the tour walks on accounts of the sandbox, which has no {', '.join(sorted(strange))}")
+
+
+async def _walk(walker: Tour) -> AsyncIterator[tuple[str, list[Visit]]]:
+    first, _ = HTTP_PREFIXES
+    for title, prefix, steps in stages():
+        yield title, [await walker.visit(step, prefix) for step in steps]
+    before = [await walker.visit(step, first) for step in SERVICE]
+    frozen = await walker.frozen(WHILE_FROZEN, first)
+    yield "the service itself", [*before, *frozen, *[await walker.visit(step, first) for step in AFTERWARDS]]
 
 
 async def tour(settings: Settings) -> bool:
-    """Walk all routes under both prefixes, all venues, then the refusals. True when everything was as documented."""
-    good = True
-    async with _client(settings) as client, listening(settings) as heard:
+    """Walk all routes under both prefixes, all venues, then the refusals. True when everything was as documented.
+
+    Raises NotReady where it must not walk.
+    """
+    url, good = http_url(settings), True
+    require_sandbox(settings)
+    async with _client(url, settings) as client, listening(settings) as heard:
         walker = Tour(client, settings)
-        for title, prefix, steps in _stages():
-            visits = [await walker.visit(step, prefix) for step in steps]
+        await walker.require_free()
+        async for title, visits in _walk(walker):
             _show(title, visits)
             good = good and not any(visit.fault for visit in visits)
     kinds = Counter(key.partition(".")[0] for key in heard.keys)

@@ -79,14 +79,14 @@ class Receiver:
         operation = self._operation(delivery)
         _require_sound(delivery)
         if issubclass(operation.request, ControlRequest):
-            return Control(operation, _parsed(operation.request, delivery.body), _actor(delivery))
+            return Control(operation, _parsed(operation.request, delivery.body), actor_of(delivery))
         request = _parsed(operation.request, delivery.body)
         return Command(
             id=self.command_id(delivery),
             operation=operation,
             request=request,
             account=self._account(request.exchange_account_id),
-            actor=_actor(delivery),
+            actor=actor_of(delivery),
             received=received,
             deadline=received + self._timeout_ms
             if delivery.deadline is None
@@ -132,7 +132,7 @@ def _plainest(value: Any) -> Any:
     return value.normalize() if isinstance(value, Decimal) else value
 
 
-def _actor(delivery: Delivery) -> str | None:
+def actor_of(delivery: Delivery) -> str | None:
     """Who asks, as text that every database and terminal takes, and no longer than a name is."""
     return delivery.actor and "".join(filter(str.isprintable, delivery.actor))[:LONGEST_ACTOR]
 

@@ -14,7 +14,7 @@ from worker.execution.changes import Changes
 from worker.execution.completion import Found
 from worker.execution.dispatch import CommandHandler, Dispatch, QueryHandler, Superseded
 from worker.execution.ledger.errors import LedgerUnavailable
-from worker.execution.receipt import Command, Control, NotAccepted, Receiver
+from worker.execution.receipt import Command, Control, NotAccepted, Receiver, actor_of
 from worker.execution.refusals import refusal
 from worker.execution.results import reply_to
 from worker.observation import tracing
@@ -63,6 +63,7 @@ class Service:
         dispatch: Dispatch,
         changes: Changes,
         replies: Replies,
+        note_conflict: Callable[[str, str | None, str | None], None],
         clock: Clock,
     ) -> None:
         self._receiver = receiver
@@ -70,6 +71,7 @@ class Service:
         self._dispatch = dispatch
         self._changes = changes
         self._replies = replies
+        self._note_conflict = note_conflict
         self._clock = clock
 
     async def handle(self, delivery: Delivery) -> DeadLetter | None:
@@ -104,6 +106,8 @@ class Service:
             structlog.contextvars.bind_contextvars(account=account)
         log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
         NOT_ACCEPTED.labels(error.envelope.error.code).inc()
+        if error.envelope.error.code is ErrorCode.CONFLICT:
+            self._note_conflict(delivery.operation, actor_of(delivery), named_account(delivery.body))
         if await self._replies.refuse(delivery, reply_to(delivery.message_id, refusal(error))):
             return None
         return DeadLetter(str(error))

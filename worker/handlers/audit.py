@@ -1,17 +1,28 @@
-"""The audit: reading it, and writing down what shims have denied."""
+"""The audit: reading it, and writing down what shims have denied, and what this worker has."""
 
+import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 
+import structlog
+
+from schemas import ERRORS, ErrorCode
 from schemas.audit import Audit, AuditEntry, Denial, DenialsReported, GetAudit, ReportDenials
 from schemas.base import utc_text
 from schemas.events import DenialEvent, event_id
+from worker.clock import Clock
 from worker.execution.completion import Found
 from worker.execution.ledger.audit import Audited
-from worker.execution.ledger.errors import NothingMatched
+from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.relay import Relay
 from worker.execution.service import ControlHandler
+from worker.observation.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
 from worker.wire import outgoing
+
+LAST_S = 1.0
+
+log = structlog.get_logger(__name__)
 
 IN_DETAILS = {"status", "reason", "address", "account", "count"}
 """Fields of a denial that no column of the audit has."""
@@ -38,12 +49,13 @@ class AuditOffice:
 
     async def report_denials(self, request: ReportDenials, actor: str | None) -> Found:
         """Write each denial down and tell everybody; one that was reported before stays as it is."""
-        recorded = [await self._record(request.shim, denial) for denial in request.denials]
+        recorded = [await self.record("shim", request.shim, denial) for denial in request.denials]
         return Found(DenialsReported(recorded=recorded.count(True)))
 
-    async def _record(self, shim: str, denial: Denial) -> bool:
-        details = {"shim": shim, **denial.model_dump(include=IN_DETAILS)}
-        event = outgoing(_event(shim, denial))
+    async def record(self, kind: str, name: str, denial: Denial) -> bool:
+        """Write a denial down and tell everybody; whether it was new. The name is that of the shim or worker."""
+        details = {kind: name, **denial.model_dump(include=IN_DETAILS)}
+        event = outgoing(_event(name, denial))
         try:
             row = Audited(denial.at, denial.actor, "denial", denial.operation, details)
             position = await self.ledger.audit.note(row, event)
@@ -53,10 +65,55 @@ class AuditOffice:
         return True
 
 
-def _event(shim: str, denial: Denial) -> DenialEvent:
+class OwnDenials:
+    """What this worker denies: a command under the id of another one. Counted, and written down after a moment."""
+
+    def __init__(self, office: AuditOffice, clock: Clock) -> None:
+        self._office = office
+        self._clock = clock
+        self._counts = DenialCounts()
+        self._taken: list[Denial] = []
+        self._something = asyncio.Event()
+
+    def note_conflict(self, operation: str, actor: str | None, account: str | None) -> None:
+        """Count a command that came under the id of another one. `account` is the one that it names itself."""
+        status = ERRORS[ErrorCode.CONFLICT].status
+        self._counts.add(DenialKind(status, "command_id", operation, actor), self._clock(), account)
+        self._something.set()
+
+    async def run(self) -> None:
+        """Write down what is counted, until cancelled."""
+        while True:
+            await self._something.wait()
+            await asyncio.sleep(SETTLE_S)
+            await self.tell()
+            await asyncio.sleep(PAUSE_S)
+
+    async def close(self) -> None:
+        """Write down what is left, if that can be done soon."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_S):
+                await self.tell()
+
+    async def tell(self) -> None:
+        """Write down what was counted until now; what the ledger does not take is kept for the next time."""
+        if not self._taken:
+            self._taken = list(self._counts.take())
+        try:
+            while self._taken:
+                await self._office.record("worker", self._office.ledger.owner, self._taken[0])
+                del self._taken[0]
+        except LedgerUnavailable as error:
+            log.warning("denials are not written down yet", error=str(error))
+            return
+        if not self._counts:
+            self._something.clear()
+
+
+def _event(name: str, denial: Denial) -> DenialEvent:
     what = (denial.reason, denial.operation, denial.actor or "", denial.address or "", denial.count)
     return DenialEvent(
-        id=event_id("denial", shim, denial.at, *what),
+        id=event_id("denial", name, denial.at, *what),
         subject=denial.actor or denial.address or "unknown",
         time=utc_text(denial.at),
         data=denial,

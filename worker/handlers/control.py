@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
 
-from schemas import ErrorCode, Failure, Outcome, failure
+from schemas import Outcome
 from schemas.base import utc_text
 from schemas.control import (
     CommandState,
@@ -21,6 +21,7 @@ from schemas.control import (
     Status,
     Unfreeze,
     VenueStatus,
+    unknown_command,
 )
 from schemas.control import Freeze as FreezeRequest
 from schemas.events import FreezeChange, FreezeEvent, event_id
@@ -67,7 +68,7 @@ class Office:
         """What became of a command. Raises NotAccepted for one that is not known."""
         record = await self.ledger.commands.find(request.command_id)
         if record is None:
-            raise NotAccepted(_unknown_command(request.command_id))
+            raise NotAccepted(unknown_command(request.command_id))
         return Found(_status_of(record))
 
     async def get_status(self, request: GetStatus, actor: str | None) -> Found:
@@ -171,14 +172,6 @@ def _frozen(freeze: Freeze, *, changed: bool, left: tuple[str, ...] | None) -> F
 
 def _as_before(changed: bool) -> str:
     return "" if changed else ", as it was before"
-
-
-def _unknown_command(command_id: str) -> Failure:
-    message = (
-        f"no command {command_id} is known: it has not reached a worker yet, was refused on receipt, "
-        "or its record is older than the retention"
-    )
-    return failure(ErrorCode.UNKNOWN_COMMAND, message, details={"command_id": command_id})
 
 
 def _state_of(record: Record) -> CommandState:

@@ -11,13 +11,13 @@ from pydantic import SecretStr
 from schemas import ErrorCode, Failure, failure
 from schemas.audit import DenialReason
 from schemas.base import Milliseconds
-from schemas.operations import TRADERS
+from schemas.operations import READERS
 from worker.shim.claims import Actor, ClaimPaths
 from worker.shim.envelope import Refusal
 from worker.shim.keys import Key, Keys, KeysUnavailable
 
-ROLES = TRADERS
-"""The roles there are: an admin may do all that a trader may."""
+ROLES = READERS
+"""The roles there are."""
 
 REMEMBERED = 1024
 """Tokens whose claims are kept: clients repeat theirs, and checking is half of our work."""

@@ -9,45 +9,26 @@ import os
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
 from uuid import uuid4
 
 import structlog
 
 from schemas import OPERATIONS
-from schemas.audit import Denial, ReportDenials
+from schemas.audit import ReportDenials
 from schemas.base import Milliseconds
 from worker.bus.rpc import BusError
 from worker.clock import now
+from worker.observation.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
 from worker.shim.auth import Denied
 from worker.shim.caller import Caller
 from worker.wire import encode
 
-DISTINCT = 20
-"""Kinds of denials that are told apart in one report."""
-
-SETTLE_S = 1.0
-"""How long is counted after the first denial before it is told."""
-
-PAUSE_S = 5.0
 ANSWER_MS: Milliseconds = 5_000
 LAST_ANSWER_MS: Milliseconds = 1_000
 LONGEST_ACTOR = 200
 LONGEST_ADDRESS = 64
-MANY = "several"
 
 log = structlog.get_logger("worker.shim")
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    """What makes two denials alike."""
-
-    status: int
-    reason: str
-    operation: str
-    actor: str | None
-    address: str | None
 
 
 class Denials:
@@ -66,25 +47,14 @@ class Denials:
         self._settle_s = settle_s
         self._pause_s = pause_s
         self._shim = f"{socket.gethostname()[:40]}-{os.getpid()}"
-        self._counted: dict[_Kind, Denial] = {}
+        self._counts = DenialCounts()
         self._untold: bytes | None = None
         self._something = asyncio.Event()
         self._telling = asyncio.Lock()
 
     def note(self, denied: Denied, operation: str, address: str | None) -> None:
         """Count a denial."""
-        kind = _kind(denied, operation, address)
-        if kind not in self._counted and len(self._counted) >= DISTINCT:
-            kind = replace(kind, operation=MANY, actor=None, address=None)
-        known = self._counted.get(kind)
-        self._counted[kind] = Denial.model_validate(
-            {
-                **asdict(kind),
-                "at": known.at if known else self._clock(),
-                "account": denied.account or (known.account if known else None),
-                "count": known.count + 1 if known else 1,
-            }
-        )
+        self._counts.add(_kind(denied, operation, address), self._clock(), denied.account)
         self._something.set()
 
     async def run(self) -> None:
@@ -109,11 +79,9 @@ class Denials:
                     await self._send(self._untold, within_ms)
 
     def _report(self) -> bytes | None:
-        if not self._counted:
+        if not self._counts:
             return None
-        report = ReportDenials.model_construct(shim=self._shim, denials=tuple(self._counted.values()))
-        self._counted = {}
-        return encode(report)
+        return encode(ReportDenials.model_construct(shim=self._shim, denials=self._counts.take()))
 
     async def _send(self, report: bytes, within_ms: Milliseconds) -> None:
         deadline = self._clock() + within_ms
@@ -127,13 +95,13 @@ class Denials:
                 "a worker does not understand what was denied; run shim and workers of one version", report=report
             )
         self._untold = None
-        if not self._counted:
+        if not self._counts:
             self._something.clear()
 
 
-def _kind(denied: Denied, operation: str, address: str | None) -> _Kind:
+def _kind(denied: Denied, operation: str, address: str | None) -> DenialKind:
     actor = denied.actor.subject if denied.actor else None
-    return _Kind(
+    return DenialKind(
         denied.envelope.statusCode,
         denied.reason,
         operation,

@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from schemas import ErrorCode, Operation, failure
 from schemas.base import WireModel
-from schemas.operations import TRADERS
+from schemas.operations import READERS
 from worker.clock import now
 from worker.shim.auth import Denied, Verifier
 from worker.shim.claims import Actor
@@ -22,7 +22,7 @@ class Gate:
         self._denials = denials
         self._rate = rate
 
-    async def admit(self, request: Request, roles: frozenset[str] = TRADERS) -> Actor:
+    async def admit(self, request: Request, roles: frozenset[str] = READERS) -> Actor:
         """Who sends a request. Raises Refusal: 401, 403 by role, 429, or 503 while there are no keys."""
         actor = await self._verifier.actor(request.headers.get("authorization"), now())
         if self._rate is not None:

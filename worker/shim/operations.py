@@ -9,17 +9,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from schemas import ErrorCode, Failure, Operation, Success, failure
+from schemas import ErrorCode, Failure, Operation, Outcome, Success, failure
 from schemas.base import Milliseconds
+from schemas.control import unknown_command
 from schemas.replies import Accepted
 from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker
 from worker.clock import now
 from worker.observation import tracing
+from worker.shim.auth import Denied
 from worker.shim.bounds import Bounds
 from worker.shim.caller import Caller
 from worker.shim.claims import Actor
 from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
-from worker.shim.gate import Gate, require_account, require_known
+from worker.shim.gate import Gate, require_account
 from worker.shim.parsing import request_body
 from worker.shim.preferences import Preferences, command_id, preferences
 from worker.wire import encode, named_account
@@ -117,7 +119,7 @@ class OperationsEndpoint:
             return envelope_response(bus_failure(error, call), headers)
         if answer.exchange:
             structlog.contextvars.bind_contextvars(venue=answer.exchange)
-        _require_answer(call, answer)
+        _require_answer(call, answer, headers)
         return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
@@ -132,12 +134,19 @@ class OperationsEndpoint:
         return Response(encode(envelope), 202, headers, JSON)
 
 
-def _require_answer(call: Call, answer: Answer) -> None:
-    """Whether a token may read an answer that names the account only now, as that of a command's id. Raises Denied."""
+def _require_answer(call: Call, answer: Answer, headers: Mapping[str, str]) -> None:
+    """Whether a token may read an answer that names the account only now, as that of a command's id.
+
+    Raises Denied, which tells of a command on another account what a worker tells of none.
+    """
     account = "exchange_account_id"
     names_it = account in call.operation.data.model_fields and account not in call.operation.request.model_fields
-    if call.actor.accounts is not None and names_it and answer.status == 200:
-        require_known(call.actor, orjson.loads(answer.body)["data"][account])
+    if call.actor.accounts is None or not names_it or answer.status != 200:
+        return
+    data = orjson.loads(answer.body)["data"]
+    if not call.actor.may_name(data[account]):
+        told = {"Command-Id": call.command_id, "Outcome": Outcome.REJECTED, **headers}
+        raise Denied("account", unknown_command(data["command_id"]), told, actor=call.actor, account=data[account])
 
 
 def _deadline(call: Call) -> Milliseconds:

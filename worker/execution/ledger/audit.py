@@ -35,7 +35,8 @@ def audit_row(row: Audited) -> Statement:
 
 def _audit_row_once(row: Audited) -> Statement:
     """The same, but for a row that is there already."""
-    same = "at = $1 AND action = $3 AND subject = $4 AND details = $5"
+    actor = "COALESCE(actor, '') = COALESCE(CAST($2 AS TEXT), '')"
+    same = f"at = $1 AND {actor} AND action = $3 AND subject = $4 AND details = $5"
     return Statement(
         f"{_INSERT} "
         "SELECT CAST($1 AS BIGINT), CAST($2 AS TEXT), CAST($3 AS TEXT), CAST($4 AS TEXT), CAST($5 AS TEXT) "

@@ -1,7 +1,7 @@
 """The accounts that the sandbox starts with. A symbol that ends in `_CURRENT` is the current quarter's delivery."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
@@ -82,4 +82,5 @@ PORTFOLIO = SeedAccount(
     terms={"ETHUSDT": Terms(leverage=40), "BTCUSD_PERP": Terms(leverage=20)},
 )
 
-SEEDS = (PERP, HEDGE, PORTFOLIO)
+SEEDS = (PERP, HEDGE, PORTFOLIO, replace(PERP, id="binance-tour-001"), replace(PORTFOLIO, id="binance-pm-tour-001"))
+"""Those of the tour are twins: it changes nothing that somebody else uses."""

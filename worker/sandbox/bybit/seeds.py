@@ -1,7 +1,7 @@
 """The accounts that the sandbox starts with. A symbol that ends in `-CURRENT` is the current quarter's delivery."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
@@ -75,4 +75,5 @@ HEDGE = SeedAccount(
     terms={"BTCUSDT": Terms(TEN, FIVE)},
 )
 
-SEEDS = (PERP, CLASSIC_ACCOUNT, HEDGE)
+SEEDS = (PERP, CLASSIC_ACCOUNT, HEDGE, replace(PERP, id="bybit-tour-001"))
+"""The last is a twin for the tour, which changes nothing that somebody else uses."""

@@ -1,7 +1,7 @@
 """The accounts that the sandbox starts with. A contract that ends in `_CURRENT` is the current quarter's delivery."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
@@ -69,4 +69,5 @@ HEDGE = SeedAccount(
 )
 """Nothing was ever paid into its accounts in BTC and for deliveries."""
 
-SEEDS = (PERP, HEDGE)
+SEEDS = (PERP, HEDGE, replace(PERP, id="gate-tour-001", user=10_003))
+"""The last is a twin for the tour, which changes nothing that somebody else uses."""

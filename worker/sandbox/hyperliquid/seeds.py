@@ -1,7 +1,7 @@
 """The accounts that the sandbox starts with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from worker.sandbox.hyperliquid.account import Terms
@@ -72,4 +72,5 @@ VAULT = SeedAccount(
     ),
 )
 
-SEEDS = (PERP, VAULT)
+SEEDS = (PERP, VAULT, replace(PERP, id="hyperliquid-tour-001"))
+"""The last is a twin for the tour, which changes nothing that somebody else uses."""

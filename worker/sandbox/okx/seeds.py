@@ -1,7 +1,7 @@
 """The accounts that the sandbox starts with. An instrument that ends in `-CURRENT` is the current quarter's future."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
@@ -97,4 +97,5 @@ PORTFOLIO = SeedAccount(
     leverages=(SeedLeverage("ETH-USDT-SWAP", 5, ISOLATED),),
 )
 
-SEEDS = (PERP, HEDGE, PORTFOLIO)
+SEEDS = (PERP, HEDGE, PORTFOLIO, replace(PERP, id="okx-tour-001"))
+"""The last is a twin for the tour, which changes nothing that somebody else uses."""
