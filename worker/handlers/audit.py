@@ -43,7 +43,7 @@ class AuditOffice:
 
     async def _record(self, shim: str, denial: Denial) -> bool:
         details = {"shim": shim, **denial.model_dump(include=IN_DETAILS)}
-        event = outgoing(_event(shim, denial))
+        event = outgoing(_event(shim, denial, self.ledger.epoch.number))
         try:
             row = Audited(denial.at, denial.actor, "denial", denial.operation, details)
             position = await self.ledger.audit.note(row, event)
@@ -53,11 +53,12 @@ class AuditOffice:
         return True
 
 
-def _event(shim: str, denial: Denial) -> DenialEvent:
+def _event(shim: str, denial: Denial, epoch: int) -> DenialEvent:
     what = (denial.reason, denial.operation, denial.actor or "", denial.address or "", denial.count)
     return DenialEvent(
         id=event_id("denial", shim, denial.at, *what),
         subject=denial.actor or denial.address or "unknown",
         time=utc_text(denial.at),
+        epoch=epoch,
         data=denial,
     )

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from schemas import ErrorCode, Failure, Outcome, failure
-from schemas.base import utc_text
 from schemas.control import (
     CommandState,
     CommandStatus,
@@ -21,10 +20,11 @@ from schemas.control import (
     VenueState,
 )
 from schemas.control import Freeze as FreezeRequest
-from schemas.events import FreezeChange, FreezeEvent, event_id
+from schemas.events import event_id
 from worker.accounts import Accounts
 from worker.clock import Clock
 from worker.execution.completion import Found
+from worker.execution.freeze import freeze_event
 from worker.execution.ledger.commands import Record
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.freezes import Freeze
@@ -60,7 +60,7 @@ class Office:
         record = await self.ledger.commands.find(request.command_id)
         if record is None:
             raise NotAccepted(_unknown_command(request.command_id))
-        return Found(_status_of(record))
+        return Found(_status_of(record, self.ledger.epoch.number))
 
     async def get_status(self, request: GetStatus, actor: str | None) -> Found:
         """How this worker fares; the ledger is really written to."""
@@ -105,7 +105,7 @@ class Office:
     async def _change(
         self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool
     ) -> Found:
-        event = outgoing(_event(freeze, frozen=frozen))
+        event = outgoing(freeze_event(freeze, await self.ledger.epoch.look(), frozen=frozen))
         try:
             position = await write(freeze, event)
         except NothingMatched:
@@ -117,18 +117,6 @@ class Office:
         account_id = request.exchange_account_id
         if account_id is not None and account_id not in self.accounts:
             raise NotAccepted(unknown_account(account_id))
-
-
-def _event(freeze: Freeze, *, frozen: bool) -> FreezeEvent:
-    change = FreezeChange(
-        scope=freeze.scope, reason=freeze.reason, actor=freeze.actor, since=freeze.since, frozen=frozen
-    )
-    return FreezeEvent(
-        id=event_id("freeze", freeze.scope, freeze.since, int(frozen)),
-        subject=freeze.scope,
-        time=utc_text(freeze.since),
-        data=change,
-    )
 
 
 def _changed(freeze: Freeze, *, frozen: bool, changed: bool) -> Found:
@@ -151,7 +139,7 @@ def _state_of(record: Record) -> CommandState:
     return CommandState.RECEIVED if record.intended is None else CommandState.SENT
 
 
-def _status_of(record: Record) -> CommandStatus:
+def _status_of(record: Record, epoch: int) -> CommandStatus:
     entry = record.entry
     return CommandStatus(
         command_id=entry.id,
@@ -166,5 +154,5 @@ def _status_of(record: Record) -> CommandStatus:
         received=entry.received,
         deadline=entry.deadline,
         finished=record.finished,
-        event_id=event_id("result", entry.id),
+        event_id=json.loads(record.event)["id"] if record.event else event_id("result", epoch, entry.id),
     )

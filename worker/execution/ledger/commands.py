@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Row, Statement, Value, names
 from worker.execution.ledger.doubts import Doubts, Setting
+from worker.execution.ledger.epoch import PROVEN, Epoch
 from worker.execution.ledger.freezes import OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
 from worker.execution.ledger.outbox import insertion
 from worker.execution.ledger.patience import Patience
@@ -64,7 +65,8 @@ _ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, 
 
 _NOTE = (
     f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING "
-    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4)"
+    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4), "
+    f"({PROVEN})"
 )
 _INTEND = (
     "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
@@ -91,11 +93,12 @@ class Noted:
 class Commands:
     """The rows of all commands. Writes that a command depends on wait until the ledger can be written."""
 
-    def __init__(self, database: Database, owner: str, patience: Patience, doubts: Doubts) -> None:
+    def __init__(self, database: Database, owner: str, patience: Patience, doubts: Doubts, epoch: Epoch) -> None:
         self._database = database
         self._owner = owner
         self._patience = patience
         self._doubts = doubts
+        self._epoch = epoch
 
     async def note(self, entry: Entry) -> Noted:
         """Write a new command down, as ours; one that is known stays as it is."""
@@ -103,6 +106,11 @@ class Commands:
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
         insert = Statement(_NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes))
         (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
+        # A command that is known may have been finished in an epoch that this ledger has not heard the end of.
+        if inserted and inserted[0][2] is not None:
+            self._epoch.heard_of(inserted[0][2])
+        else:
+            await self._patience.until_done(self._epoch.look)
         if inserted and inserted[0][1]:
             self._doubts.heard_of(entry.account)
         if inserted and not inserted[0][0]:
