@@ -6,7 +6,7 @@ import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -91,9 +91,8 @@ async def copied(ledger_url: str, server: PostgresServer | None) -> str:
     if server is None:
         path = Path(ledger_url.removeprefix("sqlite:///"))
         copy = path.with_name(f"{uuid4()}.db")
-        with sqlite3.connect(path) as connection:
-            connection.execute("VACUUM INTO ?", (str(copy),))
-        connection.close()
+        with closing(sqlite3.connect(path)) as file:
+            file.execute("VACUUM INTO ?", (str(copy),))
         return f"sqlite:///{copy}"
     copy_url, source = await server.database(), ledger_url.rpartition("/")[2]
     connection = await asyncpg.connect(ledger_url.replace(source, "postgres"))

@@ -15,6 +15,12 @@ from worker.execution.ledger.outbox import insertion
 from worker.execution.ledger.patience import Patience
 from worker.wire import Outgoing
 
+Place = tuple[Milliseconds, str]
+"""Where a command stands among those that are unfinished: its deadline and its id."""
+
+FIRST: Place = (-(2**63), "")
+"""Before all of them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -166,10 +172,13 @@ class Commands:
         )
         return int(positions[0][0] or 0)
 
-    async def overdue(self, deadline: Milliseconds, limit: int) -> list[Record]:
-        """Unfinished commands whose deadline was earlier. Raises LedgerUnavailable."""
-        query = f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 ORDER BY deadline LIMIT $2"
-        return [_record(row) for row in await self._database.read(Statement(query, (deadline, limit)))]
+    async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:
+        """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable."""
+        query = (
+            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 AND deadline >= $2 "
+            "AND (deadline, id) > ($2, $3) ORDER BY deadline, id LIMIT $4"
+        )
+        return [_record(row) for row in await self._database.read(Statement(query, (deadline, *after, limit)))]
 
     async def since(self, account: str, moment: Milliseconds) -> list[Record]:
         """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
