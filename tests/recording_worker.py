@@ -46,6 +46,9 @@ class RecordedVenue(MemoryVenue):
     account: str = ""
     record: int = -1
 
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """It takes any: each command has a value of its own."""
+
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
         self._write("began", leverage)
         await asyncio.sleep(VENUE_S)

@@ -30,7 +30,7 @@ GO_ON_S = 0.5
 
 BATCH = 100
 BATCHES = 10
-"""How many commands one look goes through. Those that can't be finished stay, and the next have their turn all the same."""
+"""How many commands one look goes through. Those that can't be finished stay, and others have their turn."""
 
 DAY_MS: Milliseconds = 86_400_000
 CLEAN_EVERY_S = 3_600.0
