@@ -99,6 +99,7 @@ _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "drift": ("control.drift.{exchange}.{account}", "Terms that were changed outside this service"),
         "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
         "freeze": ("control.freeze", "A freeze, or its end"),
+        "epoch": ("control.epoch", "The ledger's numbers begin anew, as after a restore from a backup"),
         "dead-letters": ("control.dead-letters", "Dead letters that were sent again or thrown away"),
         "denial": ("control.denial", "Requests over HTTP that were denied, counted over some seconds"),
     }

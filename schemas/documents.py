@@ -13,6 +13,7 @@ from schemas.events import (
     DeadLettersEvent,
     DenialEvent,
     DriftEvent,
+    EpochEvent,
     FreezeEvent,
     PositionsEvent,
     ResultEvent,
@@ -36,6 +37,7 @@ EVENTS: Mapping[str, type[CloudEvent]] = MappingProxyType(
         "drift": DriftEvent,
         "venue": VenueEvent,
         "freeze": FreezeEvent,
+        "epoch": EpochEvent,
         "dead-letters": DeadLettersEvent,
         "denial": DenialEvent,
     }

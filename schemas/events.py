@@ -75,7 +75,14 @@ class PositionSnapshot(WireModel):
 
     exchange: str
     exchange_account_id: str
-    seq: Annotated[int, Field(ge=1, description="Counts the snapshots of this account, from 1 on and without gaps")]
+    seq: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Counts the snapshots of this account, without gaps within an `epoch`. Epoch and seq together "
+            "order them: a later epoch may begin with a number that was there before",
+        ),
+    ]
     as_of: Annotated[Milliseconds, Field(description="When the venue was asked and showed these positions, UTC ms")]
     trigger: Trigger
     command_ids: Annotated[tuple[str, ...], Field(description="The commands it was taken after, for trigger `command`")]
@@ -94,6 +101,14 @@ class CloudEvent(WireModel):
     source: Literal["/perps-dma/worker"] = "/perps-dma/worker"
     subject: Annotated[str, Field(description="The exchange account, or what else the event is about")]
     time: Annotated[str, Field(description="UTC, RFC 3339")]
+    epoch: Annotated[
+        int | None,
+        Field(
+            ge=0,
+            description="The ledger's epoch; later ones are higher. What was counted (`seq`) or frozen in an earlier "
+            "one is replaced by what a later one tells. Null for events out of no ledger",
+        ),
+    ] = None
     datacontenttype: Literal["application/json"] = "application/json"
 
 
@@ -191,6 +206,30 @@ class FreezeEvent(CloudEvent):
         return "control.freeze"
 
 
+class EpochBegun(WireModel):
+    """The ledger could not prove that it has all it has told, as after a restore from a backup, and begins anew.
+
+    Freezes that are in force are told again in the new epoch, those that are not have ended; and each account's
+    snapshot follows. What commands did remains true.
+    """
+
+    epoch: Annotated[int, Field(ge=1, description="The new one. Later ones are higher, whatever becomes of the ledger")]
+    since: Milliseconds
+    reason: Annotated[str, Field(description="What was missing, of what the stream of events shows")]
+
+
+class EpochEvent(CloudEvent):
+    """Routing key `control.epoch`."""
+
+    type: Literal["perps-dma.epoch.v1"] = "perps-dma.epoch.v1"
+    data: EpochBegun
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return "control.epoch"
+
+
 class DeadLettersChange(WireModel):
     """Dead letters that a person has sent again or thrown away."""
 
@@ -224,7 +263,7 @@ class DenialEvent(CloudEvent):
         return "control.denial"
 
 
-ControlEvent = DriftEvent | VenueEvent | FreezeEvent | DeadLettersEvent | DenialEvent
+ControlEvent = DriftEvent | VenueEvent | FreezeEvent | EpochEvent | DeadLettersEvent | DenialEvent
 Event = ResultEvent | PositionsEvent | ControlEvent
 
 

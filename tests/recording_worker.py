@@ -47,6 +47,9 @@ class RecordedVenue(MemoryVenue):
     record: int = -1
     wanted: Decimal = Decimal(0)
 
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        """It takes any: each command has a value of its own."""
+
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
         self.wanted = leverage
         echo = await super(RecordedVenue, self).set_leverage(market, leverage)

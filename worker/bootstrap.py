@@ -13,15 +13,17 @@ from worker.background import in_background
 from worker.bus.actors import Speakers
 from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
+from worker.bus.events_log import EventsLog
 from worker.bus.presence import Presence
 from worker.bus.publisher import Publisher
 from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
+from worker.execution.epochs import Epochs
 from worker.execution.ledger.ledger import Ledger, forget_ledger, open_ledger
 from worker.execution.receipt import Receiver
-from worker.execution.recovery import Recovery, Retention
+from worker.execution.recovery import DAY_MS, Recovery, Retention
 from worker.execution.relay import Publisher as EventPublisher
 from worker.execution.relay import Relay
 from worker.execution.service import Handlers, Replies, Service
@@ -97,6 +99,7 @@ class Worker:
     relay: Relay
     denials: OwnDenials
     venue_news: VenueNews
+    epochs: Epochs
     recovery: Recovery
     retention: Retention
     schedule: Schedule
@@ -136,6 +139,7 @@ def build_worker(
         relay=relay,
         denials=denials,
         venue_news=VenueNews(ledger, relay, watch.changes),
+        epochs=Epochs(ledger, relay, settings.retention_days * DAY_MS, now),
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
         schedule=Schedule(snapshots, ledger, accounts, rhythm, clock=now, pacing=pacing),
@@ -183,6 +187,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         consumer = await Consumer.open(
             incoming, publisher, worker.handle, settings.prefetch, split, speakers=speakers, replicated=replicated
         )
+        await worker.epochs.start(EventsLog(incoming, url))
         await consumer.start()
         presence = Presence(incoming, settings.shards)
         attachment = Attachment(
@@ -195,11 +200,11 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             worker.relay,
             worker.denials,
             worker.venue_news,
+            worker.epochs,
             worker.recovery,
             worker.retention,
-            worker.schedule,
         )
-        async with in_background(*(part.run() for part in background)):
+        async with in_background(*(part.run() for part in background), worker.schedule.run()):
             try:
                 yield attachment
             finally:

@@ -6,6 +6,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from uuid import uuid4
 
 import aio_pika
@@ -17,7 +18,7 @@ from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.test_readme import BLOCKS
 from tests.strategy import Strategy
 from worker.clock import now
-from worker.wire import outgoing
+from worker.wire import Outgoing, outgoing
 
 REBUILD = BLOCKS["rebuild.py"]
 
@@ -57,7 +58,7 @@ async def rebuilding(running_up: RunningUp) -> AsyncIterator[Rebuilt]:
         await process.wait()
 
 
-async def publish_snapshot(strategy: Strategy, account: str, seq: int) -> None:
+async def publish_snapshot(strategy: Strategy, account: str, seq: int, epoch: int) -> None:
     """A snapshot of an account that no worker has."""
     at = now()
     snapshot = PositionSnapshot(
@@ -71,7 +72,11 @@ async def publish_snapshot(strategy: Strategy, account: str, seq: int) -> None:
         stale=False,
         positions=(),
     )
-    event = outgoing(PositionsEvent(id=str(uuid4()), subject=account, time=utc_text(at), data=snapshot))
+    event = outgoing(PositionsEvent(id=str(uuid4()), subject=account, time=utc_text(at), epoch=epoch, data=snapshot))
+    await publish(strategy, event)
+
+
+async def publish(strategy: Strategy, event: Outgoing) -> None:
     events = await strategy.channel.get_exchange("dma.events", ensure=False)
     await events.publish(aio_pika.Message(event.body.encode()), event.routing_key)
 
@@ -96,15 +101,55 @@ async def test_it_knows_positions_freezes_and_unknown_outcomes_from_the_past_and
         await rebuilt.shows(PERP, lambda line: line.startswith(f"#{after['seq']} fresh [('{BTC}', 'long'"))
 
 
+async def epoch_of(strategy: Strategy) -> int:
+    """The epoch of the running ledger, by an event of it."""
+    await strategy.event("result", await strategy.publish("set_leverage", TO_25X))
+    epoch: int = strategy.heard[-1]["epoch"]
+    return epoch
+
+
 async def test_it_sees_a_gap_and_that_it_closes(running_up: RunningUp, strategy: Strategy) -> None:
-    account = f"rebuild-{uuid4()}"
+    account, epoch = f"rebuild-{uuid4()}", await epoch_of(strategy)
     for seq in (3, 4, 4):  # what was before 3 the stream no longer has, and 4 was published twice
-        await publish_snapshot(strategy, account, seq)
+        await publish_snapshot(strategy, account, seq, epoch)
     async with rebuilding(running_up) as rebuilt:
         await rebuilt.shows(account, lambda line: line == "#4 fresh []")
-        await publish_snapshot(strategy, account, 7)
+        await publish_snapshot(strategy, account, 7, epoch)
         await rebuilt.shows("missing", lambda line: f"'{account}': [5, 6]" in line)
         for seq in (6, 5):  # a worker had died before it could publish them
-            await publish_snapshot(strategy, account, seq)
+            await publish_snapshot(strategy, account, seq, epoch)
         await rebuilt.shows("missing", lambda line: account not in line)
         await rebuilt.shows(account, lambda line: line == "#7 fresh []")
+
+
+async def test_a_later_epoch_replaces_what_was_counted_and_frozen_whatever_the_numbers() -> None:
+    program: dict[str, Any] = {}
+    exec(REBUILD.replace("asyncio.run(main())", ""), program)
+    for event in (
+        snapshot_told(epoch=1, seq=8),
+        freeze_told("all", epoch=1, since=10, frozen=True),
+        freeze_told("exchange:okx", epoch=1, since=20, frozen=False),
+    ):
+        program["apply"](event)
+    assert program["present"]() == ["a #8 fresh []", "frozen {'all': 'why'}", "unknown {}", "missing {}"]
+    program["apply"]({"type": "perps-dma.epoch.v1", "epoch": 2, "data": {"epoch": 2, "since": 30, "reason": ""}})
+    assert program["present"]() == ["a #8 stale []", "frozen {}", "unknown {}", "missing {}"]
+    for event in (
+        freeze_told("exchange:okx", epoch=2, since=5, frozen=True),  # it was lifted, which the ledger has forgotten
+        snapshot_told(epoch=2, seq=4),
+        snapshot_told(epoch=1, seq=9),  # left by a worker that is gone
+        snapshot_told(epoch=2, seq=6),
+    ):
+        program["apply"](event)
+    told = ["a #6 fresh []", "frozen {'exchange:okx': 'why'}", "unknown {}", "missing {'a': [5]}"]
+    assert program["present"]() == told
+
+
+def snapshot_told(epoch: int, seq: int) -> dict[str, Any]:
+    data = {"exchange_account_id": "a", "seq": seq, "stale": False, "positions": []}
+    return {"type": "perps-dma.positions.v1", "epoch": epoch, "data": data}
+
+
+def freeze_told(scope: str, *, epoch: int, since: int, frozen: bool) -> dict[str, Any]:
+    data = {"scope": scope, "since": since, "frozen": frozen, "reason": "why"}
+    return {"type": "perps-dma.freeze.v1", "epoch": epoch, "data": data}

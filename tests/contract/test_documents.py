@@ -36,6 +36,8 @@ from schemas.events import (
     Drift,
     DriftedTerms,
     DriftEvent,
+    EpochBegun,
+    EpochEvent,
     Event,
     FreezeChange,
     FreezeEvent,
@@ -130,6 +132,7 @@ PUBLISHED: dict[str, Event] = {
             count=3,
         ),
     ),
+    "epoch": EpochEvent(**ABOUT, epoch=2, data=EpochBegun(epoch=2, since=1, reason="the stream shows epoch 1")),
     "dead-letters": DeadLettersEvent(
         **ABOUT, data=DeadLettersChange(action="dropped", actor="ann", letters=("1",), reasons=("poison",))
     ),

@@ -142,7 +142,7 @@ async def serve(step: str) -> None:
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
         open_ledger(settings.ledger) as ledger,
     ):
-        mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience, ledger.doubts)
+        mortal_commands = MortalCommands(ledger.database, ledger.owner, ledger.patience, ledger.doubts, ledger.epoch)
         mortal_commands.fate = fate
         ledger.commands = mortal_commands
 

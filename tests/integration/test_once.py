@@ -7,12 +7,16 @@ from decimal import Decimal
 
 import pytest
 
+from schemas import OPERATIONS
+from schemas.requests import SetLeverage
 from tests.fakes import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.house import COLLECT, TO_10X, Body, House, Stalls, house, in_time
 from tests.unit.snapshot_desk import HandClock
 from worker.accounts import Accounts
 from worker.clock import now
-from worker.execution.recovery import AGAIN_MS, Recovery
+from worker.execution.ledger.commands import Entry
+from worker.execution.receipt import Command
+from worker.execution.recovery import AGAIN_MS, BATCH, BATCHES, Recovery
 from worker.observation.denials import DISTINCT
 from worker.venues.errors import Ambiguous
 from worker.venues.seam import Market
@@ -274,6 +278,32 @@ async def test_a_command_whose_account_is_gone_is_finished_once_the_account_is_b
         clock.pass_(AGAIN_MS)
         await later.look()
         assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
+
+
+@pytest.mark.parametrize("gone", [120, BATCH * BATCHES])
+async def test_commands_of_accounts_that_are_gone_keep_none_of_the_living_waiting(ledger_url: str, gone: int) -> None:
+    async with house(ledger_url) as home:
+        for number in range(gone):
+            await home.ledger.commands.note(overdue(f"gone-{number}", "gone", 1_000 + number % 7))
+        await home.ledger.commands.note(overdue("living", ACCOUNT.id, 2_000))
+        later = Recovery(home.ledger, home.worker.handle, lambda _: False, now)
+        looks = 1
+        while not await later.look():
+            looks += 1
+        assert looks == 1 + gone // (BATCH * BATCHES)  # one look does not grow with what is left
+        assert [data["command_id"] for data in home.bus.told("result")] == ["living"]
+        await home.ledger.commands.note(overdue("older", ACCOUNT.id, 1_000))
+        while not await later.look():
+            pass
+        assert [data["command_id"] for data in home.bus.told("result")] == ["living", "older"]
+
+
+def overdue(command_id: str, account: str, deadline: int) -> Entry:
+    """A command whose message is lost."""
+    request = SetLeverage.model_validate({**TO_10X, "exchange_account_id": account})
+    made = Command(command_id, OPERATIONS["set_leverage"], request, ACCOUNT, None, 1, deadline)
+    body = made.request_json.decode()
+    return Entry(command_id, "set_leverage", ACCOUNT.exchange, account, None, made.fingerprint, body, 1, deadline)
 
 
 async def passed(moment: int) -> None:

@@ -10,15 +10,17 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import count, pairwise
+from math import inf
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 
-from schemas import OPERATIONS
+from schemas import COMMANDS, OPERATIONS
 from tests.fakes import BTC
 from tests.recording_worker import ACCOUNTS, Change, read_record
+from tests.users import rabbitmqctl
 from worker.bus.private_broker import PrivateBroker
 from worker.bus.rpc import BusError, RpcClient, connect_rpc
 from worker.console.watch import events
@@ -54,6 +56,12 @@ async def started(url: str, state: Path, environment: Mapping[str, str]) -> Runn
     return Running(process, state / "record")
 
 
+async def ready(worker: Running) -> None:
+    """Wait until a worker says that it works."""
+    assert worker.process.stdout is not None
+    assert await worker.process.stdout.readline() == b"ready\n"
+
+
 @asynccontextmanager
 async def two_workers(url: str, state: Path, **environment: str) -> AsyncIterator[list[Running]]:
     """Two that start at the same time."""
@@ -61,8 +69,7 @@ async def two_workers(url: str, state: Path, **environment: str) -> AsyncIterato
     try:
         async with asyncio.timeout(60):
             for worker in workers:
-                assert worker.process.stdout is not None
-                assert await worker.process.stdout.readline() == b"ready\n"
+                await ready(worker)
         yield workers
     finally:
         for worker in workers:
@@ -79,6 +86,7 @@ class Load:
     room: dict[str, asyncio.Semaphore] = field(default_factory=lambda: defaultdict(lambda: asyncio.Semaphore(AHEAD)))
     accounts: dict[str, str] = field(default_factory=dict)
     told: set[str] = field(default_factory=set)
+    per_account: float = PER_ACCOUNT
     third_told: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
@@ -89,8 +97,10 @@ class Load:
                 publishers.create_task(self._publish_all(rpc, account.id))
 
     async def _publish_all(self, rpc: RpcClient, account: str) -> None:
-        for leverage in range(1, PER_ACCOUNT + 1):
+        for leverage in count(1):
             await self.room[account].acquire()
+            if leverage > self.per_account:
+                return
             body = {"exchange_account_id": account, "symbol": BTC.symbol, "leverage": leverage}
             command_id = str(uuid4())
             self.accounts[command_id] = account
@@ -105,8 +115,15 @@ class Load:
                     self.room[self.accounts[command_id]].release()
                 if len(self.told) > len(ACCOUNTS) * PER_ACCOUNT / 3:
                     self.third_told.set()
-                if len(self.told) == len(ACCOUNTS) * PER_ACCOUNT:
+                if self._is_done():
                     return
+
+    def enough(self) -> None:
+        """Publish no more, where it has no end by itself."""
+        self.per_account = 0
+
+    def _is_done(self) -> bool:
+        return len(self.told) == len(self.accounts) >= len(ACCOUNTS) * self.per_account
 
 
 async def post(rpc: RpcClient, body: bytes, command_id: str) -> None:
@@ -152,7 +169,7 @@ async def test_the_shards_of_a_worker_that_goes_move_with_nothing_lost_out_of_or
         gone = time.monotonic_ns()
     # A kill is at once, and the other takes over sooner than this process, under load, is told of it.
     changes = read_record([worker.record for worker in workers], signalled)
-    begun_again = counted(changes)
+    begun_again = counted(changes, load)
     assert {change.worker for change in changes if change.began > gone} == {
         worker.process.pid for worker in workers if worker is not going
     }
@@ -170,13 +187,63 @@ async def test_a_broker_that_restarts_under_load_loses_doubles_and_reorders_noth
             await load.third_told.wait()
             await node.restart()
         changes = read_record([worker.record for worker in workers], time.monotonic_ns())
-    assert counted(changes) == 0
+    assert counted(changes, load) == 0
 
 
-def counted(changes: Sequence[Change]) -> int:
+@pytest.mark.long
+async def test_after_a_rolling_restart_under_load_the_shards_are_shared_again(
+    node: PrivateBroker, tmp_path: Path
+) -> None:
+    async with two_workers(node.url, tmp_path) as workers, asyncio.TaskGroup() as running:
+        load = Load(node.url, per_account=inf)
+        running.create_task(load.run())
+        await load.third_told.wait()
+        for going in tuple(workers):
+            await restarted(node, workers, going, tmp_path)
+            await until_shared(node)
+        load.enough()
+    changes = read_record([worker.record for worker in workers], time.monotonic_ns())
+    assert counted(changes, load) == 0
+
+
+@pytest.mark.long
+async def test_after_a_restart_of_the_broker_the_shards_are_shared_again(node: PrivateBroker, tmp_path: Path) -> None:
+    async with two_workers(node.url, tmp_path):
+        await until_shared(node)
+        for _ in range(2):
+            await node.kill()
+            await node.restart()
+            await until_shared(node)
+
+
+async def restarted(node: PrivateBroker, workers: list[Running], going: Running, state: Path) -> None:
+    """A worker is stopped, and another one started in its place."""
+    going.process.send_signal(signal.SIGTERM)
+    await going.process.wait()
+    workers.append(await started(node.url, state / f"again{len(workers)}", {}))
+    await ready(workers[-1])
+
+
+async def until_shared(node: PrivateBroker) -> None:
+    """Wait until each worker is the active consumer of half of all shards."""
+    async with asyncio.timeout(60):
+        while sorted((await active(node)).values()) != [SHARDS * len(COMMANDS) // 2] * 2:
+            pass
+
+
+async def active(node: PrivateBroker) -> Counter[str]:
+    """Of how many shards each worker is the active consumer."""
+    columns = ("queue_name", "consumer_tag", "active")
+    rows = [row.split("\t") for row in (await rabbitmqctl(node, "list_consumers", *columns)).splitlines()]
+    return Counter(
+        tag.removeprefix(f"{queue}-") for queue, tag, is_active in rows if "-of-" in queue and is_active == "true"
+    )
+
+
+def counted(changes: Sequence[Change], load: Load) -> int:
     """How many changes were begun more than once. None may be lost, late or beside another of its account."""
     begun = Counter((change.account, change.leverage) for change in changes)
-    lost = len(ACCOUNTS) * PER_ACCOUNT - len(begun)
+    lost = len(load.accounts) - len(begun)
     again = sum(count > 1 for count in begun.values())
     print(f"lost {lost}, out of order {out_of_order(changes)}, overlaps {overlaps(changes)}, begun again {again}")
     assert (lost, out_of_order(changes), overlaps(changes)) == (0, 0, 0)

@@ -4,10 +4,11 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import aio_pika
 import pytest
@@ -47,7 +48,7 @@ async def url(node: PrivateBroker) -> AsyncIterator[str]:
     async with channel_on(node.url) as channel:
         for name in {
             UNROUTED,
-            *(name for row in COMMANDS for shards in (2, 3, 4, 8) for name in queues_of(row, shards)),
+            *(name for row in COMMANDS for shards in (2, 3, 4, 8, 16) for name in queues_of(row, shards)),
         }:
             await channel.queue_delete(name)
     async with declared(node.url, 1):
@@ -187,6 +188,35 @@ async def test_workers_that_start_share_the_shards(url: str) -> None:
             await channel.default_exchange.publish(aio_pika.Message(name.encode()), name)
         given = [[(await worker.given.get()).body for _ in range(4)] for worker in (first, second)]
         assert len({*given[0], *given[1]}) == 8
+
+
+async def test_all_of_sixteen_shards_are_shared_again_when_both_workers_were_started_anew(url: str) -> None:
+    async with channel_on(url) as channel, AsyncExitStack() as first, AsyncExitStack() as second:
+        workers = [await stack.enter_async_context(consuming(url, 16, 2, 0.1)) for stack in (first, second)]
+        await until_shared(channel, workers)
+        for number, stack in enumerate((first, second)):
+            await stack.aclose()
+            workers[number] = await stack.enter_async_context(consuming(url, 16, 2, 0.1))
+            await until_shared(channel, workers)
+
+
+async def until_shared(channel: AbstractChannel, workers: Sequence[Worker]) -> None:
+    """Wait until each of two workers is given the commands of eight shards."""
+    async with asyncio.timeout(40):
+        while await given_to_each(channel, workers) != [8, 8]:
+            pass
+
+
+async def given_to_each(channel: AbstractChannel, workers: Sequence[Worker]) -> list[int]:
+    """To how many shards' commands each worker is given, one of each shard being sent; none is given to two."""
+    sent = [f"{name} {uuid4()}".encode() for name in queues_of(SET_LEVERAGE, 16)[1:]]
+    for body in sent:
+        await channel.default_exchange.publish(aio_pika.Message(body), body.decode().partition(" ")[0])
+    while sum(worker.given.qsize() for worker in workers) < len(sent):  # noqa: ASYNC110 - the broker brings them
+        await asyncio.sleep(0.01)
+    given = [[worker.given.get_nowait().body for _ in range(worker.given.qsize())] for worker in workers]
+    assert sorted(body for bodies in given for body in bodies) == sorted(sent)
+    return [len(bodies) for bodies in given]
 
 
 async def until_consumed(rpc: RpcClient) -> None:

@@ -54,6 +54,11 @@ TOLD: list[tuple[str, dict[str, Any], str]] = [
     ("freeze", {**FREEZE, "frozen": False, "actor": None}, "exchange:binance unfrozen"),
     ("venue", VENUE, "down: no answer"),
     ("venue", {**VENUE, "health": "up", "reason": None}, "up"),
+    (
+        "epoch",
+        {"epoch": 2, "since": 1, "reason": "the stream shows epoch 1"},
+        "a new epoch of the ledger, it replaces what was told before: the stream shows epoch 1",
+    ),
     ("dead-letters", LETTERS, "2 requeued by ann: 1, 2"),
     ("denial", DENIAL, "403 denied set_leverage for okx-main to engine-7 from 10.0.0.7: account, 3 times"),
     ("denial", {**FLOOD, "count": 900}, "401 denied several to many: no_token, 900 times"),
@@ -93,6 +98,7 @@ def freeze(scope: str) -> dict[str, Any]:
         freeze("exchange:binance"),
         freeze("all"),
         event("venue", {"exchange": "binance"}, subject="binance"),
+        event("epoch", {}, subject="ledger"),
         event("denial", {**DENIAL, "account": "binance-main"}, subject="engine-7"),
     ],
 )

@@ -133,7 +133,8 @@ class Consumer:
         self._running: set[asyncio.Task[None]] = set()
         self._keeping: set[asyncio.Task[None]] = set()
         self._stopping = asyncio.Event()
-        self._sharing = Sharing(connection, split, self._consume, self._stopping)
+        self._sharing = Sharing(connection, split, self._start, self._stopping)
+        self._leading: asyncio.Task[None] | None = None
 
     @classmethod
     async def open(
@@ -167,9 +168,9 @@ class Consumer:
         """Take messages from now on."""
         for operation, queue in self._declared.operations.items():
             await self._consume(operation, queue)
-        await self._sharing.take_share(self._shards.queues)
+        await self._sharing.take_share(self._shards.queues, self._prefetch)
         await self._consume_unrouted()
-        self._keeping = {asyncio.create_task(work) for work in (self._sharing.take_rest(), self._keep_open())}
+        self._keeping = {asyncio.create_task(work) for work in (self._sharing.keep(), self._keep_open())}
 
     async def close(self, grace_s: float) -> None:
         """Start nothing more, let what runs finish, then leave.
@@ -182,7 +183,10 @@ class Consumer:
         _, late = await asyncio.wait({*self._running, *self._keeping}, timeout=grace_s)
         if left := late - self._keeping:
             log.warning("left unfinished, the broker will deliver them again", count=len(left))
+        if self._leading is not None:
+            late.add(self._leading)
         await self._end(late)
+        await self._sharing.close()
         await closed_soon(self._channel.close())
 
     async def _end(self, late: set[asyncio.Task[None]]) -> None:
@@ -199,16 +203,24 @@ class Consumer:
         self._shards = await declare_shards(self._channel, self._split.shards)
         await self._shards.lead()
         await self._channel.set_qos(prefetch_count=prefetch)
+        self._prefetch = prefetch
         if self._shards.queues:
-            self._channel.reopen_callbacks.add(self._go_on)
+            self._channel.reopen_callbacks.add(self._lead_again)
 
-    async def _go_on(self, *_: object) -> None:
+    def _lead_again(self, *_: object) -> None:
+        # In a task: the client library restores the channels of the shards only when this one is done.
+        if self._leading is not None:
+            self._leading.cancel()
+        self._leading = asyncio.create_task(self._go_on())
+
+    async def _go_on(self) -> None:
         """Lead commands to the shards again after a loss, when those are consumed again.
 
         What waits in them comes first, then what could not be led to them meanwhile, and only then what is new.
         """
         try:
             with as_trouble():
+                await self._sharing.restored()
                 if self._keeping:
                     await self._consume_unrouted()
                 await self._shards.lead()
@@ -224,21 +236,26 @@ class Consumer:
         """Open our channel again where the client library gives it up: when it is lost while being restored."""
         while not await set_within(self._stopping, LOOK_S):
             if self._connection.connected.is_set():
-                with suppress(*CONNECTION_TROUBLE), as_trouble():
-                    await self._channel.restore()
+                for channel in (self._channel, *self._sharing.channels):
+                    with suppress(*CONNECTION_TROUBLE), as_trouble():
+                        await channel.restore()
 
     async def _consume(self, operation: str, queue: AbstractQueue) -> None:
         await queue.consume(self._receiver(operation), consumer_tag=f"{queue.name}-{id(self):x}")
 
     def _receiver(self, operation: str | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
         async def receive(message: AbstractIncomingMessage) -> None:
-            if self._stopping.is_set():
-                return
-            task = asyncio.create_task(self._carry_out(operation, message))
-            self._running.add(task)
-            task.add_done_callback(self._ended)
+            self._start(operation, message)
 
         return receive
+
+    def _start(self, operation: str | None, message: AbstractIncomingMessage) -> asyncio.Task[None] | None:
+        if self._stopping.is_set():
+            return None
+        task = asyncio.create_task(self._carry_out(operation, message))
+        self._running.add(task)
+        task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)

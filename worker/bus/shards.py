@@ -10,7 +10,6 @@ number of workers. A message without the header goes to one and the same shard, 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import ceil
 
 import structlog
 from aio_pika import ExchangeType
@@ -53,11 +52,6 @@ class Split:
     shards: int = 1
     workers: int = 1
     rest_after_s: float = 1.0
-
-    @property
-    def share(self) -> int:
-        """How many shards are one worker's."""
-        return ceil(self.shards / self.workers)
 
 
 WHOLE = Split()

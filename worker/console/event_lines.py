@@ -29,6 +29,8 @@ def is_about(event: Data, account: str, exchange: str | None) -> bool:
         return data["scope"] in (EVERYTHING, f"account:{account}") or _is_of(data["scope"], exchange)
     if event["type"] == "perps-dma.venue.v1":
         return exchange in (None, data["exchange"])
+    if event["type"] == "perps-dma.epoch.v1":
+        return True
     if event["type"] == "perps-dma.denial.v1":
         return bool(data["account"] == account)
     return bool(event["subject"] == account)
@@ -77,6 +79,10 @@ def _venue(data: Data) -> Text:
     return Text.assemble((data["health"], "green" if data["health"] == "up" else "red"), reason)
 
 
+def _epoch(data: Data) -> Text:
+    return Text.assemble(("a new epoch of the ledger", "red"), f", it replaces what was told before: {data['reason']}")
+
+
 def _dead_letters(data: Data) -> Text:
     letters = data["letters"]
     return Text(f"{len(letters)} {data['action']} by {data['actor']}: {', '.join(letters)}")
@@ -100,6 +106,7 @@ LINES: Mapping[str, Callable[[Data], Text]] = MappingProxyType(
         "perps-dma.drift.v1": _drift,
         "perps-dma.freeze.v1": _freeze,
         "perps-dma.venue.v1": _venue,
+        "perps-dma.epoch.v1": _epoch,
         "perps-dma.dead-letters.v1": _dead_letters,
         "perps-dma.denial.v1": _denial,
     }

@@ -17,7 +17,6 @@ import orjson
 import structlog
 
 from schemas import ErrorCode, Failure, Outcome, failure
-from schemas.events import event_id
 from worker.clock import Clock
 from worker.execution.calls import Interrupted, VenueCalls
 from worker.execution.completion import Done
@@ -273,7 +272,7 @@ class Changes:
         self, command: Command, ending: Done | Refusal, calls: VenueCalls, *, is_setting: bool = False
     ) -> Told:
         reply, finished = reply_to(command.id, ending, command.account.exchange), self._clock()
-        event = outgoing(result_event(command, ending, calls, finished))
+        event = outgoing(result_event(command, ending, calls, finished, self._ledger.epoch.number))
         outcome = outcome_of(ending)
         written = Ending(
             outcome=outcome,
@@ -336,7 +335,8 @@ def _told_before(record: Record) -> Told:
     reply = Reply(record.status or 0, (record.reply or "").encode(), dict(headers))
     entry = record.entry
     key = f"result.{entry.operation}.{entry.exchange}.{entry.account}"
-    return Told(reply, Outgoing(event_id("result", entry.id), "perps-dma.result.v1", key, record.event or ""))
+    event = record.event or ""
+    return Told(reply, Outgoing(orjson.loads(event)["id"], "perps-dma.result.v1", key, event))
 
 
 def _held_elsewhere(*, was_sent: bool) -> Refusal:

@@ -12,7 +12,7 @@ import structlog
 
 from schemas.base import Milliseconds
 from worker.clock import Clock
-from worker.execution.ledger.commands import Entry
+from worker.execution.ledger.commands import FIRST, Entry
 from worker.execution.ledger.errors import LedgerUnavailable
 from worker.execution.ledger.ledger import Ledger
 from worker.observation import tracing
@@ -25,7 +25,13 @@ AGAIN_MS: Milliseconds = 60_000
 """When it is tried again to finish a command that could not be finished, such as one of an account that is gone."""
 
 LOOK_S = 5.0
+GO_ON_S = 0.5
+"""When it is looked again, and where a look had to leave off."""
+
 BATCH = 100
+BATCHES = 10
+"""How many commands one look goes through. Those that can't be finished stay, and others have their turn."""
+
 DAY_MS: Milliseconds = 86_400_000
 CLEAN_EVERY_S = 3_600.0
 BETWEEN_BATCHES_S = 0.02
@@ -44,37 +50,46 @@ class Recovery:
         self._is_running = is_running
         self._clock = clock
         self._hopeless: dict[str, Milliseconds] = {}
+        self._seen = FIRST
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
         while True:
             try:
-                await self.look()
+                pause_s = LOOK_S if await self.look() else GO_ON_S
             except LedgerUnavailable as error:
                 log.warning("the ledger can't be read for overdue commands", error=str(error))
-            await asyncio.sleep(LOOK_S)
+                pause_s = LOOK_S
+            await asyncio.sleep(pause_s)
 
-    async def look(self) -> None:
-        """Finish what is overdue now. Raises LedgerUnavailable."""
-        for record in await self._ledger.commands.overdue(self._clock() - LATE_MS, BATCH):
-            entry = record.entry
-            if self._is_hopeless(entry.id) or self._is_running(entry.id):
-                continue
-            log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
+    async def look(self) -> bool:
+        """Finish what is overdue now; whether that was all, or the next look goes on. Raises LedgerUnavailable."""
+        self._forget_hopeless()
+        for _ in range(BATCHES):
+            batch = await self._ledger.commands.overdue(self._clock() - LATE_MS, BATCH, self._seen)
             try:
-                letter = await asyncio.create_task(self._handled(_as_delivered(entry)))
+                for record in batch:
+                    await self._finish(record.entry)
             except NotBegun:
-                return
-            if letter:
-                self._hopeless[entry.id] = self._clock()
-                log.error("can't be finished", command_id=entry.id, reason=letter.reason)
-            else:
-                self._hopeless.pop(entry.id, None)
+                return True
+            if len(batch) < BATCH:
+                self._seen = FIRST
+                return True
+            self._seen = (batch[-1].entry.deadline, batch[-1].entry.id)
+        return False
 
-    def _is_hopeless(self, command_id: str) -> bool:
-        """Whether it could not be finished a moment ago. Later it may: its account can be registered again."""
-        found = self._hopeless.get(command_id)
-        return found is not None and self._clock() - found < AGAIN_MS
+    async def _finish(self, entry: Entry) -> None:
+        if entry.id in self._hopeless or self._is_running(entry.id):
+            return
+        log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
+        if letter := await asyncio.create_task(self._handled(_as_delivered(entry))):
+            self._hopeless[entry.id] = self._clock()
+            log.error("can't be finished", command_id=entry.id, reason=letter.reason)
+
+    def _forget_hopeless(self) -> None:
+        """What could not be finished is tried again later: its account may be registered again by then."""
+        recent = self._clock() - AGAIN_MS
+        self._hopeless = {command_id: tried for command_id, tried in self._hopeless.items() if tried > recent}
 
     async def _handled(self, delivery: Delivery) -> DeadLetter | None:
         """Handle it as if it had come from its queue, in a trace of its own: the one that it came in is not kept."""

@@ -39,8 +39,10 @@ def reply_to(command_id: str | None, ending: Ending, exchange: str | None = None
     return reply_of(envelope_of(ending), headers)
 
 
-def result_event(command: Command, ending: Done | Refusal, calls: VenueCalls, finished: Milliseconds) -> ResultEvent:
-    """What became of a command, for everybody."""
+def result_event(
+    command: Command, ending: Done | Refusal, calls: VenueCalls, finished: Milliseconds, epoch: int
+) -> ResultEvent:
+    """What became of a command, for everybody. What a ledger has forgotten and does again is another event."""
     result = CommandResult(
         command_id=command.id,
         operation=command.operation.name,
@@ -61,9 +63,10 @@ def result_event(command: Command, ending: Done | Refusal, calls: VenueCalls, fi
         **_evidence(ending),
     )
     return ResultEvent(
-        id=event_id("result", command.id),
+        id=event_id("result", epoch, command.id),
         subject=command.account.id,
         time=utc_text(finished),
+        epoch=epoch,
         traceparent=tracing.traceparent(),
         data=result,
     )

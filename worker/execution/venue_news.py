@@ -35,17 +35,18 @@ class VenueNews:
             await asyncio.sleep(LOOK_S)
 
     async def _tell(self, change: VenueChange) -> None:
-        event = outgoing(_event(self._ledger.owner, change))
+        event = outgoing(_event(self._ledger.owner, self._ledger.epoch.number, change))
         position = await self._ledger.patience.until_done(lambda: self._ledger.outbox.add(event, change.state.since))
         await self._relay.publish(position, event)
 
 
-def _event(owner: str, change: VenueChange) -> VenueEvent:
+def _event(owner: str, epoch: int, change: VenueChange) -> VenueEvent:
     state = change.state
     place = str(change.site)
     return VenueEvent(
         id=event_id("venue", owner, place, state.since, state.health),
         subject=place,
         time=utc_text(state.since),
+        epoch=epoch,
         data=state,
     )

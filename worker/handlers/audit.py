@@ -55,7 +55,7 @@ class AuditOffice:
     async def record(self, kind: str, name: str, denial: Denial) -> bool:
         """Write a denial down and tell everybody; whether it was new. The name is that of the shim or worker."""
         details = {kind: name, **denial.model_dump(include=IN_DETAILS)}
-        event = outgoing(_event(name, denial))
+        event = outgoing(_event(name, denial, self.ledger.epoch.number))
         try:
             row = Audited(denial.at, denial.actor, "denial", denial.operation, details)
             position = await self.ledger.audit.note(row, event)
@@ -110,11 +110,12 @@ class OwnDenials:
             self._something.clear()
 
 
-def _event(name: str, denial: Denial) -> DenialEvent:
+def _event(name: str, denial: Denial, epoch: int) -> DenialEvent:
     what = (denial.reason, denial.operation, denial.actor or "", denial.address or "", denial.count)
     return DenialEvent(
         id=event_id("denial", name, denial.at, *what),
         subject=denial.actor or denial.address or "unknown",
         time=utc_text(denial.at),
+        epoch=epoch,
         data=denial,
     )

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from time import monotonic
 
 from schemas import Outcome
-from schemas.base import utc_text
 from schemas.control import (
     CommandState,
     CommandStatus,
@@ -24,10 +23,11 @@ from schemas.control import (
     unknown_command,
 )
 from schemas.control import Freeze as FreezeRequest
-from schemas.events import FreezeChange, FreezeEvent, event_id
+from schemas.events import event_id
 from worker.accounts import Accounts
 from worker.clock import Clock
 from worker.execution.completion import Found
+from worker.execution.freeze import freeze_event
 from worker.execution.ledger.commands import Record
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.freezes import Freeze
@@ -69,7 +69,7 @@ class Office:
         record = await self.ledger.commands.find(request.command_id)
         if record is None:
             raise NotAccepted(unknown_command(request.command_id))
-        return Found(_status_of(record))
+        return Found(_status_of(record, self.ledger.epoch.number))
 
     async def get_status(self, request: GetStatus, actor: str | None) -> Found:
         """How this worker fares; the ledger is really written to."""
@@ -122,7 +122,7 @@ class Office:
         self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool = True
     ) -> bool:
         """Whether it was not so already."""
-        event = outgoing(_event(freeze, frozen=frozen))
+        event = outgoing(freeze_event(freeze, await self.ledger.epoch.look(), frozen=frozen))
         try:
             position = await write(freeze, event)
         except NothingMatched:
@@ -148,18 +148,6 @@ class Office:
             raise NotAccepted(unknown_account(account_id))
 
 
-def _event(freeze: Freeze, *, frozen: bool) -> FreezeEvent:
-    change = FreezeChange(
-        scope=freeze.scope, reason=freeze.reason, actor=freeze.actor, since=freeze.since, frozen=frozen
-    )
-    return FreezeEvent(
-        id=event_id("freeze", freeze.scope, freeze.since, int(frozen)),
-        subject=freeze.scope,
-        time=utc_text(freeze.since),
-        data=change,
-    )
-
-
 def _frozen(freeze: Freeze, *, changed: bool, left: tuple[str, ...] | None) -> Found:
     message = f"{freeze.scope} is frozen{_as_before(changed)}"
     if left is None:
@@ -180,7 +168,7 @@ def _state_of(record: Record) -> CommandState:
     return CommandState.RECEIVED if record.intended is None else CommandState.SENT
 
 
-def _status_of(record: Record) -> CommandStatus:
+def _status_of(record: Record, epoch: int) -> CommandStatus:
     entry = record.entry
     return CommandStatus(
         command_id=entry.id,
@@ -195,5 +183,5 @@ def _status_of(record: Record) -> CommandStatus:
         received=entry.received,
         deadline=entry.deadline,
         finished=record.finished,
-        event_id=event_id("result", entry.id),
+        event_id=json.loads(record.event)["id"] if record.event else event_id("result", epoch, entry.id),
     )

@@ -21,12 +21,14 @@ log = structlog.get_logger(__name__)
 class Newest:
     """The newest snapshot, when it was published (`told`), and when the venue was last asked for anything newer.
 
-    In vain, if the snapshot is stale; otherwise it gave the same once more.
+    In vain, if the snapshot is stale; otherwise it gave the same once more. `epoch` is the ledger's at that
+    time.
     """
 
     kept: Kept
     snapshot: PositionSnapshot
     told: Milliseconds
+    epoch: int
 
     @property
     def asked(self) -> Milliseconds:
@@ -48,10 +50,10 @@ def newest_of(account: Account, kept: Kept) -> Newest:
         event = PositionsEvent.model_validate(json.loads(kept.event, parse_float=Decimal))
     except (ValueError, ValidationError):
         log.warning("the newest snapshot can't be read, it is of another version", account=account.id, seq=kept.seq)
-        return Newest(kept, _nothing_known(account, kept), kept.as_of)
+        return Newest(kept, _nothing_known(account, kept), kept.as_of, 0)
     # The event's time is in whole seconds; only for a stale snapshot, whose positions are older, nothing tells better.
     told = int(datetime.fromisoformat(event.time).timestamp() * 1000)
-    return Newest(kept, event.data, max(told, event.data.as_of))
+    return Newest(kept, event.data, max(told, event.data.as_of), event.epoch or 0)
 
 
 def _nothing_known(account: Account, kept: Kept) -> PositionSnapshot:

@@ -10,6 +10,7 @@ from worker.accounts import Account, Accounts
 from worker.clock import Clock
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.ledger import Ledger
+from worker.snapshots.newest import Newest
 from worker.snapshots.pacing import Pacing
 from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.snapshots import Recorded, Snapshots
@@ -100,11 +101,15 @@ class Schedule:
         before, now, rhythm = await self._snapshots.newest(account), self._clock(), self._rhythm_of(account)
         if before and not rhythm.is_due(before.asked, now):
             return []
-        heard_of = before is not None and not rhythm.is_silent(before.told, now)
+        heard_of = before is not None and self._holds(before) and not rhythm.is_silent(before.told, now)
         with billed() as weights:
             recorded = await self._snapshots.take(account, before, Trigger.SCHEDULE, only_news=heard_of)
         self._pacing.learn(account, weights)
         return recorded
+
+    def _holds(self, newest: Newest) -> bool:
+        """Whether it was told in this epoch of the ledger; what was told before that counts no more."""
+        return newest.epoch == self._ledger.epoch.number
 
 
 def _tell_bug(looking: "asyncio.Task[None]") -> None:

@@ -4,7 +4,8 @@
                                         └▶ not readable: the last known positions, marked stale
 
 An account is asked after its newest snapshot was looked up, and the next number is taken only while that is still the
-newest. So a higher `seq` is never an older state, whoever took it, and no number is given twice or left out.
+newest, in the ledger's epoch that we know of. So a higher `seq` of an epoch is never an older state, whoever took it,
+and no number is given twice or left out.
 """
 
 from collections.abc import Callable
@@ -105,12 +106,13 @@ class Snapshots:
             await self._relay.publish(position, event)
 
     async def _record(self, before: Newest | None, snapshot: PositionSnapshot, asked: Milliseconds) -> Recorded:
-        account, told = snapshot.exchange_account_id, [outgoing(_event(snapshot, asked))]
+        account, epoch = snapshot.exchange_account_id, self._ledger.epoch.number
+        told = [outgoing(_event(snapshot, epoch, asked))]
         if drifted := await self._drifted(before, snapshot):
             log.warning("changed outside this service", account=account, seq=snapshot.seq, positions=len(drifted))
-            told.append(outgoing(_drift_event(snapshot, drifted)))
+            told.append(outgoing(_drift_event(snapshot, epoch, drifted)))
         kept = Kept(account, snapshot.seq, asked, told[0].body)
-        positions = await self._ledger.snapshots.keep(kept, told, stale=snapshot.stale)
+        positions = await self._ledger.snapshots.keep(kept, told, epoch=epoch, stale=snapshot.stale)
         return list(zip(positions, told, strict=True))
 
     async def _read(self, account: Account, before: Newest | None, urgency: Urgency) -> OpenPositions | None:
@@ -143,21 +145,23 @@ def _content(found: OpenPositions | None, before: Newest | None, asked: Millisec
     return {"as_of": before.seen, "stale": True, "coverage": known.coverage, "positions": known.positions}
 
 
-def _event(snapshot: PositionSnapshot, told: Milliseconds) -> PositionsEvent:
+def _event(snapshot: PositionSnapshot, epoch: int, told: Milliseconds) -> PositionsEvent:
     return PositionsEvent(
-        id=event_id("positions", snapshot.exchange_account_id, snapshot.seq),
+        id=event_id("positions", epoch, snapshot.exchange_account_id, snapshot.seq),
         subject=snapshot.exchange_account_id,
         time=utc_text(told),
+        epoch=epoch,
         data=snapshot,
     )
 
 
-def _drift_event(snapshot: PositionSnapshot, drifted: tuple[DriftedTerms, ...]) -> DriftEvent:
+def _drift_event(snapshot: PositionSnapshot, epoch: int, drifted: tuple[DriftedTerms, ...]) -> DriftEvent:
     account = snapshot.exchange_account_id
     return DriftEvent(
-        id=event_id("drift", account, snapshot.seq),
+        id=event_id("drift", epoch, account, snapshot.seq),
         subject=account,
         time=utc_text(snapshot.as_of),
+        epoch=epoch,
         data=Drift(
             exchange=snapshot.exchange,
             exchange_account_id=account,

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Latch, Row, Statement, Value, names
 from worker.execution.ledger.doubts import Doubts, Setting
+from worker.execution.ledger.epoch import PROVEN, Epoch
 from worker.execution.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
 from worker.execution.ledger.outbox import insertion
 from worker.execution.ledger.patience import Patience
 from worker.wire import Outgoing
+
+Place = tuple[Milliseconds, str]
+"""Where a command stands among those that are unfinished: its deadline and its id."""
+
+FIRST: Place = (-(2**63), "")
+"""Before all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +71,8 @@ _ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, 
 
 _NOTE = (
     f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING "
-    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4)"
+    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4), "
+    f"({PROVEN})"
 )
 _INTEND = (
     "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
@@ -94,11 +102,12 @@ class Noted:
 class Commands:
     """The rows of all commands. Writes that a command depends on wait until the ledger can be written."""
 
-    def __init__(self, database: Database, owner: str, patience: Patience, doubts: Doubts) -> None:
+    def __init__(self, database: Database, owner: str, patience: Patience, doubts: Doubts, epoch: Epoch) -> None:
         self._database = database
         self._owner = owner
         self._patience = patience
         self._doubts = doubts
+        self._epoch = epoch
 
     async def note(self, entry: Entry) -> Noted:
         """Write a new command down, as ours; one that is known stays as it is."""
@@ -106,6 +115,11 @@ class Commands:
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
         insert = Statement(_NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes))
         (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
+        # A command that is known may have been finished in an epoch that this ledger has not heard the end of.
+        if inserted and inserted[0][2] is not None:
+            self._epoch.heard_of(inserted[0][2])
+        else:
+            await self._patience.until_done(self._epoch.look)
         if inserted and inserted[0][1]:
             self._doubts.heard_of(entry.account)
         if inserted and not inserted[0][0]:
@@ -161,10 +175,13 @@ class Commands:
         )
         return int(positions[0][0] or 0)
 
-    async def overdue(self, deadline: Milliseconds, limit: int) -> list[Record]:
-        """Unfinished commands whose deadline was earlier. Raises LedgerUnavailable."""
-        query = f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 ORDER BY deadline LIMIT $2"
-        return [_record(row) for row in await self._database.read(Statement(query, (deadline, limit)))]
+    async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:
+        """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable."""
+        query = (
+            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 AND deadline >= $2 "
+            "AND (deadline, id) > ($2, $3) ORDER BY deadline, id LIMIT $4"
+        )
+        return [_record(row) for row in await self._database.read(Statement(query, (deadline, *after, limit)))]
 
     async def under_way(self, scope: str, limit: int) -> list[str]:
         """The ids of commands in a scope that may have been sent and are not finished. Raises LedgerUnavailable."""

@@ -10,6 +10,7 @@ from worker.execution.ledger.audit import AuditTrail
 from worker.execution.ledger.commands import Commands
 from worker.execution.ledger.database import KINDS, POSTGRES, SQLITE, Database, Statement
 from worker.execution.ledger.doubts import Doubts
+from worker.execution.ledger.epoch import Epoch
 from worker.execution.ledger.errors import LedgerInPlace, LedgerUnavailable
 from worker.execution.ledger.freezes import Freezes
 from worker.execution.ledger.identity import Remembered
@@ -30,11 +31,12 @@ class Ledger:
         self.owner = owner
         self.patience = Patience()
         self.doubts = Doubts(database)
-        self.commands = Commands(database, owner, self.patience, self.doubts)
+        self.epoch = Epoch(database, owner)
+        self.commands = Commands(database, owner, self.patience, self.doubts, self.epoch)
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)
         self.audit = AuditTrail(database, owner)
-        self.snapshots = SnapshotLog(database, owner)
+        self.snapshots = SnapshotLog(database, owner, self.epoch)
         self.database = database
 
     async def probe(self) -> None:

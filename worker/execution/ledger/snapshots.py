@@ -1,9 +1,12 @@
 """The newest position snapshot of each account, from which the next one is counted."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Statement
+from worker.execution.ledger.epoch import Epoch, proven
+from worker.execution.ledger.errors import NothingMatched
 from worker.execution.ledger.outbox import insertion
 from worker.wire import Outgoing
 
@@ -18,12 +21,24 @@ class Kept:
     event: str
 
 
+_KEEP_FIRST = (
+    "INSERT INTO snapshots (account, seq, as_of, event, seen) "
+    "SELECT CAST($1 AS TEXT), CAST($2 AS BIGINT), CAST($3 AS BIGINT), CAST($4 AS TEXT), CAST($5 AS BIGINT) "
+    f"WHERE {proven(6)} ON CONFLICT (account) DO NOTHING RETURNING seq"
+)
+_KEEP = (
+    "UPDATE snapshots SET seq = $2, as_of = $3, event = $4, seen = COALESCE($5, seen) "
+    f"WHERE account = $1 AND seq = $2 - 1 AND {proven(6)} RETURNING seq"
+)
+
+
 class SnapshotLog:
     """The newest snapshots. Every call raises LedgerUnavailable."""
 
-    def __init__(self, database: Database, owner: str) -> None:
+    def __init__(self, database: Database, owner: str, epoch: Epoch) -> None:
         self._database = database
         self._owner = owner
+        self._epoch = epoch
 
     async def newest(self, account: str) -> Kept | None:
         """The newest snapshot of an account."""
@@ -45,24 +60,27 @@ class SnapshotLog:
         values = (snapshot.account, snapshot.seq, as_of, None if stale else as_of)
         await self._database.write(Statement(update, values), durable=False)
 
-    async def keep(self, snapshot: Kept, told: list[Outgoing], *, stale: bool = False) -> list[int]:
+    async def keep(
+        self, snapshot: Kept, told: list[Outgoing], *, epoch: int | None = None, stale: bool = False
+    ) -> list[int]:
         """Replace the snapshot before, with the events that tell it; their positions.
 
         A `stale` one shows what was seen before.
-        Raises NothingMatched when another worker has taken one meanwhile: no number is given twice.
+        Raises NothingMatched when another worker has taken one meanwhile, or when the epoch in which it was counted
+        (the one we know of, if none is named) has ended: no number is given twice.
         """
+        counted_in = self._epoch.number if epoch is None else epoch
         seen = None if stale else snapshot.as_of
-        values = (snapshot.account, snapshot.seq, snapshot.as_of, snapshot.event, seen)
-        if snapshot.seq == 1:
-            sql = (
-                "INSERT INTO snapshots (account, seq, as_of, event, seen) VALUES ($1, $2, $3, $4, $5) "
-                "ON CONFLICT (account) DO NOTHING RETURNING seq"
-            )
-        else:
-            sql = (
-                "UPDATE snapshots SET seq = $2, as_of = $3, event = $4, seen = COALESCE($5, seen) "
-                "WHERE account = $1 AND seq = $2 - 1 RETURNING seq"
-            )
+        values = (snapshot.account, snapshot.seq, snapshot.as_of, snapshot.event, seen, counted_in)
         events = [insertion(event, self._owner, snapshot.as_of) for event in told]
-        _, *positions = await self._database.write(Statement(sql, values, must_match=True), *events)
+        write = partial(
+            self._database.write, Statement(_KEEP_FIRST if snapshot.seq == 1 else _KEEP, values, True), *events
+        )
+        try:
+            _, *positions = await write()
+        except NothingMatched:
+            if await self._epoch.look() != counted_in:
+                raise
+            # The epoch was not proven since the server started. It is now; another worker's snapshot is still there.
+            _, *positions = await write()
         return [int(rows[0][0] or 0) for rows in positions]

@@ -7,10 +7,11 @@ from worker.execution.ledger.errors import LedgerTooNew
 Step = tuple[int, list[str]]
 
 
-def missing(done: int, identity: str, where: str) -> list[Step]:
+def missing(done: int, identity: str, where: str, place: str = "'here'") -> list[Step]:
     """The steps after the one a ledger has come to, each with its number and statements. Raises LedgerTooNew.
 
-    `identity` is how the database writes a key that counts by itself.
+    `identity` is how the database writes a key that counts by itself, `place` what is another text whenever it may have
+    lost commits without our noticing.
     """
     scripts = sorted((file.name, file.read_text()) for file in files(__name__).iterdir() if file.name.endswith(".sql"))
     if done > len(scripts):
@@ -19,10 +20,14 @@ def missing(done: int, identity: str, where: str) -> list[Step]:
             "a newer program has written it. Run that one, or point PERPS_DMA_LEDGER_URL to another ledger"
         )
     return [
-        (number, _statements(script, identity)) for number, (_, script) in enumerate(scripts, start=1) if number > done
+        (number, _statements(script, {"{identity}": identity, "{place}": place}))
+        for number, (_, script) in enumerate(scripts, start=1)
+        if number > done
     ]
 
 
-def _statements(script: str, identity: str) -> list[str]:
-    parts = script.replace("{identity}", identity).split(";\n")
+def _statements(script: str, dialect: dict[str, str]) -> list[str]:
+    for name, sql in dialect.items():
+        script = script.replace(name, sql)
+    parts = script.split(";\n")
     return [part.strip() for part in parts if part.strip()]
