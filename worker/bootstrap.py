@@ -19,6 +19,7 @@ from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
+from worker.execution.doubt_resolver import DoubtResolver
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.receipt import Receiver
 from worker.execution.recovery import Recovery, Retention
@@ -98,6 +99,7 @@ class Worker:
     recovery: Recovery
     retention: Retention
     schedule: Schedule
+    doubts: DoubtResolver
 
 
 def build_worker(
@@ -115,6 +117,15 @@ def build_worker(
     after_commands = AfterCommands(snapshots, ledger.patience)
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
     changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
+    doubts = DoubtResolver(
+        ledger=ledger,
+        relay=relay,
+        accounts=accounts,
+        adapter_of=adapter_of,
+        venues=watch.states,
+        timeout_ms=settings.timeout_ms,
+        clock=now,
+    )
     office = Office(ledger, relay, accounts, watch.states, now)
     controls = office.handlers() | AuditOffice(ledger, relay).handlers()
     service = Service(
@@ -123,6 +134,7 @@ def build_worker(
         dispatch=dispatch,
         changes=changes,
         replies=publisher,
+        answered=doubts.answered,
         clock=now,
     )
     return Worker(
@@ -133,6 +145,7 @@ def build_worker(
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
         schedule=Schedule(snapshots, ledger, accounts, rhythm, now),
+        doubts=doubts,
     )
 
 
@@ -183,8 +196,8 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             running=lambda: consumer.running,
             consumers=presence.consumers,
         )
-        background = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule)
-        async with in_background(*(part.run() for part in background)):
+        parts = (worker.relay, worker.venue_news, worker.recovery, worker.retention, worker.schedule, worker.doubts)
+        async with in_background(*(part.run() for part in parts)):
             try:
                 yield attachment
             finally:

@@ -330,7 +330,10 @@ async def test_a_ledger_of_a_newer_program_is_refused(ledger_url: str, database:
 
 
 async def test_a_ledger_of_an_older_program_is_brought_up_to_date(ledger_url: str, database: Database) -> None:
-    older = "DROP TABLE snapshots", "DROP TABLE doubts", "DELETE FROM schema_version WHERE version >= 3"
+    older = (
+        *("DROP TABLE snapshots", "DROP TABLE doubts", "ALTER TABLE commands DROP COLUMN resolution"),
+        "DELETE FROM schema_version WHERE version >= 3",
+    )
     await database.write(*map(Statement, older))
     later = await open_database(ledger_url)
     assert await later.read(Statement("SELECT COUNT(*) FROM snapshots")) == [(0,)]

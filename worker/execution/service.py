@@ -62,6 +62,7 @@ class Service:
         dispatch: Dispatch,
         changes: Changes,
         replies: Replies,
+        answered: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._receiver = receiver
@@ -69,6 +70,7 @@ class Service:
         self._dispatch = dispatch
         self._changes = changes
         self._replies = replies
+        self._answered = answered
         self._clock = clock
 
     async def handle(self, delivery: Delivery) -> DeadLetter | None:
@@ -123,6 +125,8 @@ class Service:
         reply = reply_to(command.id, ending, account.exchange)
         with spent(Stage.PUBLISH):
             await self._replies.reply(delivery, reply)
+        if isinstance(ending, Found):
+            self._answered(account.id)
         query_answered(command.operation.name, account.site.venue, reply.status, STAGES.get())
         return None
 

@@ -3,17 +3,21 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import utc_text
 from schemas.control import (
     CommandState,
     CommandStatus,
+    Doubts,
+    DoubtState,
     FreezeChanged,
     Freezes,
     FreezeScope,
     FreezeState,
     GetCommand,
+    GetDoubts,
     GetFreezes,
     GetStatus,
     Status,
@@ -26,6 +30,7 @@ from worker.accounts import Accounts
 from worker.clock import Clock
 from worker.execution.completion import Found
 from worker.execution.ledger.commands import Record
+from worker.execution.ledger.doubts import Doubt
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
@@ -50,6 +55,7 @@ class Office:
         return {
             "get_command": self.get_command,
             "get_status": self.get_status,
+            "get_doubts": self.get_doubts,
             "get_freezes": self.get_freezes,
             "freeze": self.freeze,
             "unfreeze": self.unfreeze,
@@ -60,7 +66,8 @@ class Office:
         record = await self.ledger.commands.find(request.command_id)
         if record is None:
             raise NotAccepted(_unknown_command(request.command_id))
-        return Found(_status_of(record))
+        doubt, resolution = await self.ledger.doubts.of_command(request.command_id)
+        return Found(_status_of(record, doubt, resolution))
 
     async def get_status(self, request: GetStatus, actor: str | None) -> Found:
         """How this worker fares; the ledger is really written to."""
@@ -81,6 +88,11 @@ class Office:
                 registry_problem=self.accounts.problem,
             )
         )
+
+    async def get_doubts(self, request: GetDoubts, actor: str | None) -> Found:
+        """What is in doubt."""
+        doubts = tuple(map(_doubt_state, await self.ledger.doubts.all()))
+        return Found(Doubts(doubts=doubts, count=len(doubts)))
 
     async def get_freezes(self, request: GetFreezes, actor: str | None) -> Found:
         """What is frozen."""
@@ -151,7 +163,24 @@ def _state_of(record: Record) -> CommandState:
     return CommandState.RECEIVED if record.intended is None else CommandState.SENT
 
 
-def _status_of(record: Record) -> CommandStatus:
+def _doubt_state(doubt: Doubt) -> DoubtState:
+    return DoubtState(
+        command_id=doubt.command,
+        operation=doubt.operation,
+        exchange=doubt.exchange,
+        exchange_account_id=doubt.account,
+        actor=doubt.actor,
+        symbol=doubt.symbol,
+        asset=doubt.asset,
+        wanted=doubt.wanted,
+        since=doubt.since,
+        tries=doubt.tries,
+        next_look=doubt.next_look,
+        problem=doubt.problem,
+    )
+
+
+def _status_of(record: Record, doubt: Doubt | None, resolution: dict[str, Any] | None) -> CommandStatus:
     entry = record.entry
     return CommandStatus(
         command_id=entry.id,
@@ -167,4 +196,6 @@ def _status_of(record: Record) -> CommandStatus:
         deadline=entry.deadline,
         finished=record.finished,
         event_id=event_id("result", entry.id),
+        doubt=doubt and _doubt_state(doubt),
+        resolution=resolution,
     )

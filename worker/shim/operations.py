@@ -118,7 +118,7 @@ class OperationsEndpoint:
         if answer.exchange:
             structlog.contextvars.bind_contextvars(venue=answer.exchange)
         _require_answer(call, answer)
-        return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
+        return Response(_visible(call, answer), answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
         await self._caller.post(
@@ -138,6 +138,18 @@ def _require_answer(call: Call, answer: Answer) -> None:
     names_it = account in call.operation.data.model_fields and account not in call.operation.request.model_fields
     if call.actor.accounts is not None and names_it and answer.status == 200:
         require_known(call.actor, orjson.loads(answer.body)["data"][account])
+
+
+def _visible(call: Call, answer: Answer) -> bytes:
+    """The body of an answer; of a list about accounts, what a token may read that is limited to some of them."""
+    listed = call.operation.rows_by_account
+    if not listed or call.actor.accounts is None or answer.status != 200:
+        return answer.body
+    envelope = orjson.loads(answer.body)
+    data = envelope["data"]
+    data[listed] = [row for row in data[listed] if call.actor.may_name(row["exchange_account_id"])]
+    data["count"] = len(data[listed])
+    return orjson.dumps(envelope)
 
 
 def _deadline(call: Call) -> Milliseconds:

@@ -23,7 +23,7 @@ class Ledger:
     def __init__(self, database: Database, owner: str) -> None:
         self.owner = owner
         self.patience = Patience()
-        self.doubts = Doubts(database)
+        self.doubts = Doubts(database, owner)
         self.commands = Commands(database, owner, self.patience, self.doubts)
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)

@@ -20,6 +20,7 @@ from worker.observation.stages import Stage, spent
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
 from worker.venues.limits.admission import RESERVATION, Admission, Reservation
+from worker.venues.limits.background import BACKGROUND
 from worker.venues.limits.line import Claim, NoRoom, Shortage, Ticket
 from worker.venues.limits.meter import Headroom, Meter
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
@@ -143,12 +144,13 @@ class Place:
         raise refusal
 
     def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Ticket:
-        claims = tuple(self._claim(scope, weight, user, heavy=cost.heavy) for scope, weight in cost.weights)
-        return Ticket(claims, deadline - LEFT_FOR_AN_ANSWER, cost.heavy)
+        heavy = cost.heavy or BACKGROUND.get()
+        claims = tuple(self._claim(scope, weight, user, heavy=heavy) for scope, weight in cost.weights)
+        return Ticket(claims, deadline - LEFT_FOR_AN_ANSWER, heavy)
 
     def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Claim:
         meter = self._meter(scope, user)
-        if not heavy or scope.per is Per.USER:
+        if not heavy or (scope.per is Per.USER and not BACKGROUND.get()):
             return Claim(meter, weight)
         return Claim(meter, weight, max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight)))
 
