@@ -12,7 +12,7 @@ from schemas.base import Milliseconds
 from worker.clock import now
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
-from worker.venues.limits import Limits
+from worker.venues.limits import Limits, yielding
 from worker.venues.limits.admission import Admission
 from worker.venues.limits.place import LEFT_FOR_AN_ANSWER, Place
 from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, Unmetered, User, VenueLimits
@@ -103,6 +103,16 @@ async def test_who_waits_without_an_end_is_refused_before_its_deadline(under_way
         async with at.admission("read", {}, MINE, deadline):
             pass
     assert deadline - LEFT_FOR_AN_ANSWER <= now() < deadline
+
+
+async def test_what_nobody_waits_for_goes_last_and_leaves_room_by_address_and_by_user() -> None:
+    at = place()
+    await send(at, "call")
+    with yielding():
+        behind = asyncio.create_task(send(at, "call"))  # the user's second call of two is left to somebody else
+        await asyncio.sleep(0)
+    ahead = await send(at, "call")
+    assert await behind - ahead >= WINDOW / 2
 
 
 async def test_a_penalty_refuses_those_who_wait_and_can_no_longer_be_in_time(

@@ -30,7 +30,7 @@ LEFT_FOR_AN_ANSWER: Milliseconds = 50
 """Who had to wait goes no later than this before its deadline: an answer in less time is not to be had."""
 
 LEFT_TO_LIGHT_ONES = 10
-"""A heavy request leaves the tenth part of what is counted by address to light ones."""
+"""A heavy request leaves the tenth part of what is counted by address to light ones; one in the background of all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,9 +150,11 @@ class Place:
 
     def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Claim:
         meter = self._meter(scope, user)
-        if not heavy or (scope.per is Per.USER and not BACKGROUND.get()):
+        in_background = BACKGROUND.get()
+        if not heavy or (scope.per is Per.USER and not in_background):
             return Claim(meter, weight)
-        return Claim(meter, weight, max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight)))
+        left = max(meter.budget // LEFT_TO_LIGHT_ONES, int(in_background))
+        return Claim(meter, weight, max(0, min(left, meter.budget - weight)))
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = user if scope.per is Per.USER else None
