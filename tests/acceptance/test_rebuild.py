@@ -16,7 +16,7 @@ from schemas.base import utc_text
 from schemas.events import Trigger
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.test_readme import BLOCKS
-from tests.strategy import Strategy
+from tests.strategy import Body, Strategy
 from worker.clock import now
 from worker.wire import outgoing
 
@@ -117,8 +117,13 @@ async def test_it_knows_what_is_in_force_after_a_doubt(running_up: RunningUp, st
     events = await strategy.channel.get_exchange("dma.events", ensure=False)
 
     async def publish(kind: str, command_id: str, at: int) -> None:
-        about = {"command_id": command_id, "exchange_account_id": account, "operation": "set_leverage", "symbol": BTC}
-        told = {
+        about: Body = {
+            "command_id": command_id,
+            "exchange_account_id": account,
+            "operation": "set_leverage",
+            "symbol": BTC,
+        }
+        told: dict[str, Body] = {
             "result": {"outcome": "unknown", "requested": {"symbol": BTC}, "timings": {"finished": at}},
             "doubt": {"asset": None, "as_of": at},
         }

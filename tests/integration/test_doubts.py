@@ -484,7 +484,7 @@ class Counting:
 
 async def test_an_account_that_once_had_a_doubt_costs_no_more_than_any_other(home: House) -> None:
     counting = Counting(home.ledger.database)
-    doubts, setting = Doubts(counting, "w"), Setting(ACCOUNT.id, "set_leverage", BTC.symbol)  # type: ignore[arg-type]
+    doubts, setting = Doubts(counting, "w"), Setting(ACCOUNT.id, "set_leverage", BTC.symbol)
     doubts.heard_of(ACCOUNT.id)
     for _ in range(5):
         assert await doubts.ended_by(setting, "applied") == []
@@ -500,12 +500,12 @@ async def made_before(url: str, script: str, *more: str) -> None:
         statements += [*texts, f"INSERT INTO schema_version (version) VALUES ({step})"]
     text = ";\n".join((*statements, *more))
     if url.startswith(SQLITE):
-        with closing(sqlite3.connect(url.removeprefix(SQLITE))) as connection:
-            connection.executescript(text)
+        with closing(sqlite3.connect(url.removeprefix(SQLITE))) as file:
+            file.executescript(text)
     else:
-        connection = await asyncpg.connect(url)
-        await connection.execute(text)
-        await connection.close()
+        session = await asyncpg.connect(url)
+        await session.execute(text)
+        await session.close()
 
 
 async def test_doubts_that_an_older_program_has_left_are_looked_at_too(ledger_url: str) -> None:

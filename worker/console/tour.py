@@ -140,6 +140,7 @@ FROZEN = {"exchange_account_id": BINANCE.account}
 SERVICE: tuple[Step, ...] = (
     Step("get_status", {}, lambda data: ", ".join(f"{row['exchange']} {row['health']}" for row in data["venues"])),
     Step("get_command", {"command_id": "nobody-knows-this"}, statuses=(404,)),
+    Step("get_doubts", {}, lambda data: f"{data['count']} in doubt"),
     Step("freeze", {**FROZEN, "reason": "tour"}, statuses=(403,)),
     Step("freeze", {**FROZEN, "reason": "tour"}, lambda data: f"{data['scope']} is frozen", role="admin"),
     Step("get_freezes", {}, lambda data: f"{data['count']} in force", role="admin"),
