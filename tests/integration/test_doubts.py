@@ -188,7 +188,7 @@ async def test_each_command_in_doubt_is_told_and_the_oldest_stays_the_oldest(hom
     await fall_into_doubt(home, body={**TO_10X, "leverage": 20}, name="c-2")
     assert await home.ledger.doubts.oldest() == first
     watched = Watched(home)
-    told = await watched.looks()
+    told = await watched.looks(ahead=10)
     assert [(row["command_id"], row["in_force"]["leverage"], row["as_wanted"]) for row in told] == [
         ("c-1", 20, False),
         ("c-2", 20, True),
@@ -315,7 +315,7 @@ async def test_a_command_that_is_in_doubt_after_one_that_succeeded_stays_so(home
     await home.deliver(command_id="c-2")
     await fall_into_doubt(home, name="c-3", applied=False)
     watched = Watched(home)
-    assert [row["command_id"] for row in await watched.looks()] == ["c-1", "c-3"]
+    assert [row["command_id"] for row in await watched.looks(ahead=10)] == ["c-1", "c-3"]
     assert [row["settled_by"] for row in home.bus.told("doubt")] == ["c-2", None]
 
 

@@ -137,7 +137,7 @@ class DoubtResolver:
     def _over(self, name: str, task: "asyncio.Task[None]") -> None:
         del self._running[name]
         if not task.cancelled() and (error := task.exception()):
-            log.error("doubt_look_failed", of=name, exc_info=error)
+            log.error("doubt_look_failed", look=name, exc_info=error)
 
     async def _tell_ended(self) -> None:
         """Tell of the doubts that commands of ours have ended."""
