@@ -97,6 +97,7 @@ _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Open positions of an account: after commands, when they change, and now and then",
         ),
         "drift": ("control.drift.{exchange}.{account}", "Terms that were changed outside this service"),
+        "doubt": ("control.doubt.{exchange}.{account}", "What is in force after a command that had ended as unknown"),
         "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
         "freeze": ("control.freeze", "A freeze, or its end"),
         "epoch": ("control.epoch", "The ledger's numbers begin anew, as after a restore from a backup"),

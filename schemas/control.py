@@ -1,7 +1,7 @@
 """Operations on the service itself, which no venue is asked for: what became of a command, freezes, how it fares."""
 
 from enum import StrEnum
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 
@@ -54,6 +54,10 @@ class GetStatus(ControlRequest):
 
 class GetFreezes(ControlRequest):
     """Read what is frozen."""
+
+
+class GetDoubts(ControlRequest):
+    """Read what is in doubt: commands that ended as `unknown`, until something shows what is in force."""
 
 
 _ONE_SCOPE: list[JsonValue] = [
@@ -113,6 +117,30 @@ class CommandState(StrEnum):
     FINISHED = "finished"
 
 
+class DoubtState(WireModel):
+    """What a command that ended as `unknown` has left in doubt. The venue is asked again and again what is in force."""
+
+    command_id: str
+    operation: str
+    exchange: str
+    exchange_account_id: str
+    actor: str | None
+    symbol: Annotated[str | None, Field(description="The market it is about; null for a sweep")]
+    asset: Annotated[str | None, Field(description="The asset that was to be swept; null where all were")]
+    wanted: Annotated[dict[str, Any], Field(description="What was to be in force, or done")]
+    since: Annotated[Milliseconds, Field(description="When its command ended")]
+    tries: Annotated[int, Field(ge=0, description="How often the venue was asked since")]
+    next_look: Annotated[Milliseconds, Field(description="When it is asked again, at the latest once it answers")]
+    problem: Annotated[str | None, Field(description="Why it could not tell the last time")]
+
+
+class Doubts(WireModel):
+    """What is in doubt, the oldest first; no more than 10,000 are listed."""
+
+    doubts: tuple[DoubtState, ...]
+    count: int
+
+
 class CommandStatus(WireModel):
     """What is known of a command."""
 
@@ -129,6 +157,10 @@ class CommandStatus(WireModel):
     deadline: Milliseconds
     finished: Milliseconds | None
     event_id: Annotated[str, Field(description="Id of its result event, published when it is finished")]
+    doubt: Annotated[DoubtState | None, Field(description="What it has left in doubt; null once that has ended")] = None
+    resolution: Annotated[
+        dict[str, Any] | None, Field(description="How its doubt ended: the data of that event, perps-dma.doubt.v1")
+    ] = None
 
 
 class FreezeState(WireModel):

@@ -172,6 +172,57 @@ class DriftEvent(CloudEvent):
         return f"control.drift.{self.data.exchange}.{self.data.exchange_account_id}"
 
 
+class InForce(WireModel):
+    """The terms of a market as the venue showed them, or those that a later command has set."""
+
+    leverage: Annotated[Money | None, Field(description="Of several sides the highest; null where it was not told")]
+    margin_mode: Annotated[MarginMode | None, Field(description="Null where it was not told")]
+    sides: Annotated[
+        tuple[Money, ...], Field(description="The leverage of each side, where a venue keeps several")
+    ] = ()
+
+
+class DoubtResolution(WireModel):
+    """What is in force after a command that had ended as `unknown`, and how that is known.
+
+    A sweep leaves nothing in force: whether it took place can't be known, and is never tried again. The balances as
+    they were read afterwards are all there is to tell.
+    """
+
+    exchange: str
+    exchange_account_id: str
+    operation: str
+    command_id: Annotated[str, Field(description="The command whose doubt has ended")]
+    actor: str | None
+    symbol: Annotated[str | None, Field(description="The market it is about; null for a sweep")]
+    asset: Annotated[str | None, Field(description="The asset that was to be swept; null where all were")]
+    wanted: Annotated[dict[str, Any], Field(description="What was to be in force, or done")]
+    in_force: Annotated[InForce | None, Field(description="Null for a sweep")]
+    as_wanted: Annotated[bool | None, Field(description="Whether what is in force is what was wanted; null if unknown")]
+    confirmed_by: ConfirmedBy
+    settled_by: Annotated[str | None, Field(description="The later command that set it; null where it was read back")]
+    balances: Annotated[
+        dict[str, dict[str, Any]] | None,
+        Field(description="For a sweep: by asset, as pm_get_balance tells them; without the asset it has none"),
+    ]
+    since: Annotated[Milliseconds, Field(description="When the command ended")]
+    as_of: Annotated[Milliseconds, Field(description="When the venue was asked, or the later command ended")]
+    resolved: Milliseconds
+    message: Annotated[str, Field(description="The same in words")]
+
+
+class DoubtEvent(CloudEvent):
+    """The doubt that a command had left has ended. Routing key `control.doubt.<exchange>.<account>`."""
+
+    type: Literal["perps-dma.doubt.v1"] = "perps-dma.doubt.v1"
+    data: DoubtResolution
+
+    @property
+    def routing_key(self) -> str:
+        """Where the event goes on `dma.events`."""
+        return f"control.doubt.{self.data.exchange}.{self.data.exchange_account_id}"
+
+
 class VenueEvent(CloudEvent):
     """A venue began to fail, or works again. Routing key `control.venue.<exchange>`.
 
@@ -263,7 +314,7 @@ class DenialEvent(CloudEvent):
         return "control.denial"
 
 
-ControlEvent = DriftEvent | VenueEvent | FreezeEvent | EpochEvent | DeadLettersEvent | DenialEvent
+ControlEvent = DriftEvent | DoubtEvent | VenueEvent | FreezeEvent | EpochEvent | DeadLettersEvent | DenialEvent
 Event = ResultEvent | PositionsEvent | ControlEvent
 
 

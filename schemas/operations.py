@@ -47,6 +47,8 @@ class Operation:
     roles: frozenset[str] = TRADERS
     tells_of_all: bool = False
     """Its answer tells of every account, so that a token which is limited to some may not ask for it."""
+    rows_by_account: str = ""
+    """The list in its answer whose rows name their accounts: a token which is limited to some is shown those of them."""
 
     @property
     def is_command(self) -> bool:
@@ -82,6 +84,7 @@ _ROWS = (
     Operation("pm_asset_collect", Kind.COMMAND, requests.PmAssetCollect, replies.AssetCollection, "POST", "/portfolio-margin/asset-collection", "Sweep one asset into margin"),
     Operation("get_command", Kind.CONTROL, control.GetCommand, control.CommandStatus, "GET", "/commands/{command_id}", "Read what became of a command", READERS),
     Operation("get_status", Kind.CONTROL, control.GetStatus, control.Status, "GET", "/status", "Read how a worker and the venues fare", READERS),
+    Operation("get_doubts", Kind.CONTROL, control.GetDoubts, control.Doubts, "GET", "/doubts", "List what is in doubt", READERS, rows_by_account="doubts"),
     Operation("get_freezes", Kind.CONTROL, control.GetFreezes, control.Freezes, "GET", "/freeze", "List what is frozen", OVERSEERS, tells_of_all=True),
     Operation("freeze", Kind.CONTROL, control.Freeze, control.FreezeChanged, "POST", "/freeze", "Refuse changes from now on", ADMINS),
     Operation("unfreeze", Kind.CONTROL, control.Unfreeze, control.FreezeChanged, "DELETE", "/freeze", "Allow changes again", ADMINS),

@@ -20,6 +20,7 @@ from worker.bus.shards import Split
 from worker.clock import now
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
+from worker.execution.doubt_resolver import DoubtResolver
 from worker.execution.epochs import Epochs
 from worker.execution.ledger.ledger import Ledger, forget_ledger, open_ledger
 from worker.execution.receipt import Receiver
@@ -103,6 +104,7 @@ class Worker:
     recovery: Recovery
     retention: Retention
     schedule: Schedule
+    doubts: DoubtResolver
 
 
 def build_worker(
@@ -122,6 +124,15 @@ def build_worker(
     after_commands = AfterCommands(snapshots, ledger.patience)
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
     changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
+    doubts = DoubtResolver(
+        ledger=ledger,
+        relay=relay,
+        accounts=accounts,
+        adapter_of=adapter_of,
+        venues=watch.states,
+        timeout_ms=settings.timeout_ms,
+        clock=now,
+    )
     office, audit = Office(ledger, relay, accounts, pacing.statuses(watch.states), now), AuditOffice(ledger, relay)
     denials = OwnDenials(audit, now)
     service = Service(
@@ -131,6 +142,7 @@ def build_worker(
         changes=changes,
         replies=publisher,
         note_conflict=denials.note_conflict,
+        answered=doubts.answered,
         clock=now,
     )
     return Worker(
@@ -143,6 +155,7 @@ def build_worker(
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
         schedule=Schedule(snapshots, ledger, accounts, rhythm, clock=now, pacing=pacing),
+        doubts=doubts,
     )
 
 
@@ -203,6 +216,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             worker.epochs,
             worker.recovery,
             worker.retention,
+            worker.doubts,
         )
         async with in_background(*(part.run() for part in background), worker.schedule.run()):
             try:

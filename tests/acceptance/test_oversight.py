@@ -35,6 +35,7 @@ async def test_status_and_readyz_tell_programs_the_same(running_up: RunningUp) -
         "venues",
         "accounts",
         "registry_problem",
+        "doubts",
         "freezes",
     }
     async with httpx.AsyncClient(base_url=running_up.http) as client:
@@ -66,7 +67,7 @@ async def test_a_command_that_nobody_knows_fails_and_says_why_that_may_be(runnin
 async def test_without_a_running_up_they_say_how_to_start_one(running_up: RunningUp) -> None:
     environment = {**running_up.environment, "PERPS_DMA_STATE": str(running_up.state / "nowhere")}
     elsewhere = replace(running_up, environment=environment)
-    for command in (("status",), ("freezes",), ("command", "1"), ("freeze", "--all", "--reason", "audit")):
+    for command in (("status",), ("doubts",), ("freezes",), ("command", "1"), ("freeze", "--all", "--reason", "audit")):
         ended = await elsewhere.cli(*command)
         assert (ended.code, ended.out) == (1, "")
         assert "make up" in ended.err

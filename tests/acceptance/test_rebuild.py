@@ -1,6 +1,7 @@
 """A risk system that starts late: it knows the present from the stream alone, stays up to date, and sees gaps."""
 
 import asyncio
+import json
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Callable
@@ -16,7 +17,7 @@ from schemas.base import utc_text
 from schemas.events import Trigger
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.test_readme import BLOCKS
-from tests.strategy import Strategy
+from tests.strategy import Body, Strategy
 from worker.clock import now
 from worker.wire import Outgoing, outgoing
 
@@ -87,6 +88,7 @@ async def test_it_knows_positions_freezes_and_unknown_outcomes_from_the_past_and
     await venue.misbehave(method="POST", path="/fapi/v1/leverage", fault="status", status=502, times=9)
     doubtful = await strategy.publish("set_leverage", TO_25X)
     before = await strategy.event("positions", doubtful)
+    await venue.misbehave(path="/fapi/v1/symbolConfig", fault="html", times=1_000)  # else the doubt ends by itself
     await strategy.ask("freeze", {**FROZEN, "reason": "rebuilding"})
     async with rebuilding(running_up) as rebuilt:
         await rebuilt.shows("unknown", lambda line: f"'{doubtful}': ('{PERP}', 'set_leverage', '{BTC}')" in line)
@@ -153,3 +155,30 @@ def snapshot_told(epoch: int, seq: int) -> dict[str, Any]:
 def freeze_told(scope: str, *, epoch: int, since: int, frozen: bool) -> dict[str, Any]:
     data = {"scope": scope, "since": since, "frozen": frozen, "reason": "why"}
     return {"type": "perps-dma.freeze.v1", "epoch": epoch, "data": data}
+
+
+async def test_it_knows_what_is_in_force_after_a_doubt(running_up: RunningUp, strategy: Strategy) -> None:
+    account, ids = f"rebuild-{uuid4()}", [str(uuid4()) for _ in range(2)]
+    events = await strategy.channel.get_exchange("dma.events", ensure=False)
+
+    async def publish(kind: str, command_id: str, at: int) -> None:
+        about: Body = {
+            "command_id": command_id,
+            "exchange_account_id": account,
+            "operation": "set_leverage",
+            "symbol": BTC,
+        }
+        told: dict[str, Body] = {
+            "result": {"outcome": "unknown", "requested": {"symbol": BTC}, "timings": {"finished": at}},
+            "doubt": {"asset": None, "as_of": at},
+        }
+        body = json.dumps({"type": f"perps-dma.{kind}.v1", "data": about | told[kind]})
+        await events.publish(aio_pika.Message(body.encode()), f"{kind}.set_leverage.binance.{account}")
+
+    for at, command_id in enumerate(ids, start=1):
+        await publish("result", command_id, at)
+    async with rebuilding(running_up) as rebuilt:
+        await rebuilt.shows("unknown", lambda line: ids[1] in line)
+        await publish("doubt", ids[0], 3)  # what was wanted later is in doubt all the same
+        await publish("doubt", ids[1], 3)
+        await rebuilt.shows("unknown", lambda line: account not in line)

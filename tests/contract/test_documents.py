@@ -30,9 +30,12 @@ from schemas.control import VenueHealth, VenueState
 from schemas.documents import EVENTS, references
 from schemas.events import (
     CommandResult,
+    ConfirmedBy,
     DeadLettersChange,
     DeadLettersEvent,
     DenialEvent,
+    DoubtEvent,
+    DoubtResolution,
     Drift,
     DriftedTerms,
     DriftEvent,
@@ -41,6 +44,7 @@ from schemas.events import (
     Event,
     FreezeChange,
     FreezeEvent,
+    InForce,
     PositionsEvent,
     PositionSnapshot,
     ResultEvent,
@@ -106,6 +110,25 @@ TERMS = DriftedTerms(
     margin_mode_before=MarginMode.CROSS,
     margin_mode=MarginMode.CROSS,
 )
+RESOLVED = DoubtResolution(
+    exchange="binance",
+    exchange_account_id="binance-perp-001",
+    operation="set_leverage",
+    command_id="c-1",
+    actor="ann",
+    symbol="BTC/USDT:USDT",
+    asset=None,
+    wanted={"leverage": 10},
+    in_force=InForce(leverage=Decimal(10), margin_mode=MarginMode.CROSS, sides=(Decimal(10), Decimal("2.5"))),
+    as_wanted=True,
+    confirmed_by=ConfirmedBy.READ_BACK,
+    settled_by=None,
+    balances=None,
+    since=1,
+    as_of=2,
+    resolved=3,
+    message="BTC/USDT:USDT is at 10x cross, as was wanted",
+)
 ABOUT = {"id": "3", "subject": "binance", "time": "2026-01-01T00:00:00Z"}
 PUBLISHED: dict[str, Event] = {
     "result": RESULT,
@@ -114,6 +137,7 @@ PUBLISHED: dict[str, Event] = {
         **ABOUT,
         data=Drift(exchange="binance", exchange_account_id="binance-perp-001", seq=2, as_of=1, positions=(TERMS,)),
     ),
+    "doubt": DoubtEvent(**ABOUT, data=RESOLVED),
     "venue": VenueEvent(
         **ABOUT,
         data=VenueState(exchange="binance", health=VenueHealth.DOWN, markets_loaded=False, since=1, reason="502"),

@@ -31,6 +31,34 @@ DENIAL = {
 }
 FLOOD = {"status": 401, "reason": "no_token", "operation": "several", "actor": None, "address": None, "account": None}
 
+UNKNOWN = {
+    "outcome": "unknown",
+    "envelope": {
+        "message": "Error - no answer",
+        "error": {"details": {"symbol": "BTC/USDT:USDT", "wanted": {"leverage": 10}, "since": 1_706_745_600_000}},
+    },
+}
+RESOLVED = {
+    "operation": "set_leverage",
+    "command_id": "c-1",
+    "symbol": "BTC/USDT:USDT",
+    "asset": None,
+    "wanted": {"leverage": 10},
+    "as_wanted": True,
+    "balances": None,
+    "since": 1_706_745_600_000,
+    "message": "it is at 10x cross, as was wanted",
+}
+SWEPT = {
+    **RESOLVED,
+    "operation": "pm_auto_collect",
+    "symbol": None,
+    "wanted": {"collected": "all but BNB"},
+    "as_wanted": None,
+    "balances": {"USDT": {"total_wallet_balance": 10.5}, "BTC": {"total_wallet_balance": 0}},
+    "message": "nobody knows",
+}
+
 TOLD: list[tuple[str, dict[str, Any], str]] = [
     ("result", {"outcome": "applied", "envelope": {"message": "Leverage set"}}, "applied  Leverage set"),
     ("positions", {"seq": 3, "stale": False, "positions": []}, "seq 3: flat"),
@@ -49,6 +77,23 @@ TOLD: list[tuple[str, dict[str, Any], str]] = [
         "drift",
         {"seq": 4, "positions": [{**DRIFTED, "leverage_before": None}]},
         "seq 4: changed outside: BTC/USDT:USDT long no leverage cross -> 20x isolated",
+    ),
+    (
+        "result",
+        UNKNOWN,
+        "unknown  Error - no answer; in doubt: BTC/USDT:USDT, wanted leverage 10, since 2024-02-01T00:00:00Z",
+    ),
+    (
+        "doubt",
+        RESOLVED,
+        "doubt ended  it is at 10x cross, as was wanted; command c-1, set_leverage: BTC/USDT:USDT, wanted leverage 10, "
+        "since 2024-02-01T00:00:00Z",
+    ),
+    (
+        "doubt",
+        SWEPT,
+        "doubt ended  nobody knows; command c-1, pm_auto_collect: all assets, wanted collected all but BNB, "
+        "since 2024-02-01T00:00:00Z; balances: USDT 10.5",
     ),
     ("freeze", FREEZE, "exchange:binance frozen by ann: audit"),
     ("freeze", {**FREEZE, "frozen": False, "actor": None}, "exchange:binance unfrozen"),

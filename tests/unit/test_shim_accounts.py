@@ -128,6 +128,22 @@ async def test_who_asks_for_a_command_of_others_is_in_the_audit() -> None:
     assert (denial["actor"], denial["account"]) == ("engine-7", OTHER)
 
 
+@pytest.mark.parametrize("operation", [row for row in ROUTES if row.rows_by_account], ids=lambda row: row.name)
+async def test_of_a_list_about_accounts_it_is_shown_its_own(operation: Operation) -> None:
+    rows = [{"exchange_account_id": account, "n": n} for n, account in enumerate((MINE, OTHER, MINE))]
+    caller = InMemoryCaller({operation.name: named({operation.rows_by_account: rows, "count": 3})})
+    async with shim_client(caller, **LIMITED) as client:
+        mine = await client.get(PREFIX + operation.path)
+        assert mine.json()["data"] == {operation.rows_by_account: [rows[0], rows[2]], "count": 2}
+        assert OTHER not in mine.text
+        assert mine.headers["content-length"] == str(len(mine.content))
+        caller.answers[operation.name] = Answer(503, b'{"isError":true}', {})
+        assert (await client.get(PREFIX + operation.path)).status_code == 503
+    caller.answers[operation.name] = named({operation.rows_by_account: rows, "count": 3})
+    async with shim_client(caller, **UNLIMITED) as client:
+        assert (await client.get(PREFIX + operation.path)).json()["data"]["count"] == 3
+
+
 async def test_what_tells_of_no_account_is_open_to_it() -> None:
     caller = InMemoryCaller({"get_status": named({})})
     async with shim_client(caller, **LIMITED) as client:
@@ -137,7 +153,7 @@ async def test_what_tells_of_no_account_is_open_to_it() -> None:
 
 def test_every_route_is_decided() -> None:
     """Whoever adds an operation decides what a limited token may do with it."""
-    decided = {row.name for row in ROUTES if row.tells_of_all or row in NAMING}
+    decided = {row.name for row in ROUTES if row.tells_of_all or row.rows_by_account or row in NAMING}
     assert {row.name for row in ROUTES} - decided == {"get_command", "get_status"}
     assert all(row in NAMING for row in ROUTES if row.kind is not Kind.CONTROL)
 

@@ -4,7 +4,8 @@ from typing import Any
 
 from schemas.base import utc_text
 from worker.console.ask import ask
-from worker.console.display import console, outcome_text, show_json, table
+from worker.console.display import console, outcome_text, printable, show_json, table
+from worker.console.event_lines import in_doubt
 from worker.settings import Settings
 
 TIMES = frozenset({"received", "deadline", "finished"})
@@ -20,6 +21,13 @@ async def show_command(settings: Settings, command_id: str, *, as_json: bool) ->
 
 
 def _shown(name: str, value: Any) -> Any:
-    if name in TIMES and value is not None:
+    if value is None:
+        return None
+    if name == "doubt":
+        problem = f"; asked {value['tries']} times since: {value['problem']}" if value["problem"] else ""
+        return f"{value['exchange_account_id']} {in_doubt(value)}{printable(problem)}"
+    if name == "resolution":
+        return f"{utc_text(value['resolved'])} {printable(value['message'])}"
+    if name in TIMES:
         return utc_text(value)
-    return outcome_text(value) if name == "outcome" and value is not None else value
+    return outcome_text(value) if name == "outcome" else value

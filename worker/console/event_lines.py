@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
+from schemas.base import utc_text
 from schemas.control import EVERYTHING
 from worker.console.display import outcome_text, printable
 
@@ -42,7 +43,37 @@ def _is_of(scope: str, exchange: str | None) -> bool:
 
 
 def _result(data: Data) -> Text:
-    return Text.assemble(outcome_text(data["outcome"]), f"  {data['envelope']['message']}")
+    line = Text.assemble(outcome_text(data["outcome"]), f"  {data['envelope']['message']}")
+    if "wanted" in (about := data["envelope"].get("error", {}).get("details", {})):
+        line.append(f"; in doubt: {in_doubt(about)}")
+    return line
+
+
+def in_doubt(doubt: Data) -> str:
+    """Which market or asset is in doubt, what was wanted, and since when."""
+    about = doubt.get("symbol") or doubt.get("asset") or "all assets"
+    return f"{about}, wanted {wanted_text(doubt['wanted'])}, since {utc_text(doubt['since'])}"
+
+
+def wanted_text(wanted: Data) -> str:
+    """What was wanted, in short.
+
+    >>> wanted_text({"leverage": 10}), wanted_text({"collected": "all but BNB"})
+    ('leverage 10', 'collected all but BNB')
+    """
+    return ", ".join(f"{name} {value}" for name, value in wanted.items())
+
+
+def _doubt(data: Data) -> Text:
+    style = {True: "green", False: "red", None: "yellow"}[data["as_wanted"]]
+    told = f"  {printable(data['message'])}; command {data['command_id']}, {data['operation']}: {in_doubt(data)}"
+    return Text.assemble(("doubt ended", style), told, _balances(data["balances"] or {}))
+
+
+def _balances(balances: Data) -> str:
+    totals = ((asset, row["total_wallet_balance"]) for asset, row in balances.items())
+    told = ", ".join(f"{asset} {total}" for asset, total in totals if total)
+    return f"; balances: {told}" if told else ""
 
 
 def _positions(data: Data) -> Text:
@@ -104,6 +135,7 @@ LINES: Mapping[str, Callable[[Data], Text]] = MappingProxyType(
         "perps-dma.result.v1": _result,
         "perps-dma.positions.v1": _positions,
         "perps-dma.drift.v1": _drift,
+        "perps-dma.doubt.v1": _doubt,
         "perps-dma.freeze.v1": _freeze,
         "perps-dma.venue.v1": _venue,
         "perps-dma.epoch.v1": _epoch,

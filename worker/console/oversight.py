@@ -78,6 +78,18 @@ def freezes(as_json: AsJson = False) -> None:
 
 
 @oversight.command()
+def doubts(as_json: AsJson = False) -> None:
+    """List what is in doubt: commands that ended as `unknown`, until it is known what is in force.
+
+    The venue is asked again by itself, later and later while it can't tell, and at once when it answers again. Each end
+    of a doubt is an event, and stands in `perps-dma command ID` too.
+    """
+    from worker.console.doubts import show_doubts
+
+    run(show_doubts(read_settings(), as_json=as_json))
+
+
+@oversight.command()
 def audit(
     limit: Annotated[int, typer.Option(help="How many entries, the newest first.", min=1, max=1000)] = 50,
     as_json: AsJson = False,

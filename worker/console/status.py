@@ -1,4 +1,4 @@
-"""`perps-dma status`: whether a worker is ready, what is frozen, and how the venues fare."""
+"""`perps-dma status`: whether a worker is ready, what is in doubt, what is frozen, and how the venues fare."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,6 +9,7 @@ from schemas.base import utc_text
 from schemas.control import VenueHealth
 from worker.console.ask import Refused, ask
 from worker.console.display import console, show_json, table
+from worker.console.doubts import doubts_table, read_doubts
 from worker.console.freezes import freezes_table
 from worker.networks import venue_label
 from worker.settings import Settings
@@ -22,12 +23,20 @@ COLOURS: Mapping[str, str] = {VenueHealth.UP: "green", VenueHealth.FAILING: "yel
 async def show_status(settings: Settings, *, as_json: bool) -> bool:
     """Print how the worker that answers fares. True when it is ready."""
     status = (await ask(settings, "get_status", {}))["data"]
-    frozen = await _frozen(settings)
+    doubts, frozen = await _doubts(settings), await _frozen(settings)
     if as_json:
-        show_json({**status, "freezes": frozen})
+        show_json({**status, "doubts": doubts, "freezes": frozen})
     else:
-        _show(status, frozen)
+        _show(status, doubts, frozen)
     return bool(status["ready"])
+
+
+async def _doubts(settings: Settings) -> list[dict[str, Any]] | None:
+    """What is in doubt; while the ledger can't be read, nobody knows."""
+    try:
+        return await read_doubts(settings)
+    except Refused:
+        return None
 
 
 async def _frozen(settings: Settings) -> list[dict[str, Any]] | None:
@@ -39,7 +48,7 @@ async def _frozen(settings: Settings) -> list[dict[str, Any]] | None:
     return freezes
 
 
-def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> None:
+def _show(status: Mapping[str, Any], doubts: list[dict[str, Any]] | None, frozen: list[dict[str, Any]] | None) -> None:
     console.print("worker  ", status["worker"], "  ", _yes("ready", "not ready", status["ready"]), sep="")
     console.print("ledger  ", _yes("writes", _not_written(status), status["ledger_writes"]), sep="")
     console.print(f"outbox  {status['outbox']} events wait for the broker")
@@ -48,6 +57,10 @@ def _show(status: Mapping[str, Any], frozen: list[dict[str, Any]] | None) -> Non
         console.print(
             Text(f"registry not valid, the one before is in force: {status['registry_problem']}", style="red")
         )
+    if doubts:
+        console.print("in doubt", doubts_table(doubts), sep="\n")
+    else:
+        console.print(f"doubts  {'unknown' if doubts is None else 'nothing'}")
     if frozen:
         console.print("frozen", freezes_table(frozen), sep="\n")
     else:

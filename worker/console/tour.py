@@ -151,6 +151,7 @@ UNFREEZE = Step("unfreeze", FROZEN, lambda data: f"{data['scope']} is free", rol
 SERVICE: tuple[Step, ...] = (
     Step("get_status", {}, lambda data: ", ".join(f"{row['exchange']} {row['health']}" for row in data["venues"])),
     Step("get_command", {"command_id": "nobody-knows-this"}, statuses=(404,)),
+    Step("get_doubts", {}, lambda data: f"{data['count']} in doubt"),
     Step("freeze", {**FROZEN, "reason": "tour"}, statuses=(403,)),
 )
 WHILE_FROZEN: tuple[Step, ...] = (

@@ -29,7 +29,7 @@ from worker.execution.ledger.errors import NothingMatched
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.receipt import Command, NotAccepted
-from worker.execution.refusals import Refusal, refusal
+from worker.execution.refusals import Refusal, doubt_about, in_doubt, refusal
 from worker.execution.relay import Relay
 from worker.execution.results import outcome_of, reply_to, result_event
 from worker.observation import tracing
@@ -271,9 +271,11 @@ class Changes:
     async def _finish(
         self, command: Command, ending: Done | Refusal, calls: VenueCalls, *, is_setting: bool = False
     ) -> Told:
-        reply, finished = reply_to(command.id, ending, command.account.exchange), self._clock()
+        finished, outcome = self._clock(), outcome_of(ending)
+        if isinstance(ending, Refusal) and outcome is Outcome.UNKNOWN:
+            ending = in_doubt(ending, command, finished)
+        reply = reply_to(command.id, ending, command.account.exchange)
         event = outgoing(result_event(command, ending, calls, finished, self._ledger.epoch.number))
-        outcome = outcome_of(ending)
         written = Ending(
             outcome=outcome,
             finished=finished,
@@ -290,7 +292,7 @@ class Changes:
             raise Superseded from None
         COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
         tracing.tell(outcome=outcome)
-        log.info("done", operation=command.operation.name, outcome=outcome, attempts=calls.attempts)
+        _log_done(command, outcome, calls.attempts)
         return Told(reply, event, position, sent=calls.sent is not None, stands=is_setting and outcome.succeeded)
 
     async def _give_up(self, command: Command, entry: Entry, noted: Noted) -> Told:
@@ -302,6 +304,14 @@ class Changes:
             await self._adopt(record)
         calls = VenueCalls(command.deadline, self._clock, interrupted=_interrupted(record))
         return await self._finish(command, _held_elsewhere(was_sent=record.intended is not None), calls)
+
+
+def _log_done(command: Command, outcome: Outcome, attempts: int) -> None:
+    told = {"operation": command.operation.name, "outcome": outcome, "attempts": attempts}
+    if outcome is Outcome.UNKNOWN:
+        log.warning("done", account=command.account.id, **told, **doubt_about(command))
+    else:
+        log.info("done", **told)
 
 
 def _entry(command: Command, fingerprint: str) -> Entry:

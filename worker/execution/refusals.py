@@ -1,16 +1,19 @@
 """What each failure means to the caller: the outcome of a command, and the error it is answered with."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
+
+import orjson
 
 from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import Milliseconds
 from worker.execution.calls import Expired
 from worker.execution.doubts import NotConfirmed
 from worker.execution.freeze import Frozen
-from worker.execution.receipt import NotAccepted
+from worker.execution.ledger.doubts import SWEEPS, wanted_of
+from worker.execution.receipt import Command, NotAccepted
 from worker.venues import errors
 
 KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
@@ -66,3 +69,29 @@ def fault(command_id: str, *, sent: bool) -> Refusal:
     what = "what was sent may or may not be in force" if sent else "nothing was sent"
     message = f"this service failed while carrying it out, and {what}; the log tells more under command {command_id}"
     return Refusal(Outcome.UNKNOWN if sent else Outcome.REJECTED, failure(code, message))
+
+
+LOOK_AGAIN = (
+    "; the venue is asked again until it tells: GET /doubts (`perps-dma doubts`) lists it, "
+    "and a control.doubt event will say what is in force"
+)
+LOOK_YOURSELF = (
+    "; it is never sent again: look at the balances with pm_get_balance (GET /portfolio-margin/balance); "
+    "a control.doubt event will carry them as they are read afterwards"
+)
+
+
+def doubt_about(command: Command) -> dict[str, Any]:
+    """What is in doubt once a command has ended as unknown: its symbol or asset, and what was wanted."""
+    request = orjson.loads(command.request_json)
+    named = {name: request[name] for name in ("symbol", "asset") if name in request}
+    return {**named, "wanted": wanted_of(command.operation.name, request)}
+
+
+def in_doubt(ended: Refusal, command: Command, since: Milliseconds) -> Refusal:
+    """A command that ended as unknown, with all that helps its caller to find out."""
+    envelope, error = ended.envelope, ended.envelope.error
+    named = {"exchange_account_id": command.account.id, "operation": command.operation.name, "since": since}
+    told = error.model_copy(update={"details": error.details | named | doubt_about(command)})
+    how = LOOK_YOURSELF if command.operation.name in SWEEPS else LOOK_AGAIN
+    return replace(ended, envelope=envelope.model_copy(update={"message": envelope.message + how, "error": told}))

@@ -64,6 +64,7 @@ class Service:
         changes: Changes,
         replies: Replies,
         note_conflict: Callable[[str, str | None, str | None], None],
+        answered: Callable[[str], None],
         clock: Clock,
     ) -> None:
         self._receiver = receiver
@@ -72,6 +73,7 @@ class Service:
         self._changes = changes
         self._replies = replies
         self._note_conflict = note_conflict
+        self._answered = answered
         self._clock = clock
 
     async def handle(self, delivery: Delivery) -> DeadLetter | None:
@@ -128,6 +130,8 @@ class Service:
         reply = reply_to(command.id, ending, account.exchange)
         with spent(Stage.PUBLISH):
             await self._replies.reply(delivery, reply)
+        if isinstance(ending, Found):
+            self._answered(account.id)
         query_answered(command.operation.name, account.site.venue, reply.status, STAGES.get())
         return None
 

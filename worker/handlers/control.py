@@ -5,16 +5,20 @@ import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from schemas import Outcome
 from schemas.control import (
     CommandState,
     CommandStatus,
+    Doubts,
+    DoubtState,
     FreezeChanged,
     Freezes,
     FreezeScope,
     FreezeState,
     GetCommand,
+    GetDoubts,
     GetFreezes,
     GetStatus,
     Status,
@@ -29,6 +33,7 @@ from worker.clock import Clock
 from worker.execution.completion import Found
 from worker.execution.freeze import freeze_event
 from worker.execution.ledger.commands import Record
+from worker.execution.ledger.doubts import Doubt
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
@@ -59,6 +64,7 @@ class Office:
         return {
             "get_command": self.get_command,
             "get_status": self.get_status,
+            "get_doubts": self.get_doubts,
             "get_freezes": self.get_freezes,
             "freeze": self.freeze,
             "unfreeze": self.unfreeze,
@@ -69,7 +75,8 @@ class Office:
         record = await self.ledger.commands.find(request.command_id)
         if record is None:
             raise NotAccepted(unknown_command(request.command_id))
-        return Found(_status_of(record, self.ledger.epoch.number))
+        doubt, resolution = await self.ledger.doubts.of_command(request.command_id)
+        return Found(_status_of(record, self.ledger.epoch.number, doubt, resolution))
 
     async def get_status(self, request: GetStatus, actor: str | None) -> Found:
         """How this worker fares; the ledger is really written to."""
@@ -91,6 +98,11 @@ class Office:
                 registry_problem=self.accounts.problem,
             )
         )
+
+    async def get_doubts(self, request: GetDoubts, actor: str | None) -> Found:
+        """What is in doubt."""
+        doubts = tuple(map(_doubt_state, await self.ledger.doubts.all()))
+        return Found(Doubts(doubts=doubts, count=len(doubts)))
 
     async def get_freezes(self, request: GetFreezes, actor: str | None) -> Found:
         """What is frozen."""
@@ -168,7 +180,24 @@ def _state_of(record: Record) -> CommandState:
     return CommandState.RECEIVED if record.intended is None else CommandState.SENT
 
 
-def _status_of(record: Record, epoch: int) -> CommandStatus:
+def _doubt_state(doubt: Doubt) -> DoubtState:
+    return DoubtState(
+        command_id=doubt.command,
+        operation=doubt.operation,
+        exchange=doubt.exchange,
+        exchange_account_id=doubt.account,
+        actor=doubt.actor,
+        symbol=doubt.symbol,
+        asset=doubt.asset,
+        wanted=doubt.wanted,
+        since=doubt.since,
+        tries=doubt.tries,
+        next_look=doubt.next_look,
+        problem=doubt.problem,
+    )
+
+
+def _status_of(record: Record, epoch: int, doubt: Doubt | None, resolution: dict[str, Any] | None) -> CommandStatus:
     entry = record.entry
     return CommandStatus(
         command_id=entry.id,
@@ -184,4 +213,6 @@ def _status_of(record: Record, epoch: int) -> CommandStatus:
         deadline=entry.deadline,
         finished=record.finished,
         event_id=json.loads(record.event)["id"] if record.event else event_id("result", epoch, entry.id),
+        doubt=doubt and _doubt_state(doubt),
+        resolution=resolution,
     )

@@ -120,7 +120,7 @@ class OperationsEndpoint:
         if answer.exchange:
             structlog.contextvars.bind_contextvars(venue=answer.exchange)
         _require_answer(call, answer, headers)
-        return Response(answer.body, answer.status, {**answer.headers, **headers}, JSON)
+        return Response(_visible(call, answer), answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
         await self._caller.post(
@@ -147,6 +147,18 @@ def _require_answer(call: Call, answer: Answer, headers: Mapping[str, str]) -> N
     if not call.actor.may_name(data[account]):
         told = {"Command-Id": call.command_id, "Outcome": Outcome.REJECTED, **headers}
         raise Denied("account", unknown_command(data["command_id"]), told, actor=call.actor, account=data[account])
+
+
+def _visible(call: Call, answer: Answer) -> bytes:
+    """The body of an answer; of a list about accounts, what a token may read that is limited to some of them."""
+    listed = call.operation.rows_by_account
+    if not listed or call.actor.accounts is None or answer.status != 200:
+        return answer.body
+    envelope = orjson.loads(answer.body)
+    data = envelope["data"]
+    data[listed] = [row for row in data[listed] if call.actor.may_name(row["exchange_account_id"])]
+    data["count"] = len(data[listed])
+    return orjson.dumps(envelope)
 
 
 def _deadline(call: Call) -> Milliseconds:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Latch, Row, Statement, Value, names
-from worker.execution.ledger.doubts import Doubts, Setting
+from worker.execution.ledger.doubts import Doubt, Doubts, Setting
 from worker.execution.ledger.epoch import PROVEN, Epoch
 from worker.execution.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
 from worker.execution.ledger.outbox import insertion
@@ -157,8 +157,9 @@ class Commands:
     async def finish(self, command_id: str, ending: Ending, setting: Setting | None = None) -> int:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
-        With them the setting that it is about, where that is in doubt now, or no longer. It is to be told only when the
-        ledger is flushed. Raises NothingMatched when it is finished, or another worker's by now.
+        With them that the setting which it is about is in doubt now; where it is no more, that is told soon after. It
+        is to be told only when the ledger is flushed. Raises NothingMatched when it is finished, or another worker's by
+        now.
         """
         result = Statement(
             _FINISH,
@@ -169,11 +170,23 @@ class Commands:
             must_match=True,
         )
         event = insertion(ending.event, self._owner, ending.finished)
-        doubts = setting and self._doubts.changes(setting, ending.outcome, command_id, ending.finished)
+        begun, ended = await self._doubts_of(command_id, ending, setting)
         _, positions, *_ = await self._patience.until_done(
-            lambda: self._database.write(result, event, *(doubts or ()), durable=False)
+            lambda: self._database.write(result, event, *begun, durable=False)
         )
+        self._doubts.end(ended, ending.event.body)
+        if begun or ended:
+            self._doubts.news.set()
         return int(positions[0][0] or 0)
+
+    async def _doubts_of(
+        self, command_id: str, ending: Ending, setting: Setting | None
+    ) -> tuple[tuple[Statement, ...], list[Doubt]]:
+        """What is to be written of a doubt that begins, and the doubts that end."""
+        if setting is None:
+            return (), []
+        ended = await self._patience.until_done(lambda: self._doubts.ended_by(setting, ending.outcome))
+        return self._doubts.begun(setting, ending.outcome, command_id, ending.finished), ended
 
     async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:
         """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable."""

@@ -30,7 +30,7 @@ class Ledger:
     def __init__(self, database: Database, owner: str) -> None:
         self.owner = owner
         self.patience = Patience()
-        self.doubts = Doubts(database)
+        self.doubts = Doubts(database, owner)
         self.epoch = Epoch(database, owner)
         self.commands = Commands(database, owner, self.patience, self.doubts, self.epoch)
         self.outbox = Outbox(database, owner)

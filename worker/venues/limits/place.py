@@ -32,7 +32,7 @@ LEFT_FOR_AN_ANSWER: Milliseconds = 50
 """Who had to wait goes no later than this before its deadline: an answer in less time is not to be had."""
 
 LEFT_TO_LIGHT_ONES = 10
-"""A heavy request leaves the tenth part of what is counted by address to light ones."""
+"""A heavy request leaves the tenth part of what is counted by address to light ones; one in the background of all."""
 
 
 @dataclass(frozen=True, slots=True)
