@@ -103,7 +103,7 @@ class Office:
         return await self._change(self.ledger.freezes.unfreeze, freeze, frozen=False)
 
     async def _change(
-        self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool
+        self, write: Callable[[Freeze, Outgoing], Awaitable[int | None]], freeze: Freeze, *, frozen: bool
     ) -> Found:
         event = outgoing(_event(freeze, frozen=frozen))
         try:

@@ -35,7 +35,7 @@ log = structlog.get_logger(__name__)
 SETTLE_MS: Milliseconds = 5_000
 """How long a venue may go on showing the terms from before a change that it has confirmed."""
 
-Recorded = list[tuple[int, Outgoing]]
+Recorded = list[tuple[int | None, Outgoing]]
 """Events in the outbox, by their positions there, and still to be published."""
 
 

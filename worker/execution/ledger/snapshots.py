@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Statement
-from worker.execution.ledger.outbox import insertion
+from worker.execution.ledger.outbox import Outbox, insertion
+from worker.execution.ledger.patience import looked_after
 from worker.wire import Outgoing
 
 
@@ -24,6 +25,7 @@ class SnapshotLog:
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
         self._owner = owner
+        self._outbox = Outbox(database, owner)
 
     async def newest(self, account: str) -> Kept | None:
         """The newest snapshot of an account."""
@@ -45,8 +47,8 @@ class SnapshotLog:
         values = (snapshot.account, snapshot.seq, as_of, None if stale else as_of)
         await self._database.write(Statement(update, values), durable=False)
 
-    async def keep(self, snapshot: Kept, told: list[Outgoing], *, stale: bool = False) -> list[int]:
-        """Replace the snapshot before, with the events that tell it; their positions.
+    async def keep(self, snapshot: Kept, told: list[Outgoing], *, stale: bool = False) -> list[int | None]:
+        """Replace the snapshot before, with the events that tell it; their positions, None of those published by now.
 
         A `stale` one shows what was seen before.
         Raises NothingMatched when another worker has taken one meanwhile: no number is given twice.
@@ -64,5 +66,14 @@ class SnapshotLog:
                 "WHERE account = $1 AND seq = $2 - 1 RETURNING seq"
             )
         events = [insertion(event, self._owner, snapshot.as_of) for event in told]
-        _, *positions = await self._database.write(Statement(sql, values, must_match=True), *events)
-        return [int(rows[0][0] or 0) for rows in positions]
+
+        async def write() -> list[int | None]:
+            _, *positions = await self._database.write(Statement(sql, values, must_match=True), *events)
+            return [int(rows[0][0] or 0) for rows in positions]
+
+        async def kept() -> list[int | None] | None:
+            newest = await self.newest(snapshot.account)
+            is_ours = newest is not None and (newest.seq, newest.event) == (snapshot.seq, snapshot.event)
+            return [await self._outbox.position_of(event) for event in told] if is_ours else None
+
+        return await looked_after(write, kept)

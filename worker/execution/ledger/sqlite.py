@@ -15,7 +15,7 @@ from time import monotonic, sleep
 
 from worker.execution.ledger import migrations
 from worker.execution.ledger.database import Row, Statement
-from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
+from worker.execution.ledger.errors import CommitInDoubt, LedgerUnavailable, NothingMatched
 from worker.execution.ledger.locks import FileLocks
 from worker.execution.ledger.write_log import WriteLog
 
@@ -43,6 +43,8 @@ def _sqlite(sql: str) -> str:
 class SqliteDatabase:
     """A SQLite file in WAL mode. Made by `open`, and used in one event loop."""
 
+    locks_can_be_lost = False  # the kernel takes them from nobody who lives
+
     def __init__(self, path: Path) -> None:
         self._path = path
         self._locks = FileLocks(path.with_name(f"{path.name}.locks"))
@@ -69,8 +71,12 @@ class SqliteDatabase:
         rows = await self._run(statements)
         self._log.written()
         if durable:
-            await self.flushed()
+            await self._kept()
         return rows
+
+    async def write_holding(self, name: str, *statements: Statement, durable: bool = True) -> Rows:
+        """The same: whoever is within a lock holds it."""
+        return await self.write(*statements, durable=durable)
 
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""
@@ -85,9 +91,21 @@ class SqliteDatabase:
         """Wait for a name, and hold it."""
         return self._locks.lock(name)
 
+    def keep(self, name: str) -> AbstractAsyncContextManager[None]:
+        """The same."""
+        return self._locks.lock(name)
+
+    async def renew(self, name: str) -> None:
+        """There is nothing to do: it is held."""
+
     def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
         """Hold a name if it is free; tells whether."""
         return self._locks.try_lock(name)
+
+    async def require_locks(self) -> None:
+        """Take a lock, to see whether it can be done."""
+        async with self._locks.try_lock("probe"):
+            pass
 
     async def close(self) -> None:
         """Finish what is under way, and close the file; who comes later is told LedgerUnavailable."""
@@ -108,6 +126,12 @@ class SqliteDatabase:
                     self._log.shorten()  # should the disk be full, that may make room
                     raise LedgerUnavailable(f"the ledger can't be used: {error}") from error
             await asyncio.sleep(BUSY_POLL_S)
+
+    async def _kept(self) -> None:
+        try:
+            await self.flushed()
+        except LedgerUnavailable as error:
+            raise CommitInDoubt(str(error)) from error  # it is there; a power failure may take it back
 
     def _require_open(self) -> None:
         if self._closed:

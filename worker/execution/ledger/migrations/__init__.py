@@ -7,10 +7,11 @@ from worker.execution.ledger.errors import LedgerTooNew
 Step = tuple[int, list[str]]
 
 
-def missing(done: int, identity: str, where: str) -> list[Step]:
+def missing(done: int, identity: str, where: str, database: str = "sqlite") -> list[Step]:
     """The steps after the one a ledger has come to, each with its number and statements. Raises LedgerTooNew.
 
-    `identity` is how the database writes a key that counts by itself.
+    `identity` is how the database writes a key that counts by itself. A script that names a database, as
+    `0000_name.postgresql.sql` does, is for that alone: elsewhere it is a step that does nothing.
     """
     scripts = sorted((file.name, file.read_text()) for file in files(__name__).iterdir() if file.name.endswith(".sql"))
     if done > len(scripts):
@@ -19,7 +20,9 @@ def missing(done: int, identity: str, where: str) -> list[Step]:
             "a newer program has written it. Run that one, or point PERPS_DMA_LEDGER_URL to another ledger"
         )
     return [
-        (number, _statements(script, identity)) for number, (_, script) in enumerate(scripts, start=1) if number > done
+        (number, _statements(script, identity) if name.count(".") == 1 or f".{database}." in name else [])
+        for number, (name, script) in enumerate(scripts, start=1)
+        if number > done
     ]
 
 
