@@ -105,7 +105,7 @@ async def transacted(
     try:
         return await transaction.run(statements)
     except asyncio.CancelledError:
-        session.terminate()
+        _end(session)
         raise
 
 
@@ -163,4 +163,9 @@ class _Transaction:
         # A host that can only be read is one from before a failover: the next session looks for the one after it.
         if not is_definite(error) or isinstance(error, asyncpg.ReadOnlySQLTransactionError):
             self._goes_on = False
-            self._session.terminate()
+            _end(self._session)
+
+
+def _end(session: Any) -> None:
+    with suppress(asyncpg.InterfaceError):  # it has ended already, and its pool has taken it back
+        session.terminate()
