@@ -16,6 +16,7 @@ import asyncpg
 
 from tests.processes import family, free_port, gone
 from worker.child import Child
+from worker.execution.ledger.postgres_url import Server
 
 USER = "dma"
 SYSTEM_USER = "postgres"
@@ -180,7 +181,7 @@ class Pgbouncer:
     """A pgbouncer that pools sessions in front of a server, with the settings that its package comes with."""
 
     def __init__(self, server: PostgresServer, folder: Path) -> None:
-        self._server = server
+        self._password = server.password
         self._port = free_port()
         configuration, users = folder / "pgbouncer.ini", folder / "users"
         users.write_text(f'"{USER}" "{server.password}"')
@@ -190,7 +191,7 @@ class Pgbouncer:
             "[pgbouncer]\n"
             f"listen_addr = 127.0.0.1\nlisten_port = {self._port}\nunix_socket_dir =\n"
             f"auth_type = scram-sha-256\nauth_file = {users}\n"
-            "pool_mode = session\ndefault_pool_size = 40\n"
+            "pool_mode = session\ndefault_pool_size = 40\nserver_login_retry = 1\n"
         )
         for path in (configuration, users):
             _give(path)
@@ -198,10 +199,15 @@ class Pgbouncer:
             "pgbouncer", _as_postgres(PGBOUNCER, str(configuration)), {"PATH": os.defpath}, folder / "log"
         )
 
+    @property
+    def server(self) -> Server:
+        """Where it listens."""
+        return Server("127.0.0.1", self._port)
+
     def url(self, database: str) -> str:
         """The URL of a database, through it."""
         name = database.rpartition("/")[2]
-        return f"postgresql://{USER}:{self._server.password}@127.0.0.1:{self._port}/{name}"
+        return f"postgresql://{USER}:{self._password}@127.0.0.1:{self._port}/{name}"
 
     async def start(self) -> None:
         """Start it; returns when it takes connections."""
@@ -217,10 +223,13 @@ class Pgbouncer:
         await self._child.stop(grace_s=5)
 
     async def _answers(self) -> bool:
+        """Whether it listens, be there a server behind it or not."""
         try:
-            await (await asyncpg.connect(self.url("postgres"), timeout=2)).close()
-        except (OSError, asyncpg.PostgresError):
+            _, writer = await asyncio.open_connection(*self.server)
+        except OSError:
             return False
+        writer.close()
+        await writer.wait_closed()
         return True
 
 

@@ -278,3 +278,19 @@ async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledge
         await one.deliver(deadline=deadline)
         assert (one.outcomes, now() < deadline + 300) == (["expired"], True)
         assert one.replies[0]["error"]["code"] == "expired"
+
+
+async def test_what_is_behind_a_command_that_another_worker_took_does_not_overtake_it(ledger_url: str) -> None:
+    async with house(ledger_url) as one, open_ledger(ledger_url) as other:
+        async with other.account_lock(TO_10X["exchange_account_id"]):
+            first = asyncio.create_task(one.deliver(command_id="c-1"))
+            second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2"))
+            async with asyncio.timeout(SOON_S):
+                while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
+                    await asyncio.sleep(0)
+            await other.commands.adopt(record)
+        done, _ = await asyncio.wait({first, second}, timeout=0.5)
+        assert (done, one.changes) == (set(), [])
+        await other.commands.finish("c-1", ENDING)
+        await asyncio.gather(first, second)
+        assert one.changes == ["leverage 20"]

@@ -173,7 +173,10 @@ class Changes:
                         return await self._finish(command, refused, calls)
                 with tracing.span("wait for the lane"), spent(Stage.LANE):
                     await stack.enter_async_context(self._lanes.lane(command.account.id))
-                return await self._alone(command, entry, noting, handler)
+                try:
+                    return await self._alone(command, entry, noting, handler)
+                except Superseded:  # and what comes behind it in its lane here must not overtake it there
+                    return await self._told_elsewhere(entry)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
         except Superseded:
@@ -243,7 +246,8 @@ class Changes:
             raise Superseded from None
 
     async def _told_elsewhere(self, entry: Entry) -> Told:
-        """What the worker that was quicker has told. Raises Superseded while it has not."""
+        """What the worker that was quicker has told. Raises Superseded when it has not, and will send nothing more."""
+        await self._ledger.commands.over_elsewhere(entry.id)
         record = await self._known(entry)
         if record.finished is None:
             raise Superseded

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from time import monotonic
 
 import structlog
@@ -167,6 +168,14 @@ class Commands:
         while not await self._are_gone(owners):
             await asyncio.sleep(LOOK_S)
             owners = await self._under_way(account)
+
+    async def over_elsewhere(self, command_id: str) -> None:
+        """Wait until another worker has finished a command, or will send nothing of it any more."""
+        while (record := await self.found(command_id)) is not None and record.finished is None:
+            late = now() > record.entry.deadline
+            if late or await self._patience.until_done(partial(self._are_gone, [record.owner])):
+                return
+            await asyncio.sleep(LOOK_S)
 
     async def _under_way(self, account: str) -> list[str]:
         """Who else has sent something to an account, and not told how it ended. Behind its deadline no request is."""

@@ -10,7 +10,7 @@ import asyncpg
 
 from worker.execution.ledger.database import Row, Statement
 from worker.execution.ledger.errors import CommitInDoubt, LedgerUnavailable, NothingMatched
-from worker.execution.ledger.postgres_url import Server, attributes, hostless, place, servers
+from worker.execution.ledger.postgres_url import WRITABLE, Server, attributes, hostless, place, servers
 
 CONNECT_S = 3.0
 """How long one host may take; where there are several, the next one is tried then."""
@@ -40,17 +40,16 @@ class Servers:
         self._attributes = attributes(url)
         self._hosts: list[Server | None] = [*servers(url)] or [None]
 
-    async def connect(self, patience_s: float | None = None, **more: Any) -> Session:
+    async def connect(self, patience_s: float = 0, **more: Any) -> Session:
         """A session on the first host that has what we need. Raises one of TROUBLE.
 
-        With `patience_s`, the server too ends a statement that takes longer.
+        The server too ends a statement that takes longer than `patience_s`, unless that is 0.
         """
         trouble: Exception = asyncpg.InterfaceError("there is no host to connect to")
         for host in tuple(self._hosts):
             try:
                 session = await self._connect(host, **more)
-                if patience_s is not None:
-                    await _teach(session, patience_s)
+                await self._teach(session, patience_s)
             except TROUBLE as error:
                 trouble = error
             else:
@@ -70,6 +69,17 @@ class Servers:
         )
         return session
 
+    async def _teach(self, session: Session, patience_s: float) -> None:
+        """Set a session up. A pooler lets us in, and says what its server was like, though there is none any more."""
+        try:
+            await session.execute(_MANNERS.format(patience_ms=int(1000 * patience_s)), timeout=CONNECT_S)
+            is_read_only = await session.fetchval("SELECT current_setting('transaction_read_only')", timeout=CONNECT_S)
+            if is_read_only == "on" and self._attributes in WRITABLE:
+                raise asyncpg.InterfaceError("it can only be read")
+        except TROUBLE:
+            session.terminate()
+            raise
+
     def unavailable(self, error: Exception) -> LedgerUnavailable:
         """Nothing was kept."""
         return LedgerUnavailable(f"the ledger at {self.place} is not to be had: {error or type(error).__name__}")
@@ -78,14 +88,6 @@ class Servers:
         """Something may have been kept."""
         said = error or type(error).__name__
         return CommitInDoubt(f"the ledger at {self.place} did not answer whether it has kept something: {said}")
-
-
-async def _teach(session: Session, patience_s: float) -> None:
-    try:
-        await session.execute(_MANNERS.format(patience_ms=int(1000 * patience_s)), timeout=CONNECT_S)
-    except TROUBLE:
-        session.terminate()
-        raise
 
 
 def is_definite(error: Exception) -> bool:

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, unquote
 
 DEFAULT_PORT = 5432
 ATTRIBUTES = ("any", "primary", "standby", "prefer-standby", "read-write", "read-only")
-WRITABLE = "read-write"
+WRITABLE = ("read-write", "primary")
 
 
 class Server(NamedTuple):
@@ -38,7 +38,7 @@ def servers(url: str) -> list[Server]:
 
 def attributes(url: str) -> str:
     """What a server must be like for us. Raises ValueError."""
-    asked = _asked(url).get("target_session_attrs", WRITABLE)
+    asked = _asked(url).get("target_session_attrs", WRITABLE[0])
     if asked not in ATTRIBUTES:
         raise ValueError(f"target_session_attrs is one of {', '.join(ATTRIBUTES)}")
     return asked
