@@ -107,7 +107,9 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
         ErrorCode.BROKER_UNAVAILABLE: ErrorKind(
             503, True, "the broker can't be reached; the message says whether anything was sent"
         ),
-        ErrorCode.LEDGER_UNAVAILABLE: ErrorKind(503, True, "the ledger can't be used; nothing was changed"),
+        ErrorCode.LEDGER_UNAVAILABLE: ErrorKind(
+            503, True, "the ledger can't be used; the message says whether anything may have been changed"
+        ),
         ErrorCode.KEYS_UNAVAILABLE: ErrorKind(
             503, True, "the identity provider has not told its keys yet, so that no token can be checked"
         ),

@@ -17,21 +17,14 @@ from pydantic_settings import (
 )
 
 from worker.bus.actors import SHIM_USER
-from worker.execution.ledger.database import KINDS, SQLITE
+from worker.execution.ledger.database import KINDS, POSTGRES, SQLITE
+from worker.execution.ledger.postgres_url import require_sound
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 SECRETS_VARIABLE = "PERPS_DMA_SECRETS"
 SECRETS = "/run/secrets"
 """The folder of files, unless the variable names another: where Docker mounts secrets."""
-
-
-def _is_a_url(text: str) -> bool:
-    """Whether it can be taken apart. Who fails to do so later may show a piece of a password."""
-    try:
-        return urlsplit(text).port != 0
-    except ValueError:
-        return False
 
 
 class Settings(BaseSettings):
@@ -72,7 +65,7 @@ class Settings(BaseSettings):
     ledger_url: Annotated[
         SecretStr | None,
         Field(
-            description="sqlite:///PATH, or postgresql://USER:PASSWORD@HOST/NAME; by default a file in the state folder"
+            description="sqlite:///PATH, or postgresql://USER:PASSWORD@HOST[,HOST]/NAME; by default in the state folder"
         ),
     ] = None
     retention_days: Annotated[
@@ -180,8 +173,12 @@ class Settings(BaseSettings):
     def _is_a_ledger(cls, url: SecretStr | None) -> SecretStr | None:
         if url is not None and not url.get_secret_value().startswith(KINDS):
             raise ValueError(f"must begin with {' or '.join(KINDS)}")
-        if url is not None and not _is_a_url(url.get_secret_value()):
-            raise ValueError("is no URL; write what is special in a name or password as in URLs, # as %23 for one")
+        if url is not None and url.get_secret_value().startswith(POSTGRES):
+            try:
+                require_sound(url.get_secret_value())
+            except ValueError as error:
+                remedy = "write what is special in a name or password as in URLs, # as %23 for one"
+                raise ValueError(f"is no URL ({error}); {remedy}") from None
         return url
 
     @field_validator("rate_limit")

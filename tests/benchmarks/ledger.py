@@ -40,9 +40,17 @@ async def _taken() -> AsyncIterator[bool]:
 class ForgetfulDatabase:
     """Says yes to everything and remembers none of it: every command is new, and nothing is frozen."""
 
+    locks_can_be_lost = False
+
     async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
         """A row for whatever returns one: new, neither frozen nor in doubt, at a position of the outbox."""
         return [[(0, 0)] if "RETURNING" in statement.sql else [] for statement in statements]
+
+    async def write_holding(
+        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
+    ) -> list[list[Row]]:
+        """The same."""
+        return await self.write(*statements)
 
     async def read(self, statement: Statement) -> list[Row]:
         """Nothing."""
@@ -54,6 +62,16 @@ class ForgetfulDatabase:
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Nobody else is there."""
         return _held()
+
+    def keep(self, name: str) -> AbstractAsyncContextManager[None]:
+        """Nobody else is there."""
+        return _held()
+
+    async def renew(self, name: str) -> None:
+        """Nothing is lost."""
+
+    async def require_locks(self) -> None:
+        """They are there."""
 
     def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
         """Nobody else is there."""

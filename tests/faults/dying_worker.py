@@ -66,8 +66,10 @@ class MortalCommands(Commands):
         await super().intend(entry, attempt, at, durable=durable)
         self.fate.reached("intended")
 
-    async def finish(self, command_id: str, ending: Ending, setting: Setting | None = None) -> int:
-        position = await super().finish(command_id, ending, setting)
+    async def finish(
+        self, command_id: str, ending: Ending, setting: Setting | None = None, *, holding: str | None = None
+    ) -> int | None:
+        position = await super().finish(command_id, ending, setting, holding=holding)
         self.fate.reached("finished")
         return position
 

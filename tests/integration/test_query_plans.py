@@ -8,6 +8,7 @@ import asyncio
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -20,6 +21,7 @@ from worker.execution.ledger.audit import Audited, AuditTrail
 from worker.execution.ledger.commands import Commands
 from worker.execution.ledger.database import Database, Latch, Row, Statement
 from worker.execution.ledger.doubts import Doubts, Setting
+from worker.execution.ledger.epoch import Contents, Epoch
 from worker.execution.ledger.freezes import Freeze, Freezes
 from worker.execution.ledger.ledger import Ledger, open_database, open_ledger
 from worker.execution.ledger.outbox import Outbox
@@ -71,6 +73,7 @@ async def full(ledger_url: str, ledger_server: PostgresServer | None) -> AsyncIt
 
 Calls = Mapping[str, Callable[[], Awaitable[object]]]
 FREEZE = Freeze("account:a-1", "drill", "ann", 1)
+SETTING = Setting("a-1", "set_leverage", "s")
 AUDIT = Audited(7, "ann", "denied", "s", {})
 
 
@@ -82,6 +85,13 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
         assert record is not None
         await ledger.commands.adopt(record)
 
+    async def put_off() -> None:
+        await ledger.doubts.put_off(await ledger.doubts.of("a-1"), 2)
+
+    async def resolve() -> None:
+        (doubt,) = await ledger.doubts.of("a-1")
+        await ledger.doubts.resolve(doubt, EVENT, "{}", 2, read=2)
+
     return {
         Commands: {
             "note": lambda: ledger.commands.note(ENTRY),
@@ -91,7 +101,8 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
             "intend": lambda: ledger.commands.intend(ENTRY, 1, 5, durable=True),
             "under_way": lambda: ledger.commands.under_way("account:a-1", 10),
             "overdue": lambda: ledger.commands.overdue(20_000, 10),
-            "finish": lambda: ledger.commands.finish("c-1", ENDING, Setting("a-1", "set_leverage", "s")),
+            "over_elsewhere": lambda: ledger.commands.over_elsewhere("old-1"),
+            "finish": lambda: ledger.commands.finish("c-1", replace(ENDING, outcome="unknown"), SETTING),
             "since": lambda: ledger.commands.since("a-1", (COMMANDS - 5_000) * 1_000),
             "forget": lambda: ledger.commands.forget(10_000, 100),
         },
@@ -120,7 +131,25 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
             "seen": ledger.snapshots.seen,
             "unchanged": lambda: ledger.snapshots.unchanged(Kept("a-1", 1, 1, "{}"), 2),
         },
-        Doubts: {"oldest": ledger.doubts.oldest, "forget": lambda: ledger.doubts.forget(1)},
+        Doubts: {
+            "ended_by": lambda: ledger.doubts.ended_by(SETTING, "applied"),
+            "all": ledger.doubts.all,
+            "of": lambda: ledger.doubts.of("a-1"),
+            "of_command": lambda: ledger.doubts.of_command("c-1"),
+            "next_looks": ledger.doubts.next_looks,
+            "put_off": put_off,
+            "resolve": resolve,
+            "oldest": ledger.doubts.oldest,
+            "forget": lambda: ledger.doubts.forget(1),
+        },
+        Epoch: {
+            "look": ledger.epoch.look,
+            "proven": ledger.epoch.proven,
+            "recorded": ledger.epoch.recorded,
+            "take_at_its_word": ledger.epoch.take_at_its_word,
+            "begin": lambda: ledger.epoch.begin(9, [EVENT], 1),
+            "lacks": lambda: ledger.epoch.lacks(Contents(frozenset({"old-1"}), {"a-1": 1})),
+        },
     }
 
 

@@ -18,20 +18,21 @@ import structlog
 
 from schemas import ErrorCode, Failure, Outcome, failure
 from worker.clock import Clock
-from worker.execution.calls import Interrupted, VenueCalls
+from worker.execution.answers import answered_in_time
+from worker.execution.calls import Expired, Interrupted, VenueCalls
 from worker.execution.completion import Done
 from worker.execution.dispatch import CommandHandler, Dispatch, Superseded
 from worker.execution.freeze import Frozen
 from worker.execution.lanes import Lanes
 from worker.execution.ledger.commands import Ending, Entry, Noted, Record
 from worker.execution.ledger.doubts import Setting
-from worker.execution.ledger.errors import NothingMatched
+from worker.execution.ledger.errors import LockLost, NothingMatched, NotInTime
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.receipt import Command, NotAccepted
 from worker.execution.refusals import Refusal, doubt_about, in_doubt, refusal
 from worker.execution.relay import Relay
-from worker.execution.results import outcome_of, reply_to, result_event
+from worker.execution.results import envelope_of, outcome_of, reply_to, result_event
 from worker.observation import tracing
 from worker.observation.metrics import COMMANDS, COMMANDS_REPEATED, command_told
 from worker.observation.stages import STAGES, Stage, spent
@@ -41,11 +42,18 @@ from worker.wire import NotBegun, Outgoing, Reply, outgoing
 LOCK_MS = 250
 """What even a late command may wait for its account: whether it was sent is known to who holds the account."""
 
+BEHIND_MS = 100
+"""How long behind its deadline a command may still get its account: what was under way there until then is over."""
+
 log = structlog.get_logger(__name__)
 
 
 class HeldElsewhere(Exception):
     """Another worker held the account until the deadline."""
+
+
+class RecordGone(Exception):
+    """The ledger knew a command, and knows it no more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +117,12 @@ class Changes:
         Returns when the broker has the event. Raises NotAccepted for a command id that belongs to another command,
         Superseded, and NotBegun.
         """
-        told = await self._told(command, handler)
+        with answered_in_time(command, answer, self._clock) as in_time:
+            told = await self._told(command, handler)
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
         operation, venue = command.operation.name, command.account.site.venue
         with spent(Stage.PUBLISH):
-            await answer(told.reply)
+            await in_time.answer(told.reply)
         if told.stands:
             await self._flushed()
         with spent(Stage.PUBLISH):
@@ -134,7 +143,10 @@ class Changes:
             return replace(await asyncio.shield(first.told), position=None)
         running = self._running[command.id] = _Running(fingerprint)
         try:
-            told = await self._in_turn(command, fingerprint, handler)
+            try:
+                told = await self._in_turn(command, fingerprint, handler)
+            except RecordGone:
+                told = await self._finish_anew(command, _forgotten(), VenueCalls(command.deadline, self._clock))
             if not told.stands:
                 await self._flushed()
             running.told.set_result(told)
@@ -159,10 +171,10 @@ class Changes:
                     return await self._finish(command, refused, VenueCalls(command.deadline, self._clock))
                 with tracing.span("wait for the lane"), spent(Stage.LANE):
                     await stack.enter_async_context(self._lanes.lane(command.account.id))
-                    await stack.enter_async_context(self._exclusive(command))
-                with spent(Stage.LEDGER):
-                    noted = await noting
-                return await self._begin(command, entry, noted, handler)
+                try:
+                    return await self._alone(command, entry, noting, handler)
+                except Superseded:  # and what comes behind it in its lane here must not overtake it there
+                    return await self._told_elsewhere(entry)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
         except Superseded:
@@ -188,13 +200,28 @@ class Changes:
         patient = VenueCalls(command.deadline, self._clock)
         return await stack.enter_async_context(self._dispatch.prepared(command, handler, patient))
 
+    async def _alone(
+        self, command: Command, entry: Entry, noting: "asyncio.Task[Noted]", handler: CommandHandler
+    ) -> Told:
+        """Carry it out while the account is ours alone; from its beginning when that proves to be lost."""
+        async with AsyncExitStack() as stack:
+            with tracing.span("wait for the lane"), spent(Stage.LANE):
+                await stack.enter_async_context(self._exclusive(command))
+            with spent(Stage.LEDGER):
+                noted = await noting
+            try:
+                return await self._begin(command, entry, noted, handler)
+            except LockLost as error:
+                log.warning("the account was lost meanwhile; what was read there counts no more", error=str(error))
+        return await self._alone(command, entry, noting, handler)
+
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:
         """The account is ours among all workers. Raises HeldElsewhere at the deadline, and NotBegun."""
         self._require_work()
         async with AsyncExitStack() as stack:
             try:
-                async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock()) / 1000):
+                async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock() + BEHIND_MS) / 1000):
                     await self._ledger.patience.until_done(
                         lambda: stack.enter_async_context(self._ledger.account_lock(command.account.id))
                     )
@@ -221,7 +248,9 @@ class Changes:
 
     async def _known(self, entry: Entry) -> Record:
         record = await self._ledger.commands.found(entry.id)
-        if record is None or record.entry.fingerprint != entry.fingerprint:
+        if record is None:
+            raise RecordGone
+        if record.entry.fingerprint != entry.fingerprint:
             raise NotAccepted(_conflict(entry.id))
         return record
 
@@ -232,7 +261,8 @@ class Changes:
             raise Superseded from None
 
     async def _told_elsewhere(self, entry: Entry) -> Told:
-        """What the worker that was quicker has told. Raises Superseded while it has not."""
+        """What the worker that was quicker has told. Raises Superseded when it has not, and will send nothing more."""
+        await self._ledger.commands.over_elsewhere(entry.id)
         record = await self._known(entry)
         if record.finished is None:
             raise Superseded
@@ -260,7 +290,13 @@ class Changes:
         try:
             with spent(Stage.LEDGER):
                 await self._ledger.commands.intend(entry, attempt, self._clock(), durable=durable)
+        except NotInTime as error:
+            raise Expired(f"the deadline passed before it was sent: {error}") from None
         except NothingMatched:
+            if attempt == 1 and await self._ledger.commands.found(entry.id) is None:
+                # Nothing of it was sent, so that nothing is lost but a row.
+                await self._note_anew(entry)
+                return await self._intend(entry, attempt, durable=durable)
             freeze = await self._ledger.patience.until_done(
                 lambda: self._ledger.freezes.of(entry.exchange, entry.account)
             )
@@ -287,13 +323,31 @@ class Changes:
         )
         try:
             with spent(Stage.LEDGER):
-                position = await self._ledger.commands.finish(command.id, written, _setting(command))
+                position = await self._ledger.commands.finish(
+                    command.id,
+                    written,
+                    _setting(command),
+                    # That it was so already may not be so any more, if the account is another worker's.
+                    holding=command.account.id if outcome.succeeded and calls.sent is None else None,
+                )
         except NothingMatched:
+            if await self._ledger.commands.found(command.id) is None:
+                return await self._finish_anew(command, ending if calls.sent is None else _forgotten(ending), calls)
             raise Superseded from None
         COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
         tracing.tell(outcome=outcome)
         _log_done(command, outcome, calls.attempts)
         return Told(reply, event, position, sent=calls.sent is not None, stands=is_setting and outcome.succeeded)
+
+    async def _finish_anew(self, command: Command, ending: Done | Refusal, calls: VenueCalls) -> Told:
+        """Tell how a command ended whose record is gone. Raises Superseded when somebody has received it again."""
+        log.error("the ledger has lost the record of a command", outcome=outcome_of(ending))
+        await self._note_anew(_entry(command, command.fingerprint))
+        return await self._finish(command, ending, calls)
+
+    async def _note_anew(self, entry: Entry) -> None:
+        if not (await self._ledger.commands.note(entry)).is_new:
+            raise Superseded
 
     async def _give_up(self, command: Command, entry: Entry, noted: Noted) -> Told:
         """The account was another worker's until the deadline. Whatever that one does from now on, it is fenced off."""
@@ -355,6 +409,14 @@ def _held_elsewhere(*, was_sent: bool) -> Refusal:
         return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message))
     message = "another worker held the account until the deadline; nothing was sent"
     return Refusal(Outcome.EXPIRED, failure(ErrorCode.EXPIRED, message))
+
+
+def _forgotten(ending: Done | Refusal | None = None) -> Refusal:
+    message = (
+        "the ledger has lost its record, by a failover or a restore, and it may have been sent; see what is in force"
+    )
+    details = None if ending is None else {"last_known": envelope_of(ending).message}
+    return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message, details=details))
 
 
 def _conflict(command_id: str) -> Failure:

@@ -47,11 +47,15 @@ class Relay:
         self._suspect: set[int] = set()
         self.unconfirmed = 0
 
-    async def publish(self, position: int, event: Outgoing) -> None:
+    async def publish(self, position: int | None, event: Outgoing) -> None:
         """Publish an event of the outbox; returns when the broker has it, however long that takes.
 
         It is struck out soon after. A worker that dies before that leaves it to be published once more, with its id.
+        One that waits there no more has no position.
         """
+        if position is None:
+            await self.publish_again(event)
+            return
         self._published.add(position)
         await self.publish_again(event)
         self._confirmed.append(position)

@@ -13,7 +13,7 @@ from worker.execution.calls import VenueCalls
 from worker.execution.changes import Changes
 from worker.execution.completion import Found
 from worker.execution.dispatch import CommandHandler, Dispatch, QueryHandler, Superseded
-from worker.execution.ledger.errors import LedgerUnavailable
+from worker.execution.ledger.errors import CommitInDoubt, LedgerUnavailable
 from worker.execution.receipt import Command, Control, NotAccepted, Receiver, actor_of
 from worker.execution.refusals import refusal
 from worker.execution.results import reply_to
@@ -140,6 +140,9 @@ class Service:
             return _nobody_to_tell(delivery)
         try:
             found = await self._handlers.controls[control.operation.name](control.request, control.actor)
+        except CommitInDoubt as error:
+            message = f"{error}: something may have been changed; look before you try again"
+            raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, message)) from error
         except LedgerUnavailable as error:
             raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
         await self._replies.reply(delivery, reply_to(delivery.message_id, found))

@@ -131,7 +131,7 @@ class Office:
         return Found(state, message=f"{freeze.scope} is not frozen{_as_before(changed)}")
 
     async def _change(
-        self, write: Callable[[Freeze, Outgoing], Awaitable[int]], freeze: Freeze, *, frozen: bool = True
+        self, write: Callable[[Freeze, Outgoing], Awaitable[int | None]], freeze: Freeze, *, frozen: bool = True
     ) -> bool:
         """Whether it was not so already."""
         event = outgoing(freeze_event(freeze, await self.ledger.epoch.look(), frozen=frozen))

@@ -40,7 +40,7 @@ SETTLE_MS: Milliseconds = 5_000
 URGENCIES = {Trigger.COMMAND: Urgency.AFTER_COMMAND, Trigger.SCHEDULE: Urgency.SCHEDULED}
 """How urgent it is to read an account, by why it is read."""
 
-Recorded = list[tuple[int, Outgoing]]
+Recorded = list[tuple[int | None, Outgoing]]
 """Events in the outbox, by their positions there, and still to be published."""
 
 

@@ -6,7 +6,8 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Statement, Value, names
-from worker.execution.ledger.outbox import insertion
+from worker.execution.ledger.outbox import Outbox, insertion
+from worker.execution.ledger.patience import looked_after
 from worker.wire import Outgoing
 
 
@@ -33,8 +34,14 @@ def audit_row(row: Audited) -> Statement:
     return Statement(f"{_INSERT} VALUES ({names(1, 5)})", _values(row))
 
 
+def audit_row_like(row: Audited) -> Statement:
+    """The query for a row that says so."""
+    query = "SELECT 1 FROM audit WHERE at = $1 AND action = $2 AND subject = $3 AND details = $4"
+    return Statement(query, (row.at, row.action, row.subject, json.dumps(row.details)))
+
+
 def _audit_row_once(row: Audited) -> Statement:
-    """The same, but for a row that is there already."""
+    """Write it down, but for a row that is there already."""
     actor = "COALESCE(actor, '') = COALESCE(CAST($2 AS TEXT), '')"
     same = f"at = $1 AND {actor} AND action = $3 AND subject = $4 AND details = $5"
     return Statement(
@@ -52,6 +59,7 @@ class AuditTrail:
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
         self._owner = owner
+        self._outbox = Outbox(database, owner)
 
     async def newest(self, limit: int) -> list[Audited]:
         """The newest rows, the newest first."""
@@ -67,8 +75,12 @@ class AuditTrail:
 
     async def note(self, row: Audited, told: Outgoing) -> int:
         """Write a row down with its event; the event's position. Raises NothingMatched where the same row is there."""
-        _, positions = await self._database.write(_audit_row_once(row), insertion(told, self._owner, row.at))
-        return int(positions[0][0] or 0)
+
+        async def write() -> int:
+            _, positions = await self._database.write(_audit_row_once(row), insertion(told, self._owner, row.at))
+            return int(positions[0][0] or 0)
+
+        return await looked_after(write, lambda: self._outbox.position_of(told))
 
     async def forget(self, before: Milliseconds, limit: int) -> int:
         """Delete older rows, the oldest first; how many."""

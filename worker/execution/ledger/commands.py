@@ -2,18 +2,36 @@
 
 A row has an owner, the worker that may go on with it. Every write names the owner it believes in; when another worker
 has taken the row over meanwhile it matches nothing, and the one that came too late learns it before it can do harm.
+
+A write whose commit was in doubt is tried again, and may then match nothing because it was kept: so each looks whether
+what it finds is its own.
 """
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+import structlog
 
 from schemas.base import Milliseconds
+from worker.clock import now
 from worker.execution.ledger.database import Database, Latch, Row, Statement, Value, names
 from worker.execution.ledger.doubts import Doubt, Doubts, Setting
 from worker.execution.ledger.epoch import PROVEN, Epoch
+from worker.execution.ledger.errors import LockLost, NothingMatched, NotInTime
 from worker.execution.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
-from worker.execution.ledger.outbox import insertion
+from worker.execution.ledger.outbox import Outbox, insertion
 from worker.execution.ledger.patience import Patience
+from worker.execution.ledger.presence import Presence
 from worker.wire import Outgoing
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.05
+"""How often a worker whose command is under way on an account that we took is looked after."""
 
 Place = tuple[Milliseconds, str]
 """Where a command stands among those that are unfinished: its deadline and its id."""
@@ -78,6 +96,10 @@ _INTEND = (
     "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
     f"AND finished IS NULL AND NOT EXISTS ({in_force(5)}) RETURNING id"
 )
+_UNDER_WAY = (
+    "SELECT DISTINCT owner FROM commands WHERE account = $1 AND finished IS NULL AND intended IS NOT NULL "
+    "AND owner <> $2 AND deadline > $3"
+)
 _FINISH = (
     "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
     "event = $7 WHERE id = $8 AND owner = $9 AND finished IS NULL RETURNING id"
@@ -108,24 +130,83 @@ class Commands:
         self._patience = patience
         self._doubts = doubts
         self._epoch = epoch
+        self._outbox = Outbox(database, owner)
+        self._presence = Presence(database, owner)
 
     async def note(self, entry: Entry) -> Noted:
         """Write a new command down, as ours; one that is known stays as it is."""
         scopes = scopes_of(entry.exchange, entry.account)
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
-        insert = Statement(_NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes))
-        (inserted,) = await self._patience.until_done(lambda: self._database.write(insert, durable=False))
+        insert = Statement(
+            _NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes), must_match=True
+        )
+        epoch: int | None
+        try:
+            is_frozen, is_doubted, epoch = await self._patience.until_done(
+                lambda: self._inserted(insert), kept=lambda: self._inserted_before(entry)
+            )
+            is_new = True
+        except NothingMatched:
+            is_new, is_frozen, is_doubted, epoch = False, True, False, None
         # A command that is known may have been finished in an epoch that this ledger has not heard the end of.
-        if inserted and inserted[0][2] is not None:
-            self._epoch.heard_of(inserted[0][2])
+        if epoch is not None:
+            self._epoch.heard_of(epoch)
         else:
             await self._patience.until_done(self._epoch.look)
-        if inserted and inserted[0][1]:
+        if is_doubted:
             self._doubts.heard_of(entry.account)
-        if inserted and not inserted[0][0]:
-            return Noted(is_new=True, freeze=None)
+        if not is_frozen:
+            return Noted(is_new, freeze=None)
         freezes = await self._patience.until_done(lambda: self._database.read(Statement(OF_ACCOUNT, scopes)))
-        return Noted(bool(inserted), freeze_of(freezes))
+        return Noted(is_new, freeze_of(freezes))
+
+    async def _inserted(self, insert: Statement) -> tuple[bool, bool, int | None]:
+        ((row,),) = await self._database.write(insert, durable=False)
+        return bool(row[0]), bool(row[1]), None if row[2] is None else int(row[2])
+
+    async def _inserted_before(self, entry: Entry) -> tuple[bool, bool, int | None] | None:
+        """That a freeze or a doubt has to be looked for, of a command that we have just noted."""
+        record = await self.find(entry.id)
+        ours = record is not None and (record.entry, record.owner) == (entry, self._owner)
+        return (True, True, None) if ours else None
+
+    @asynccontextmanager
+    async def alone(self, account: str) -> AsyncIterator[None]:
+        """The right to change an account, which one worker has at a time. Raises LedgerUnavailable.
+
+        What another worker has under way there is over first, even of one that has lost the account while it lives.
+        """
+        async with self._database.lock(_lock(account)):
+            await self._others_over(account)
+            yield
+
+    async def _others_over(self, account: str) -> None:
+        if not self._database.locks_can_be_lost or not (owners := await self._under_way(account)):
+            return
+        log.warning("another worker has a command under way here, or has left one; waiting for it", account=account)
+        while not await self._are_gone(owners):
+            await asyncio.sleep(LOOK_S)
+            owners = await self._under_way(account)
+
+    async def over_elsewhere(self, command_id: str) -> None:
+        """Wait until another worker has finished a command, or will send nothing of it any more."""
+        while (record := await self.found(command_id)) is not None and record.finished is None:
+            late = now() > record.entry.deadline
+            if late or await self._patience.until_done(partial(self._are_gone, [record.owner])):
+                return
+            await asyncio.sleep(LOOK_S)
+
+    async def _under_way(self, account: str) -> list[str]:
+        """Who else has sent something to an account, and not told how it ended. Behind its deadline no request is."""
+        query = Statement(_UNDER_WAY, (account, self._owner, now()))
+        return [str(row[0]) for row in await self._database.read(query)]
+
+    async def _are_gone(self, owners: list[str]) -> bool:
+        for owner in owners:
+            async with self._presence.gone(owner) as gone:
+                if not gone:
+                    return False
+        return True
 
     async def find(self, command_id: str) -> Record | None:
         """What is known of a command. Raises LedgerUnavailable."""
@@ -143,23 +224,53 @@ class Commands:
             (self._owner, record.entry.id, record.owner),
             must_match=True,
         )
-        await self._patience.until_done(lambda: self._database.write(takeover))
+        await self._patience.until_done(
+            lambda: self._database.write(takeover), kept=lambda: self._adopted_before(record.entry.id)
+        )
+
+    async def _adopted_before(self, command_id: str) -> list[list[Row]] | None:
+        record = await self.find(command_id)
+        ours = record is not None and record.owner == self._owner and record.finished is None
+        return [] if ours else None
 
     async def intend(self, entry: Entry, attempt: int, at: Milliseconds, *, durable: bool) -> None:
-        """Write down that a command is about to be sent, for the n-th time.
+        """Write down that a command is about to be sent, for the n-th time, by whoever is `alone` on its account.
 
-        Raises NothingMatched when that may not be: it is frozen, finished, or another worker's by now.
+        Raises NothingMatched when that may not be: it is frozen, finished, or another worker's by now; and NotInTime.
         """
         values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, *scopes_of(entry.exchange, entry.account))
         intent, latch = Statement(_INTEND, values, must_match=True), Latch(FREEZES, shared=True)
-        await self._patience.until_done(lambda: self._database.write(intent, durable=durable, latch=latch))
+        give_up = monotonic() + (entry.deadline - at) / 1000
+        while True:
+            try:
+                await self._patience.until_done(
+                    lambda: self._database.write_holding(_lock(entry.account), intent, durable=durable, latch=latch),
+                    within_s=give_up - monotonic(),
+                )
+            except LockLost as error:
+                log.warning("the account was lost, and is taken anew", error=str(error))
+                await self._regain(entry.account, give_up - monotonic())
+            else:
+                return
 
-    async def finish(self, command_id: str, ending: Ending, setting: Setting | None = None) -> int:
+    async def _regain(self, account: str, within_s: float) -> None:
+        """Be alone on an account again. Raises NotInTime."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._patience.until_done(lambda: self._database.renew(_lock(account)))
+                await self._patience.until_done(lambda: self._others_over(account))
+        except TimeoutError:
+            raise NotInTime("the account was lost, and could not be taken anew in time") from None
+
+    async def finish(
+        self, command_id: str, ending: Ending, setting: Setting | None = None, *, holding: str | None = None
+    ) -> int | None:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
-        With them that the setting which it is about is in doubt now; where it is no more, that is told soon after. It
-        is to be told only when the ledger is flushed. Raises NothingMatched when it is finished, or another worker's by
-        now.
+        No position: it is written down, and published by now. With them that the setting which it is about is in doubt
+        now; where it is no more, that is told soon after. It is to be told only when the ledger is flushed. What is
+        true only as long as nobody else changes an account is written `holding` that. Raises NothingMatched when it is
+        finished, or another worker's by now, and LockLost.
         """
         result = Statement(
             _FINISH,
@@ -171,13 +282,25 @@ class Commands:
         )
         event = insertion(ending.event, self._owner, ending.finished)
         begun, ended = await self._doubts_of(command_id, ending, setting)
-        _, positions, *_ = await self._patience.until_done(
-            lambda: self._database.write(result, event, *begun, durable=False)
-        )
+
+        async def write() -> tuple[int | None]:
+            _, positions, *_ = await (
+                self._database.write(result, event, *begun, durable=False)
+                if holding is None
+                else self._database.write_holding(_lock(holding), result, event, *begun, durable=False)
+            )
+            return (int(positions[0][0] or 0),)
+
+        (position,) = await self._patience.until_done(write, kept=lambda: self._finished_before(command_id, ending))
         self._doubts.end(ended, ending.event.body)
         if begun or ended:
             self._doubts.news.set()
-        return int(positions[0][0] or 0)
+        return position
+
+    async def _finished_before(self, command_id: str, ending: Ending) -> tuple[int | None] | None:
+        record = await self.find(command_id)
+        ours = record is not None and (record.owner, record.event) == (self._owner, ending.event.body)
+        return (await self._outbox.position_of(ending.event),) if ours else None
 
     async def _doubts_of(
         self, command_id: str, ending: Ending, setting: Setting | None
@@ -226,3 +349,7 @@ class Commands:
         )
         (deleted,) = await self._database.write(deletion, durable=False)
         return len(deleted)
+
+
+def _lock(account: str) -> str:
+    return f"account:{account}"

@@ -46,13 +46,27 @@ def names(first: int, count: int) -> str:
 
 
 class Database(Protocol):
-    """A database with our schema. Every call raises LedgerUnavailable while it can't be reached or has no room."""
+    """A database with our schema. Every call raises LedgerUnavailable while it can't be reached or has no room.
+
+    A write raises CommitInDoubt when it is not known whether it was kept.
+    """
+
+    locks_can_be_lost: bool
+    """Whether somebody else can hold our names while we live, because what held them for us has ended."""
 
     async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
         """Run statements in one transaction, behind a latch; the rows of each. Raises NothingMatched.
 
         A write that is not `durable` outlives the death of the process; until the next `flushed` a power failure can
         take it back.
+        """
+
+    async def write_holding(
+        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
+    ) -> list[list[Row]]:
+        """The same, if it is within our `lock` of a name, and before anybody else holds it. Raises LockLost.
+
+        When that is raised, what was written may be kept.
         """
 
     async def read(self, statement: Statement) -> list[Row]:
@@ -67,8 +81,17 @@ class Database(Protocol):
         Whoever waits comes before its holder's next time. The name is free again at once when its holder dies.
         """
 
+    def keep(self, name: str) -> AbstractAsyncContextManager[None]:
+        """The same; and when it is lost, it is taken anew."""
+
+    async def renew(self, name: str) -> None:
+        """Wait for a name that was lost, for whoever is within its `lock`."""
+
     def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
         """The same without waiting; tells whether it is held."""
+
+    async def require_locks(self) -> None:
+        """Take a lock, to see whether it can be done."""
 
     async def close(self) -> None:
         """Finish what was begun, and let go of everything."""

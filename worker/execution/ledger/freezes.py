@@ -4,9 +4,10 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from schemas.control import EVERYTHING
-from worker.execution.ledger.audit import Audited, audit_row
+from worker.execution.ledger.audit import Audited, audit_row, audit_row_like
 from worker.execution.ledger.database import Database, Latch, Row, Statement, names
-from worker.execution.ledger.outbox import insertion
+from worker.execution.ledger.outbox import Outbox, insertion
+from worker.execution.ledger.patience import looked_after
 from worker.wire import Outgoing
 
 
@@ -48,6 +49,7 @@ class Freezes:
     def __init__(self, database: Database, owner: str) -> None:
         self._database = database
         self._owner = owner
+        self._outbox = Outbox(database, owner)
 
     async def all(self) -> list[Freeze]:
         """Everything that is frozen, the oldest first."""
@@ -60,8 +62,11 @@ class Freezes:
         """The freeze that forbids changes of an account."""
         return freeze_of(await self._database.read(Statement(OF_ACCOUNT, scopes_of(exchange, account))))
 
-    async def freeze(self, freeze: Freeze, told: Outgoing) -> int:
-        """Freeze a scope, with event and audit row; the event's position. Raises NothingMatched where it was frozen."""
+    async def freeze(self, freeze: Freeze, told: Outgoing) -> int | None:
+        """Freeze a scope, with event and audit row; the event's position, or None where it is published by now.
+
+        Raises NothingMatched where it was frozen.
+        """
         insert = Statement(
             "INSERT INTO freezes (scope, reason, actor, since) VALUES ($1, $2, $3, $4) "
             "ON CONFLICT (scope) DO NOTHING RETURNING scope",
@@ -70,14 +75,23 @@ class Freezes:
         )
         return await self._change(insert, freeze, "freeze", told)
 
-    async def unfreeze(self, freeze: Freeze, told: Outgoing) -> int:
+    async def unfreeze(self, freeze: Freeze, told: Outgoing) -> int | None:
         """Lift a freeze likewise; `freeze` tells who does it and when. Raises NothingMatched where there is none."""
         delete = Statement("DELETE FROM freezes WHERE scope = $1 RETURNING scope", (freeze.scope,), must_match=True)
         return await self._change(delete, freeze, "unfreeze", told)
 
-    async def _change(self, change: Statement, freeze: Freeze, action: str, told: Outgoing) -> int:
+    async def _change(self, change: Statement, freeze: Freeze, action: str, told: Outgoing) -> int | None:
         audited = Audited(freeze.since, freeze.actor, action, freeze.scope, {"reason": freeze.reason})
         event = insertion(told, self._owner, freeze.since)
-        latch = Latch(FREEZES, shared=False)
-        *_, positions = await self._database.write(change, audit_row(audited), event, latch=latch)
-        return int(positions[0][0] or 0)
+
+        async def write() -> tuple[int | None]:
+            latch = Latch(FREEZES, shared=False)
+            *_, positions = await self._database.write(change, audit_row(audited), event, latch=latch)
+            return (int(positions[0][0] or 0),)
+
+        async def kept() -> tuple[int | None] | None:
+            is_ours = await self._database.read(audit_row_like(audited))
+            return (await self._outbox.position_of(told),) if is_ours else None
+
+        (position,) = await looked_after(write, kept)
+        return position

@@ -17,6 +17,7 @@ from worker.execution.ledger.identity import Remembered
 from worker.execution.ledger.outbox import Outbox
 from worker.execution.ledger.patience import Patience
 from worker.execution.ledger.postgres import PostgresDatabase
+from worker.execution.ledger.presence import Presence
 from worker.execution.ledger.snapshots import SnapshotLog
 from worker.execution.ledger.sqlite import SqliteDatabase
 
@@ -37,13 +38,15 @@ class Ledger:
         self.freezes = Freezes(database, owner)
         self.audit = AuditTrail(database, owner)
         self.snapshots = SnapshotLog(database, owner, self.epoch)
+        self.presence = Presence(database, owner)
         self.database = database
 
     async def probe(self) -> None:
-        """Write, to see whether it can be done, and soon. Raises LedgerUnavailable."""
+        """Write and take a lock, to see whether it can be done, and soon. Raises LedgerUnavailable."""
         try:
             async with asyncio.timeout(PROBE_S):
                 await self.database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
+                await self.database.require_locks()
         except TimeoutError:
             raise LedgerUnavailable(
                 f"the ledger took no write within {PROBE_S:g} s: another program holds it, or what it lies on hangs"
@@ -55,7 +58,7 @@ class Ledger:
 
     def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
         """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""
-        return self.database.lock(f"account:{account}")
+        return self.commands.alone(account)
 
     def turn(self, what: str) -> AbstractAsyncContextManager[bool]:
         """The right to do something that one worker shall do at a time; tells whether it is ours."""
@@ -63,11 +66,11 @@ class Ledger:
 
     def alive(self) -> AbstractAsyncContextManager[None]:
         """Held by a worker for as long as it runs; others can tell by it that it is gone."""
-        return self.database.lock(f"worker:{self.owner}")
+        return self.presence.here()
 
     def gone(self, owner: str) -> AbstractAsyncContextManager[bool]:
         """Whether a worker is gone; while the context lasts, nobody else acts on it."""
-        return self.database.try_lock(f"worker:{owner}")
+        return self.presence.gone(owner)
 
 
 async def open_database(url: str, state: Path | None = None) -> Database:

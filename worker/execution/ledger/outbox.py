@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Row, Statement
+from worker.execution.ledger.errors import CommitInDoubt
 from worker.wire import Outgoing
 
 
@@ -38,8 +39,19 @@ class Outbox:
 
     async def add(self, event: Outgoing, at: Milliseconds) -> int:
         """Record an event that belongs to nothing else; its position."""
-        (rows,) = await self._database.write(insertion(event, self._owner, at))
+        try:
+            (rows,) = await self._database.write(insertion(event, self._owner, at))
+        except CommitInDoubt:
+            if (position := await self.position_of(event)) is None:
+                raise
+            return position
         return int(rows[0][0] or 0)
+
+    async def position_of(self, event: Outgoing) -> int | None:
+        """Where an event of ours waits, which may have been recorded before; None where it waits no more."""
+        query = Statement("SELECT position FROM outbox WHERE owner = $1 AND id = $2", (self._owner, event.id))
+        rows = await self._database.read(query)
+        return int(rows[0][0] or 0) if rows else None
 
     async def confirmed(self, *positions: int) -> None:
         """Strike out events that the broker has. If this gets lost they are published again, with the same ids."""

@@ -1,13 +1,13 @@
 """The newest position snapshot of each account, from which the next one is counted."""
 
 from dataclasses import dataclass
-from functools import partial
 
 from schemas.base import Milliseconds
 from worker.execution.ledger.database import Database, Statement
 from worker.execution.ledger.epoch import Epoch, proven
 from worker.execution.ledger.errors import NothingMatched
-from worker.execution.ledger.outbox import insertion
+from worker.execution.ledger.outbox import Outbox, insertion
+from worker.execution.ledger.patience import looked_after
 from worker.wire import Outgoing
 
 
@@ -39,6 +39,7 @@ class SnapshotLog:
         self._database = database
         self._owner = owner
         self._epoch = epoch
+        self._outbox = Outbox(database, owner)
 
     async def newest(self, account: str) -> Kept | None:
         """The newest snapshot of an account."""
@@ -62,8 +63,8 @@ class SnapshotLog:
 
     async def keep(
         self, snapshot: Kept, told: list[Outgoing], *, epoch: int | None = None, stale: bool = False
-    ) -> list[int]:
-        """Replace the snapshot before, with the events that tell it; their positions.
+    ) -> list[int | None]:
+        """Replace the snapshot before, with the events that tell it; their positions, None of those published by now.
 
         A `stale` one shows what was seen before.
         Raises NothingMatched when another worker has taken one meanwhile, or when the epoch in which it was counted
@@ -73,14 +74,21 @@ class SnapshotLog:
         seen = None if stale else snapshot.as_of
         values = (snapshot.account, snapshot.seq, snapshot.as_of, snapshot.event, seen, counted_in)
         events = [insertion(event, self._owner, snapshot.as_of) for event in told]
-        write = partial(
-            self._database.write, Statement(_KEEP_FIRST if snapshot.seq == 1 else _KEEP, values, True), *events
-        )
+
+        async def write() -> list[int | None]:
+            keep = Statement(_KEEP_FIRST if snapshot.seq == 1 else _KEEP, values, must_match=True)
+            _, *positions = await self._database.write(keep, *events)
+            return [int(rows[0][0] or 0) for rows in positions]
+
+        async def kept() -> list[int | None] | None:
+            newest = await self.newest(snapshot.account)
+            is_ours = newest is not None and (newest.seq, newest.event) == (snapshot.seq, snapshot.event)
+            return [await self._outbox.position_of(event) for event in told] if is_ours else None
+
         try:
-            _, *positions = await write()
+            return await looked_after(write, kept)
         except NothingMatched:
             if await self._epoch.look() != counted_in:
                 raise
-            # The epoch was not proven since the server started. It is now; another worker's snapshot is still there.
-            _, *positions = await write()
-        return [int(rows[0][0] or 0) for rows in positions]
+        # The epoch was not proven since the server started. It is now; another worker's snapshot is still there.
+        return await looked_after(write, kept)

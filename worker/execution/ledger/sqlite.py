@@ -15,7 +15,7 @@ from time import monotonic, sleep
 
 from worker.execution.ledger import migrations
 from worker.execution.ledger.database import Latch, Row, Statement
-from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
+from worker.execution.ledger.errors import CommitInDoubt, LedgerUnavailable, NothingMatched
 from worker.execution.ledger.identity import (
     Remembered,
     as_uri,
@@ -62,6 +62,8 @@ def _sqlite(sql: str) -> str:
 class SqliteDatabase:
     """A SQLite file in WAL mode. Made by `open`, and used in one event loop."""
 
+    locks_can_be_lost = False  # the kernel takes them from nobody who lives
+
     def __init__(self, path: Path, connection: sqlite3.Connection) -> None:
         self._path = path
         self._locks = FileLocks(path.with_name(f"{path.name}.locks"))
@@ -97,8 +99,14 @@ class SqliteDatabase:
         rows = await self._run(statements)
         self._log.written()
         if durable:
-            await self.flushed()
+            await self._kept()
         return rows
+
+    async def write_holding(
+        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
+    ) -> Rows:
+        """The same: whoever is within a lock holds it."""
+        return await self.write(*statements, durable=durable)
 
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""
@@ -115,10 +123,22 @@ class SqliteDatabase:
         self._require_usable()
         return self._locks.lock(name)
 
+    def keep(self, name: str) -> AbstractAsyncContextManager[None]:
+        """The same."""
+        return self._locks.lock(name)
+
+    async def renew(self, name: str) -> None:
+        """There is nothing to do: it is held."""
+
     def try_lock(self, name: str) -> AbstractAsyncContextManager[bool]:
         """Hold a name if it is free; tells whether. Raises LedgerUnavailable."""
         self._require_usable()
         return self._locks.try_lock(name)
+
+    async def require_locks(self) -> None:
+        """Take a lock, to see whether it can be done."""
+        async with self._locks.try_lock("probe"):
+            pass
 
     async def close(self) -> None:
         """Finish what is under way, and close the file; who comes later is told LedgerUnavailable."""
@@ -141,6 +161,12 @@ class SqliteDatabase:
                     raise self._unavailable(error) from error
             async with self._polling:  # one after the other: hundreds who ask all the time would leave no time for else
                 await asyncio.sleep(BUSY_POLL_S)
+
+    async def _kept(self) -> None:
+        try:
+            await self.flushed()
+        except LedgerUnavailable as error:
+            raise CommitInDoubt(str(error)) from error  # it is there; a power failure may take it back
 
     def _unavailable(self, error: sqlite3.Error) -> LedgerUnavailable:
         if is_damage(error):

@@ -1,0 +1,296 @@
+"""The session that holds a worker's locks dies, stalls, or is cut off: nobody sends for another's account."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from decimal import Decimal
+from time import monotonic
+
+import asyncpg
+import pytest
+
+from tests.house import COLLECT, TO_10X, House, Stalls, house, in_time
+from tests.integration.test_ledger import ENDING, ENTRY, is_free, is_gone
+from tests.postgres import PostgresServer
+from tests.postgres_proxy import Break, PostgresProxy, postgres_proxy
+from worker.clock import now
+from worker.execution.ledger.errors import LedgerUnavailable, LockLost, NotInTime
+from worker.execution.ledger.ledger import Ledger, open_ledger
+from worker.execution.ledger.presence import GONE_S
+from worker.venues.seam import Echo, Market
+
+LOCK_HOLDERS = """
+    SELECT DISTINCT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
+    WHERE datname = current_database() AND locktype = 'advisory' AND granted
+"""
+SOON_S = 10
+TO_20X = {**TO_10X, "leverage": 20}
+
+
+async def end_lock_sessions(url: str) -> list[int]:
+    """What an administrator can do to each session that holds a lock: the pids of those that were."""
+    connection = await asyncpg.connect(url)
+    try:
+        pids = [int(row[0]) for row in await connection.fetch(LOCK_HOLDERS)]
+        for pid in pids:
+            await connection.execute("SELECT pg_terminate_backend($1)", pid)
+        async with asyncio.timeout(SOON_S):
+            while await connection.fetchval("SELECT COUNT(*) FROM pg_stat_activity WHERE pid = ANY($1)", pids):
+                pass
+    finally:
+        await connection.close()
+    return pids
+
+
+@pytest.fixture
+async def url(postgres: PostgresServer) -> str:
+    """The URL of an empty ledger."""
+    return await postgres.database()
+
+
+@pytest.fixture
+async def ledger(url: str) -> AsyncIterator[Ledger]:
+    """A worker's ledger."""
+    async with open_ledger(url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def other(url: str, ledger: Ledger) -> AsyncIterator[Ledger]:
+    """The same ledger, of another worker."""
+    async with open_ledger(url) as other:
+        yield other
+
+
+@pytest.fixture
+async def proxy(url: str) -> AsyncIterator[PostgresProxy]:
+    """A way to it that can be cut, or stall."""
+    async with postgres_proxy(url) as proxy:
+        yield proxy
+
+
+async def until_held(name: str, by_anybody_but: Ledger) -> None:
+    async with asyncio.timeout(SOON_S):
+        while await is_free(by_anybody_but, name):  # noqa: ASYNC110 - another session takes it
+            await asyncio.sleep(0.005)
+
+
+async def until_ready(ledger: Ledger) -> None:
+    async with asyncio.timeout(SOON_S):
+        while not await is_ready(ledger):  # noqa: ASYNC110 - it recovers by itself
+            await asyncio.sleep(0.01)
+
+
+async def is_ready(ledger: Ledger) -> bool:
+    try:
+        await ledger.probe()
+    except LedgerUnavailable:
+        return False
+    return True
+
+
+async def test_a_worker_whose_locks_were_lost_is_there_again_at_once_and_never_gone(
+    ledger: Ledger, other: Ledger, url: str
+) -> None:
+    began = monotonic()
+    assert await end_lock_sessions(url)
+    assert not await is_gone(other, ledger.owner)
+    await until_held(f"worker:{ledger.owner}", by_anybody_but=other)
+    await until_held(f"worker:{other.owner}", by_anybody_but=ledger)
+    assert monotonic() - began < GONE_S
+    await until_ready(ledger)
+
+
+async def test_who_does_not_hold_an_account_can_intend_nothing_there(ledger: Ledger, other: Ledger, url: str) -> None:
+    entry = replace(ENTRY, deadline=now() + 500)
+    await ledger.commands.note(entry)
+    async with ledger.account_lock(entry.account):
+        await end_lock_sessions(url)
+        async with other.account_lock(entry.account):
+            with pytest.raises(LockLost):
+                await ledger.database.write_holding(f"account:{entry.account}")
+            with pytest.raises(NotInTime):
+                await ledger.commands.intend(entry, 1, now(), durable=False)
+    record = await ledger.commands.find(entry.id)
+    assert record is not None
+    assert record.intended is None
+
+
+async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(ledger: Ledger, url: str) -> None:
+    entry = replace(ENTRY, deadline=now() + 10_000)
+    await ledger.commands.note(entry)
+    async with ledger.account_lock(entry.account):
+        await end_lock_sessions(url)
+        await ledger.commands.intend(entry, 1, now(), durable=False)
+    await ledger.commands.finish(entry.id, ENDING)
+    async with open_ledger(url) as other, asyncio.timeout(SOON_S), other.account_lock(entry.account):
+        pass  # it was given back
+
+
+async def test_what_is_only_true_while_an_account_is_ours_is_not_told_when_it_was_lost(
+    ledger: Ledger, url: str
+) -> None:
+    await ledger.commands.note(ENTRY)
+    async with ledger.account_lock(ENTRY.account):
+        await end_lock_sessions(url)
+        with pytest.raises(LockLost):
+            await ledger.commands.finish(ENTRY.id, ENDING, holding=ENTRY.account)
+    assert await ledger.outbox.size() == 0
+    async with ledger.account_lock(ENTRY.account):
+        assert await ledger.commands.finish(ENTRY.id, ENDING, holding=ENTRY.account) is not None
+
+
+class StallsOnce(Stalls):
+    """A venue that answers its first change when it is told to, and carries it out no earlier."""
+
+    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+        if self.reached.is_set():
+            self.go_on, go_on = asyncio.Event(), self.go_on
+            self.go_on.set()
+            try:
+                return await super().set_leverage(market, leverage)
+            finally:
+                self.go_on = go_on
+        return await super().set_leverage(market, leverage)
+
+
+@pytest.mark.parametrize("is_same_command", [False, True])
+async def test_who_takes_an_account_waits_for_what_a_living_worker_has_under_way(
+    url: str, is_same_command: bool
+) -> None:
+    venue = StallsOnce()
+    async with house(url, venue) as one, house(url, venue) as two:
+        first = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
+        await venue.reached.wait()
+        await end_lock_sessions(url)
+        body, command_id = (TO_10X, "c-1") if is_same_command else (TO_20X, "c-2")
+        second = asyncio.create_task(two.deliver(body=body, command_id=command_id, deadline=in_time(30_000)))
+        done, _ = await asyncio.wait({second}, timeout=GONE_S + 1)  # longer than one is waited for that is gone
+        assert not done
+        venue.go_on.set()
+        await asyncio.gather(first, second)
+        assert (one.outcomes, two.outcomes) == (["applied"], ["applied"])
+        assert one.changes == (["leverage 10"] if is_same_command else ["leverage 10", "leverage 20"])
+
+
+LEFT = """
+import asyncio, sys
+from worker.execution.ledger.commands import Entry
+from worker.execution.ledger.ledger import open_ledger
+async def main():
+    entry = Entry("c-1", "set_leverage", "binance", "a-1", None, "f", "{}", 1, int(sys.argv[2]))
+    async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
+        await ledger.commands.note(entry)
+        await ledger.commands.intend(entry, 1, entry.deadline - 10_000, durable=True)
+        print(flush=True)
+        await asyncio.Event().wait()
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("deadline_in_ms", [60_000, 500])
+async def test_what_a_dead_worker_left_is_waited_for_until_it_is_gone_or_its_deadline_is_past(
+    ledger: Ledger, url: str, deadline_in_ms: int
+) -> None:
+    began = now()
+    holder = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", LEFT, url, str(began + deadline_in_ms)), stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    await holder.stdout.readline()
+    holder.kill()
+    await holder.wait()
+    killed = now()
+    async with asyncio.timeout(GONE_S + SOON_S), ledger.account_lock("a-1"):
+        waited = now() - killed
+    assert now() >= began + min(deadline_in_ms, int(GONE_S * 1000))
+    assert waited < (GONE_S + 2) * 1000
+
+
+TAKE = "pg_try_advisory_lock(hashtextextended($2::text, 0))"
+
+
+async def test_a_lock_that_was_granted_and_not_answered_is_free_when_its_session_was_given_up(
+    url: str, proxy: PostgresProxy
+) -> None:
+    async with house(proxy.url) as one, house(url) as two:
+        proxy.plan(TAKE, Break.NO_ANSWER)
+        await one.deliver(deadline=in_time(20_000))
+        assert proxy.broke == 1
+        began = monotonic()
+        await two.deliver(deadline=in_time(2_000))
+        assert (one.outcomes, two.outcomes) == (["applied"], ["applied"])
+        assert monotonic() - began < 1
+
+
+async def answer_to(house: House) -> tuple[int, str, bool]:
+    """The first answer that comes: its status, its code, and whether it claims an outcome."""
+    async with asyncio.timeout(SOON_S):
+        while not house.bus.replies:  # noqa: ASYNC110 - it is another task's
+            await asyncio.sleep(0.005)
+    reply = house.bus.replies[0][1]
+    return reply.status, json.loads(reply.body)["error"]["code"], "Outcome" in reply.headers
+
+
+@pytest.mark.long
+async def test_a_deadline_is_kept_while_the_ledger_stalls(url: str, proxy: PostgresProxy) -> None:
+    async with house(proxy.url) as one, house(url) as two:
+        await one.deliver()
+        one.bus.replies.clear()
+        proxy.stall()
+        deadline = in_time(1_000)
+        carrying_out = asyncio.create_task(one.deliver("pm_auto_collect", COLLECT, "c-2", deadline=deadline))
+        assert await answer_to(one) == (504, "timeout", False)
+        assert deadline <= now() < deadline + 500
+        with pytest.raises(LedgerUnavailable):
+            await one.ledger.probe()
+        proxy.flow()
+        await carrying_out
+        assert one.outcomes == ["applied", "expired"]
+        assert len(one.bus.replies) == 1
+        await until_ready(one.ledger)
+        await two.deliver(body=TO_20X, deadline=in_time(2_000))
+        assert two.outcomes == ["applied"]
+
+
+async def test_what_was_sent_and_cant_be_recorded_is_answered_in_time_and_told_later(
+    proxy: PostgresProxy,
+) -> None:
+    venue = Stalls()
+    async with house(proxy.url, venue) as one:
+        deadline = in_time(1_000)
+        carrying_out = asyncio.create_task(one.deliver(command_id="c-1", deadline=deadline))
+        await venue.reached.wait()
+        proxy.stall()
+        venue.go_on.set()
+        assert await answer_to(one) == (504, "timeout", False)
+        assert now() < deadline + 500
+        proxy.flow()
+        await carrying_out
+        assert (one.outcomes, len(one.bus.replies), len(one.changes)) == (["applied"], 1, 1)
+
+
+async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledger(url: str) -> None:
+    async with house(url) as one, open_ledger(url) as holder, holder.account_lock(TO_10X["exchange_account_id"]):
+        deadline = in_time(500)
+        await one.deliver(deadline=deadline)
+        assert (one.outcomes, now() < deadline + 300) == (["expired"], True)
+        assert one.replies[0]["error"]["code"] == "expired"
+
+
+async def test_what_is_behind_a_command_that_another_worker_took_does_not_overtake_it(ledger_url: str) -> None:
+    async with house(ledger_url) as one, open_ledger(ledger_url) as other:
+        async with other.account_lock(TO_10X["exchange_account_id"]):
+            first = asyncio.create_task(one.deliver(command_id="c-1"))
+            second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2"))
+            async with asyncio.timeout(SOON_S):
+                while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
+                    await asyncio.sleep(0)
+            await other.commands.adopt(record)
+        done, _ = await asyncio.wait({first, second}, timeout=0.5)
+        assert (done, one.changes) == (set(), [])
+        await other.commands.finish("c-1", ENDING)
+        await asyncio.gather(first, second)
+        assert one.changes == ["leverage 20"]
