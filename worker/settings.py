@@ -60,6 +60,15 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=600, description="How long the head of an HTTP request may take to arrive, and its body")
     ] = 10
     http_requests: Annotated[int, Field(ge=1, description="HTTP requests that may run at once")] = 1_000
+    http_requests_of_subject: Annotated[
+        int | None, Field(ge=1, description="How many of them may be of one subject; a quarter by default")
+    ] = None
+    http_connections: Annotated[
+        int | None, Field(ge=1, description="HTTP connections; by default as the file descriptors allow")
+    ] = None
+    http_connections_of_address: Annotated[
+        int | None, Field(ge=1, description="How many of them may be from one address; half by default")
+    ] = None
     shim_user: Annotated[
         str, Field(description="The broker's user that is believed on whose behalf it asks, beside the worker's own")
     ] = SHIM_USER
