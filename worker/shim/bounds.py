@@ -34,7 +34,7 @@ class Bounds:
     @property
     def share(self) -> int:
         """How many requests of one subject may run at once."""
-        return min(self.at_once, self.of_subject or max(1, self.at_once // 4))
+        return min(self.at_once, self.of_subject or max(2, self.at_once // 4))
 
 
 class Bounded:

@@ -33,11 +33,8 @@ class _Pool:
     def is_full(self) -> bool:
         return self._running >= self.most
 
-    def share_is_taken(self, bucket: str) -> bool:
-        return self._taken[bucket] >= self.share
-
     def has_room(self, bucket: str) -> bool:
-        return not self.is_full and not self.share_is_taken(bucket)
+        return not self.is_full and self._taken[bucket] < self.share
 
     @contextmanager
     def place(self, bucket: str) -> Iterator[None]:
@@ -74,9 +71,9 @@ class Places:
         for pool in (self._usual, self._kept) if is_control else (self._usual,):
             if pool.has_room(actor.bucket):
                 return pool
-        if self._usual.share_is_taken(actor.bucket):
-            raise _share_taken(actor, self._usual.share)
-        raise _overloaded(f"{self._usual.most} requests run at once, and no more can")
+        if self._usual.is_full:
+            raise _overloaded(f"{self._usual.most} requests run at once, and no more can")
+        raise _share_taken(actor, self._usual.share)
 
 
 @contextmanager
