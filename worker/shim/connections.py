@@ -12,7 +12,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
-from itertools import chain
+from itertools import chain, islice
 from typing import Protocol
 
 import structlog
@@ -179,13 +179,13 @@ class Connections:
         for connection in self._all:
             connection.closable.abort()
 
-    def out_of_descriptors(self, error: OSError) -> None:
-        """The system has none left, whatever the limit says: the oldest idle one goes."""
-        idle = self._all.by_state[State.IDLE]
-        if idle:
-            self._drop(next(iter(idle)), "descriptors", str(error))
-        else:
-            self._tell("descriptors", "", str(error))
+    def out_of_descriptors(self, error: OSError, wanted: int) -> None:
+        """The system has none left, whatever the limit says: the oldest idle ones go, as many as are wanted."""
+        oldest = tuple(islice(self._all.by_state[State.IDLE], wanted))
+        for connection in oldest:
+            self._drop(connection, "descriptors", str(error))
+        if not oldest:
+            self._tell("descriptors", None, str(error))
 
     def _drop(self, connection: Connection, reason: str, error: str | None = None) -> None:
         connection.ended()
@@ -193,7 +193,7 @@ class Connections:
         self.dropped[reason] += 1
         self._tell(reason, connection.address, error)
 
-    def _tell(self, reason: str, address: str, error: str | None) -> None:
+    def _tell(self, reason: str, address: str | None, error: str | None) -> None:
         """One line, and no other for a minute, however many go."""
         self._untold += 1
         if self._clock() >= self._tell_from:

@@ -22,7 +22,7 @@ BACKLOG = 2_048
 SPARE = 4
 """Descriptors in reserve."""
 
-PAUSE_S = 0.1
+PAUSE_S = 0.01
 """How long nothing is accepted when these are used up too."""
 
 REFILL_S = 1.0
@@ -124,7 +124,7 @@ class Listener:
             except (BlockingIOError, InterruptedError, ConnectionError):
                 return
             except OSError as error:
-                self._connections.out_of_descriptors(error)
+                self._connections.out_of_descriptors(error, AT_ONCE)
                 if not self._use_spare():
                     self._pause(listening)
                     return
