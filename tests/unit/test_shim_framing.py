@@ -18,7 +18,7 @@ from worker.observation.metrics import WORKER
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import LARGEST_HEAD, Bounds
-from worker.shim.protocol import FED_AT_ONCE
+from worker.shim.protocol import FED_AT_ONCE, BoundedProtocol
 
 DONE = Answer(200, b'{"isError":false}', {})
 BODY = json.dumps(LEVERAGE).encode()
@@ -125,6 +125,7 @@ async def test_requests_sent_ahead_are_answered_in_turn_and_few_of_them_wait_in_
         writer.write(SIZED + b"GET /healthz HTTP/1.1\r\nHost: shim\r\n\r\n" * ahead)
         await caller.began.wait()
         [connection] = server.server_state.connections
+        assert isinstance(connection, BoundedProtocol)
         assert len(connection.pipeline) < FED_AT_ONCE / 18
         caller.go_on.set()
         heard = bytearray()

@@ -22,7 +22,7 @@ class Bounds:
 
     `timeout_ms` is how long an answer is waited for unless the request prefers otherwise, `receive_s` how long the
     request itself may take to arrive. Of the places of `at_once` one subject may have `of_subject`, by default a
-    quarter; admins' controls have `kept` ones beyond these.
+    sixth, which is less than a worker takes from one queue at once; admins' controls have `kept` ones beyond these.
     """
 
     timeout_ms: Milliseconds = 10_000
@@ -34,7 +34,7 @@ class Bounds:
     @property
     def share(self) -> int:
         """How many requests of one subject may run at once."""
-        return min(self.at_once, self.of_subject or max(2, self.at_once // 4))
+        return min(self.at_once, self.of_subject or max(2, self.at_once // 6))
 
 
 class Bounded:

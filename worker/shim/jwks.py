@@ -51,18 +51,18 @@ class KeySetRead:
     left_out: tuple[str, ...]
 
 
-async def fetch_key_set(url: str, tls: ssl.SSLContext) -> bytes:
+async def fetch_key_set(url: str, tls: ssl.SSLContext, within_s: float = FETCH_S) -> bytes:
     """The answer of a provider. Raises ValueError or OSError, which say what is wrong with it."""
     try:
         async with (
-            asyncio.timeout(FETCH_S),
-            httpx.AsyncClient(verify=tls, timeout=FETCH_S) as client,
+            asyncio.timeout(within_s),
+            httpx.AsyncClient(verify=tls, timeout=within_s) as client,
             client.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
         ):
             response.raise_for_status()
             return await _bounded(response)
     except TimeoutError as error:
-        raise TimeoutError(f"no whole answer within {FETCH_S:g} s") from error
+        raise TimeoutError(f"no whole answer within {within_s:g} s") from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError, zlib.error) as error:
         raise ValueError(str(error) or type(error).__name__) from error
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import httpx
 import structlog
 
-from worker.shim.jwks import fetch_key_set, read_key_set
+from worker.shim.jwks import FETCH_S, fetch_key_set, read_key_set
 from worker.shim.keys import ALGORITHMS, Key, KeysUnavailable
 
 MOST_WAITING = 50
@@ -31,12 +31,14 @@ class KeySet:
         narrowed: frozenset[str] = ALGORITHMS,
         *,
         pause_s: float = PAUSE_S,
+        fetch_s: float = FETCH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
         self._refresh_s = refresh_s
         self._narrowed = narrowed
         self._pause_s = pause_s
+        self._fetch_s = fetch_s
         self._clock = clock
         self._tls = httpx.create_ssl_context()
         self._turn = asyncio.Lock()
@@ -87,7 +89,7 @@ class KeySet:
 
     async def _fetch(self) -> None:
         try:
-            found = read_key_set(await fetch_key_set(self._url, self._tls), self._narrowed)
+            found = read_key_set(await fetch_key_set(self._url, self._tls, self._fetch_s), self._narrowed)
         except (OSError, ValueError) as error:
             if not self._failing:
                 log.error("the key set can't be fetched, the last one stays in force", url=self._url, error=str(error))
