@@ -53,6 +53,15 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=600, description="How long the head of an HTTP request may take to arrive, and its body")
     ] = 10
     http_requests: Annotated[int, Field(ge=1, description="HTTP requests that may run at once")] = 1_000
+    http_requests_of_subject: Annotated[
+        int | None, Field(ge=1, description="How many of them may be of one subject; a sixth by default")
+    ] = None
+    http_connections: Annotated[
+        int | None, Field(ge=1, description="HTTP connections; by default as the file descriptors allow")
+    ] = None
+    http_connections_of_address: Annotated[
+        int | None, Field(ge=1, description="How many of them may be from one address; half by default")
+    ] = None
     shim_user: Annotated[
         str, Field(description="The broker's user that is believed on whose behalf it asks, beside the worker's own")
     ] = SHIM_USER
@@ -91,7 +100,7 @@ class Settings(BaseSettings):
         str, Field(min_length=1, description="Path of the claim that limits a token to accounts")
     ] = "accounts"
     rate_limit: Annotated[
-        str | None, Field(description="Requests of a token over HTTP: 100/second; unlimited by default")
+        str | None, Field(description="Requests of a subject over HTTP: 100/second; unlimited by default")
     ] = None
     sandbox_host: Annotated[
         str, Field(description="Address or name that the stand-in venues listen on, and are reached by")

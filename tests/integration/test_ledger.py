@@ -3,11 +3,14 @@
 import asyncio
 import os
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from tests.postgres import PostgresServer
@@ -23,10 +26,6 @@ from worker.wire import Outgoing
 ENTRY = Entry("c-1", "set_leverage", "binance", "a-1", "ann", "f-1", '{"leverage":10}', 1_000, 11_000)
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.set_leverage.binance.a-1", '{"id":"e-1","price":98000.00}')
 ENDING = Ending("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
-
-
-SQLITE_TABLES = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
-POSTGRES_TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
 
 
 @pytest.fixture
@@ -351,22 +350,41 @@ async def test_a_ledger_of_a_newer_program_is_refused(ledger_url: str, database:
         await open_database(ledger_url)
 
 
+OLDER = 2
+"""The version of a ledger of an older program."""
+
+
+def older_sqlite(path: Path) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("CREATE TABLE schema_version (version BIGINT NOT NULL)")
+        for number, statements in migrations.missing(0, sqlite.IDENTITY, "here")[:OLDER]:
+            for statement in statements:
+                connection.execute(statement)
+            connection.execute("INSERT INTO schema_version (version) VALUES (?)", (number,))
+        connection.commit()
+    return f"sqlite:///{path}"
+
+
+async def older_postgres(server: PostgresServer) -> str:
+    url = await server.database()
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE schema_version (version BIGINT NOT NULL)")
+    for number, statements in migrations.missing(0, postgres.IDENTITY, "here", database="postgresql")[:OLDER]:
+        for statement in statements:
+            await connection.execute(statement)
+        await connection.execute("INSERT INTO schema_version (version) VALUES ($1)", number)
+    await connection.close()
+    return url
+
+
 async def test_a_ledger_of_an_older_program_is_brought_up_to_date(
-    ledger_url: str, ledger_server: PostgresServer | None, database: Database
+    ledger_server: PostgresServer | None, tmp_path: Path
 ) -> None:
-    (tables, kept) = (POSTGRES_TABLES, postgres.IDENTITY) if ledger_server else (SQLITE_TABLES, sqlite.IDENTITY)
-    await database.write(Statement("DROP VIEW epoch_here"))
-    for (table,) in await database.read(Statement(tables)):
-        await database.write(Statement(f"DROP TABLE {table}"))
-    for number, statements in migrations.missing(0, kept, "here")[:2]:
-        await database.write(*map(Statement, statements))
-        await database.write(Statement("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT NOT NULL)"))
-        await database.write(Statement("INSERT INTO schema_version (version) VALUES ($1)", (number,)))
-    later = await open_database(ledger_url)
+    url = await older_postgres(ledger_server) if ledger_server else older_sqlite(tmp_path / "older.db")
+    later = await open_database(url)
     assert await later.read(Statement("SELECT COUNT(*) FROM snapshots")) == [(0,)]
-    assert await later.read(Statement("SELECT MAX(version) FROM schema_version")) == [
-        (len(migrations.missing(0, "", "")),)
-    ]
+    newest = len(migrations.missing(0, "", ""))
+    assert await later.read(Statement("SELECT MAX(version) FROM schema_version")) == [(newest,)]
     await later.close()
 
 

@@ -111,6 +111,7 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
             "of": lambda: ledger.outbox.of("gone", 10),
             "owners": ledger.outbox.owners,
             "oldest": ledger.outbox.oldest,
+            "position_of": lambda: ledger.outbox.position_of(EVENT),
             "size": ledger.outbox.size,
             "confirmed": lambda: ledger.outbox.confirmed(1, 2),
         },

@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -17,13 +17,16 @@ class IdentityProvider:
         self.fetches = 0
         self.status = 200
         self.body: str | None = None
+        self.answer: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self.url = ""
         self._asked = asyncio.Condition()
 
-    async def serve(self, _: web.Request) -> web.Response:
+    async def serve(self, request: web.Request) -> web.StreamResponse:
         async with self._asked:
             self.fetches += 1
             self._asked.notify_all()
+        if self.answer is not None:
+            return await self.answer(request)
         if self.body is not None or self.status != 200:
             return web.Response(status=self.status, text=self.body or "<html>")
         return web.json_response({"keys": self.rows})

@@ -171,8 +171,8 @@ SAID: dict[str, tuple[dict[str, Any], frozenset[str] | None]] = {
 
 @pytest.mark.parametrize(("said", "accounts"), SAID.values(), ids=SAID)
 def test_a_claim_that_cant_be_understood_allows_nothing(said: dict[str, Any], accounts: frozenset[str] | None) -> None:
-    assert ClaimPaths().actor(said, "hash").accounts == accounts
-    nested = ClaimPaths(accounts="dma.accounts").actor({"dma": said}, "hash")
+    assert ClaimPaths().actor(said).accounts == accounts
+    nested = ClaimPaths(accounts="dma.accounts").actor({"dma": said})
     assert nested.accounts == accounts
 
 

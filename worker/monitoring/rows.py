@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 
 Rows = Iterable[tuple[tuple[str, ...], float]]
 
@@ -31,6 +31,21 @@ def consumers(counts: Mapping[str, int]) -> GaugeMetricFamily:
 def broker_connected(connected: bool) -> GaugeMetricFamily:
     """Whether this process is connected."""
     return gauge("perps_dma_broker_connected", "1 while this process is connected to the broker", connected)
+
+
+def http_connections(count: int) -> GaugeMetricFamily:
+    """Connections to the shim."""
+    return gauge("perps_dma_http_connections", "Open connections to the shim", count)
+
+
+def http_connections_dropped(counts: Mapping[str, int]) -> CounterMetricFamily:
+    """Connections that made room for others, by the limit that was reached."""
+    family = CounterMetricFamily(
+        "perps_dma_http_connections_dropped", "Connections closed to make room, by what had none", labels=("reason",)
+    )
+    for reason, count in counts.items():
+        family.add_metric((reason,), count)
+    return family
 
 
 @cache

@@ -7,13 +7,21 @@ from typing import Any, Protocol
 
 import orjson
 import structlog
-from aiohttp import web
 from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
 
-from worker.locations import NotReady
 from worker.settings import Settings
+from worker.shim.connections import ConnectionLimits
+from worker.shim.listener import listening_sockets
+from worker.shim.serving import served
+
+MOST_CONNECTIONS = ConnectionLimits(most=16, of_address=12)
+"""A Prometheus and an orchestrator need a few."""
 
 log = structlog.get_logger(__name__)
 
@@ -48,26 +56,25 @@ def exposition(counted: CollectorRegistry, states: Iterable[Metric]) -> bytes:
     return generate_latest(counted) + generate_latest(now)
 
 
-def _json(status: int, facts: Mapping[str, Any]) -> web.Response:
-    return web.Response(body=orjson.dumps(facts), status=status, content_type="application/json")
+def _json(status: int, facts: Mapping[str, Any]) -> Response:
+    return Response(orjson.dumps(facts), status, media_type="application/json")
 
 
-def _application(source: Monitored) -> web.Application:
-    async def metrics(_: web.Request) -> web.Response:
+def _application(source: Monitored) -> Starlette:
+    async def metrics(_: Request) -> Response:
         # Writing thousands of rows takes milliseconds, during which commands go on.
         body = await asyncio.to_thread(exposition, source.counted, await source.states())
-        return web.Response(body=body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+        return Response(body, headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
 
-    async def livez(_: web.Request) -> web.Response:
+    async def livez(_: Request) -> Response:
         return _json(200, {"alive": True})
 
-    async def readyz(_: web.Request) -> web.Response:
+    async def readyz(_: Request) -> Response:
         is_ready, facts = await source.readiness()
         return _json(200 if is_ready else 503, facts)
 
-    application = web.Application()
-    application.add_routes([web.get("/metrics", metrics), web.get("/livez", livez), web.get("/readyz", readyz)])
-    return application
+    routes = [Route("/metrics", metrics), Route("/livez", livez), Route("/readyz", readyz)]
+    return Starlette(routes=routes)
 
 
 @asynccontextmanager
@@ -76,20 +83,8 @@ async def monitored(settings: Settings, source: Monitored) -> AsyncIterator[None
     if settings.metrics_port is None:
         yield
         return
-    runner = web.AppRunner(_application(source), access_log=None, handle_signals=False, shutdown_timeout=1)
-    await runner.setup()
-    try:
-        await _listen(runner, settings.metrics_host, settings.metrics_port)
+    host, port = settings.metrics_host, settings.metrics_port
+    sockets = listening_sockets(host, port, "PERPS_DMA_METRICS_PORT")
+    async with served(_application(source), sockets, MOST_CONNECTIONS, settings.http_receive_s):
+        log.info("metrics served", url=f"http://{host}:{port}/metrics")
         yield
-    finally:
-        await runner.cleanup()
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        raise NotReady(
-            f"can't serve metrics on {host}:{port} ({error.strerror}); choose another PERPS_DMA_METRICS_PORT"
-        ) from error
-    log.info("metrics served", url=f"http://{host}:{port}/metrics")

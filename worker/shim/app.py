@@ -19,16 +19,18 @@ from worker.shim.gate import Gate
 from worker.shim.health import health_routes
 from worker.shim.observation import Observation
 from worker.shim.operations import OperationsEndpoint
+from worker.shim.places import Places
 from worker.shim.security_headers import SecurityHeaders
 
 
 def _operation_routes(caller: Caller, gate: Gate, bounds: Bounds) -> list[Route]:
+    places = Places(bounds)
     by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in ROUTES:
         by_path[operation.path][operation.method] = operation
     return [
         # A command id may hold a slash, and is told with it.
-        Route(prefix + path.replace("}", ":path}"), OperationsEndpoint(by_method, caller, gate, bounds))
+        Route(prefix + path.replace("}", ":path}"), OperationsEndpoint(by_method, caller, gate, bounds, places))
         for prefix in HTTP_PREFIXES
         for path, by_method in by_path.items()
     ]
@@ -43,7 +45,7 @@ def create_app(caller: Caller, gate: Gate, bounds: Bounds) -> ASGIApp:
             *health_routes(caller, gate),
             *document_routes(),
         ],
-        middleware=[Middleware(Observation), Middleware(AccessLog), Middleware(Bounded, at_once=bounds.at_once)],
+        middleware=[Middleware(Observation), Middleware(AccessLog), Middleware(Bounded)],
         exception_handlers={HTTPException: refuse, Exception: fault},
     )
     # A slash too many is a route that does not exist, and no redirect with an empty body.

@@ -1,20 +1,24 @@
 """Bearer tokens: signed JWTs with a role and an end."""
 
 import hashlib
+from base64 import urlsafe_b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import jwt
+import orjson
+from jwt.exceptions import InvalidSubjectError
 from pydantic import SecretStr
 
 from schemas import ErrorCode, Failure, failure
 from schemas.audit import DenialReason
 from schemas.base import Milliseconds
 from schemas.operations import READERS
-from worker.shim.claims import Actor, ClaimPaths
+from worker.shim.claims import Actor, ClaimPaths, is_subject
 from worker.shim.envelope import Refusal
 from worker.shim.keys import Key, Keys, KeysUnavailable
+from worker.wire import LONGEST_ACTOR
 
 ROLES = READERS
 """The roles there are."""
@@ -27,6 +31,7 @@ _TROUBLE: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
     (jwt.ImmatureSignatureError, "the token is not valid yet"),
     (jwt.InvalidAudienceError, "the token is for another audience"),
     (jwt.InvalidIssuerError, "the token is from another issuer"),
+    (InvalidSubjectError, f"the subject of the token (sub) is no line of text of 1 to {LONGEST_ACTOR} characters"),
     (jwt.InvalidTokenError, "the token is not one of ours"),
 )
 
@@ -123,7 +128,7 @@ class Verifier:
             self._version = version
         digest = hashlib.sha256(token.encode()).digest()
         if (checked := self._checked.get(digest)) is None:
-            checked = await self._check(token, digest)
+            checked = await self._check(token)
             if self._keys.version() == version:
                 self._remember(digest, checked)
         if at >= checked.ends:
@@ -137,7 +142,8 @@ class Verifier:
             del self._checked[next(iter(self._checked))]
         self._checked[digest] = checked
 
-    async def _check(self, token: str, digest: bytes) -> _Checked:
+    async def _check(self, token: str) -> _Checked:
+        _require_plain(token)
         header = jwt.get_unverified_header(token)
         for key in await self._keys.named(header.get("kid")):
             if str(header.get("alg")) in key.algorithms:
@@ -145,25 +151,30 @@ class Verifier:
                     claims = self._claims(token, key)
                 except jwt.InvalidSignatureError:
                     continue
-                return self._read(claims, digest)
+                return self._read(claims)
         raise jwt.InvalidSignatureError
 
     def _claims(self, token: str, key: Key) -> dict[str, Any]:
-        claims: dict[str, Any] = jwt.decode(
-            token,
-            key.value,
-            algorithms=list(key.algorithms),
-            issuer=self._rules.issuer,
-            audience=self._rules.audience,
-            leeway=self._rules.leeway_s,
-            options={"require": ["exp"]},
-        )
+        try:
+            claims: dict[str, Any] = jwt.decode(
+                token,
+                key.value,
+                algorithms=list(key.algorithms),
+                issuer=self._rules.issuer,
+                audience=self._rules.audience,
+                leeway=self._rules.leeway_s,
+                options={"require": ["exp"]},
+            )
+        except RecursionError as error:
+            raise jwt.DecodeError("the token is nested too deeply") from error
         return claims
 
-    def _read(self, claims: dict[str, Any], digest: bytes) -> _Checked:
+    def _read(self, claims: dict[str, Any]) -> _Checked:
+        if not is_subject(claims.get("sub", "absent")):
+            raise InvalidSubjectError
         leeway_s = self._rules.leeway_s
         return _Checked(
-            actor=self._rules.claims.actor(claims, digest.hex()[:32]),
+            actor=self._rules.claims.actor(claims),
             begins=(int(claims.get("nbf", 0)) - leeway_s) * 1000,
             ends=(int(claims["exp"]) + leeway_s) * 1000,
         )
@@ -172,3 +183,16 @@ class Verifier:
         headers = {"WWW-Authenticate": f'Bearer realm="perps-dma"{challenge}'}
         message = f"{words}; send the header `Authorization: Bearer TOKEN`; {self._keys.hint}"
         return Denied(reason, failure(ErrorCode.UNAUTHORIZED, message), headers)
+
+
+def _require_plain(token: str) -> None:
+    """Look at a token as strict JSON before anything is made of it.
+
+    What is nested without end, names a number that there is not, or holds text that is none is not for any parser
+    whose answer to it is an error of its own, or a text that nobody can write down.
+    """
+    try:
+        for part in token.split(".")[:2]:
+            orjson.loads(urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError as error:
+        raise jwt.DecodeError("a part of the token is no JSON") from error

@@ -21,44 +21,41 @@ class Bounds:
     """What is granted to a request, and to all that run at once.
 
     `timeout_ms` is how long an answer is waited for unless the request prefers otherwise, `receive_s` how long the
-    request itself may take to arrive.
+    request itself may take to arrive. Of the places of `at_once` one subject may have `of_subject`, by default a
+    sixth, which is less than a worker takes from one queue at once; admins' controls have `kept` ones beyond these.
     """
 
     timeout_ms: Milliseconds = 10_000
     receive_s: float = 10.0
     at_once: int = 1_000
+    of_subject: int | None = None
+    kept: int = 16
+
+    @property
+    def share(self) -> int:
+        """How many requests of one subject may run at once."""
+        return min(self.at_once, self.of_subject or max(2, self.at_once // 6))
 
 
 class Bounded:
-    """Wraps an application, and refuses what is too long and what is too much."""
+    """Wraps an application, and refuses what is too long."""
 
-    def __init__(self, app: ASGIApp, at_once: int) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._at_once = at_once
-        self._running = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] != "http" or scope["path"] in HEALTH:
-            await self._app(scope, receive, send)
-            return
-        if refusal := self._refusal(scope):
+        if scope["type"] == "http" and scope["path"] not in HEALTH and (refusal := _refusal(scope)):
             await refusal.response()(scope, receive, send)
             return
-        self._running += 1
-        try:
-            await self._app(scope, receive, send)
-        finally:
-            self._running -= 1
+        await self._app(scope, receive, send)
 
-    def _refusal(self, scope: Scope) -> Refusal | None:
-        if self._running >= self._at_once:
-            message = f"{self._at_once} requests run at once, and no more can; try again in a second"
-            return Refusal(failure(ErrorCode.OVERLOADED, message), {"Retry-After": "1"})
-        if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URI:
-            message = f"path and query are longer than {LONGEST_URI} bytes"
-            return Refusal(failure(ErrorCode.URI_TOO_LONG, message, details={"limit_bytes": LONGEST_URI}))
-        if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
-            message = f"the headers are larger than {LARGEST_HEAD} bytes"
-            return Refusal(failure(ErrorCode.HEADERS_TOO_LARGE, message, details={"limit_bytes": LARGEST_HEAD}))
-        return None
+
+def _refusal(scope: Scope) -> Refusal | None:
+    if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URI:
+        message = f"path and query are longer than {LONGEST_URI} bytes"
+        return Refusal(failure(ErrorCode.URI_TOO_LONG, message, details={"limit_bytes": LONGEST_URI}))
+    if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
+        message = f"the headers are larger than {LARGEST_HEAD} bytes"
+        return Refusal(failure(ErrorCode.HEADERS_TOO_LARGE, message, details={"limit_bytes": LARGEST_HEAD}))
+    return None

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from worker.wire import LONGEST_ACTOR
+
 ABSENT = object()
 ROLE_CLAIMS = ("role", "roles")
 """Where roles stand unless the settings say otherwise."""
@@ -11,12 +13,16 @@ ROLE_CLAIMS = ("role", "roles")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who a token speaks for. `bucket` counts its requests; `accounts` is None where no claim limits it."""
+    """Who a token speaks for. `accounts` is None where no claim limits it."""
 
     subject: str | None
     roles: frozenset[str]
     accounts: frozenset[str] | None
-    bucket: str
+
+    @property
+    def bucket(self) -> str:
+        """What its requests are counted by: all tokens that name nobody count as one, however many somebody has."""
+        return "nobody" if self.subject is None else f"subject {self.subject}"
 
     def may_name(self, account: str | None) -> bool:
         """Whether it may name an account; None stands for all of them at once."""
@@ -30,18 +36,25 @@ class ClaimPaths:
     roles: tuple[str, ...] = ROLE_CLAIMS
     accounts: str = "accounts"
 
-    def actor(self, claims: dict[str, Any], token_hash: str) -> Actor:
+    def actor(self, claims: dict[str, Any]) -> Actor:
         """Whom claims name. One that limits accounts and can't be understood allows none."""
-        subject = claims.get("sub")
         limits = claim_at(claims, self.accounts)
         return Actor(
-            subject=subject,
+            subject=claims.get("sub"),
             roles=frozenset(
                 role for path in self.roles for text in _texts(claim_at(claims, path)) for role in text.split()
             ),
             accounts=None if limits is ABSENT else frozenset(_texts(limits)),
-            bucket=f"subject {subject}" if subject else f"token {token_hash}",
         )
+
+
+def is_subject(subject: Any) -> bool:
+    """Whether it can stand in audit, events and logs as it is.
+
+    >>> [is_subject(subject) for subject in ("ann", "engine 7", "", "a\\nb", "\\ud800", 7, None)]
+    [True, True, False, False, False, False, False]
+    """
+    return isinstance(subject, str) and subject.isprintable() and 0 < len(subject) <= LONGEST_ACTOR
 
 
 def claim_at(claims: dict[str, Any], path: str) -> Any:

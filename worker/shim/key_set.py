@@ -1,18 +1,18 @@
 """The key set of an identity provider (JWKS, RFC 7517), fetched from its URL, kept, and fetched again."""
 
 import asyncio
-import json
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import httpx
-import jwt
 import structlog
 
-from worker.shim.keys import ALGORITHMS, Key, KeysUnavailable, algorithms_of
+from worker.shim.jwks import FETCH_S, fetch_key_set, read_key_set
+from worker.shim.keys import ALGORITHMS, Key, KeysUnavailable
 
-FETCH_S = 5.0
+MOST_WAITING = 50
+"""Requests that wait for one fetch."""
+
 PAUSE_S = 10.0
 """How long no fetch follows another, whatever tokens ask for: their `kid` is anybody's invention."""
 
@@ -31,18 +31,21 @@ class KeySet:
         narrowed: frozenset[str] = ALGORITHMS,
         *,
         pause_s: float = PAUSE_S,
+        fetch_s: float = FETCH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._url = url
         self._refresh_s = refresh_s
         self._narrowed = narrowed
         self._pause_s = pause_s
+        self._fetch_s = fetch_s
         self._clock = clock
         self._tls = httpx.create_ssl_context()
         self._turn = asyncio.Lock()
         self._not_before = clock()
-        self._rows: list[dict[str, Any]] = []
+        self._waiting = 0
         self._keys: tuple[Key, ...] = ()
+        self._left_out: tuple[str, ...] = ()
         self._version = 0
         self._failing = False
 
@@ -53,11 +56,21 @@ class KeySet:
     async def named(self, name: str | None) -> Sequence[Key]:
         """The keys of this name; one that is not known is looked for at the provider, but not at once again."""
         if not (found := self._matching(name)):
-            await self._fetch_unless_just_done()
+            await self._look_for_it()
             found = self._matching(name)
         if not self._keys:
             raise KeysUnavailable("the identity provider has not told its keys yet")
         return found
+
+    async def _look_for_it(self) -> None:
+        """Only some may wait for a provider that does not answer: anybody can invent a name."""
+        if self._waiting >= MOST_WAITING:
+            raise KeysUnavailable("the keys are being fetched, and enough requests wait for them")
+        self._waiting += 1
+        try:
+            await self._fetch_unless_just_done()
+        finally:
+            self._waiting -= 1
 
     async def run(self) -> None:
         """Fetch the keys now and then, until cancelled, so that one which was taken back is soon taken no more."""
@@ -76,48 +89,23 @@ class KeySet:
 
     async def _fetch(self) -> None:
         try:
-            async with httpx.AsyncClient(verify=self._tls, timeout=FETCH_S) as client:
-                response = await client.get(self._url)
-            response.raise_for_status()
-            rows, keys = read_key_set(response.content, self._narrowed)
-        except (httpx.HTTPError, ValueError) as error:
+            found = read_key_set(await fetch_key_set(self._url, self._tls, self._fetch_s), self._narrowed)
+        except (OSError, ValueError) as error:
             if not self._failing:
                 log.error("the key set can't be fetched, the last one stays in force", url=self._url, error=str(error))
             self._failing = True
             return
         self._failing = False
-        if rows != self._rows:
-            self._rows, self._keys, self._version = rows, keys, self._version + 1
-            log.info("key set fetched", url=self._url, keys=[key.name for key in keys])
+        self._tell_left_out(found.left_out)
+        if found.keys != self._keys:
+            self._keys, self._version = found.keys, self._version + 1
+            log.info("key set fetched", url=self._url, keys=[_printable(key.name) for key in found.keys])
+
+    def _tell_left_out(self, left_out: tuple[str, ...]) -> None:
+        if left_out and left_out != self._left_out:
+            log.warning("rows of the key set are left out", url=self._url, rows=left_out)
+        self._left_out = left_out
 
 
-def read_key_set(content: bytes, narrowed: frozenset[str]) -> tuple[list[dict[str, Any]], tuple[Key, ...]]:
-    """The rows of a key set, and those that check signatures as keys. Raises ValueError when none does."""
-    document = json.loads(content)
-    rows = document.get("keys") if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        raise ValueError("it is no key set: a JSON object with `keys` is expected")
-    keys = tuple(key for row in rows if isinstance(row, dict) if (key := _key(row, narrowed)) is not None)
-    if not keys:
-        raise ValueError(f"it holds no key that checks any of {', '.join(sorted(narrowed))}")
-    return rows, keys
-
-
-def _key(row: dict[str, Any], narrowed: frozenset[str]) -> Key | None:
-    """A row as a key, unless it is for encryption, or secret, or of an unknown kind."""
-    if not _checks_signatures(row):
-        return None
-    try:
-        value = jwt.PyJWK(row).key
-    except jwt.PyJWTError:
-        return None
-    if isinstance(value, bytes):
-        return None
-    algorithms = algorithms_of(value, narrowed & {row["alg"]} if row.get("alg") else narrowed)
-    return Key(value, algorithms, row.get("kid")) if algorithms else None
-
-
-def _checks_signatures(row: dict[str, Any]) -> bool:
-    operations = row.get("key_ops", ["verify"])
-    said_well = isinstance(operations, list) and isinstance(row.get("alg", ""), str)
-    return said_well and row.get("use", "sig") == "sig" and "verify" in operations
+def _printable(name: str | None) -> str | None:
+    return name and ascii(name[:80])[1:-1]

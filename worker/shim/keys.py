@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 from cryptography import x509
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
@@ -27,11 +28,16 @@ CURVES: Mapping[str, str] = MappingProxyType({"secp256r1": "ES256", "secp384r1":
 RSA = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512"})
 EDWARDS = frozenset({"EdDSA"})
 SMALLEST_RSA_BITS = 2048
+LARGEST_RSA_BITS = 16_384
+"""OpenSSL checks nothing with a longer one."""
 
 ALGORITHMS = frozenset({*HMAC, *CURVES.values(), *RSA, *EDWARDS})
 """All that are known here. The documents of RFC 7518 and RFC 8037 name a few more that nobody issues tokens with."""
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]+)-----.+?-----END \1-----", re.DOTALL)
+LARGEST_FILE = 1024 * 1024
+"""Bytes of a file of public keys; a bundle of a hundred certificates has a fifth of it."""
+
+_PEM = re.compile(rb"-----BEGIN ([A-Z0-9 ]{1,40})-----(?:(?!-----).)+-----END \1-----", re.DOTALL)
 
 log = structlog.get_logger("worker.shim")
 
@@ -68,7 +74,7 @@ def algorithms_of(key: object, narrowed: frozenset[str] = ALGORITHMS) -> frozens
     match key:
         case bytes():
             fitting = frozenset(name for name, needed in HMAC.items() if len(key) >= needed)
-        case rsa.RSAPublicKey() if key.key_size >= SMALLEST_RSA_BITS:
+        case rsa.RSAPublicKey() if SMALLEST_RSA_BITS <= key.key_size <= LARGEST_RSA_BITS:
             fitting = RSA
         case ec.EllipticCurvePublicKey():
             fitting = frozenset({CURVES.get(key.curve.name, "")})
@@ -149,9 +155,13 @@ class PublicKeyFile:
 def read_public_keys(path: Path, narrowed: frozenset[str] = ALGORITHMS) -> tuple[Key, ...]:
     """The keys of a PEM file. Raises NotReady, which says what is wrong with it."""
     try:
-        blocks = list(_PEM.finditer(path.read_bytes()))
+        with path.open("rb") as file:
+            content = file.read(LARGEST_FILE + 1)
     except OSError as error:
         raise NotReady(f"PERPS_DMA_JWT_PUBLIC_KEY: {path} can't be read: {error.strerror}") from error
+    if len(content) > LARGEST_FILE:
+        raise NotReady(f"PERPS_DMA_JWT_PUBLIC_KEY: {path} is larger than {LARGEST_FILE} bytes")
+    blocks = list(_PEM.finditer(content))
     if not blocks:
         raise NotReady(f"PERPS_DMA_JWT_PUBLIC_KEY: {path} holds no key in PEM (-----BEGIN PUBLIC KEY-----)")
     keys = [_public_key(path, label.decode(), block) for block, label in ((one[0], one[1]) for one in blocks)]
@@ -171,5 +181,5 @@ def _public_key(path: Path, label: str, block: bytes) -> object:
         if label == "CERTIFICATE":
             return x509.load_pem_x509_certificate(block).public_key()
         return load_pem_public_key(block)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm, InternalError) as error:
         raise NotReady(f"PERPS_DMA_JWT_PUBLIC_KEY: {path} holds a damaged {label}: {error}") from error

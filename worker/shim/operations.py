@@ -23,6 +23,7 @@ from worker.shim.claims import Actor
 from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
 from worker.shim.gate import Gate, require_account
 from worker.shim.parsing import request_body
+from worker.shim.places import Places
 from worker.shim.preferences import Preferences, command_id, preferences
 from worker.wire import encode, named_account
 
@@ -65,11 +66,14 @@ def bus_failure(error: BusError, call: Call) -> Failure:
 class OperationsEndpoint:
     """One path of the API, with an operation for each method it answers. An ASGI application."""
 
-    def __init__(self, operations: Mapping[str, Operation], caller: Caller, gate: Gate, bounds: Bounds) -> None:
+    def __init__(
+        self, operations: Mapping[str, Operation], caller: Caller, gate: Gate, bounds: Bounds, places: Places
+    ) -> None:
         self._operations = operations
         self._caller = caller
         self._gate = gate
         self._bounds = bounds
+        self._places = places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -80,7 +84,9 @@ class OperationsEndpoint:
             await refusal.response()(scope, receive, send)
             return
         try:
-            response = await self._ask(await self._understand(operation, request))
+            actor = await self._gate.admit(request, operation.roles)
+            with self._places.taken(actor, operation, scope):
+                response = await self._ask(await self._understand(operation, actor, request))
         except Refusal as refusal:
             response = self._gate.refused(refusal, request, operation.name)
         await response(scope, receive, send)
@@ -91,8 +97,7 @@ class OperationsEndpoint:
             raise method_not_allowed(request.method, request.url.path, ", ".join(self._operations))
         return operation
 
-    async def _understand(self, operation: Operation, request: Request) -> Call:
-        actor = await self._gate.admit(request, operation.roles)
+    async def _understand(self, operation: Operation, actor: Actor, request: Request) -> Call:
         understood = await request_body(operation, request, self._bounds.receive_s)
         require_account(actor, operation, understood.request)
         preferred = preferences(request.headers, is_command=operation.is_command)

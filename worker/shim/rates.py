@@ -13,7 +13,7 @@ from worker.shim.claims import Actor
 
 
 class RateLimit:
-    """So many requests in a time, for each subject; for each token where it names no subject."""
+    """So many requests in a time, for each subject; tokens that name none count as one."""
 
     def __init__(self, rate: RateLimitItem) -> None:
         self._rate = rate

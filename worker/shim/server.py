@@ -3,6 +3,7 @@
 import socket
 import ssl
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -18,12 +19,14 @@ from worker.shim.auth import Rules, Verifier
 from worker.shim.bounds import Bounds
 from worker.shim.certificates import Renewal
 from worker.shim.claims import ROLE_CLAIMS, ClaimPaths
+from worker.shim.connections import ConnectionLimits, Connections, connection_limits
 from worker.shim.denials import Denials
 from worker.shim.gate import Gate
 from worker.shim.health import readiness_of
 from worker.shim.key_set import KeySet
 from worker.shim.keys import ALGORITHMS, Keys, PublicKeyFile, SharedSecret, require_known_algorithms
-from worker.shim.protocol import bounded_protocol
+from worker.shim.listener import Listener, listening_sockets
+from worker.shim.protocol import bounded_protocol, protocol_of
 from worker.shim.rates import RateLimit
 from worker.shim.states import ShimStates
 from worker.tls import server_context
@@ -65,18 +68,39 @@ async def run_shim(settings: Settings) -> None:
             work.append(keys.run())
         if certificate is not None:
             work.append(Renewal(certificate, settings).run())
-        gate = _gate(settings, keys, denials)
-        config = uvicorn_config(create_app(caller, gate, _bounds(settings)), settings, certificate)
-        async with in_background(*work), monitored(settings, ShimStates(caller, readiness_of(caller, gate))):
-            await _Server(config, at_end).serve()
+        gate, connections = _gate(settings, keys, denials), Connections(connection_limits(settings))
+        bounds = _bounds(settings, connections.limits)
+        config = uvicorn_config(create_app(caller, gate, bounds), settings, certificate)
+        states = ShimStates(caller, readiness_of(caller, gate), connections)
+        async with in_background(*work), monitored(settings, states):
+            await Server(config, connections, at_end).serve()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn sends itself the signal again that it was stopped with, so that nothing can be done after it."""
+async def _nothing() -> None:
+    """There is nothing left to do."""
 
-    def __init__(self, config: uvicorn.Config, at_end: Callable[[], Awaitable[None]]) -> None:
+
+class Server(uvicorn.Server):
+    """uvicorn, with connections that are counted.
+
+    It sends itself the signal again that it was stopped with, so that nothing can be done after it but `at_end`.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, at_end: Callable[[], Awaitable[None]] = _nothing
+    ) -> None:
         super().__init__(config)
+        self._connections = connections
         self._at_end = at_end
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, on sockets of our own unless some are given. Raises NotReady."""
+        config = self.config
+        listening = sockets or listening_sockets(config.host, config.port, "PERPS_DMA_PORT")
+        listener = Listener(listening, self._connections, partial(protocol_of, config, self.server_state), config.ssl)
+        listener.start()
+        self.servers = [listener]  # type: ignore[list-item]  # all that is asked of it: to close
+        self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what runs, then do the last thing."""
@@ -88,8 +112,10 @@ def _gate(settings: Settings, keys: Keys, denials: Denials) -> Gate:
     return Gate(Verifier(keys, rules_of(settings)), denials, RateLimit(settings.rate) if settings.rate else None)
 
 
-def _bounds(settings: Settings) -> Bounds:
-    return Bounds(settings.timeout_ms, settings.http_receive_s, settings.http_requests)
+def _bounds(settings: Settings, limits: ConnectionLimits) -> Bounds:
+    """What is granted; not more requests at once than there can be connections."""
+    at_once = min(settings.http_requests, limits.most)
+    return Bounds(settings.timeout_ms, settings.http_receive_s, at_once, settings.http_requests_of_subject)
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings, certificate: ssl.SSLContext | None) -> uvicorn.Config:

@@ -6,8 +6,15 @@ from typing import Any
 from prometheus_client.core import Metric
 
 from worker.bus.rpc import RpcClient
-from worker.monitoring.rows import broker_connected, build_info, consumers
+from worker.monitoring.rows import (
+    broker_connected,
+    build_info,
+    consumers,
+    http_connections,
+    http_connections_dropped,
+)
 from worker.observation.metrics import SHIM
+from worker.shim.connections import Connections
 from worker.shim.readiness import Readiness
 
 
@@ -16,13 +23,20 @@ class ShimStates:
 
     counted = SHIM
 
-    def __init__(self, caller: RpcClient, look: Callable[[], Awaitable[Readiness]]) -> None:
+    def __init__(self, caller: RpcClient, look: Callable[[], Awaitable[Readiness]], connections: Connections) -> None:
         self._caller = caller
         self._look = look
+        self._connections = connections
 
     async def states(self) -> Iterable[Metric]:
         """What is a state."""
-        return (build_info(), broker_connected(self._caller.connected), consumers(self._caller.counts))
+        return (
+            build_info(),
+            broker_connected(self._caller.connected),
+            consumers(self._caller.counts),
+            http_connections(self._connections.count),
+            http_connections_dropped(self._connections.dropped),
+        )
 
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """As on its public `/readyz`."""
