@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
+from aiormq.exceptions import ChannelAccessRefused
 from pydantic import AmqpDsn
 
 from schemas import Operation
@@ -55,6 +56,10 @@ class NoAnswer(BusError):
 
 class BrokerAway(BusError):
     """The broker can't be reached; nothing was published."""
+
+
+class RightsMissing(BrokerAway):
+    """The broker is there and denies our user what it has to know; the message says what to do."""
 
 
 class NotConfirmed(BusError):
@@ -190,10 +195,15 @@ class RpcClient:
     async def consumers(self) -> Mapping[str, int]:
         """How many consumers each operation has, as the broker says now; none if one of its shards has none.
 
-        Raises BrokerAway.
+        Raises BrokerAway, or RightsMissing.
         """
         try:
             return await self._presence.consumers()
+        except ChannelAccessRefused as error:
+            raise RightsMissing(
+                f"the broker does not tell our user who consumes ({error}); give it the rights that "
+                "`perps-dma definitions` lists: import them again, as is needed for RabbitMQ 4.2.6 and later"
+            ) from error
         except CONNECTION_TROUBLE as error:
             raise BrokerAway(str(error) or "the broker does not answer") from error
 

@@ -12,7 +12,7 @@ from starlette.types import Receive, Scope, Send
 from schemas import ErrorCode, Failure, Operation, Success, failure
 from schemas.base import Milliseconds
 from schemas.replies import Accepted
-from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker
+from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing
 from worker.clock import now
 from worker.observation import tracing
 from worker.shim.bounds import Bounds
@@ -52,7 +52,8 @@ def bus_failure(error: BusError, call: Call) -> Failure:
             message = f"no answer to {operation.name} within {call.timeout_ms} ms; {hint}"
             return failure(ErrorCode.TIMEOUT, message, details=details, retryable=not operation.is_command)
         case BrokerAway():
-            message = "the broker can't be reached; nothing was sent"
+            why = "denies the shim what it has to know" if isinstance(error, RightsMissing) else "can't be reached"
+            message = f"the broker {why}; nothing was sent"
             return failure(ErrorCode.BROKER_UNAVAILABLE, message, details=details)
         case _:
             message = f"the broker went away meanwhile; {_MAYBE if operation.is_command else 'ask again'}"
