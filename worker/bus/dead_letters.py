@@ -53,7 +53,7 @@ BROKER_REASONS: Mapping[str, str] = MappingProxyType(
 
 NOT_SETTLED: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 
-SET_BY_DEATH = re.compile(r"x-(death|delivery-count|(first|last)-death-.*)")
+SET_BY_DEATH = re.compile(r"x-(death|delivery-count|acquired-count|(first|last)-death-.*)")
 _COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
 

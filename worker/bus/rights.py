@@ -1,7 +1,8 @@
 """What each user of the broker may do, as definitions that RabbitMQ imports.
 
 A strategy engine may ask, and read its own answers. A risk system may listen. The shim may ask for everything, and how
-many consumers there are, and reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and nothing beside it.
+many consume it, and reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and
+nothing beside it.
 """
 
 import base64
