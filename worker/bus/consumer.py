@@ -103,7 +103,7 @@ def read_delivery(operation: str | None, message: AbstractIncomingMessage, speak
 
 
 def _deliveries_before(message: AbstractIncomingMessage) -> int:
-    """How often a quorum queue has delivered it before: in a header of its own since RabbitMQ 4.3, when not all count."""
+    """How often a quorum queue has delivered it before: all of it in the first header, which RabbitMQ 4.3 came with."""
     headers = message.headers or {}
     counts = [headers.get("x-acquired-count"), headers.get("x-delivery-count")]
     return max([count for count in counts if isinstance(count, int)], default=0)  # a sender can make up anything
