@@ -21,7 +21,7 @@ from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, 
 from schemas import COMMANDS, Operation
 from schemas.operations import COMMANDS_EXCHANGE
 from worker.bus.connection import plain_channel
-from worker.bus.topology import TopologyRefused, queue_arguments
+from worker.bus.topology import TopologyRefused, as_refusal, queue_arguments
 
 ACCOUNT_HEADER = "account"
 MAX_SHARDS = 64
@@ -35,6 +35,9 @@ LED_EXCHANGE = "dma.shards.led"
 in front of the shards do: a client that finds it knows that a command won't end up in `dma.unrouted`."""
 
 WEIGHT = "1"
+
+UNKNOWN_KIND = "exchange type"
+"""In what the broker says when it lacks the plugin."""
 
 log = structlog.get_logger(__name__)
 
@@ -105,7 +108,8 @@ async def declare_shards(channel: AbstractRobustChannel, shards: int) -> Shards:
     if shards == 1:
         return Shards(channel, {}, ())
     exchanges = {row: await _declare_hash_exchange(channel, row) for row in COMMANDS}
-    queues = tuple([await _declare_shard(channel, exchanges, number, shards) for number in range(1, shards + 1)])
+    with as_refusal():
+        queues = tuple([await _declare_shard(channel, exchanges, number, shards) for number in range(1, shards + 1)])
     return Shards(channel, exchanges, queues)
 
 
@@ -114,7 +118,9 @@ async def _declare_hash_exchange(channel: AbstractRobustChannel, operation: Oper
         return await channel.declare_exchange(
             _hash_exchange(operation), ExchangeType.X_CONSISTENT_HASH, arguments={"hash-header": ACCOUNT_HEADER}
         )
-    except ConnectionCommandInvalid as error:
+    except (ConnectionCommandInvalid, ChannelPreconditionFailed) as error:  # RabbitMQ 3 says the one, 4 the other
+        if UNKNOWN_KIND not in str(error):
+            raise
         raise TopologyRefused(
             "PERPS_DMA_SHARDS above 1 needs a plugin of the broker: rabbitmq-plugins enable "
             f"rabbitmq_consistent_hash_exchange ({error})"
