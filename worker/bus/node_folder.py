@@ -15,13 +15,14 @@ NODE_NAME = "perps-dma@localhost"
 USER = "perps-dma"
 LOOPBACK = "127.0.0.1"
 
-# Both 3.10 and 4.x know every key used here. A key that only one of them knows (4.x: deprecated_features.*) would keep
+# Both 3.10 and 4.x know every key used here. The largest message is what it is by default in 4.x. A key that only one of them knows (4.x: deprecated_features.*) would keep
 # the other from starting.
 _CONFIG = """\
 listeners.tcp.1 = {address}:{port}
 num_acceptors.tcp = 2
 default_user = {user}
 default_pass = {password}
+max_message_size = 16777216
 log.file.level = info
 log.console = false
 """
