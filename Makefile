@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up stack test check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool
+.PHONY: help up stack test check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -24,7 +24,7 @@ up: $(VENV)/.run rabbitmq ## run broker, sandbox venues, worker and HTTP shim un
 stack: ## run everything in containers: deploy/compose.yaml, with its secrets and its image made first
 	@deploy/stack.sh
 
-test: $(VENV)/.dev rabbitmq-or-docker postgresql promtool ## run every test (ARGS= for pytest)
+test: $(VENV)/.dev rabbitmq-or-docker postgresql promtool amqp10 ## run every test (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
@@ -61,6 +61,9 @@ postgresql:
 
 promtool:
 	@deploy/install-promtool.sh
+
+amqp10:
+	@deploy/install-amqp10-client.sh
 
 rabbitmq-or-docker:
 	@deploy/install-rabbitmq.sh || echo 'going on: where a Docker engine answers, the tests take their RabbitMQ from it'
