@@ -1,4 +1,4 @@
-"""A strategy engine that speaks AMQP 1.0, by Apache Qpid Proton: `python3 amqp10_strategy.py URL ADDRESS SOURCE REPLY_TO REQUEST`.
+"""A strategy engine that speaks AMQP 1.0, by Apache Qpid Proton, as a program: URL ADDRESS SOURCE REPLY_TO REQUEST.
 
 Debian's Python runs it, for that package is Debian's. REQUEST is a JSON object: `body` (an object), `id` (text), and
 what is odd about it: `binary_id`, `value` (the body is a value, no data section). It prints the answer as JSON.

@@ -1,8 +1,8 @@
 """Messages that were published over AMQP 1.0, as RabbitMQ hands them to us over AMQP 0-9-1.
 
 What has no place there comes in another one: an id that is no text in a header, a body that is no data section as the
-bytes of that section, the address of a queue as it was written (RabbitMQ 4.0). The plugin of RabbitMQ 3 hides what is in
-the application properties, a deadline for example; what comes through it is refused.
+bytes of that section, the address of a queue as it was written (RabbitMQ 4.0). The plugin of RabbitMQ 3 hides the
+application properties, a deadline for example; what comes through it is refused.
 """
 
 from collections.abc import Mapping
