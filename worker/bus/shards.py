@@ -31,8 +31,8 @@ COUNT_EXCHANGE = "dma.shards"
 there, of an exchange that nobody needs, is how the broker remembers over how many shards the commands are split."""
 
 LED_EXCHANGE = "dma.shards.led"
-"""Takes no message either. It is there while commands are led to the shards, and goes with the broker as the exchanges
-in front of the shards do: a client that finds it knows that a command won't end up in `dma.unrouted`."""
+"""Takes no message either. It is there while commands are led to the shards, and lasts as long as the exchanges in
+front of the shards do: a client that finds it knows that a command won't end up in `dma.unrouted`."""
 
 WEIGHT = "1"
 
@@ -102,8 +102,9 @@ async def declare_shards(channel: AbstractRobustChannel, shards: int) -> Shards:
     """Declare the shards; no command is led to them yet. Raises TopologyRefused.
 
     RabbitMQ 3.10 restores the bindings of a consistent-hash exchange in no certain order, and accounts would move to
-    other shards than their waiting commands. So the exchange does not outlive the broker: whichever worker comes back
-    first makes it anew, its shards in order, and then leads the commands there. Until then `dma.unrouted` takes them.
+    other shards than their waiting commands. So the exchange is not durable: in Mnesia it does not outlive the broker,
+    and whichever worker comes back first makes it anew, its shards in order, and then leads the commands there. Until
+    then `dma.unrouted` takes them. Khepri, as in RabbitMQ 4.3, keeps it all the same, with its shards as they were.
     """
     if shards == 1:
         return Shards(channel, {}, ())
