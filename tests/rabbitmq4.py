@@ -35,4 +35,4 @@ async def rabbitmq4() -> AsyncIterator[str | None]:
             raise RuntimeError(f"{TOOL} ended before its node was there")
         yield url
     finally:
-        await process.communicate()
+        await process.communicate(b"")  # the end of its input is what it waits for
