@@ -15,6 +15,7 @@ import pytest
 from tests.processes import gone, listening_addresses
 from worker.bus.node_folder import NodeFolder
 from worker.bus.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server
+from worker.bus.publisher import LARGEST_MESSAGE
 from worker.settings import Settings
 
 OWNER = """
@@ -80,6 +81,12 @@ async def test_it_offers_streams_and_the_consistent_hash_exchange(node: PrivateB
         await channel.declare_exchange("shards", aio_pika.ExchangeType.X_CONSISTENT_HASH)
         log = await channel.declare_queue("log", durable=True, arguments={"x-queue-type": "stream"})
         await channel.default_exchange.publish(aio_pika.Message(b"event"), log.name)
+
+
+async def test_no_message_is_larger_than_rabbitmq_4_takes_by_default(node: PrivateBroker) -> None:
+    await publish(node.url, "large", bytes(LARGEST_MESSAGE))
+    with pytest.raises(aiormq.exceptions.ChannelPreconditionFailed, match="larger than"):
+        await publish(node.url, "large", bytes(LARGEST_MESSAGE + 1))
 
 
 async def test_it_listens_on_loopback_only(node: PrivateBroker) -> None:
