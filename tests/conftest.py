@@ -15,6 +15,9 @@ from tests.postgres import PostgresServer, postgres_server
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker, find_server
 from worker.settings import Settings
 
+collect_ignore = ["amqp10_strategy.py"]
+"""A program for another Python than ours."""
+
 _SERVED = pytest.StashKey[list[str]]()
 _CHOICES = ("url", "private", "container")
 

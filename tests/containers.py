@@ -1,19 +1,22 @@
 """RabbitMQ from a Docker engine, through testcontainers."""
 
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import docker
-from docker.errors import DockerException
+from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from worker.bus.private_broker import Broker
 
-IMAGE = "rabbitmq:4-management"
+COMPOSE = Path(__file__).parents[1] / "deploy" / "compose.yaml"
+ANY_4 = "rabbitmq:4-management"
 AMQP_PORT = 5672
 USER = "perps-dma"
 START_S = 90
@@ -42,17 +45,30 @@ def engine_answers() -> bool:
         client.close()
 
 
+def rabbitmq_image() -> str:
+    """The image that compose pins, where the engine has it; else whatever it has, or fetches, as RabbitMQ 4."""
+    (pinned,) = re.findall(r"RABBITMQ_IMAGE:-([^}]+)}", COMPOSE.read_text())
+    client = docker.from_env()
+    try:
+        client.images.get(pinned)
+    except ImageNotFound:
+        return ANY_4
+    finally:
+        client.close()
+    return str(pinned)
+
+
 @contextmanager
 def rabbitmq_container() -> Iterator[Broker]:
     """A RabbitMQ that accepts logins, until the end of the context."""
-    password = secrets.token_hex(16)
+    image, password = rabbitmq_image(), secrets.token_hex(16)
     # Not testcontainers' RabbitMqContainer: it brings a second AMQP client along and warns that it is deprecated.
     container = (
-        DockerContainer(IMAGE)
+        DockerContainer(image)
         .with_exposed_ports(AMQP_PORT)
         .with_envs(RABBITMQ_DEFAULT_USER=USER, RABBITMQ_DEFAULT_PASS=password)
         .waiting_for(LogMessageWaitStrategy("Server startup complete").with_startup_timeout(START_S))
     )
     with container:
         address = f"{container.get_container_host_ip()}:{container.get_exposed_port(AMQP_PORT)}"
-        yield Broker(f"amqp://{USER}:{password}@{address}/", f"container of {IMAGE} at {address}")
+        yield Broker(f"amqp://{USER}:{password}@{address}/", f"container of {image} at {address}")

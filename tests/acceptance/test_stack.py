@@ -1,7 +1,8 @@
 """The stack of deploy/compose.yaml, built and run by a Docker engine. Skipped only where no engine answers.
 
 PostgreSQL and Prometheus are made from Debian's packages, so that no image registry need be reached; Grafana is not in
-Debian. PERPS_DMA_TEST_IMAGES=public takes all of them as deploy/compose.yaml names them.
+Debian. RabbitMQ is the image that compose pins, where the engine has it. PERPS_DMA_TEST_IMAGES=public takes all of them
+as deploy/compose.yaml names them.
 """
 
 import json
@@ -21,7 +22,7 @@ import httpx
 import pytest
 from aiormq.exceptions import ChannelAccessRefused
 
-from tests.containers import engine_answers
+from tests.containers import engine_answers, rabbitmq_image
 from tests.processes import free_port
 from tests.strategy import Body
 
@@ -72,7 +73,7 @@ class Stack:
             **{f"PERPS_DMA_{name}_PORT": str(port) for name, port in self.ports.items()},
             "PERPS_DMA_SECRETS_FOLDER": str(self.secrets),
             "PERPS_DMA_IMAGE": self.image,
-            **({} if PUBLIC else {"RABBITMQ_IMAGE": "rabbitmq:4-management", **images}),
+            **({} if PUBLIC else {"RABBITMQ_IMAGE": rabbitmq_image(), **images}),
         }
 
     def compose(self, *arguments: str) -> str:
@@ -196,11 +197,11 @@ async def test_a_strategy_engine_publishes_and_may_not_freeze(stack: Stack) -> N
         channel = await connection.channel()
         replies = await channel.declare_queue(exclusive=True)
         message = aio_pika.Message(json.dumps(TO_7X).encode(), user_id="dma-strategy", reply_to=replies.name)
-        await (await channel.get_exchange("dma.commands")).publish(message, "set_leverage")
+        await (await channel.get_exchange("dma.commands", ensure=False)).publish(message, "set_leverage")
         async with replies.iterator(timeout=30) as answers:
             answer = await anext(answers)
             assert json.loads(answer.body)["statusCode"] == 200
-        control = await channel.get_exchange("dma.control")
+        control = await channel.get_exchange("dma.control", ensure=False)
         with pytest.raises(ChannelAccessRefused):
             await control.publish(aio_pika.Message(b"{}", user_id="dma-strategy"), "freeze")
 

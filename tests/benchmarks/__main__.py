@@ -29,6 +29,7 @@ from tests.benchmarks.report import (
 )
 from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
 from tests.processes import free_port
+from tests.rabbitmq4 import rabbitmq4
 from worker.bus.private_broker import find_broker
 from worker.child import Child
 from worker.console.display import console
@@ -112,7 +113,10 @@ async def main() -> None:
                 log_level="warning",
             )
             console.print("measuring the way through the bus against a bare echo …")
-            bus = await bus_against_echo(broker.url)
+            async with rabbitmq4() as other:
+                if other is None:
+                    console.print("and on no RabbitMQ 4.3 beside it: PERPS_DMA_RABBITMQ4 names no tool that runs one")
+                bus = await bus_against_echo(broker.url, other)
             console.print("measuring what the ledger adds to a command …")
             ledger = await ledger_costs(broker.url)
             there = await _measure_routes(settings)

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import AsyncExitStack
 from uuid import uuid4
 
 from schemas import OPERATIONS
@@ -9,6 +10,7 @@ from tests.benchmarks import echo
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.processes import program
 from tests.fakes import ACCOUNT, BTC
+from worker.bus.private_broker import server_version
 from worker.bus.rpc import Answer, RpcClient, connect_rpc
 
 CONCURRENCIES = {1: 150, 16: 800, 128: 2000}
@@ -35,16 +37,23 @@ def command(client: RpcClient, body: bytes) -> Call:
     return call
 
 
-async def bus_against_echo(url: str) -> dict[int, dict[str, Samples]]:
-    """Samples of both at each concurrency."""
-    async with (
-        program("tests.benchmarks.echo", url),
-        program("tests.benchmarks.memory_worker", url),
-        echo.client(url, BODY) as bare,
-        connect_rpc(url, "bench") as client,
-    ):
-        calls = {"bare echo": bare, "set_leverage": command(client, BODY)}
+async def bus_against_echo(url: str, other: str | None) -> dict[int, dict[str, Samples]]:
+    """Samples of both at each concurrency, and of both on another broker too, where there is one."""
+    async with AsyncExitStack() as stack:
+        calls = await _calls(stack, url)
+        if other:
+            there = await server_version(other)
+            calls |= {f"{name}, {there}": call for name, call in (await _calls(stack, other)).items()}
         return {
             concurrency: await interleaved(calls, rounds=ROUNDS, count=count, concurrency=concurrency)
             for concurrency, count in CONCURRENCIES.items()
         }
+
+
+async def _calls(stack: AsyncExitStack, url: str) -> dict[str, Call]:
+    """Both calls, with who answers them, until the stack unwinds."""
+    for module in ("tests.benchmarks.echo", "tests.benchmarks.memory_worker"):
+        await stack.enter_async_context(program(module, url))
+    bare = await stack.enter_async_context(echo.client(url, BODY))
+    client = await stack.enter_async_context(connect_rpc(url, "bench"))
+    return {"bare echo": bare, "set_leverage": command(client, BODY)}

@@ -129,7 +129,8 @@ async def clustered(folder: Path) -> AsyncIterator[Cluster]:
         stack.push_async_callback(mapper.stop, 10)
         for member in members:
             stack.push_async_callback(member.process.stop, 20)
-            await member.start()
+        # RabbitMQ 4 waits, at its first start, for the others that it is to form a cluster with.
+        await asyncio.gather(*(member.start() for member in members))
         cluster = Cluster(members)
         server = await asyncio.start_server(cluster.lead, LOOPBACK, 0)
         cluster.port = server.sockets[0].getsockname()[1]

@@ -120,7 +120,17 @@ def _death(**facts: bytes) -> bytes:
 
 
 _header_names = st.sampled_from(
-    [b"deadline", b"actor", b"account", b"traceparent", b"x-death", b"x-delivery-count", b"reason", b"operation"]
+    [
+        b"deadline",
+        b"actor",
+        b"account",
+        b"traceparent",
+        b"x-death",
+        b"x-delivery-count",
+        b"x-acquired-count",
+        b"reason",
+        b"operation",
+    ]
 )
 _odd_headers = st.sampled_from(
     (

@@ -1,6 +1,7 @@
 """The way of a message: from any AMQP client through a real broker to the worker, and back as reply and event."""
 
 import asyncio
+import json
 import time
 from uuid import uuid4
 
@@ -9,8 +10,11 @@ import pytest
 from schemas import COMMANDS, OPERATIONS
 from tests.fakes import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.strategy import Body, Strategy
+from worker.bus.connection import connect
+from worker.bus.publisher import LARGEST_MESSAGE, Publisher, TooLarge
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc
 from worker.venues.errors import Ambiguous
+from worker.wire import Delivery, Outgoing, Reply
 
 TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
 
@@ -157,6 +161,19 @@ async def test_a_fault_of_ours_is_told_and_the_worker_lives_on(strategy: Strateg
     assert (envelope["statusCode"], envelope["error"]["code"]) == (502, "unknown")
     envelope, _ = await strategy.ask("set_leverage", TO_10X)
     assert envelope["statusCode"] == 200
+
+
+async def test_of_an_answer_larger_than_the_broker_takes_its_asker_is_told(amqp_url: str, strategy: Strategy) -> None:
+    asked = Delivery("get_positions", b"", reply_to=strategy.reply_to, correlation_id="much")
+    async with await connect(amqp_url, "tests") as connection:
+        publisher = await Publisher.open(connection)
+        await publisher.reply(asked, Reply(200, bytes(LARGEST_MESSAGE + 1)))
+        async with asyncio.timeout(20):
+            told = await strategy.replies.get()
+        with pytest.raises(TooLarge):
+            await publisher.event(Outgoing("much", "noise", "noise", "x" * (LARGEST_MESSAGE + 1)))
+    assert (told.correlation_id, told.headers["status"]) == ("much", 500)
+    assert "ask for less" in json.loads(told.body)["message"]
 
 
 async def test_the_rpc_client_answers_every_query(rpc: RpcClient) -> None:

@@ -1,5 +1,6 @@
 import asyncio
 import os
+import re
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,7 @@ from tests.processes import gone, listening_addresses
 from worker.bus.node_folder import NodeFolder
 from worker.bus.policies import CLIENT_BYTES
 from worker.bus.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server
+from worker.bus.publisher import LARGEST_MESSAGE
 from worker.settings import Settings
 
 OWNER = """
@@ -80,6 +82,12 @@ async def test_it_offers_streams_and_the_consistent_hash_exchange(node: PrivateB
         await channel.declare_exchange("shards", aio_pika.ExchangeType.X_CONSISTENT_HASH)
         log = await channel.declare_queue("log", durable=True, arguments={"x-queue-type": "stream"})
         await channel.default_exchange.publish(aio_pika.Message(b"event"), log.name)
+
+
+async def test_no_message_is_larger_than_rabbitmq_4_takes_by_default(node: PrivateBroker) -> None:
+    await publish(node.url, "large", bytes(LARGEST_MESSAGE))
+    with pytest.raises(aiormq.exceptions.ChannelPreconditionFailed, match="larger than"):
+        await publish(node.url, "large", bytes(LARGEST_MESSAGE + 1))
 
 
 async def test_it_listens_on_loopback_only(node: PrivateBroker) -> None:
@@ -174,8 +182,30 @@ async def test_a_node_that_cannot_start_says_what_its_log_says(tmp_path: Path) -
         await PrivateBroker(tmp_path).start()
 
 
+async def test_data_of_a_newer_rabbitmq_is_not_passed_over(node: PrivateBroker, tmp_path: Path) -> None:
+    assert (node.log.parents[1] / "version").read_text().strip() == node.version
+    noted = tmp_path / "rabbitmq" / "version"
+    noted.parent.mkdir()
+    noted.write_text("99.1.0\n")
+    refusal = rf"is {re.escape(node.version)}, and the data .* by 99\.1\.0, .* remove the folder"
+    with pytest.raises(BrokerUnavailable, match=refusal):
+        await PrivateBroker(tmp_path).start()
+    assert not (noted.parent / "data").exists()
+
+
+async def test_data_of_an_older_rabbitmq_that_cannot_be_read_is_an_advice_and_no_crash_dump(tmp_path: Path) -> None:
+    broken = tmp_path / "rabbitmq" / "data"
+    broken.parent.mkdir()
+    broken.write_text("a file where the data folder should be")
+    (broken.parent / "version").write_text("3.8.9\n")
+    with pytest.raises(BrokerUnavailable, match=r"^the RabbitMQ here is .*written by 3\.8\.9, .*$") as refused:
+        await PrivateBroker(tmp_path).start()
+    assert "\n" not in str(refused.value)
+
+
 def test_without_rabbitmq_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("RABBITMQ_HOME", raising=False)
     monkeypatch.setattr("worker.bus.private_broker.INSTALLED_AT", ())
     with pytest.raises(BrokerUnavailable, match=r"deploy/install-rabbitmq\.sh(.|\n)*PERPS_DMA_AMQP_URL"):
         find_server()

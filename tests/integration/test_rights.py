@@ -10,7 +10,7 @@ from uuid import uuid4
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel
-from aiormq.exceptions import AMQPError, ChannelLockedResource, ProbableAuthenticationError
+from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedResource, ProbableAuthenticationError
 
 from schemas import OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
@@ -38,6 +38,7 @@ from worker.bus.dead_letters import Letter, hold_dead_letters
 from worker.bus.private_broker import PrivateBroker
 from worker.bus.rights import RIGHTS, RISK_USER, STRATEGY_USER, VHOST, WORKER_USER, definitions, password_hash
 from worker.bus.rpc import REPLY_TO, RpcClient
+from worker.bus.shards import shard_queue
 from worker.bus.topology import (
     EVENTS_EXCHANGE,
     EVENTS_LOG,
@@ -112,6 +113,22 @@ async def test_nobody_but_a_worker_creates_deletes_or_empties_anything(place: Pl
 async def test_a_worker_creates_nothing_under_names_that_are_not_ours(place: Place) -> None:
     created = await creates(place, WORKER_USER)
     assert not {"queue mine", "exchange mine", "queue amq.gen-mine"}.intersection(created)
+
+
+async def test_the_shim_may_know_of_every_operation_how_many_consume_it(place: Place) -> None:
+    async with place.rpc() as rpc:
+        counts = await rpc.consumers()
+    assert counts.keys() == OPERATIONS.keys()
+    assert min(counts.values()) > 0
+
+
+async def test_the_shim_leads_nothing_into_the_queues_that_it_may_ask_about(place: Place) -> None:
+    async with place.connected(SHIM_USER) as connection:
+        for queue in (*OPERATIONS, shard_queue(OPERATIONS["set_leverage"], 1, SHARDS)):
+            for exchange in (COMMANDS_EXCHANGE, EVENTS_EXCHANGE, "amq.topic"):
+                channel = await (await connection.channel()).get_underlay_channel()
+                with pytest.raises(ChannelAccessRefused):
+                    await channel.queue_bind(queue, exchange)
 
 
 async def test_a_reply_queue_is_its_owners_alone(place: Place) -> None:

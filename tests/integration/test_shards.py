@@ -25,7 +25,7 @@ from worker.bus.private_broker import PrivateBroker
 from worker.bus.publisher import Publisher
 from worker.bus.rpc import NoWorker, RpcClient, connect_rpc
 from worker.bus.shards import Split, queues_of
-from worker.bus.topology import UNROUTED, TopologyRefused
+from worker.bus.topology import DEAD_LETTERS, EVENTS_LOG, UNROUTED, TopologyRefused
 from worker.settings import Settings
 from worker.wire import DeadLetter, Delivery
 
@@ -321,6 +321,17 @@ async def test_a_refusal_ends_the_start_of_a_worker_with_its_message(url: str, t
         with pytest.raises(TopologyRefused, match="Drain first"):
             async with running_worker(settings, Accounts((ACCOUNT,)), lambda _: MemoryVenue()):
                 pass
+
+
+@pytest.mark.parametrize("queue", ["set_leverage", "set_leverage.1-of-2", "get_positions", DEAD_LETTERS, EVENTS_LOG])
+async def test_a_queue_that_another_version_has_declared_is_refused_with_what_to_do(url: str, queue: str) -> None:
+    async with channel_on(url) as channel:
+        await channel.queue_delete(queue)
+        await channel.declare_queue(queue, durable=True, arguments={"x-queue-type": "quorum", "x-max-length": 1})
+        with pytest.raises(TopologyRefused, match=rf"'{queue}'.*Once it is empty, delete it with rabbitmqctl"):
+            async with declared(url, 2):
+                pass
+        await channel.queue_delete(queue)
 
 
 async def test_a_broker_without_the_plugin_is_refused_with_what_to_do(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from schemas.control import Status, VenueHealth, VenueState
 from schemas.operations import Operation
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import now_ms, shim_client
-from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker
+from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing
 from worker.shim.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
 from worker.wire import encode
 
@@ -115,6 +115,11 @@ async def test_it_is_not_ready_without_a_broker() -> None:
     assert (body["ready"], body["broker"], body["missing"]) == (False, False, list(OPERATIONS))
     assert "no route to it" in body["reason"]
     assert "PERPS_DMA_AMQP_URL" in body["reason"]
+
+
+async def test_a_broker_that_denies_a_right_is_not_blamed_on_the_url() -> None:
+    response = await readyz(bus(says(UP), workers=RightsMissing("import the definitions again")))
+    assert (response.status_code, response.json()["reason"]) == (503, "import the definitions again")
 
 
 async def test_a_worker_has_but_a_short_time_to_answer() -> None:

@@ -18,7 +18,7 @@ from tests.unit.shim_client import (
     shim_client,
     token,
 )
-from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NotConfirmed, NoWorker
+from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NotConfirmed, NoWorker, RightsMissing
 from worker.observation.trace_context import TraceContext
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -194,6 +194,13 @@ async def test_a_broker_that_is_away_is_503_and_nothing_was_sent(prefer: str) ->
     body = assert_failure(response, 503, "broker_unavailable")
     assert body["error"]["retryable"] is True
     assert "nothing was sent" in body["message"]
+
+
+async def test_a_broker_that_denies_the_shim_a_right_is_not_called_away() -> None:
+    async with shim_client(InMemoryCaller({"set_leverage": RightsMissing()})) as client:
+        response = await client.post(f"{PREFIX}/leverage", json=LEVERAGE)
+    body = assert_failure(response, 503, "broker_unavailable")
+    assert "denies the shim what it has to know; nothing was sent" in body["message"]
 
 
 @pytest.mark.parametrize("prefer", ["", "respond-async"])

@@ -12,6 +12,7 @@ from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustC
 
 from schemas import OPERATIONS
 from schemas.problems import Problem
+from worker.bus import amqp10
 from worker.bus.actors import NOBODY, Speakers
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.legibility import ILLEGIBLE, Illegible
@@ -59,19 +60,20 @@ def _deadline(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> i
     return None
 
 
-def _problem(headers: Mapping[str, Any]) -> Problem | None:
+def _problem(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> Problem | None:
     """What can't be understood beside the body. A deadline that is not kept would be worse than a refusal."""
     if isinstance(illegible := headers.get(ILLEGIBLE), Illegible):
         return {"field": f"the property {illegible.name}", "problem": "can't be read, it is not as AMQP wants it"}
     deadline = headers.get("deadline")
     if isinstance(deadline, bool) or not isinstance(deadline, int | None):
         return {"field": "deadline", "problem": "must be an integer, UTC milliseconds"}
-    return None
+    return amqp10.problem_of(message, headers)
 
 
 def _answerable(reply_to: str | None) -> str | None:
     """Where to answer. Nobody has us write to our own queues, where they could not write themselves."""
-    return None if reply_to and _OURS.fullmatch(reply_to) else reply_to
+    queue = amqp10.queue_of(reply_to) if reply_to else None
+    return None if queue and _OURS.fullmatch(queue) else queue
 
 
 def _published(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> int | None:
@@ -95,17 +97,23 @@ def read_delivery(operation: str | None, message: AbstractIncomingMessage, speak
         correlation_id=_text(message.correlation_id),
         deadline=_deadline(message, headers),
         actor=speakers.actor(message.user_id, _text(headers.get("actor"))),
-        problem=_problem(headers),
+        problem=_problem(message, headers),
         unrouted=operation is None,
         published=_published(message, headers),
         trace=TraceContext.read(headers.get("traceparent"), headers.get("tracestate")),
     )
 
 
+def _deliveries_before(message: AbstractIncomingMessage) -> int:
+    """How often a quorum queue has delivered it before: all of it in the first header, which RabbitMQ 4.3 came with."""
+    headers = message.headers or {}
+    counts = [headers.get("x-acquired-count"), headers.get("x-delivery-count")]
+    return max([count for count in counts if isinstance(count, int)], default=0)  # a sender can make up anything
+
+
 def _pause_s(message: AbstractIncomingMessage) -> float:
     """Longer from one delivery to the next: the broker itself would deliver a message a thousand times a second."""
-    before = (message.headers or {}).get("x-delivery-count")
-    times = before if isinstance(before, int) else 0  # a classic queue leaves there what the sender made up
+    times = max(0, _deliveries_before(message))
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(times, MOST_DOUBLINGS))
 
 
@@ -307,6 +315,7 @@ class Consumer:
             await asyncio.sleep(_pause_s(message))
         try:
             with as_trouble():
-                await (message.ack() if told else message.nack(requeue=True))
+                # Not a nack: since RabbitMQ 4.3 it is none of the deliveries that have an end.
+                await (message.ack() if told else message.reject(requeue=True))
         except CONNECTION_TROUBLE as error:
             log.info("the channel is gone, and the broker will deliver the message again", error=str(error))

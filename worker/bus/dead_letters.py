@@ -56,7 +56,7 @@ NOT_SETTLED: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 LONGEST_NAME = 255
 """Bytes that AMQP has for a routing key."""
 
-SET_BY_DEATH = re.compile(r"x-(death|delivery-count|(first|last)-death-.*)")
+SET_BY_DEATH = re.compile(r"x-(death|delivery-count|acquired-count|(first|last)-death-.*)")
 
 
 class LettersUnavailable(Exception):

@@ -21,10 +21,11 @@ VHOST = "/"
 LOOPBACK = "127.0.0.1"
 
 # Both 3.10 and 4.x know every key used here. A key that only one of them knows (4.x: deprecated_features.*) would keep
-# the other from starting.
+# the other from starting. The largest message is what 4.x has by default.
 _CONFIG = """\
 listeners.tcp.1 = {address}:{port}
 num_acceptors.tcp = 2
+max_message_size = 16777216
 log.file.level = info
 log.file.rotation.size = {largest_log}
 log.file.rotation.count = {kept_logs}
@@ -66,6 +67,7 @@ class NodeFolder:
         self.output = self.path / "log" / "output.log"
         self.pids = self.path / "pids"
         self.lock = self.path / "lock"
+        self._version = self.path / "version"
 
     def prepare(self, ports: Ports) -> None:
         """Write what the node reads at its start."""
@@ -111,6 +113,15 @@ class NodeFolder:
             # The start script then becomes the Erlang machine instead of waiting for it, so that its pid is the node's.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+
+    def note_version(self, version: str) -> None:
+        """Write down which RabbitMQ has the data now."""
+        write_private(self._version, f"{version}\n")
+
+    @property
+    def written_by(self) -> str | None:
+        """The version of RabbitMQ that had the data last; None for a new folder, or one that an older program made."""
+        return self._version.read_text().strip() if self._version.exists() else None
 
     def note_pids(self, *pids: int) -> None:
         """Write down which processes belong to the folder, for whoever comes after a crash."""

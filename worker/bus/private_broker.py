@@ -33,6 +33,10 @@ INSTALLED_AT = (Path("/usr/lib/rabbitmq/bin/rabbitmq-server"), Path("/opt/rabbit
 the user and writes to the system's folders."""
 
 
+FOREIGN_DATA = (b"failed_to_initialize_feature_flags_registry", b"schema_integrity_check_failed")
+"""What a node dies of whose data another version of RabbitMQ has written, and that can't go on from there."""
+
+
 class BrokerUnavailable(Exception):
     """No RabbitMQ can be had; the message says what to do."""
 
@@ -51,6 +55,11 @@ def find_server() -> Path:
         "no RabbitMQ: this machine has no rabbitmq-server. Install it with deploy/install-rabbitmq.sh (as root), or "
         "set PERPS_DMA_AMQP_URL to a RabbitMQ of yours"
     )
+
+
+def _series(version: str) -> tuple[int, ...]:
+    """Major and minor number: within one such series RabbitMQ reads what it has written."""
+    return tuple(int(part) for part in version.split(".")[:2] if part.isdigit())
 
 
 async def _listens(port: int) -> bool:
@@ -134,7 +143,9 @@ class PrivateBroker:
             await self._end_stale()
             self._folder.prepare(self._ports)
             await self._start_epmd()
+            await self._require_own_data()
             await self._start_node()
+            self._folder.note_version(self.version)
         except BaseException:
             await self.stop()
             raise
@@ -182,12 +193,45 @@ class PrivateBroker:
             raise BrokerUnavailable(str(failure)) from failure
 
     async def _start_node(self) -> None:
+        began = self._folder.output.stat().st_size if self._folder.output.exists() else 0
         try:
             await self._node.start()
             self._folder.note_pids(self._node.pid, self._epmd.pid)
             await self._node.until(self._node_answers, START_S)
         except ChildFailed as failure:
+            if advice := await self._of_foreign_data(began):
+                raise BrokerUnavailable(advice) from failure
             raise BrokerUnavailable(f"{failure}\n  and of {self.log}:\n{tail(self.log)}") from failure
+
+    async def _require_own_data(self) -> None:
+        """An older RabbitMQ passes over what a newer one has written, begins with nothing, and spoils it."""
+        if (before := self._folder.written_by) and _series(before) > _series(here := await self._installed()):
+            raise BrokerUnavailable(self._foreign(before, here))
+
+    async def _of_foreign_data(self, began: int) -> str | None:
+        """What to do where the node did not start because another version of RabbitMQ has written its data."""
+        said, before = self._folder.output.read_bytes()[began:], self._folder.written_by
+        if before and _series(before) != _series(here := await self._installed()):
+            return self._foreign(before, here)
+        died_of_it = any(sign in said for sign in FOREIGN_DATA)
+        return self._foreign("another version", await self._installed()) if died_of_it else None
+
+    def _foreign(self, before: str, here: str) -> str:
+        return (
+            f"the RabbitMQ here is {here}, and the data in {self._folder.path} was written by {before}, from which it "
+            "can't go on: start that version and let the queues run empty, then remove the folder; or remove it at once"
+        )
+
+    async def _installed(self) -> str:
+        """The version of the machine's RabbitMQ."""
+        process = await asyncio.create_subprocess_exec(
+            *(str(find_server().with_name("rabbitmqctl")), "version"),
+            env=self.environment,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        said, _ = await process.communicate()
+        return said.decode().strip()
 
     async def _epmd_answers(self) -> bool:
         return await _listens(self._ports.epmd)

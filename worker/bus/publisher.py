@@ -14,13 +14,15 @@ from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import DeliveryError
 
 from schemas.base import Milliseconds
+from schemas.envelope import failure
+from schemas.outcomes import ErrorCode
 from worker.bus.actors import user_of
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, KEPT_EXCHANGE, declare_events
 from worker.clock import now
 from worker.observation import tracing
 from worker.observation.metrics import EVENT_FAILURES, EVENTS
-from worker.wire import LONGEST_ACTOR, DeadLetter, Delivery, NotPublished, Outgoing, Reply
+from worker.wire import LONGEST_ACTOR, DeadLetter, Delivery, NotPublished, Outgoing, Reply, reply_of
 
 PUBLISH_TIMEOUT_S = 5
 RESTORED_S = 2
@@ -32,6 +34,9 @@ ANSWER_MS: Milliseconds = 5_000
 DIRECT_REPLY = "amq.rabbitmq.reply-to."
 LONGEST_REASON = 2_000
 """Characters. The properties of a message have to fit into one frame, or the broker ends the connection."""
+
+LARGEST_MESSAGE = 16 * 1024 * 1024
+"""Bytes. RabbitMQ 4 takes no larger message by default, and closes the channel over it with all that is under way."""
 
 PERSISTENT = 2
 TRANSIENT = 1
@@ -49,6 +54,10 @@ class Unroutable(PublishFailed):
 
 class QueueFull(PublishFailed):
     """A queue that the message went to is full, and is declared to refuse then. Others may have taken it."""
+
+
+class TooLarge(PublishFailed):
+    """Nothing was published: the broker would take no message of that size."""
 
 
 def properties(
@@ -81,8 +90,11 @@ async def publish(
     """Publish, and on a confirming channel wait for the broker's word.
 
     `user_id` is set to the user that the connection logged in as; the broker checks it.
-    Raises Unroutable when no queue took it, QueueFull when one refused it, PublishFailed when nobody can tell.
+    Raises Unroutable when no queue took it, QueueFull when one refused it, TooLarge, and PublishFailed when nobody can
+    tell.
     """
+    if len(body) > LARGEST_MESSAGE:
+        raise TooLarge(f"{len(body)} bytes are more than a message may have, which are {LARGEST_MESSAGE}")
     try:
         with as_trouble():
             async with asyncio.timeout(timeout_s):
@@ -216,6 +228,10 @@ class Publisher:
                 await publish(channel, reply.body, message, routing_key=reply_to, mandatory=mandatory)
             except (Unroutable, QueueFull):
                 return False
+            except TooLarge as error:
+                reply = reply_of(failure(ErrorCode.INTERNAL_ERROR, f"the answer's {error}; ask for less"), {})
+                message.headers = {"status": reply.status}
+                continue
             except PublishFailed as error:
                 log.warning("not answered", operation=delivery.operation, error=str(error))
             else:

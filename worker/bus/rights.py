@@ -1,8 +1,8 @@
 """What each user of the broker may do, as definitions that RabbitMQ imports.
 
-A strategy engine may ask, and read its own answers. A risk system may listen. The shim may ask for everything, and
-reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and nothing beside it. What
-queues may hold stands in `worker.bus.policies`.
+A strategy engine may ask, and read its own answers. A risk system may listen. The shim may ask for everything, and how
+many consume it, and reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and
+nothing beside it. What queues may hold stands in `worker.bus.policies`.
 """
 
 import base64
@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any
 
+from schemas import OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
 from worker.bus.actors import SHIM_USER
 from worker.bus.policies import USER_LIMITS, limits
+from worker.bus.shards import LED_EXCHANGE
 from worker.bus.topology import EVENTS_EXCHANGE, EVENTS_LOG, OURS
 
 VHOST = "perps-dma"
@@ -30,6 +32,11 @@ DEFAULT_EXCHANGE = "amq.default"
 
 OWN_QUEUES = r"amq\.gen-.*|amq_[0-9a-f]{32}"
 """Queues that nobody named: the broker's names for them, and those of aio-pika's robust channels."""
+
+ASKED_ABOUT = rf"({'|'.join(OPERATIONS)})(\.[0-9]+-of-[0-9]+)?"
+"""The queues of operations and of their shards, exactly. RabbitMQ 4.2.6 and later tells nobody how many consumers a
+queue has who has no right to it. To write is the least: who can't read from any exchange can't bind a queue with it,
+and by its name one publishes with a right to the default exchange only."""
 
 NOTHING = "^$"
 HASHING = "rabbit_password_hashing_sha256"
@@ -60,7 +67,11 @@ RIGHTS: Mapping[str, Rights] = MappingProxyType(
             _only(OWN_QUEUES), _only(OWN_QUEUES), _only(OWN_QUEUES, _exact(EVENTS_EXCHANGE), _exact(EVENTS_LOG))
         ),
         WORKER_USER: Rights(_only(OURS), _only(OURS, _exact(DEFAULT_EXCHANGE)), _only(OURS)),
-        SHIM_USER: Rights(NOTHING, _only(_exact(COMMANDS_EXCHANGE), _exact(CONTROL_EXCHANGE)), NOTHING),
+        SHIM_USER: Rights(
+            NOTHING,
+            _only(_exact(COMMANDS_EXCHANGE), _exact(CONTROL_EXCHANGE), _exact(LED_EXCHANGE), ASKED_ABOUT),
+            NOTHING,
+        ),
     }
 )
 """The rights of each user, by its name. None can manage the broker."""

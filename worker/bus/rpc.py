@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
+from aiormq.exceptions import ChannelAccessRefused
 from pydantic import AmqpDsn
 
 from schemas import Operation
@@ -57,8 +58,12 @@ class BrokerAway(BusError):
     """The broker can't be reached; nothing was published."""
 
 
+class RightsMissing(BrokerAway):
+    """The broker is there and denies our user what it has to know; the message says what to do."""
+
+
 class NotConfirmed(BusError):
-    """The broker went away while a request was being published: it may be carried out or not."""
+    """The broker went away while a request was being published, or its answer: it may be carried out or not."""
 
 
 def _answer(message: AbstractIncomingMessage) -> Answer:
@@ -97,13 +102,20 @@ class _ReplyChannel:
 
     def __init__(self, channel: AbstractRobustChannel) -> None:
         self.channel = channel
-        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._waiting: dict[str, asyncio.Future[Answer | None]] = {}
 
     async def open(self) -> None:
         """Receive replies from now on, and again after a reconnect."""
         # Taken with a passive declare, the reply consumer is restored after a reconnect.
         queue = await self.channel.get_queue(REPLY_TO)
         await queue.consume(self._receive, no_ack=True)
+        self.channel.close_callbacks.add(self._lose)
+
+    def _lose(self, *_: object) -> None:
+        """Nothing of what is waited for comes any more: direct replies go with the channel that they were asked on."""
+        for waiting in self._waiting.values():
+            if not waiting.done():
+                waiting.set_result(None)
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:
         waiting = self._waiting.get(str(message.correlation_id))
@@ -111,9 +123,9 @@ class _ReplyChannel:
             waiting.set_result(_answer(message))
 
     @asynccontextmanager
-    async def expecting(self, correlation_id: str) -> AsyncIterator["asyncio.Future[Answer]"]:
-        """The future of an answer, forgotten when nobody waits for it any more."""
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+    async def expecting(self, correlation_id: str) -> AsyncIterator["asyncio.Future[Answer | None]"]:
+        """The future of an answer, None when it was lost; it is forgotten when nobody waits for it any more."""
+        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id] = future
         try:
             yield future
@@ -172,9 +184,12 @@ class RpcClient:
                 await self._publish(side, operation, body, message)
             try:
                 async with asyncio.timeout(max(0, deadline + REPLY_GRACE_MS - now()) / 1000):
-                    return await answer
+                    told = await answer
             except TimeoutError:
                 raise NoAnswer(f"no answer to {operation.name} before its deadline") from None
+        if told is None:
+            raise NotConfirmed("the connection to the broker was lost, and the answer with it")
+        return told
 
     async def post(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
@@ -190,10 +205,15 @@ class RpcClient:
     async def consumers(self) -> Mapping[str, int]:
         """How many consumers each operation has, as the broker says now; none if one of its shards has none.
 
-        Raises BrokerAway.
+        Raises BrokerAway, or RightsMissing.
         """
         try:
             return await self._presence.consumers()
+        except ChannelAccessRefused as error:
+            raise RightsMissing(
+                f"the broker does not tell our user who consumes ({error}); give it the rights that "
+                "`perps-dma definitions` lists: import them again, as is needed for RabbitMQ 4.2.6 and later"
+            ) from error
         except CONNECTION_TROUBLE as error:
             raise BrokerAway(str(error) or "the broker does not answer") from error
 

@@ -20,7 +20,7 @@ from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, 
 from schemas import COMMANDS, Operation
 from schemas.operations import COMMANDS_EXCHANGE
 from worker.bus.connection import plain_channel
-from worker.bus.topology import TopologyRefused, queue_arguments
+from worker.bus.topology import TopologyRefused, as_refusal, queue_arguments
 
 ACCOUNT_HEADER = "account"
 MAX_SHARDS = 64
@@ -30,10 +30,13 @@ COUNT_EXCHANGE = "dma.shards"
 there, of an exchange that nobody needs, is how the broker remembers over how many shards the commands are split."""
 
 LED_EXCHANGE = "dma.shards.led"
-"""Takes no message either. It is there while commands are led to the shards, and goes with the broker as the exchanges
-in front of the shards do: a client that finds it knows that a command won't end up in `dma.unrouted`."""
+"""Takes no message either. It is there while commands are led to the shards, and lasts as long as the exchanges in
+front of the shards do: a client that finds it knows that a command won't end up in `dma.unrouted`."""
 
 WEIGHT = "1"
+
+UNKNOWN_KIND = "exchange type"
+"""In what the broker says when it lacks the plugin."""
 
 log = structlog.get_logger(__name__)
 
@@ -93,13 +96,15 @@ async def declare_shards(channel: AbstractRobustChannel, shards: int) -> Shards:
     """Declare the shards; no command is led to them yet. Raises TopologyRefused.
 
     RabbitMQ 3.10 restores the bindings of a consistent-hash exchange in no certain order, and accounts would move to
-    other shards than their waiting commands. So the exchange does not outlive the broker: whichever worker comes back
-    first makes it anew, its shards in order, and then leads the commands there. Until then `dma.unrouted` takes them.
+    other shards than their waiting commands. So the exchange is not durable: in Mnesia it does not outlive the broker,
+    and whichever worker comes back first makes it anew, its shards in order, and then leads the commands there. Until
+    then `dma.unrouted` takes them. Khepri, as in RabbitMQ 4.3, keeps it all the same, with its shards as they were.
     """
     if shards == 1:
         return Shards(channel, {}, ())
     exchanges = {row: await _declare_hash_exchange(channel, row) for row in COMMANDS}
-    queues = tuple([await _declare_shard(channel, exchanges, number, shards) for number in range(1, shards + 1)])
+    with as_refusal():
+        queues = tuple([await _declare_shard(channel, exchanges, number, shards) for number in range(1, shards + 1)])
     return Shards(channel, exchanges, queues)
 
 
@@ -108,7 +113,9 @@ async def _declare_hash_exchange(channel: AbstractRobustChannel, operation: Oper
         return await channel.declare_exchange(
             _hash_exchange(operation), ExchangeType.X_CONSISTENT_HASH, arguments={"hash-header": ACCOUNT_HEADER}
         )
-    except ConnectionCommandInvalid as error:
+    except (ConnectionCommandInvalid, ChannelPreconditionFailed) as error:  # RabbitMQ 3 says the one, 4 the other
+        if UNKNOWN_KIND not in str(error):
+            raise
         raise TopologyRefused(
             "PERPS_DMA_SHARDS above 1 needs a plugin of the broker: rabbitmq-plugins enable "
             f"rabbitmq_consistent_hash_exchange ({error})"

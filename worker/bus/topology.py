@@ -53,6 +53,12 @@ as of a worker. So it is far more than a bad day has of these, and still an end 
 READ_WITHOUT_END = 1_000_000_000
 """Delivery limit of what people read again and again. RabbitMQ 4 would throw it away after 20 times by default."""
 
+DISCONNECTED_MS = 1_000
+"""How long what a consumer has stays with it when the node that it is connected to is gone. RabbitMQ 4.3 would wait
+60 s, longer than a command may take; older versions don't wait, and know no such argument."""
+
+WHEN_DISCONNECTED: Mapping[str, Any] = MappingProxyType({"x-consumer-disconnected-timeout": DISCONNECTED_MS})
+
 COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
     {
         "x-queue-type": "quorum",
@@ -62,14 +68,20 @@ COMMAND_QUEUE: Mapping[str, Any] = MappingProxyType(
         # At least once needs reject-publish: the broker then keeps a dead letter until its queue has confirmed it.
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
+        **WHEN_DISCONNECTED,
     }
 )
 QUERY_QUEUE: Mapping[str, Any] = MappingProxyType({"x-queue-type": "classic", "x-dead-letter-exchange": DEAD_EXCHANGE})
 REPLICATED_QUERY_QUEUE: Mapping[str, Any] = MappingProxyType(
-    {"x-queue-type": "quorum", "x-delivery-limit": DELIVERY_LIMIT, "x-dead-letter-exchange": DEAD_EXCHANGE}
+    {
+        "x-queue-type": "quorum",
+        "x-delivery-limit": DELIVERY_LIMIT,
+        "x-dead-letter-exchange": DEAD_EXCHANGE,
+        **WHEN_DISCONNECTED,
+    }
 )
 DEAD_LETTER_QUEUE: Mapping[str, Any] = MappingProxyType(
-    {"x-queue-type": "quorum", "x-delivery-limit": READ_WITHOUT_END}
+    {"x-queue-type": "quorum", "x-delivery-limit": READ_WITHOUT_END, **WHEN_DISCONNECTED}
 )
 EVENTS_STREAM: Mapping[str, Any] = MappingProxyType(
     {
@@ -107,7 +119,7 @@ async def declare(channel: AbstractChannel, *, sharded: bool = False, replicated
 
     Repeating it changes nothing. Raises TopologyRefused for a queue that is there with other arguments.
     """
-    with _as_refusal():
+    with as_refusal():
         unrouted = await _declare_what_catches(channel)
         operations = await _declare_operations(channel, sharded=sharded, replicated=replicated)
     await declare_events(channel)
@@ -115,7 +127,8 @@ async def declare(channel: AbstractChannel, *, sharded: bool = False, replicated
 
 
 @contextmanager
-def _as_refusal() -> Iterator[None]:
+def as_refusal() -> Iterator[None]:
+    """Raises TopologyRefused, with what to do, for what the broker has and another version has declared otherwise."""
     try:
         yield
     except ChannelPreconditionFailed as error:
@@ -157,7 +170,7 @@ async def _declare_operations(
 
 async def declare_events(channel: AbstractChannel) -> None:
     """Declare where events go, and the log that keeps them all. Raises TopologyRefused."""
-    with _as_refusal():
+    with as_refusal():
         events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
         log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
         kept = await channel.declare_exchange(KEPT_EXCHANGE, ExchangeType.TOPIC, durable=True)

@@ -13,7 +13,7 @@ from schemas import ErrorCode, Failure, Operation, Outcome, Success, failure
 from schemas.base import Milliseconds
 from schemas.control import unknown_command
 from schemas.replies import Accepted
-from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker
+from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing
 from worker.clock import now
 from worker.observation import tracing
 from worker.shim.auth import Denied
@@ -55,7 +55,8 @@ def bus_failure(error: BusError, call: Call) -> Failure:
             message = f"no answer to {operation.name} within {call.timeout_ms} ms; {hint}"
             return failure(ErrorCode.TIMEOUT, message, details=details, retryable=not operation.is_command)
         case BrokerAway():
-            message = "the broker can't be reached; nothing was sent"
+            why = "denies the shim what it has to know" if isinstance(error, RightsMissing) else "can't be reached"
+            message = f"the broker {why}; nothing was sent"
             return failure(ErrorCode.BROKER_UNAVAILABLE, message, details=details)
         case _:
             message = f"the broker went away meanwhile; {_MAYBE if operation.is_command else 'ask again'}"

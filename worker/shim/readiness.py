@@ -12,7 +12,7 @@ import orjson
 from schemas import OPERATIONS
 from schemas.base import Milliseconds
 from schemas.control import Status
-from worker.bus.rpc import BrokerAway, BusError
+from worker.bus.rpc import BrokerAway, BusError, RightsMissing
 from worker.clock import now
 from worker.shim.caller import Caller
 
@@ -80,6 +80,8 @@ class Probe:
     async def _look(self) -> Readiness:
         try:
             consumers = await self._caller.consumers()
+        except RightsMissing as error:
+            return Readiness(str(error))
         except BrokerAway as error:
             return Readiness(f"the broker can't be reached ({error}); see that it runs and PERPS_DMA_AMQP_URL is right")
         if missing := [name for name in OPERATIONS if not consumers.get(name)]:
