@@ -35,7 +35,7 @@ def command(client: RpcClient, body: bytes) -> Call:
     return call
 
 
-async def bus_against_echo(url: str) -> dict[int, dict[str, Samples]]:
+async def bus_against_echo(url: str, rounds: int = ROUNDS) -> dict[int, dict[str, Samples]]:
     """Samples of both at each concurrency."""
     async with (
         program("tests.benchmarks.echo", url),
@@ -45,6 +45,6 @@ async def bus_against_echo(url: str) -> dict[int, dict[str, Samples]]:
     ):
         calls = {"bare echo": bare, "set_leverage": command(client, BODY)}
         return {
-            concurrency: await interleaved(calls, rounds=ROUNDS, count=count, concurrency=concurrency)
+            concurrency: await interleaved(calls, rounds=rounds, count=count, concurrency=concurrency)
             for concurrency, count in CONCURRENCIES.items()
         }
