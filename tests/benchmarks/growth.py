@@ -14,21 +14,23 @@ from typing import NamedTuple
 
 from tests.benchmarks.bus import command
 from tests.benchmarks.history import remember
-from tests.benchmarks.measure import Samples
+from tests.benchmarks.measure import Call, Samples, load
 from tests.benchmarks.process_cpu import cpu_ms
 from tests.benchmarks.rows import Row
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.services import NO_SCHEDULE, worker
 from tests.benchmarks.stage import LIFTED, LIFTED_BY_US, Desk, Stage, stage
-from worker.bus.rpc import RpcClient, connect_rpc
+from worker.bus.rpc import connect_rpc
 from worker.console.display import console, table
 from worker.settings import Settings
 
-COMMANDS, WARM_UP = 40, 8
+COMMANDS = 40
 PACE_S = 0.13
 """From one command to the next: longer than commands of an account wait to share a snapshot."""
 
 USUAL_ACCOUNTS = 100
+USED, WARM_UP = 8, 24
+"""The commands go to so many of the accounts at most, each of which was used before."""
 
 
 class Size(NamedTuple):
@@ -80,22 +82,26 @@ def _settings(venue: Stage, size: Size) -> Settings:
 
 
 async def _measure(venue: Stage, size: Size, cost: Cost) -> None:
-    settings, desk, samples = _settings(venue, size), Desk(venue.accounts[: size.accounts]), Samples()
+    settings, desk, samples = _settings(venue, size), Desk(venue.accounts[: min(size.accounts, USED)]), Samples()
     async with (
         worker(settings, NO_SCHEDULE | LIFTED_BY_US) as child,
         connect_rpc(str(settings.amqp_url), "bench") as client,
     ):
-        await _paced(client, desk, Samples(), WARM_UP)
+
+        async def change() -> None:
+            await command(client, json.dumps(desk.change()).encode())()
+
+        await load(change, Samples(), count=WARM_UP, concurrency=1)
         spent = cpu_ms(child.pid)
-        await _paced(client, desk, samples, COMMANDS)
+        await _paced(change, samples)
         cost.cpu.append((cpu_ms(child.pid) - spent) / COMMANDS)
         cost.latencies.append(samples.median)
 
 
-async def _paced(client: RpcClient, desk: Desk, samples: Samples, count: int) -> None:
-    for _ in range(count):
+async def _paced(call: Call, samples: Samples) -> None:
+    for _ in range(COMMANDS):
         began = time.perf_counter()
-        await command(client, json.dumps(desk.change()).encode())()
+        await call()
         took = time.perf_counter() - began
         samples.latencies.append(took * 1000)
         await asyncio.sleep(max(0, PACE_S - took))
@@ -128,6 +134,6 @@ def growth_rows(costs: Costs, scale: Scale) -> list[Row]:
 def _rows(costs: Costs, line: Sequence[Size], names: Sequence[str]) -> list[Row]:
     rows = []
     for size, name in zip(line[1:], names[1:], strict=True):
-        latency, cpu = costs[size].ratio(costs[line[0]])
-        rows += [Row(f"a command with {name}, median", latency), Row(f"a command with {name}, worker CPU", cpu)]
+        _, cpu = costs[size].ratio(costs[line[0]])
+        rows.append(Row(f"worker CPU of a command with {name}", cpu))
     return rows

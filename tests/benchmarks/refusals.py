@@ -45,7 +45,7 @@ async def refusals(settings: Settings, folder: Path, seconds: float) -> list[Row
     refused, others = commands[429], commands.total() - commands[200] - commands[429]
     return [
         at_most(f"1,000 accounts, default settings: commands refused of {commands.total()}", refused, 0),
-        Row("of these commands, not carried out for other reasons", others),
+        Row("of these, not carried out for another reason", others),
         Row(f"queries beside them that failed, of {queries.total()}", queries.total() - queries[200]),
     ]
 

@@ -42,8 +42,9 @@ def medians(name: str, pair: Iterable[Samples], limit: float | None = None) -> R
 
 
 def show(rows: Sequence[Row], *, markdown: bool) -> None:
-    """All figures, those that missed their targets too."""
-    shown = [(row.name, f"{row.measured:.2f}", row.spread, row.target, row.verdict) for row in rows]
+    """All figures, those that missed their targets too; those that have none come last."""
+    ordered = sorted(rows, key=lambda row: row.target == NO_TARGET)
+    shown = [(row.name, f"{row.measured:.2f}", row.spread, row.target, row.verdict) for row in ordered]
     if not markdown:
         console.print(table(COLUMNS, shown))
         return

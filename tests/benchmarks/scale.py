@@ -24,7 +24,7 @@ class Scale:
 FULL = Scale(
     rounds=4,
     desk={1: 30, 16: 160, 64: 384},
-    documented_s=15,
+    documented_s=5,
     growth_rounds=2,
     growth_accounts=(1, 100, 1_000),
     growth_kept=(10_000, 100_000, 1_000_000),

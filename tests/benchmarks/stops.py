@@ -51,9 +51,8 @@ def _read(noted: Path) -> list[list[float]]:
 
 
 def _rows(stops: list[list[float]]) -> list[Row]:
-    late, computed = max(stops, default=[0.0, 0.0])
+    late, computed = (max(each) for each in zip(*stops, strict=True)) if stops else (0.0, 0.0)
     return [
-        at_most("longest stop of the loop in a short soak, ms", late, TARGET_MS),
-        Row("of that stop, ms in which the loop computed; else it waited, for a processor or the disk", computed),
-        Row("longest time that the loop computed without a pause, ms", max((stop[1] for stop in stops), default=0.0)),
+        at_most("longest stop of the loop in a soak (collector, markets, retention), ms", late, TARGET_MS),
+        Row("longest stop in which the loop computed; else it waited for a processor or the disk, ms", computed),
     ]
