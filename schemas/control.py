@@ -168,6 +168,12 @@ class VenueState(WireModel):
     markets_loaded: bool
     since: Milliseconds
     reason: Annotated[str | None, Field(description="The last failure, while there is one")]
+    snapshot_interval_ms: Annotated[
+        int | None,
+        Field(
+            ge=0, description="How often each account is read on schedule, as far as the venue's limits allow; 0: never"
+        ),
+    ] = None
 
 
 class Status(WireModel):

@@ -36,6 +36,7 @@ from worker.monitoring.worker_states import Attachment, WorkerStates
 from worker.registry_watch import registry_watch
 from worker.settings import Settings
 from worker.snapshots.after_commands import AfterCommands
+from worker.snapshots.pacing import Pacing
 from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
@@ -108,8 +109,10 @@ def build_worker(
     publisher: Bus,
     *,
     watch: VenueWatch = UNWATCHED,
+    pacing: Pacing | None = None,
 ) -> Worker:
     """A worker with all its parts; a test gives it others in the same way."""
+    pacing = pacing or Pacing(settings.snapshot_interval_ms, accounts)
     relay, dispatch = Relay(ledger, publisher), Dispatch(adapter_of)
     snapshots = Snapshots(adapter_of, ledger, relay, settings.timeout_ms, now)
     after_commands = AfterCommands(snapshots, ledger.patience)
@@ -132,7 +135,7 @@ def build_worker(
         venue_news=VenueNews(ledger, relay, watch.changes),
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
-        schedule=Schedule(snapshots, ledger, accounts, rhythm, now),
+        schedule=Schedule(snapshots, ledger, accounts, rhythm, clock=now, pacing=pacing),
     )
 
 
@@ -146,8 +149,11 @@ async def running_worker(
 ) -> AsyncIterator[None]:
     """A worker that consumes for as long as the context lasts, and then finishes what it began."""
 
+    pacing, venues = Pacing(settings.snapshot_interval_ms, accounts), watch.states
+    watch = VenueWatch(lambda: tuple(map(pacing.told_in, venues())), watch.changes)
+
     def build(bus: Bus) -> Worker:
-        return build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch)
+        return build_worker(settings, accounts, adapter_of, ledger, bus, watch=watch, pacing=pacing)
 
     async with open_ledger(settings.ledger) as ledger:
         states = WorkerStates(ledger, accounts, watch.states, headroom)
@@ -199,7 +205,7 @@ async def run_worker(settings: Settings) -> None:
     accounts = load_accounts(settings)
     watch = registry_watch(settings, accounts)
     on_hangup(watch.look_now)
-    limits = limits_kept(settings.limit_share, settings.granted_limits)
+    limits = limits_kept(settings.limit_share, settings.granted_limits, settings.background_share)
     async with (
         recorded(settings, "worker"),
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,

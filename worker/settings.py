@@ -112,6 +112,14 @@ class Settings(BaseSettings):
     limit_share: Annotated[
         float, Field(gt=0, le=1, description="Part of each venue's limit by address that is for this worker alone")
     ] = 1.0
+    background_share: Annotated[
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Part of each venue's limit that snapshots may use; commands and queries have the rest",
+        ),
+    ] = 0.5
     granted_limits: Annotated[
         dict[str, dict[str, PositiveInt]],
         Field(description='Limits other than documented, in JSON: {"binance": {"papi weight": 9000}}'),

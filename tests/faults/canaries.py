@@ -15,7 +15,7 @@ SIGNED_HEADERS = ("X-MBX-APIKEY", "X-BAPI-SIGN", "X-BAPI-API-KEY", "OK-ACCESS-SI
 
 
 def forms(secret: str) -> Iterator[str]:
-    """A secret, its parts, and what else it is written as.
+    """A secret, its parts, and what else it is written as. Cases do not matter where it is looked for.
 
     >>> list(forms("0123456789abcdef"))[:4]
     ['0123456789abcdef', '0123456789ab', '456789abcdef', '23456789abcd']
@@ -23,8 +23,18 @@ def forms(secret: str) -> Iterator[str]:
     bare, raw = secret.removeprefix("0x"), secret.encode()
     middle = (len(bare) - TELLING) // 2
     yield from (bare, bare[:TELLING], bare[-TELLING:], bare[middle : middle + TELLING])
-    yield from (encode(raw).decode().rstrip("=") for encode in (base64.b64encode, base64.urlsafe_b64encode))
-    yield from (raw.hex(), quote(secret, safe=""))
+    for written in {raw, raw.lower(), raw.upper()}:
+        yield from within_base64(written)
+        yield written.hex()
+    yield from (quote(secret, safe=""), "".join(f"%{byte:02x}" for byte in raw))
+
+
+def within_base64(raw: bytes) -> Iterator[str]:
+    """What is found of it in anything that was encoded with it, wherever it began there."""
+    for before in (b"", b"?", b"??"):
+        for encode in (base64.b64encode, base64.urlsafe_b64encode):
+            code = encode(before + raw).decode().rstrip("=")
+            yield code[len(before) + 1 if before else 0 : -1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +46,12 @@ class Canaries:
     @classmethod
     def of(cls, secrets: Mapping[str, str], whole: Mapping[str, str]) -> "Canaries":
         """Those of secrets, and of what may be known in part: the beginning of a token is no secret."""
-        named = {form: name for name, secret in secrets.items() for form in forms(secret)}
-        return cls({**named, **{secret: name for name, secret in whole.items()}})
+        named = {form.lower(): name for name, secret in secrets.items() for form in forms(secret)}
+        return cls({**named, **{secret.lower(): name for name, secret in whole.items()}})
 
     def found(self, text: str) -> set[str]:
         """The secrets that a text gives away."""
+        text = text.lower()
         return {name for form, name in self.names.items() if form in text}
 
 

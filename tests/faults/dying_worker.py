@@ -137,7 +137,7 @@ async def serve(step: str) -> None:
     settings = Settings()
     configure_logging(settings, "worker")
     fate, accounts = Fate(step, settings.state / "die"), load_accounts(settings)
-    limits = limits_kept(settings.limit_share, settings.granted_limits)
+    limits = limits_kept(settings.limit_share, settings.granted_limits, settings.background_share)
     async with (
         open_venues(accounts, settings.venue_timeout_ms, limits, settings.markets_reload_s) as venues,
         open_ledger(settings.ledger) as ledger,

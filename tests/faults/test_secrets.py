@@ -28,6 +28,7 @@ from tests.faults.stage import PRODUCTION, Stage, staged, until
 from tests.postgres import PostgresServer
 from tests.processes import free_port, listening_ports
 from tests.strategy import Strategy
+from tests.unit.test_masking import WRITINGS
 from worker.accounts import Account
 from worker.bus.dead_letters import hold_dead_letters
 from worker.bus.topology import EVENTS_LOG
@@ -185,12 +186,15 @@ def misbehaviours(stage: Stage) -> Iterable[list[Fault]]:
     yield [
         Fault(fault="status", status=status, account=account.id, times=3, body={"code": -2014, "msg": _echo(account)})
         for account in stage.sandbox.accounts
-        for status in (200, 401)
+        for status in (200, 401, 503)
     ]
 
 
 def _echo(account: Account) -> str:
-    return f"no such key: {account.reveal('api_key')} {account.reveal('passphrase')}; signature={'f' * 64}"
+    """Its credentials, written in every way."""
+    credentials = filter(None, map(account.reveal, ("api_key", "secret", "passphrase")))
+    written = " ".join(writing(credential) for credential in credentials for writing in WRITINGS.values())
+    return f"no such key: {written}; signature={'f' * 64}"
 
 
 async def through_every_fault_of_the_sandbox(house: House, sinks: Sinks) -> None:

@@ -19,6 +19,7 @@ from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.receipt import Command
 from worker.execution.relay import Relay
 from worker.snapshots.after_commands import GATHER_MS, AfterCommands
+from worker.snapshots.pacing import Pacing
 from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
@@ -100,7 +101,9 @@ async def desk(
     async with open_ledger(url) as ledger:
         relay = Relay(ledger, bus)
         snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock)
-        schedule = Schedule(snapshots, ledger, accounts or Accounts([ACCOUNT]), rhythm, clock)
+        served = accounts or Accounts([ACCOUNT])
+        pacing = Pacing(rhythm.interval, served)
+        schedule = Schedule(snapshots, ledger, served, rhythm, clock=clock, pacing=pacing)
         after_commands = AfterCommands(snapshots, ledger.patience, gather_ms)
         yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
         await relay.close()

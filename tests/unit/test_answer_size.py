@@ -16,9 +16,10 @@ from tests.scripted_venue import ScriptedVenue, answers
 from tests.stand import open_guard
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.faults import packed_blanks
+from worker.venues.answer import DEEPEST, read_json
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import LARGEST_ANSWER, LARGEST_LISTING, MIB, VenueConnections, listing
-from worker.venues.errors import Ambiguous
+from worker.venues.errors import Ambiguous, Refused, VenueError
 from worker.venues.hearing import Hearing
 
 __all__ = ["open_guard"]
@@ -180,3 +181,28 @@ async def test_an_answer_that_stops_half_way_is_given_up_in_time() -> None:
     async with VenueConnections() as connections, answering(lengthy(100), b"") as url:
         with pytest.raises(Ambiguous, match=f"within {TIMEOUT_MS} ms"):
             await transport(connections, url).call(SET_LEVERAGE, WANTED)
+
+
+def nested(levels: int) -> str:
+    return "[" * levels + "]" * levels
+
+
+@pytest.mark.parametrize(("levels", "is_read"), [(1, True), (DEEPEST, True), (DEEPEST + 1, False), (1_000, False)])
+def test_json_that_could_not_be_passed_on_is_none(levels: int, is_read: bool) -> None:
+    for text in (nested(levels), "[" + "[]," * DEEPEST + nested(max(1, levels - 1)) + "]"):
+        if is_read:
+            assert orjson.dumps(read_json(text)).decode() == text
+            continue
+        with pytest.raises(ValueError, match="too deep"):
+            read_json(text)
+
+
+@pytest.mark.parametrize("status", [200, 400, 502])
+async def test_a_deep_answer_is_no_answer(status: int) -> None:
+    body = f'{{"code": -4028, "msg": {nested(300)}}}'.encode()
+    async with VenueConnections() as connections, ScriptedVenue() as venue:
+        venue.on(PATH, answers(body, status))
+        with pytest.raises(VenueError) as caught:
+            await transport(connections, venue.url).call(SET_LEVERAGE, WANTED)
+    assert isinstance(caught.value, Refused if status == 400 else Ambiguous)
+    assert caught.value.raw is None

@@ -11,6 +11,7 @@ from schemas.base import Milliseconds
 from worker.venues.limits.line import Claim, Line, NoRoom, Ticket
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.tables import Per, Scope
+from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import Use
 
 SECOND, START = 1_000, 1_700_000_000_000
@@ -161,7 +162,7 @@ def test_what_is_given_back_twice_is_given_back_once() -> None:
 
 def test_who_can_take_only_a_part_of_what_it_needs_takes_nothing() -> None:
     class Faulty(Meter):
-        def begin(self, weight: int, now: Milliseconds) -> Use:
+        def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Use:
             raise ZeroDivisionError
 
     weight = meter(limit=10)
@@ -211,7 +212,7 @@ class Traffic:
 
     def used(self, of: Meter) -> int:
         recent = [ticket for at, ticket in self.past if at > self.now - of.scope.window]
-        return sum(weight for ticket in recent + self.under_way for it, weight, _ in ticket.claims if it is of)
+        return sum(weight for ticket in recent + self.under_way for it, weight, *_ in ticket.claims if it is of)
 
 
 Step = Callable[[Traffic], None]
@@ -248,6 +249,6 @@ def test_whatever_happens_no_limit_is_exceeded_and_no_light_request_waits_withou
         traffic.advance(1)
         held: set[Meter] = set()
         for ticket in (ticket for ticket in traffic.waiting if not ticket.heavy):
-            lacking = {of for of, weight, _ in ticket.claims if of in held or not of.has_room(weight, traffic.now)}
+            lacking = {of for of, weight, *_ in ticket.claims if of in held or not of.has_room(weight, traffic.now)}
             assert lacking, "it waits although there is room, or only heavier ones are before it"
             held |= lacking

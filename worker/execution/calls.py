@@ -14,6 +14,7 @@ from worker.execution.retries import QUERY
 from worker.venues.errors import Ambiguous, LimitReached, NotSent, VenueError
 from worker.venues.limits import within
 from worker.venues.limits.admission import Reservation, reserved
+from worker.venues.limits.urgency import Urgency, urgent
 from worker.venues.send_guard import guarded_by
 
 T = TypeVar("T")
@@ -59,8 +60,11 @@ class VenueCalls:
         clock: Clock,
         intend: Intend = unrecorded,
         interrupted: Interrupted | None = None,
+        *,
+        urgency: Urgency = Urgency.COMMAND,
     ) -> None:
         self.deadline = deadline
+        self._urgency = urgency
         self.interrupted = interrupted is not None
         self.attempts = interrupted.attempts if interrupted else 0
         self.sent: Milliseconds | None = interrupted.sent if interrupted else None
@@ -154,7 +158,7 @@ class VenueCalls:
         if self.remaining() <= 0:
             raise Expired("the deadline passed before it was sent")
         async with AsyncExitStack() as stack:
-            with within(self.deadline):
+            with within(self.deadline), urgent(self._urgency):
                 await stack.enter_async_context(room)
             yield
 
@@ -162,7 +166,7 @@ class VenueCalls:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(limit / 1000):
-                with within(self._clock() + limit), reserved(*self._held):
+                with within(self._clock() + limit), urgent(self._urgency), reserved(*self._held):
                     return await call()
         except TimeoutError as error:
             raise Ambiguous(f"no answer from the venue within {limit} ms") from error

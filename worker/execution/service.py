@@ -20,6 +20,7 @@ from worker.execution.results import reply_to
 from worker.observation import tracing
 from worker.observation.metrics import NOT_ACCEPTED, query_answered
 from worker.observation.stages import STAGES, Stage, counting, spent
+from worker.venues.limits.urgency import Urgency
 from worker.wire import LARGEST_BODY, DeadLetter, Delivery, Reply, named_account
 
 log = structlog.get_logger(__name__)
@@ -117,7 +118,7 @@ class Service:
     async def _answer(self, delivery: Delivery, command: Command) -> DeadLetter | None:
         if delivery.reply_to is None:
             return _nobody_to_tell(delivery)
-        calls = VenueCalls(command.deadline, self._clock)
+        calls = VenueCalls(command.deadline, self._clock, urgency=Urgency.QUERY)
         ending = await self._dispatch.query(command, self._handlers.queries[command.operation.name], calls)
         account = command.account
         reply = reply_to(command.id, ending, account.exchange)

@@ -88,6 +88,18 @@ class WorkerStates:
             "perps_dma_venue_health", "1 at the state in which this worker finds a venue", ("venue", "state"), rows
         )
 
+        intervals = {
+            (venue_label(state.exchange, state.network),): state.snapshot_interval_ms / 1000
+            for state in self.venues()
+            if state.snapshot_interval_ms is not None
+        }
+        yield gauges(
+            "perps_dma_snapshot_interval_seconds",
+            "How often each account of a venue is read on schedule, as far as its limits allow",
+            ("venue",),
+            intervals.items(),
+        )
+
     def _limits(self) -> Iterable[Metric]:
         least, longest = dict[tuple[str, ...], float](), dict[tuple[str, ...], float]()
         for room in self.headroom():

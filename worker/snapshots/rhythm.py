@@ -21,10 +21,11 @@ class Rhythm:
     heartbeat: Milliseconds
     offset: Milliseconds = 0
 
-    def of(self, account_id: str) -> "Rhythm":
-        """The rhythm of an account: the same, with its own offset."""
+    def of(self, account_id: str, interval: Milliseconds | None = None) -> "Rhythm":
+        """The rhythm of an account: the same, or with a longer interval, and with its own offset."""
         spread = int.from_bytes(hashlib.sha256(account_id.encode()).digest()[:8], "big")
-        return Rhythm(self.interval, self.heartbeat, spread % self.interval)
+        stretched = interval or self.interval
+        return Rhythm(stretched, self.heartbeat, spread % stretched)
 
     def is_due(self, asked: Milliseconds, now: Milliseconds) -> bool:
         """Whether an account that was last read then is to be read now: not in this turn yet.

@@ -10,8 +10,11 @@ from worker.accounts import Account, Accounts
 from worker.clock import Clock
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.ledger import Ledger
+from worker.snapshots.pacing import Pacing
 from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.snapshots import Recorded, Snapshots
+from worker.venues.errors import LimitReached
+from worker.venues.limits.bill import billed
 
 AT_ONCE = 20
 """How many accounts of one venue are read at once: those of another need not wait for one that hangs."""
@@ -22,12 +25,22 @@ log = structlog.get_logger(__name__)
 class Schedule:
     """Reads accounts in their rhythm, side by side with any number of workers on the same ledger."""
 
-    def __init__(self, snapshots: Snapshots, ledger: Ledger, accounts: Accounts, rhythm: Rhythm, clock: Clock) -> None:
+    def __init__(
+        self,
+        snapshots: Snapshots,
+        ledger: Ledger,
+        accounts: Accounts,
+        rhythm: Rhythm,
+        *,
+        clock: Clock,
+        pacing: Pacing,
+    ) -> None:
         self._snapshots = snapshots
         self._ledger = ledger
         self._accounts = accounts
         self._rhythm = rhythm
         self._clock = clock
+        self._pacing = pacing
         self._at_once: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def run(self) -> None:
@@ -40,19 +53,24 @@ class Schedule:
                 for gone in followed.keys() - self._accounts.keys():
                     followed.pop(gone).cancel()
                 for new in self._accounts.keys() - followed.keys():
-                    followed[new] = group.create_task(self._follow(new, self._rhythm.of(new)))
+                    followed[new] = group.create_task(self._follow(self._accounts[new]))
 
     async def look(self, account: Account) -> None:
         """Read an account if it is due, and publish what has to be told."""
         async with self._at_once[account.exchange], self._snapshots.alone(account):
             await self._snapshots.publish(await self._recorded(account))
 
-    async def _follow(self, account_id: str, rhythm: Rhythm) -> None:
-        wait = rhythm.first_wait(self._clock())
+    def _rhythm_of(self, account: Account) -> Rhythm:
+        return self._rhythm.of(account.id, self._pacing.interval(account))
+
+    async def _follow(self, account: Account) -> None:
+        wait = self._rhythm_of(account).first_wait(self._clock())
         while True:
             await asyncio.sleep(wait / 1000)
-            if (account := self._accounts.get(account_id)) is None:
+            if (found := self._accounts.get(account.id)) is None:
+                self._pacing.forget(account)
                 return
+            account = found
             # In a task of its own: what a bug raises is logged, and ends neither the schedule nor the worker.
             looking = asyncio.create_task(self.look(account))
             looking.add_done_callback(_tell_bug)
@@ -61,13 +79,16 @@ class Schedule:
             finally:
                 looking.cancel()
                 await asyncio.wait((looking,))
-            wait = rhythm.wait(self._clock())
+            wait = self._rhythm_of(account).wait(self._clock())
 
     async def _recorded(self, account: Account) -> Recorded:
         """What is recorded in this turn. While it is published, other workers may have their turns."""
         try:
             async with self._ledger.turn(f"snapshot:{account.id}") as ours:
                 return await self._in_turn(account) if ours else []
+        except LimitReached as full:
+            log.debug("not read in this turn, its venue's limit has no room", account=account.id, error=full.message)
+            return []
         except NothingMatched:
             # After a command another worker has read the account, later than we did.
             return []
@@ -76,11 +97,14 @@ class Schedule:
             return []
 
     async def _in_turn(self, account: Account) -> Recorded:
-        before, now, rhythm = await self._snapshots.newest(account), self._clock(), self._rhythm.of(account.id)
+        before, now, rhythm = await self._snapshots.newest(account), self._clock(), self._rhythm_of(account)
         if before and not rhythm.is_due(before.asked, now):
             return []
         heard_of = before is not None and not rhythm.is_silent(before.told, now)
-        return await self._snapshots.take(account, before, Trigger.SCHEDULE, only_news=heard_of)
+        with billed() as weights:
+            recorded = await self._snapshots.take(account, before, Trigger.SCHEDULE, only_news=heard_of)
+        self._pacing.learn(account, weights)
+        return recorded
 
 
 def _tell_bug(looking: "asyncio.Task[None]") -> None:

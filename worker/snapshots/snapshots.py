@@ -26,7 +26,8 @@ from worker.snapshots.asked import asked_by
 from worker.snapshots.changes import is_news
 from worker.snapshots.drift import changed_terms, from_outside
 from worker.snapshots.newest import Newest, newest_of
-from worker.venues.errors import VenueError
+from worker.venues.errors import LimitReached, VenueError
+from worker.venues.limits.urgency import Urgency
 from worker.venues.seam import Adapter, OpenPositions
 from worker.wire import Outgoing, outgoing
 
@@ -34,6 +35,9 @@ log = structlog.get_logger(__name__)
 
 SETTLE_MS: Milliseconds = 5_000
 """How long a venue may go on showing the terms from before a change that it has confirmed."""
+
+URGENCIES = {Trigger.COMMAND: Urgency.AFTER_COMMAND, Trigger.SCHEDULE: Urgency.SCHEDULED}
+"""How urgent it is to read an account, by why it is read."""
 
 Recorded = list[tuple[int, Outgoing]]
 """Events in the outbox, by their positions there, and still to be published."""
@@ -77,10 +81,11 @@ class Snapshots:
     ) -> Recorded:
         """Read an account and record the snapshot that follows the one before, or nothing if it is no news.
 
-        Raises NothingMatched when another worker has taken one since `before` was looked up.
+        Raises NothingMatched when another worker has taken one since `before` was looked up, and LimitReached when our
+        own limits have no room for it now: that says nothing of the venue.
         """
         asked = self._clock()
-        found = await self._read(account, before)
+        found = await self._read(account, before, URGENCIES[trigger])
         snapshot = PositionSnapshot(
             exchange=account.exchange,
             exchange_account_id=account.id,
@@ -108,11 +113,13 @@ class Snapshots:
         positions = await self._ledger.snapshots.keep(kept, told, stale=snapshot.stale)
         return list(zip(positions, told, strict=True))
 
-    async def _read(self, account: Account, before: Newest | None) -> OpenPositions | None:
-        calls = VenueCalls(self._clock() + self._timeout_ms, self._clock)
+    async def _read(self, account: Account, before: Newest | None, urgency: Urgency) -> OpenPositions | None:
+        calls = VenueCalls(self._clock() + self._timeout_ms, self._clock, urgency=urgency)
         try:
             adapter = self._adapter_of(account)
             return await calls.query(adapter.positions)
+        except LimitReached:
+            raise
         except (VenueError, Expired) as error:
             if before is None or not before.snapshot.stale:
                 log.warning("positions can't be read, the snapshot is stale", account=account.id, error=str(error))

@@ -7,6 +7,8 @@ from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+import orjson
+
 from schemas.base import Milliseconds
 from worker import clock
 
@@ -25,6 +27,26 @@ IN_MS = 10**11
 
 CLOSE: Milliseconds = 2_000
 """A venue's clock in whole seconds, and a way of a second, say nothing against ours."""
+
+DEEPEST = 100
+"""Levels of a venue's JSON. None documents more than ten; events that hold it are written and read up to 250 or so."""
+
+_WRITTEN = 254
+"""The levels that orjson writes; it reads 1,024."""
+
+
+def read_json(text: str) -> Any:
+    """The JSON of an answer. Raises ValueError where it is none, or so deep that nobody could pass it on."""
+    body = orjson.loads(text)
+    if text.count("[") + text.count("{") > DEEPEST:
+        whole = body
+        for _ in range(_WRITTEN - DEEPEST):
+            whole = [whole]
+        try:
+            orjson.dumps(whole)
+        except TypeError as error:
+            raise ValueError("the JSON of the answer is too deep") from error
+    return body
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ METERED: Mapping[str, VenueLimits] = MappingProxyType(
 """What each of them meters."""
 
 
-def limits_kept(share: float, granted: Granted) -> Limits:
+def limits_kept(share: float, granted: Granted, background: float = 1.0) -> Limits:
     """The limits of all venues: a share of those by address, and some other than documented. Raises UnknownLimit."""
     for exchange, limits in granted.items():
         if exchange not in METERED:
@@ -54,7 +54,7 @@ def limits_kept(share: float, granted: Granted) -> Limits:
         known = {scope.name for scope in METERED[exchange].scopes}
         if unknown := sorted(limits.keys() - known):
             raise UnknownLimit(f"{exchange} has no limit {unknown[0]!r}, only {', '.join(sorted(known))}")
-    return Limits(share, granted)
+    return Limits(share, granted, background=background)
 
 
 class Venues:

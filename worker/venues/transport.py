@@ -6,7 +6,6 @@ and a time limit that runs out are Ambiguous. No message carries a URL, for a si
 
 import asyncio
 import copy
-import json
 import logging
 import re
 from abc import ABC, abstractmethod
@@ -14,14 +13,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt
-import orjson
 
 from schemas.base import Milliseconds
 from worker import clock
@@ -29,10 +26,11 @@ from worker.accounts import Account
 from worker.observation import tracing
 from worker.observation.stages import asking
 from worker.venues import errors
-from worker.venues.answer import Answer
+from worker.venues.answer import Answer, read_json
 from worker.venues.connections import PASSAGE, Passage, listing
 from worker.venues.limits.admission import ADMISSION
 from worker.venues.limits.tables import User
+from worker.venues.masking import SecretMask
 from worker.venues.metering import MeteredExchange
 
 T = TypeVar("T")
@@ -53,7 +51,7 @@ NEVER_REACHED_MS: Milliseconds = 600_000
 
 _SILENT = logging.Logger("ccxt, which would log signed headers", logging.CRITICAL + 1)
 
-_SIGNATURE = re.compile(r"signature=[^&\s\"'<]+")
+_SIGNATURE = re.compile(r"signature=[^&\s\"'<]+", re.IGNORECASE)
 
 CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
 """ccxt's names for what the registry holds. A venue with other credentials overrides `for_account`."""
@@ -75,18 +73,6 @@ _BY_CCXT_CLASS: tuple[tuple[type[ccxt.BaseError], type[errors.VenueError]], ...]
     (ccxt.OperationFailed, errors.Ambiguous),
 )
 """The last resort, for codes that no table has. Order matters: the narrow classes stand first."""
-
-
-@lru_cache(maxsize=4_096)
-def written_forms(secret: str) -> tuple[str, ...]:
-    r"""What a secret looks like in JSON and in a URL as well; a passphrase may hold anything.
-
-    >>> written_forms('a"b c')
-    ('a"b c', 'a%22b%20c', 'a\\"b c')
-    >>> written_forms("plain"), written_forms("")
-    (('plain',), ())
-    """
-    return tuple(sorted({json.dumps(secret)[1:-1], secret, quote(secret, safe="")})) if secret else ()
 
 
 _SPAN: ContextVar[tracing.Span | None] = ContextVar("span", default=None)
@@ -118,8 +104,9 @@ class SignedExchange(MeteredExchange):
     apiKey: str  # noqa: N815 - ccxt's name
     secret: str
     password: str
+    mask: SecretMask = SecretMask()
     judge: Judge
-    on_json_response = staticmethod(orjson.loads)
+    on_json_response = staticmethod(read_json)
 
     logger = _SILENT
 
@@ -146,10 +133,7 @@ class SignedExchange(MeteredExchange):
         self, code: int, reason: str, url: str, method: str, headers: Any, text: str, *_: Any
     ) -> str:
         """The text of an answer, without any secret that it may echo."""
-        for secret in (self.apiKey, self.secret, self.password):
-            for form in written_forms(secret):
-                text = text.replace(form, "***")
-        return _SIGNATURE.sub("signature=***", text).strip()
+        return _SIGNATURE.sub("signature=***", self.mask(text)).strip()
 
     def handle_errors(  # noqa: PLR0917 - ccxt's signature
         self,
@@ -257,6 +241,7 @@ class Transport(ABC):
         twin.options = dict(self._exchange.options)
         for attribute, credential in CREDENTIALS.items():
             setattr(twin, attribute, account.reveal(credential))
+        twin.mask = SecretMask(*map(account.reveal, CREDENTIALS.values()))
         twin.user = User(account.id, account.reveal("api_key"))
         return self._beside(twin)
 

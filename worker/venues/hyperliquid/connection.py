@@ -22,6 +22,7 @@ from worker.venues.hyperliquid.keccak import compile_ccxt
 from worker.venues.hyperliquid.limits import INFO, LIMITS
 from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
 from worker.venues.limits.tables import User
+from worker.venues.masking import SecretMask
 from worker.venues.networks import switch
 from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
 
@@ -80,11 +81,6 @@ class HyperliquidExchange(SignedExchange, _Signing):
     judge = staticmethod(judge)
     metered = LIMITS
 
-    def on_rest_response(self, *arguments: Any) -> str:
-        """The text of an answer, without the private key if it should ever echo it."""
-        text = super().on_rest_response(*arguments)
-        return text.replace(self.privateKey, "***") if self.privateKey else text
-
 
 class HyperliquidTransport(Transport):
     """Calls for one Hyperliquid account."""
@@ -95,6 +91,7 @@ class HyperliquidTransport(Transport):
         twin = copy.copy(self._exchange)
         twin.options = dict(self._exchange.options)
         twin.privateKey, twin.walletAddress = credentials.private_key, credentials.owner
+        twin.mask = SecretMask(credentials.private_key)
         twin.nonces = nonces_of(credentials.signer)
         twin.user = User(account.id, credentials.owner)
         return self._beside(twin)

@@ -1,9 +1,11 @@
 """Who waits for room at a venue, and who may go: decided for one instant at a time, without any waiting of its own.
 
-Light requests go in the order in which they came, past those that wait for something else. A heavy request goes only
-where nobody light waits and leaves room beside it, so that it never makes a light one wait.
+Light requests go by their urgency, and where that is the same in the order in which they came, past those that wait for
+something else. A heavy request goes only where nobody light waits that a user waits for, and leaves room beside it, so
+that it never makes one of those wait.
 """
 
+from bisect import insort
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -11,25 +13,37 @@ from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.venues.limits.meter import Meter
+from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import Use
 
 
 class Claim(NamedTuple):
-    """What a request needs of one scope. `spare` must be left beside it."""
+    """What a request needs of one scope. `spare` must be left beside it; a `heavy` one gives way to users' queries."""
 
     meter: Meter
     weight: int
     spare: int = 0
+    urgency: Urgency = Urgency.COMMAND
+    heavy: bool = False
+
+    @property
+    def awaited(self) -> int:
+        """What goes before it."""
+        return self.meter.awaited(max(self.urgency, Urgency.QUERY) if self.heavy else self.urgency)
 
     def has_room(self, now: Milliseconds) -> bool:
         """Whether it may be taken now."""
-        return not self.meter.awaited and self.meter.has_room(self.weight + self.spare, now)
+        return not self.awaited and self.meter.has_room(self.weight + self.spare, now, self.urgency)
 
     def room_at(self, now: Milliseconds) -> Milliseconds | None:
         """When it may be taken, as far as is known; None if the budget will never hold it."""
         if self.weight > self.meter.budget:
             return None
-        return self.meter.room_at(self.meter.awaited + self.weight + self.spare, now)
+        return self.meter.room_at(self.awaited + self.weight + self.spare, now, self.urgency)
+
+    def begin(self, now: Milliseconds) -> Use:
+        """Take it."""
+        return self.meter.begin(self.weight, now, self.urgency)
 
 
 NEVER: Milliseconds = 2**63
@@ -53,6 +67,7 @@ class Ticket:
     claims: tuple[Claim, ...]
     latest: Milliseconds
     heavy: bool = False
+    urgency: Urgency = Urgency.COMMAND
     uses: list[tuple[Meter, Use]] = field(default_factory=list)
     lacked: list[Claim] = field(default_factory=list)
     """For what it was seen waiting last."""
@@ -65,7 +80,7 @@ class Ticket:
         """Take what is claimed: all of it, or nothing where that fails."""
         try:
             for claim in self.claims:
-                self.uses.append((claim.meter, claim.meter.begin(claim.weight, now)))
+                self.uses.append((claim.meter, claim.begin(now)))
         except BaseException:
             self.give_back()
             raise
@@ -98,9 +113,10 @@ def joined(tickets: Sequence[Ticket]) -> Ticket:
         return first
     claims: dict[Meter, Claim] = {}
     for claim in chain.from_iterable(ticket.claims for ticket in tickets):
-        before = claims.get(claim.meter, Claim(claim.meter, 0))
-        claims[claim.meter] = Claim(claim.meter, before.weight + claim.weight, max(before.spare, claim.spare))
-    return Ticket(tuple(claims.values()), first.latest, first.heavy)
+        before = claims.get(claim.meter, claim._replace(weight=0))
+        together, spare = before.weight + claim.weight, max(before.spare, claim.spare)
+        claims[claim.meter] = before._replace(weight=together, spare=spare)
+    return Ticket(tuple(claims.values()), first.latest, first.heavy, first.urgency)
 
 
 class NoRoom(Exception):
@@ -137,7 +153,7 @@ class Line:
             return True
         if shortage := ticket.shortage(now):
             raise NoRoom(shortage)
-        (self._heavy if ticket.heavy else self._light).append(ticket)
+        insort(self._heavy if ticket.heavy else self._light, ticket, key=lambda waiting: waiting.urgency)
         self._note(ticket, lacking)
         return False
 
@@ -152,7 +168,7 @@ class Line:
         """Let go all who may, and turn away those whose time is over or will be before a scope is open again."""
         decided = Decided([], [])
         for meter in self._lacking:
-            meter.awaited = 0
+            meter.await_nobody()
         self._lacking.clear()
         self._light = self._passed(self._light, now, decided)
         self._heavy = self._passed(self._heavy, now, decided)
@@ -186,11 +202,11 @@ class Line:
         """Nobody has to wait behind it any more."""
         for claim in ticket.lacked:
             if not ticket.heavy:
-                claim.meter.awaited -= claim.weight
+                claim.meter.await_room(-claim.weight, ticket.urgency)
 
     def _note(self, ticket: Ticket, lacking: list[Claim]) -> None:
         ticket.lacked = lacking
         for claim in lacking:
             self._lacking.add(claim.meter)
             if not ticket.heavy:
-                claim.meter.awaited += claim.weight
+                claim.meter.await_room(claim.weight, ticket.urgency)

@@ -6,6 +6,7 @@ from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.networks import MAINNET
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
+from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,
@@ -50,30 +51,64 @@ class Meter:
     scope that was closed opens again, one request goes first: a crowd that runs into a second refusal looks to a venue
     like somebody who does not back off.
 
+    What is read in the background is counted once more by itself, for it has `background` of our part at most.
+
     Times are ms of a clock that nobody sets; `ahead` tells how far UTC is ahead of it.
     """
 
-    def __init__(self, scope: Scope, user: User | None, limit: int, share: float, ahead: Ahead = level) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        user: User | None,
+        limit: int,
+        share: float,
+        ahead: Ahead = level,
+        *,
+        background: float = 1.0,
+    ) -> None:
         self.scope = scope
-        self.awaited = 0
-        """The weight of the light requests that wait for room here. Nothing may go before them."""
+        self._awaited = [0] * len(Urgency)
         self._user = user
         self._limit = limit
         self._share = share if scope.per is Per.ADDRESS else 1.0
+        self._background_share = background
         self._ahead = ahead
-        self._window: Window = ClockWindow(scope.window, ahead) if scope.on_the_clock else RollingWindow(scope.window)
+        self._window, self._background = self._new_window(), self._new_window()
         self._closed_until: Milliseconds = 0
         self._is_doubted = False
         self._trial: Use | None = None
+
+    def _new_window(self) -> Window:
+        span = self.scope.window
+        return ClockWindow(span, self._ahead) if self.scope.on_the_clock else RollingWindow(span)
 
     @property
     def budget(self) -> int:
         """What this process may use of a window."""
         return max(1, int(self._limit * self._share)) if self._share < 1 else self._limit
 
-    def begin(self, weight: int, now: Milliseconds) -> Use:
+    @property
+    def background_budget(self) -> int:
+        """What reading in the background may use of it."""
+        return max(1, int(self.budget * self._background_share))
+
+    def awaited(self, urgency: Urgency) -> int:
+        """The weight of the light requests that wait for room here and are as urgent. Nothing else may go before."""
+        return sum(self._awaited[: urgency + 1])
+
+    def await_room(self, weight: int, urgency: Urgency) -> None:
+        """A light request waits here; with a negative weight, it does no longer."""
+        self._awaited[urgency] += weight
+
+    def await_nobody(self) -> None:
+        """Nobody waits here."""
+        self._awaited = [0] * len(Urgency)
+
+    def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Use:
         """Count a request that is let go."""
         use = self._window.begin(weight, now)
+        if urgency.in_background:
+            use.background = self._background.begin(weight, now)
         if self._is_doubted and self._trial is None:
             self._trial = use
         return use
@@ -81,28 +116,41 @@ class Meter:
     def drop(self, use: Use) -> None:
         """Forget a request that never left."""
         self._window.drop(use)
+        if use.background:
+            self._background.drop(use.background)
         if use is self._trial:
             self._trial = None
 
     def end(self, use: Use, weight: int, now: Milliseconds) -> None:
         """A request is answered, or given up."""
         self._window.end(use, weight, now)
+        if use.background:
+            self._background.end(use.background, weight, now)
         if use is self._trial:
             self._trial, self._is_doubted = None, False
 
-    def has_room(self, weight: int, now: Milliseconds) -> bool:
+    def has_room(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> bool:
         """Whether a request of this weight may go now."""
-        return now >= self._opens_at and self._window.fits_now(self._fits(weight), now)
+        if now < self._opens_at or not self._window.fits_now(self._fits(weight), now):
+            return False
+        return not urgency.in_background or self._background.fits_now(self._fits_background(weight), now)
 
-    def room_at(self, weight: int, now: Milliseconds) -> Milliseconds:
+    def room_at(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Milliseconds:
         """When there will be room for so much, several windows' worth or less, as far as is known: never too late."""
         windows, rest = divmod(weight - 1, self.budget)
         room = self._window.room_at(self._fits(rest + 1), now) + windows * self._window.span
+        if urgency.in_background:
+            windows, rest = divmod(weight - 1, self.background_budget)
+            share = self._background.room_at(self._fits_background(rest + 1), now)
+            room = max(room, share + windows * self._background.span)
         return max(room, self._closed_until)
 
     def changes_at(self, now: Milliseconds) -> Milliseconds | None:
         """When there may be room where there is none now; None if that takes an answer."""
-        return self._opens_at if self._opens_at > now else self._window.changes_at(now)
+        if self._opens_at > now:
+            return self._opens_at
+        changes = (window.changes_at(now) for window in (self._window, self._background))
+        return min((at for at in changes if at is not None), default=None)
 
     def is_closed_at(self, instant: Milliseconds) -> bool:
         """Whether the venue will still have closed it then."""
@@ -136,6 +184,10 @@ class Meter:
 
     def _fits(self, weight: int) -> Fits:
         return lambda count: weight <= self._left(count)
+
+    def _fits_background(self, weight: int) -> Fits:
+        # What weighs more than the whole share goes when nothing else of it is used, rather than never.
+        return lambda count: count.ours == 0 or weight <= self.background_budget - count.ours
 
     def _left(self, count: Count) -> int:
         return min(self.budget - count.ours, self._limit - count.ours - count.others)

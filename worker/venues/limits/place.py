@@ -10,6 +10,7 @@ request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from schemas.base import Milliseconds
@@ -20,10 +21,12 @@ from worker.observation.stages import Stage, spent
 from worker.venues.answer import Answer
 from worker.venues.errors import LimitReached
 from worker.venues.limits.admission import RESERVATIONS, Admission, Reservation, reserved
+from worker.venues.limits.bill import BILL
 from worker.venues.limits.line import Claim, NoRoom, Shortage, Ticket, joined
 from worker.venues.limits.meter import Headroom, Meter
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
 from worker.venues.limits.turns import Turns
+from worker.venues.limits.urgency import URGENCY
 
 LEFT_FOR_AN_ANSWER: Milliseconds = 50
 """Who had to wait goes no later than this before its deadline: an answer in less time is not to be had."""
@@ -34,10 +37,14 @@ LEFT_TO_LIGHT_ONES = 10
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What we may use: our share of each limit by address, and the limits that are not the documented ones, by name."""
+    """What we may use: our share of each limit by address, and the limits that are not the documented ones, by name.
+
+    `background` is the part of each that reading in the background may use.
+    """
 
     share: float
     granted: Mapping[str, int]
+    background: float = 1.0
 
 
 class Place:
@@ -158,24 +165,26 @@ class Place:
             refusal = self._refusal(full.shortage)
         else:
             together.split(tickets, self._clock())
+            _put_on_bill(tickets)
             return [Admission(self, ticket, cost) for ticket, cost in zip(tickets, costs, strict=True)]
         raise refusal
 
     def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> Ticket:
         claims = tuple(self._claim(scope, weight, user, heavy=cost.heavy) for scope, weight in cost.weights)
-        return Ticket(claims, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER, cost.heavy)
+        return Ticket(claims, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER, cost.heavy, URGENCY.get())
 
     def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Claim:
-        meter = self._meter(scope, user)
-        if not heavy or scope.per is Per.USER:
-            return Claim(meter, weight)
-        return Claim(meter, weight, max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight)))
+        meter, spare = self._meter(scope, user), 0
+        if heavy and scope.per is Per.ADDRESS:
+            spare = max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
+        return Claim(meter, weight, spare, URGENCY.get(), heavy)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = user if scope.per is Per.USER else None
         if (found := self._meters.get((scope, counted_for))) is None:
             limit = self._terms.granted.get(scope.name, scope.limit)
-            found = Meter(scope, counted_for, limit, self._terms.share, self._clocks.ahead)
+            terms = self._terms
+            found = Meter(scope, counted_for, limit, terms.share, self._clocks.ahead, background=terms.background)
             self._meters[scope, counted_for] = found
         return found
 
@@ -200,3 +209,9 @@ class Place:
             retry_after=wait,
             details={"limit": meter.scope.name},
         )
+
+
+def _put_on_bill(tickets: list[Ticket]) -> None:
+    if (bill := BILL.get()) is not None:
+        for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+            bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight

@@ -19,12 +19,20 @@ class Limits:
 
     `share` is the part of each limit by network address that is ours: several processes behind one address must not
     take more than the whole of it together. `granted` holds limits other than the documented ones, which a venue has
-    granted us, by exchange and name. What passes is measured by a clock that nobody sets: a step of UTC closes nothing
-    and forgets nothing.
+    granted us, by exchange and name; `background` is the part of each that reading in the background may use. What
+    passes is measured by a clock that nobody sets: a step of UTC closes nothing and forgets nothing.
     """
 
-    def __init__(self, share: float = 1.0, granted: Granted = NOTHING_GRANTED, clocks: Clocks = CLOCKS) -> None:
+    def __init__(
+        self,
+        share: float = 1.0,
+        granted: Granted = NOTHING_GRANTED,
+        clocks: Clocks = CLOCKS,
+        *,
+        background: float = 0.5,
+    ) -> None:
         self._share = share
+        self._background = background
         self._granted = granted
         self._clocks = clocks
         self._places: dict[tuple[str, Network, str | None], Place] = {}
@@ -34,7 +42,7 @@ class Limits:
         key = exchange, network, base_url
         if (found := self._places.get(key)) is None:
             granted = self._granted.get(exchange, {}) if network == MAINNET else {}
-            terms = Terms(self._share, granted)
+            terms = Terms(self._share, granted, self._background)
             found = self._places[key] = Place(exchange, base_url, venue, terms, self._clocks, network=network)
         return found
 

@@ -48,6 +48,8 @@ class Use:
 
     weight: int
     begun: Milliseconds
+    background: "Use | None" = None
+    """The same in the count of what is read in the background, if it is."""
 
 
 class Window(ABC):

@@ -1,0 +1,202 @@
+"""Taking secrets out of what a venue answers, however it has written them.
+
+```
+as it is      in any mixture of cases
+encoded       hex of any case; base64 of both alphabets, also as a part of something larger that was encoded
+escaped       any of these, some or all of its characters, as JSON, URLs and HTML do it, or broken by line ends
+```
+
+It runs on every answer, so that it first looks for each form with the interpreter's own search, which is all that is
+done where none is found. No secret is kept but in the mask, which lives as long as its account's transport.
+"""
+
+import re
+from base64 import b64encode, urlsafe_b64encode
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+from urllib.parse import quote, quote_plus
+
+HIDDEN = "***"
+
+SHORTEST_CODE = 8
+"""Encoded, a shorter one would be found in what has nothing to do with it, such as the number of an order."""
+
+MOST_ESCAPES = 20_000
+"""No answer of a venue holds so many; to read them all would keep others waiting."""
+
+DEEPEST = 3
+"""How often an escape may be escaped itself. Whoever hides a secret so deep has all of the answer taken out."""
+
+_HEX = re.compile(r"(?:[0-9a-f]{2}){8,}", re.IGNORECASE)
+_CODE = frozenset("abcdefghijklmnopqrstuvwxyz0123456789+/-_")
+_ESCAPE = re.compile(
+    r"%(?:25)*(?P<url>[0-9a-f]{2})"
+    r"|&(?:#x0*(?P<hexadecimal>[0-9a-f]{1,4})|#0*(?P<decimal>[0-9]{1,5})|(?P<name>quot|amp|lt|gt|apos));"
+    r"|\\\\*u(?P<json>[0-9a-f]{4})"
+    r"|\\[rn]|\n|\r"
+    r"|\\\\*(?P<plain>[^u]|$)",
+    re.DOTALL,
+)
+"""In lower case. Each alternative begins with a character of its own: in a text without them the search is fast."""
+
+_NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
+_MAY_BE_ESCAPED = ("%", "\\", "&", "\n", "\r")
+
+
+class Span(NamedTuple):
+    """A part of a text."""
+
+    begin: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """Something to look for, in lower case. Of a `code`, the characters beside it may hold a part of the secret."""
+
+    text: str = field(repr=False)
+    is_code: bool = False
+
+    def spans_in(self, text: str) -> Iterator[Span]:
+        """Where it stands in a text in lower case."""
+        at = text.find(self.text)
+        while at >= 0:
+            end = at + len(self.text)
+            before, behind = text[at - 1 : at] in _CODE, text[end : end + 1] in _CODE
+            yield Span(at - before, end + behind) if self.is_code else Span(at, end)
+            at = text.find(self.text, end)
+
+
+class SecretMask:
+    """Knows the secrets of one account, and takes them out of a text."""
+
+    def __init__(self, *secrets: str) -> None:
+        self._forms = tuple({form for secret in secrets for form in _forms(secret)})
+        self._unescaped = tuple({Form(_without_breaks(form.text), form.is_code) for form in self._forms})
+
+    def __call__(self, text: str) -> str:
+        """The text with `***` in place of every secret."""
+        if not self._forms:
+            return text
+        text = _hidden(text, _spans(_lower(text), self._forms))
+        return self._without_escaped(text) if any(sign in text for sign in _MAY_BE_ESCAPED) else text
+
+    def _without_escaped(self, text: str) -> str:
+        if sum(map(text.count, "%\\&")) > MOST_ESCAPES:
+            return HIDDEN
+        plain = _Unescaped(_lower(text))
+        text = _hidden(text, [plain.origin(span) for span in _spans(plain.text, self._unescaped)])
+        return HIDDEN if self._is_deeper_in(text) else text
+
+    def _is_deeper_in(self, text: str) -> bool:
+        """Whether a secret comes to light when what is unescaped is unescaped again."""
+        text = _lower(text)
+        for _ in range(DEEPEST):
+            text, before = _Unescaped(text).text, text
+            if text == before:
+                return False
+            if any(form.text in text for form in self._unescaped):
+                return True
+        return False
+
+
+class _Unescaped:
+    """A text in lower case whose escapes are resolved, and where each part of it came from."""
+
+    def __init__(self, text: str) -> None:
+        pieces: list[str] = []
+        self._begins: list[int] = []
+        self._origins: list[tuple[int, int, bool]] = []
+        length = last = 0
+        for escape in _ESCAPE.finditer(text):
+            for piece, begin, end, is_whole in (
+                (text[last : escape.start()], last, escape.start(), False),
+                (_meaning(escape), *escape.span(), True),
+            ):
+                pieces.append(piece)
+                self._begins.append(length)
+                self._origins.append((begin, end, is_whole))
+                length += len(piece)
+            last = escape.end()
+        pieces.append(text[last:])
+        self._begins.append(length)
+        self._origins.append((last, len(text), False))
+        self.text = "".join(pieces)
+
+    def origin(self, span: Span) -> Span:
+        """What a part of it was before."""
+        return Span(self._origin(span.begin).begin, self._origin(span.end - 1).end)
+
+    def _origin(self, at: int) -> Span:
+        piece = bisect_right(self._begins, at) - 1
+        begin, end, is_whole = self._origins[piece]
+        if is_whole:
+            return Span(begin, end)
+        place = begin + at - self._begins[piece]
+        return Span(place, place + 1)
+
+
+def _meaning(escape: re.Match[str]) -> str:
+    kind = escape.lastgroup
+    if kind is None:  # a line end
+        return ""
+    value = escape[kind]
+    if kind == "plain":
+        return value
+    if kind == "name":
+        return _NAMED[value]
+    return _lower(chr(int(value, 10 if kind == "decimal" else 16)))
+
+
+def _forms(secret: str) -> Iterator[Form]:
+    """All that is looked for of a secret."""
+    for written in {secret, secret.removeprefix("0x").removeprefix("0X")} - {""}:
+        plain = {written, written.encode().decode("latin-1"), quote(written, safe=""), quote_plus(written)}
+        yield from (Form(_lower(text)) for text in plain)
+        cases = {case.encode() for case in (written, written.lower(), written.upper())}
+        yield from (Form(code) for raw in cases if len(code := raw.hex()) >= SHORTEST_CODE)
+        bare = {bytes.fromhex(written)} if _HEX.fullmatch(written) else set()
+        yield from (Form(code, is_code=True) for raw in cases | bare for code in _in_base64(raw))
+
+
+def _in_base64(raw: bytes) -> Iterator[str]:
+    """What is surely in the base64 of anything that holds this: it may begin at any of the three bytes of a group.
+
+    >>> sorted(set(_in_base64(b"a secret")))
+    ['egc2vjcmv0', 'hihnly3jld', 'ysbzzwnyzx']
+    """
+    for before in range(3):
+        bits = 8 * (before + len(raw))
+        for encode in (b64encode, urlsafe_b64encode):
+            code = encode(bytes(before) + raw).decode()[-(-8 * before // 6) : bits // 6].lower()
+            if len(code) >= SHORTEST_CODE:
+                yield code
+
+
+def _lower(text: str) -> str:
+    """In lower case, each character in its place: of all there are, only this one becomes two."""
+    return text.replace("\u0130", "i").lower()
+
+
+def _without_breaks(text: str) -> str:
+    """As it is found where escapes are resolved, and with them every backslash and line end."""
+    return re.sub(r"[\\\r\n]", "", text)
+
+
+def _spans(text: str, forms: Iterable[Form]) -> list[Span]:
+    return [span for form in forms if form.text in text for span in form.spans_in(text)]
+
+
+def _hidden(text: str, spans: list[Span]) -> str:
+    """The text without its parts; those that overlap are one."""
+    if not spans:
+        return text
+    pieces: list[str] = []
+    last = 0
+    for begin, end in sorted(spans):
+        if begin >= last:
+            pieces += (text[last:begin], HIDDEN)
+        last = max(last, end)
+    return "".join((*pieces, text[last:]))
