@@ -88,13 +88,16 @@ async def main(scale: Scale, *, markdown: bool) -> None:
             there = await _measure_routes(settings, scale)
             as_users = await measured_as_users(settings, scale)
     console.print()
-    show_samples("(a) bare aio-pika RPC echo, (b) a command's way through the bus, no venue", "at once", bus)
-    show_samples("(b) (c) (d) set_leverage, the sandbox venue's time included", "at once", there.leverage)
-    show_samples("(e) positions, one call at a time", "positions", there.positions)
-    show_samples("(f) reads on one account, all at once", "at once", there.reads)
-    show_samples("(g) an auto-collection, and a change of leverage behind it", "at once", there.after_collections)
-    show_samples("(h) a command's way through the bus, with the ledger and without", "at once", ledger)
-    as_users.show(scale)
+    for title, unit, runs in (
+        ("(a) bare aio-pika RPC echo, (b) a command's way through the bus, no venue", "at once", bus),
+        ("(b) (c) (d) set_leverage, the sandbox venue's time included", "at once", there.leverage),
+        ("(e) positions, one call at a time", "positions", there.positions),
+        ("(f) reads on one account, all at once", "at once", there.reads),
+        ("(g) an auto-collection, and a change of leverage behind it", "at once", there.after_collections),
+        ("(h) a command's way through the bus, with the ledger and without", "at once", ledger),
+    ):
+        show_samples(title, unit, runs, markdown=markdown)
+    as_users.show(scale, markdown=markdown)
     rows = ratios(bus, there.leverage, there.positions) + as_users.rows
     if scale.whole:
         rows += limit_ratios(there.reads, there.after_collections) + ledger_ratios(ledger) + memory_ratios(there.memory)
@@ -104,6 +107,6 @@ async def main(scale: Scale, *, markdown: bool) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     options.add_argument("--quick", action="store_true", help="fewer samples, no million of commands, no soak")
-    options.add_argument("--markdown", action="store_true", help="the last table as the README has it")
+    options.add_argument("--markdown", action="store_true", help="tables as the README has them")
     chosen = options.parse_args()
     uvloop.run(main(QUICK if chosen.quick else FULL, markdown=chosen.markdown))

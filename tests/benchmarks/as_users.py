@@ -23,11 +23,12 @@ class AsUsers:
     costs: Costs = field(default_factory=dict)
     rows: list[Row] = field(default_factory=list)
 
-    def show(self, scale: Scale) -> None:
+    def show(self, scale: Scale, *, markdown: bool) -> None:
         """The tables behind the ratios."""
         for limits, run in self.desks.items():
-            show_samples(f"(i) 64 accounts, 20 ms of venue, 100,000 commands kept, {limits}", "at once", run.samples)
-        show_growth(self.costs, scale)
+            title = f"(i) 64 accounts, 20 ms of venue, 100,000 commands kept, {limits}"
+            show_samples(title, "at once", run.samples, markdown=markdown)
+        show_growth(self.costs, scale, markdown=markdown)
 
 
 async def measured_as_users(settings: Settings, scale: Scale) -> AsUsers:

@@ -16,12 +16,12 @@ from tests.benchmarks.bus import command
 from tests.benchmarks.history import remember
 from tests.benchmarks.measure import Call, Samples, load
 from tests.benchmarks.process_cpu import cpu_ms
-from tests.benchmarks.rows import Row
+from tests.benchmarks.rows import Row, print_table
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.services import NO_SCHEDULE, worker
 from tests.benchmarks.stage import LIFTED, LIFTED_BY_US, Desk, Stage, stage
 from worker.bus.rpc import connect_rpc
-from worker.console.display import console, table
+from worker.console.display import console
 from worker.settings import Settings
 
 COMMANDS = 40
@@ -107,11 +107,13 @@ async def _paced(call: Call, samples: Samples) -> None:
         await asyncio.sleep(max(0, PACE_S - took))
 
 
-def show_growth(costs: Costs, scale: Scale) -> None:
+def show_growth(costs: Costs, scale: Scale, *, markdown: bool) -> None:
     """Each size beside the first of its kind."""
     rows = [_shown(costs, size, line[0]) for line in sizes(scale) for size in line]
     console.print("(j) a change of leverage on an open position, one at a time, as more is kept")
-    console.print(table(["accounts", "commands kept", "median ms", ": first", "worker CPU ms", ": first"], rows))
+    console.print()
+    columns = ("accounts", "commands kept", "median ms", ": first", "worker CPU ms", ": first")
+    print_table(columns, rows, markdown=markdown)
     console.print()
 
 

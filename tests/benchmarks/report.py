@@ -5,23 +5,24 @@ import platform
 from collections.abc import Mapping
 
 from tests.benchmarks.measure import Samples
-from tests.benchmarks.rows import Row, at_most, medians
-from worker.console.display import console, table
+from tests.benchmarks.rows import Row, at_most, medians, print_table
+from worker.console.display import console
 
 Runs = Mapping[int, Mapping[str, Samples]]
 
 
-def show_samples(title: str, unit: str, runs: Runs) -> None:
+def show_samples(title: str, unit: str, runs: Runs, *, markdown: bool) -> None:
     """Median, p99 and rate of every call at every size; nothing where nothing was measured."""
     if not runs:
         return
     rows = (
-        (size, name, f"{taken.median:.2f}", f"{taken.p99:.2f}", f"{taken.rate:.0f}")
+        (str(size), name, f"{taken.median:.2f}", f"{taken.p99:.2f}", f"{taken.rate:.0f}")
         for size, calls in runs.items()
         for name, taken in calls.items()
     )
     console.print(title)
-    console.print(table([unit, "call", "median ms", "p99 ms", "per second"], rows))
+    console.print()
+    print_table((unit, "call", "median ms", "p99 ms", "per second"), rows, markdown=markdown)
     console.print()
 
 

@@ -45,8 +45,13 @@ def show(rows: Sequence[Row], *, markdown: bool) -> None:
     """All figures, those that missed their targets too; those that have none come last."""
     ordered = sorted(rows, key=lambda row: row.target == NO_TARGET)
     shown = [(row.name, f"{row.measured:.2f}", row.spread, row.target, row.verdict) for row in ordered]
+    print_table(COLUMNS, shown, markdown=markdown)
+
+
+def print_table(columns: Sequence[str], shown: Iterable[Sequence[str]], *, markdown: bool) -> None:
+    """A table for a terminal, or as Markdown."""
     if not markdown:
-        console.print(table(COLUMNS, shown))
+        console.print(table(columns, shown))
         return
-    for cells in (COLUMNS, ("---",) * len(COLUMNS), *shown):
+    for cells in (columns, ("---",) * len(columns), *shown):
         console.out(f"| {' | '.join(cells)} |", highlight=False)

@@ -1,5 +1,6 @@
 """What the benchmark says is what it measured: ratios, verdicts, changes that change something, a past that is kept."""
 
+import asyncio
 import os
 import time
 from pathlib import Path
@@ -38,7 +39,7 @@ def test_markdown_has_every_row_and_those_without_target_last(capsys: pytest.Cap
 
 async def test_a_round_ends_when_its_time_is_over() -> None:
     async def call() -> None:
-        time.sleep(0.002)
+        await asyncio.sleep(0.002)
 
     samples = Samples()
     await load(call, samples, count=1_000, concurrency=2, longest_s=0.02)
