@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up stack test test-long test-bus check bench soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
+.PHONY: help up stack test test-long test-bus check bench bench-quick soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -43,8 +43,11 @@ check: $(VENV)/.dev ## check format, lint, types and architecture
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by side
-	@$(VENV)/bin/python -m tests.benchmarks
+bench: $(VENV)/.dev rabbitmq-or-docker ## measure side by side with named references, in at most ten minutes (ARGS=--markdown)
+	@$(VENV)/bin/python -m tests.benchmarks $(ARGS)
+
+bench-quick: $(VENV)/.dev rabbitmq-or-docker ## the most of it in two minutes: fewer samples, no million of commands, no soak
+	@$(VENV)/bin/python -m tests.benchmarks --quick $(ARGS)
 
 soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)

@@ -37,7 +37,7 @@ def command(client: RpcClient, body: bytes) -> Call:
     return call
 
 
-async def bus_against_echo(url: str, other: str | None) -> dict[int, dict[str, Samples]]:
+async def bus_against_echo(url: str, other: str | None, rounds: int = ROUNDS) -> dict[int, dict[str, Samples]]:
     """Samples of both at each concurrency, and of both on another broker too, where there is one."""
     async with AsyncExitStack() as stack:
         calls = await _calls(stack, url)
@@ -45,7 +45,7 @@ async def bus_against_echo(url: str, other: str | None) -> dict[int, dict[str, S
             there = await server_version(other)
             calls |= {f"{name}, {there}": call for name, call in (await _calls(stack, other)).items()}
         return {
-            concurrency: await interleaved(calls, rounds=ROUNDS, count=count, concurrency=concurrency)
+            concurrency: await interleaved(calls, rounds=rounds, count=count, concurrency=concurrency)
             for concurrency, count in CONCURRENCIES.items()
         }
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from schemas import MarketType
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.routes import SYMBOL, Venue, account_id
+from tests.stand import unguarded
 from worker.accounts import Account
 from worker.venues.connections import VenueConnections
 from worker.venues.registry import VENUES
@@ -30,7 +31,7 @@ async def _adapters(venue: Venue) -> AsyncIterator[tuple[Adapter, Adapter]]:
         binance = VENUES["binance"](connections, venue.base_url, TIMEOUT_MS, "mainnet")
         await binance.load()
         standard, portfolio = (venue.accounts[name] for name in (account_id(1), PORTFOLIO_MARGIN))
-        yield binance.adapter(Account(**standard)), binance.adapter(Account(**portfolio))
+        yield unguarded(binance.adapter(Account(**standard))), unguarded(binance.adapter(Account(**portfolio)))
 
 
 def _at_once(read: Call) -> Call:

@@ -15,6 +15,8 @@ class Samples:
 
     latencies: list[float] = field(default_factory=list)
     seconds: float = 0.0
+    medians: list[float] = field(default_factory=list)
+    """Of each round by itself."""
 
     @property
     def median(self) -> float:
@@ -32,13 +34,14 @@ class Samples:
         return len(self.latencies) / self.seconds
 
 
-async def load(call: Call, samples: Samples, *, count: int, concurrency: int) -> None:
-    """Make `count` calls, `concurrency` of them at any time, and add them to the samples."""
-    left = count
+async def load(call: Call, samples: Samples, *, count: int, concurrency: int, longest_s: float = float("inf")) -> None:
+    """Make `count` calls, `concurrency` of them at any time, and add them to the samples; none begins after so long."""
+    left, before = count, len(samples.latencies)
+    end = time.perf_counter() + longest_s
 
     async def caller() -> None:
         nonlocal left
-        while left > 0:
+        while left > 0 and time.perf_counter() < end:
             left -= 1
             started = time.perf_counter()
             await call()
@@ -49,6 +52,7 @@ async def load(call: Call, samples: Samples, *, count: int, concurrency: int) ->
         for _ in range(concurrency):
             callers.create_task(caller())
     samples.seconds += time.perf_counter() - started
+    samples.medians.append(statistics.median(samples.latencies[before:]))
 
 
 async def interleaved(calls: dict[str, Call], *, rounds: int, count: int, concurrency: int) -> dict[str, Samples]:

@@ -21,6 +21,7 @@ from worker.shim.auth import issue_token
 SYMBOL = "BTC/USDT:USDT"
 POSITIONS = (1, 10, 100)
 READS_PER_ROUND = 60
+KEEP_ALIVE_S = 2
 PLENTY = 1_000_000_000
 MANY = 100
 ONE_OF_MANY = "memory-"
@@ -104,7 +105,9 @@ def http_call(session: aiohttp.ClientSession, method: str, url: str, **request: 
     return call
 
 
-async def leverage_routes(settings: Settings, venue: Venue, base: str) -> dict[int, dict[str, Samples]]:
+async def leverage_routes(
+    settings: Settings, venue: Venue, base: str, rounds: int = ROUNDS
+) -> dict[int, dict[str, Samples]]:
     """set_leverage over the bus, over HTTP, and by ccxt in process, with the venue's own time in all of them."""
     account = account_id(1)
     body = {"exchange_account_id": account, "symbol": SYMBOL, "leverage": 10}
@@ -119,12 +122,14 @@ async def leverage_routes(settings: Settings, venue: Venue, base: str) -> dict[i
             "ccxt set_leverage in process": lambda: exchange.set_leverage(10, SYMBOL),
         }
         return {
-            concurrency: await interleaved(calls, rounds=ROUNDS, count=count // 4, concurrency=concurrency)
+            concurrency: await interleaved(calls, rounds=rounds, count=count // 4, concurrency=concurrency)
             for concurrency, count in CONCURRENCIES.items()
         }
 
 
-async def positions_routes(settings: Settings, venue: Venue, base: str) -> dict[int, dict[str, Samples]]:
+async def positions_routes(
+    settings: Settings, venue: Venue, base: str, rounds: int = ROUNDS
+) -> dict[int, dict[str, Samples]]:
     """GET /positions over HTTP and bus, against ccxt's unified fetch_positions in process."""
     samples = {}
     for count in POSITIONS:
@@ -136,15 +141,15 @@ async def positions_routes(settings: Settings, venue: Venue, base: str) -> dict[
                 "GET /positions over HTTP": http_call(session, "GET", url),
                 "ccxt fetch_positions in process": exchange.fetch_positions,
             }
-            samples[count] = await interleaved(calls, rounds=ROUNDS, count=READS_PER_ROUND, concurrency=1)
+            samples[count] = await interleaved(calls, rounds=rounds, count=READS_PER_ROUND, concurrency=1)
     return samples
 
 
 @asynccontextmanager
 async def http_session(settings: Settings) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client with a token, and no limit of connections of its own."""
+    """A client with a token, and no limit of connections of its own. It lets them go sooner than the server does."""
     assert settings.jwt_secret is not None
     token = issue_token(settings.jwt_secret, role="trader", subject="bench", lifetime_s=3600, now=now())
-    connector = aiohttp.TCPConnector(limit=0)
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE_S)
     async with aiohttp.ClientSession(connector=connector, headers={"Authorization": f"Bearer {token}"}) as session:
         yield session

@@ -163,12 +163,12 @@ async def test_no_statement_passes_over_a_table_that_grows(
         assert public == set(calls), f"{part.__name__} has calls that are not made here"
         for call in calls.values():
             await call()
-    plans = await _postgres_plans(ledger_url, full) if ledger_server else await _sqlite_plans(full)
+    plans = await _postgres_plans(ledger_url, full) if ledger_server else await sqlite_plans(full)
     assert len(plans) > 25
     assert {sql: plan for sql, plan in plans.items() if plan} == {}
 
 
-async def _sqlite_plans(full: Recorded) -> dict[str, list[str]]:
+async def sqlite_plans(full: Recorded) -> dict[str, list[str]]:
     """The scans of growing tables in the plan of each statement; to read the first few rows in order is none."""
     plans = {}
     for sql, statement in full.statements.items():

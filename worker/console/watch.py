@@ -3,8 +3,8 @@
 import asyncio
 import json
 import re
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import suppress
+from collections.abc import AsyncGenerator
+from contextlib import aclosing, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,8 +44,11 @@ async def events(url: str, offset: Offset) -> AsyncGenerator[AbstractIncomingMes
     last: int | None = None
     while True:
         try:
-            async with await aio_pika.connect(url, heartbeat=HEARTBEAT_S) as connection:
-                async for message in _messages(connection, offset if last is None else last + 1):
+            async with (
+                await aio_pika.connect(url, heartbeat=HEARTBEAT_S) as connection,
+                aclosing(_messages(connection, offset if last is None else last + 1)) as messages,
+            ):
+                async for message in messages:
                     last = int(str(message.headers["x-stream-offset"]))
                     yield message
         except CONNECTION_TROUBLE:
@@ -56,7 +59,7 @@ async def events(url: str, offset: Offset) -> AsyncGenerator[AbstractIncomingMes
 
 async def _messages(
     connection: aio_pika.abc.AbstractConnection, offset: Offset
-) -> AsyncIterator[AbstractIncomingMessage]:
+) -> AsyncGenerator[AbstractIncomingMessage, None]:
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=PREFETCH)
     queue = await channel.get_queue(EVENTS_LOG)

@@ -1,0 +1,72 @@
+"""What the benchmark says is what it measured: ratios, verdicts, changes that change something, a past that is kept."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks import rows
+from tests.benchmarks.history import remember, snapshots_taken
+from tests.benchmarks.measure import Samples, load
+from tests.benchmarks.process_cpu import cpu_ms
+from tests.benchmarks.stage import Desk
+from worker.clock import now
+from worker.execution.ledger.ledger import open_ledger
+from worker.execution.recovery import Retention
+
+
+def test_a_ratio_is_of_the_medians_and_tells_its_rounds() -> None:
+    ours, theirs = Samples([2.0, 2.0, 6.0], 1, [2.0, 6.0]), Samples([1.0, 1.0, 1.0], 1, [1.0, 2.0])
+    row = rows.medians("a : b", (ours, theirs), 1.5)
+    assert (row.measured, row.spread, row.verdict) == (2.0, "2.00 to 3.00", "MISSED")
+
+
+@pytest.mark.parametrize(("figure", "verdict"), [(1.5, "met"), (1.51, "MISSED")])
+def test_a_target_is_met_or_missed(figure: float, verdict: str) -> None:
+    assert rows.at_most("a", figure, 1.5).verdict == verdict
+    assert rows.Row("a", figure).verdict == ""
+
+
+def test_markdown_has_every_row_and_those_without_target_last(capsys: pytest.CaptureFixture[str]) -> None:
+    rows.show([rows.Row("free", 1), rows.at_most("bound", 3, 2)], markdown=True)
+    assert capsys.readouterr().out.splitlines()[2:] == [
+        "| bound | 3.00 |  | at most 2 | MISSED |",
+        "| free | 1.00 |  | (no target) |  |",
+    ]
+
+
+async def test_a_round_ends_when_its_time_is_over() -> None:
+    async def call() -> None:
+        await asyncio.sleep(0.002)
+
+    samples = Samples()
+    await load(call, samples, count=1_000, concurrency=2, longest_s=0.02)
+    assert 2 <= len(samples.latencies) < 50
+    assert len(samples.medians) == 1
+
+
+def test_every_change_of_an_account_is_another_value() -> None:
+    desk, last = Desk([{"id": name} for name in "abc"]), dict.fromkeys("abc", 0)
+    for _ in range(100):
+        change = desk.change()
+        account = change["exchange_account_id"]
+        assert change["leverage"] != last[account]
+        last[account] = change["leverage"]
+
+
+async def test_the_past_of_a_ledger_is_kept_but_for_what_is_old(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'ledger.db'}"
+    await remember(url, 300, 4, old=250)
+    async with open_ledger(url) as ledger:
+        assert await Retention(ledger, 30, 365, now).clean() == 250
+        assert len(await ledger.commands.since("desk-1", 0)) == 75
+    assert snapshots_taken(url) == 0
+
+
+def test_processor_time_is_counted() -> None:
+    before, end = cpu_ms(os.getpid()), time.process_time() + 0.05
+    while time.process_time() < end:
+        pass
+    assert cpu_ms(os.getpid()) - before >= 30
