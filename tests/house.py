@@ -41,8 +41,8 @@ class House:
         deadline: int | None = None,
         reply: bool = True,
     ) -> DeadLetter | None:
-        """Hand a message to the worker; returns when it would be acknowledged."""
-        return await self.worker.handle(
+        """Hand a message to the worker; returns when it would be acknowledged, and what it owes is taken."""
+        letter = await self.worker.handle(
             Delivery(
                 operation=operation,
                 body=json.dumps(body).encode(),
@@ -52,6 +52,8 @@ class House:
                 actor="ann",
             )
         )
+        await self.worker.after_commands.settled()
+        return letter
 
     async def ask(self, operation: str = "set_leverage", body: Body = TO_10X, command_id: str | None = None) -> Body:
         """The envelope that a message is answered with."""

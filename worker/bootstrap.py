@@ -91,6 +91,10 @@ def _ended(loading: asyncio.Task[None]) -> None:
         log.error("a fault of ours: markets are loaded no more", exc_info=error)
 
 
+LAST_SNAPSHOTS_S = 3.0
+"""How long a worker that stops goes on reading for the snapshots it owes; the next one takes the rest."""
+
+
 @dataclass(frozen=True, slots=True)
 class Worker:
     """All parts of a worker but its connections."""
@@ -104,6 +108,7 @@ class Worker:
     recovery: Recovery
     retention: Retention
     schedule: Schedule
+    after_commands: AfterCommands
     doubts: DoubtResolver
 
 
@@ -121,9 +126,9 @@ def build_worker(
     pacing = pacing or Pacing(settings.snapshot_interval_ms, accounts)
     relay, dispatch = Relay(ledger, publisher), Dispatch(adapter_of)
     snapshots = Snapshots(adapter_of, ledger, relay, settings.timeout_ms, now)
-    after_commands = AfterCommands(snapshots, ledger.patience)
+    after_commands = AfterCommands(snapshots, ledger, accounts)
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
-    changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, take_snapshot=after_commands.take, clock=now)
+    changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, owe_snapshot=after_commands.owe, clock=now)
     doubts = DoubtResolver(
         ledger=ledger,
         relay=relay,
@@ -155,6 +160,7 @@ def build_worker(
         recovery=Recovery(ledger, service.handle, changes.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
         schedule=Schedule(snapshots, ledger, accounts, rhythm, clock=now, pacing=pacing),
+        after_commands=after_commands,
         doubts=doubts,
     )
 
@@ -217,6 +223,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             worker.recovery,
             worker.retention,
             worker.doubts,
+            worker.after_commands,
         )
         async with in_background(*(part.run() for part in background), worker.schedule.run()):
             try:
@@ -224,6 +231,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
             finally:
                 worker.cease()
                 await consumer.close(settings.grace_ms / 1000)
+        await worker.after_commands.close(LAST_SNAPSHOTS_S)
         await worker.denials.close()
         await worker.relay.close()
 

@@ -21,6 +21,7 @@ import uvloop
 from worker.accounts import Account
 from worker.bootstrap import Bus, Worker, build_worker, consuming, open_venues
 from worker.execution.ledger.commands import Commands, Ending, Entry, Noted
+from worker.execution.ledger.database import Statement
 from worker.execution.ledger.doubts import Setting
 from worker.execution.ledger.ledger import open_ledger
 from worker.locations import load_accounts
@@ -67,9 +68,15 @@ class MortalCommands(Commands):
         self.fate.reached("intended")
 
     async def finish(
-        self, command_id: str, ending: Ending, setting: Setting | None = None, *, holding: str | None = None
+        self,
+        command_id: str,
+        ending: Ending,
+        setting: Setting | None = None,
+        *,
+        owes: tuple[Statement, ...] = (),
+        holding: str | None = None,
     ) -> int | None:
-        position = await super().finish(command_id, ending, setting, holding=holding)
+        position = await super().finish(command_id, ending, setting, owes=owes, holding=holding)
         self.fate.reached("finished")
         return position
 

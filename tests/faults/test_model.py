@@ -101,11 +101,11 @@ class Promises(RuleBasedStateMachine):
             ledger=self.ledger,
             relay=Relay(self.ledger, self.bus),
             dispatch=Dispatch(lambda _: self.venue),
-            take_snapshot=self.no_snapshot,
+            owe_snapshot=self.no_snapshot,
             clock=lambda: self.time,
         )
 
-    async def no_snapshot(self, command: Command) -> None:
+    def no_snapshot(self, command: Command) -> None:
         """The snapshots are not the model's."""
 
     def deliver(self, asked: Asked) -> bool:

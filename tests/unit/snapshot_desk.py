@@ -66,7 +66,8 @@ class Desk:
     async def after(self, *command_ids: str) -> None:
         """The snapshot after some commands, one after the other."""
         for command_id in command_ids:
-            await self.after_commands.take(command(command_id))
+            self.after_commands.owe(command(command_id))
+            await self.after_commands.settled()
 
     async def begin(self, operation: str, **request: Any) -> Entry:
         """A command of ours is about to be sent to the venue."""
@@ -104,7 +105,7 @@ async def desk(
         served = accounts or Accounts([ACCOUNT])
         pacing = Pacing(rhythm.interval, served)
         schedule = Schedule(snapshots, ledger, served, rhythm, clock=clock, pacing=pacing)
-        after_commands = AfterCommands(snapshots, ledger.patience, gather_ms)
+        after_commands = AfterCommands(snapshots, ledger, served, gather_ms)
         yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
         await relay.close()
 

@@ -25,10 +25,12 @@ from worker.execution.dispatch import CommandHandler, Dispatch, Superseded
 from worker.execution.freeze import Frozen
 from worker.execution.lanes import Lanes
 from worker.execution.ledger.commands import Ending, Entry, Noted, Record
+from worker.execution.ledger.database import Statement
 from worker.execution.ledger.doubts import Setting
 from worker.execution.ledger.errors import LockLost, NothingMatched, NotInTime
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
+from worker.execution.ledger.owed import Owed
 from worker.execution.receipt import Command, NotAccepted
 from worker.execution.refusals import Refusal, doubt_about, in_doubt, refusal
 from worker.execution.relay import Relay
@@ -68,7 +70,7 @@ class Told:
     reply: Reply
     event: Outgoing
     position: int | None = None
-    sent: bool = False
+    owes_snapshot: bool = False
     stands: bool = False
 
 
@@ -89,13 +91,13 @@ class Changes:
         ledger: Ledger,
         relay: Relay,
         dispatch: Dispatch,
-        take_snapshot: Callable[[Command], Awaitable[None]],
+        owe_snapshot: Callable[[Command], None],
         clock: Clock,
     ) -> None:
         self._ledger = ledger
         self._relay = relay
         self._dispatch = dispatch
-        self._take_snapshot = take_snapshot
+        self._owe_snapshot = owe_snapshot
         self._clock = clock
         self._lanes = Lanes()
         self._running: dict[str, _Running] = {}
@@ -132,8 +134,8 @@ class Changes:
                 return
             await self._relay.publish(told.position, told.event)
         command_told(operation, venue, STAGES.get())
-        if told.sent and handler.moves_terms:
-            await self._take_snapshot(command)
+        if told.owes_snapshot:
+            self._owe_snapshot(command)
 
     async def _told(self, command: Command, handler: CommandHandler) -> Told:
         fingerprint = command.fingerprint
@@ -284,7 +286,7 @@ class Changes:
         if freeze is not None and interrupted is None:
             return await self._finish(command, refusal(Frozen(freeze)), calls)
         ending = await self._dispatch.change(command, handler, calls)
-        return await self._finish(command, ending, calls, is_setting=not handler.moves_money)
+        return await self._finish(command, ending, calls, handler)
 
     async def _intend(self, entry: Entry, attempt: int, *, durable: bool) -> None:
         try:
@@ -305,8 +307,9 @@ class Changes:
             raise Superseded from None
 
     async def _finish(
-        self, command: Command, ending: Done | Refusal, calls: VenueCalls, *, is_setting: bool = False
+        self, command: Command, ending: Done | Refusal, calls: VenueCalls, handler: CommandHandler | None = None
     ) -> Told:
+        """Record how it ended. The `handler` is named where it has run."""
         finished, outcome = self._clock(), outcome_of(ending)
         if isinstance(ending, Refusal) and outcome is Outcome.UNKNOWN:
             ending = in_doubt(ending, command, finished)
@@ -321,12 +324,16 @@ class Changes:
             headers=orjson.dumps(reply.headers).decode(),
             event=event,
         )
+        owes: tuple[Statement, ...] = ()
+        if handler is not None and handler.moves_terms and calls.sent is not None:
+            owes = (self._ledger.owed.owing(Owed(command.id, command.account.id), finished),)
         try:
             with spent(Stage.LEDGER):
                 position = await self._ledger.commands.finish(
                     command.id,
                     written,
                     _setting(command),
+                    owes=owes,
                     # That it was so already may not be so any more, if the account is another worker's.
                     holding=command.account.id if outcome.succeeded and calls.sent is None else None,
                 )
@@ -337,7 +344,8 @@ class Changes:
         COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
         tracing.tell(outcome=outcome)
         _log_done(command, outcome, calls.attempts)
-        return Told(reply, event, position, sent=calls.sent is not None, stands=is_setting and outcome.succeeded)
+        stands = handler is not None and not handler.moves_money and outcome.succeeded
+        return Told(reply, event, position, owes_snapshot=bool(owes), stands=stands)
 
     async def _finish_anew(self, command: Command, ending: Done | Refusal, calls: VenueCalls) -> Told:
         """Tell how a command ended whose record is gone. Raises Superseded when somebody has received it again."""

@@ -132,6 +132,7 @@ class Retention:
         before = self._clock() - self._commands_ms
         deleted = await _in_batches(lambda: self._ledger.commands.forget(before, BATCH))
         await self._ledger.doubts.forget(before)
+        await self._ledger.owed.forget(before)
         await _in_batches(lambda: self._ledger.audit.forget(self._clock() - self._audit_ms, BATCH))
         return deleted
 

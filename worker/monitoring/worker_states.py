@@ -137,7 +137,7 @@ class WorkerStates:
         rows: list[Metric] = [gauge("perps_dma_ledger_writable", "1 while the ledger can be written", writes)]
         try:
             async with asyncio.timeout(PATIENCE_S):
-                rows += [*await self._outbox(), *await self._doubts(), await self._snapshots(), await self._freezes()]
+                rows += [*await self._outbox(), *await self._doubts(), *await self._snapshots(), await self._freezes()]
         except (LedgerUnavailable, TimeoutError) as error:
             log.warning("the ledger can't be read for metrics", error=str(error))
         return rows
@@ -157,12 +157,20 @@ class WorkerStates:
             gauge("perps_dma_unknown_oldest_seconds", "Age of the oldest doubt; 0 without any", self._age_s(since)),
         )
 
-    async def _snapshots(self) -> Metric:
+    async def _snapshots(self) -> Iterable[Metric]:
         seen = await self.ledger.snapshots.seen()
         known = ((self.accounts[account], at) for account, at in seen.items() if account in self.accounts)
         rows: Rows = (((account.id, account.site.venue), self._age_s(at)) for account, at in known)
         help_text = "Since when the venue has not shown an account's positions"
-        return gauges("perps_dma_snapshot_age_seconds", help_text, ("account", "venue"), rows)
+        _, since = await self.ledger.owed.oldest()
+        return (
+            gauges("perps_dma_snapshot_age_seconds", help_text, ("account", "venue"), rows),
+            gauge(
+                "perps_dma_snapshot_owed_seconds",
+                "Since when the oldest snapshot is owed that a command has left to be taken; 0 without any",
+                self._age_s(since),
+            ),
+        )
 
     async def _freezes(self) -> Metric:
         return gauge("perps_dma_freezes", "Freezes in force", len(await self.ledger.freezes.all()))

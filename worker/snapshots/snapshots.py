@@ -112,7 +112,9 @@ class Snapshots:
             log.warning("changed outside this service", account=account, seq=snapshot.seq, positions=len(drifted))
             told.append(outgoing(_drift_event(snapshot, epoch, drifted)))
         kept = Kept(account, snapshot.seq, asked, told[0].body)
-        positions = await self._ledger.snapshots.keep(kept, told, epoch=epoch, stale=snapshot.stale)
+        positions = await self._ledger.snapshots.keep(
+            kept, told, epoch=epoch, stale=snapshot.stale, commands=snapshot.command_ids
+        )
         return list(zip(positions, told, strict=True))
 
     async def _read(self, account: Account, before: Newest | None, urgency: Urgency) -> OpenPositions | None:

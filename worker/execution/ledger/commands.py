@@ -263,13 +263,20 @@ class Commands:
             raise NotInTime("the account was lost, and could not be taken anew in time") from None
 
     async def finish(
-        self, command_id: str, ending: Ending, setting: Setting | None = None, *, holding: str | None = None
+        self,
+        command_id: str,
+        ending: Ending,
+        setting: Setting | None = None,
+        *,
+        owes: tuple[Statement, ...] = (),
+        holding: str | None = None,
     ) -> int | None:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
         No position: it is written down, and published by now. With them that the setting which it is about is in doubt
         now; where it is no more, that is told soon after. It is to be told only when the ledger is flushed. What is
-        true only as long as nobody else changes an account is written `holding` that. Raises NothingMatched when it is
+        true only as long as nobody else changes an account is written `holding` that. `owes` is what it leaves to be
+        done. Raises NothingMatched when it is
         finished, or another worker's by now, and LockLost.
         """
         result = Statement(
@@ -285,9 +292,9 @@ class Commands:
 
         async def write() -> tuple[int | None]:
             _, positions, *_ = await (
-                self._database.write(result, event, *begun, durable=False)
+                self._database.write(result, event, *begun, *owes, durable=False)
                 if holding is None
-                else self._database.write_holding(_lock(holding), result, event, *begun, durable=False)
+                else self._database.write_holding(_lock(holding), result, event, *begun, *owes, durable=False)
             )
             return (int(positions[0][0] or 0),)
 

@@ -107,9 +107,10 @@ _COLUMNS = (
 _DOUBTS = f"SELECT {_COLUMNS} FROM doubts JOIN commands ON commands.id = doubts.command"
 
 # A command that is on its way to the venue, or came back from it after it was asked, may have changed what was read.
-_UNCHANGED = (
-    "NOT EXISTS (SELECT 1 FROM commands WHERE account = $2 AND id <> $1 AND intended IS NOT NULL "
-    "AND (finished IS NULL OR finished >= $3) AND (operation = $4 OR operation = $5 OR request LIKE $6))"
+_RIVAL = "account = $2 AND id <> $1 AND intended IS NOT NULL AND (operation = $4 OR operation = $5 OR request LIKE $6)"
+_UNCHANGED = (  # two queries, for each has an index of its own
+    f"NOT EXISTS (SELECT 1 FROM commands WHERE finished IS NULL AND deadline > 0 AND {_RIVAL}) "
+    f"AND NOT EXISTS (SELECT 1 FROM commands WHERE finished >= $3 AND {_RIVAL})"
 )
 
 

@@ -15,6 +15,7 @@ from worker.execution.ledger.errors import LedgerInPlace, LedgerUnavailable
 from worker.execution.ledger.freezes import Freezes
 from worker.execution.ledger.identity import Remembered
 from worker.execution.ledger.outbox import Outbox
+from worker.execution.ledger.owed import OwedSnapshots
 from worker.execution.ledger.patience import Patience
 from worker.execution.ledger.postgres import PostgresDatabase
 from worker.execution.ledger.presence import Presence
@@ -38,6 +39,7 @@ class Ledger:
         self.freezes = Freezes(database, owner)
         self.audit = AuditTrail(database, owner)
         self.snapshots = SnapshotLog(database, owner, self.epoch)
+        self.owed = OwedSnapshots(database, owner)
         self.presence = Presence(database, owner)
         self.database = database
 

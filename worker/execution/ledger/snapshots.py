@@ -1,5 +1,6 @@
 """The newest position snapshot of each account, from which the next one is counted."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
@@ -7,6 +8,7 @@ from worker.execution.ledger.database import Database, Statement
 from worker.execution.ledger.epoch import Epoch, proven
 from worker.execution.ledger.errors import NothingMatched
 from worker.execution.ledger.outbox import Outbox, insertion
+from worker.execution.ledger.owed import settled
 from worker.execution.ledger.patience import looked_after
 from worker.wire import Outgoing
 
@@ -62,11 +64,17 @@ class SnapshotLog:
         await self._database.write(Statement(update, values), durable=False)
 
     async def keep(
-        self, snapshot: Kept, told: list[Outgoing], *, epoch: int | None = None, stale: bool = False
+        self,
+        snapshot: Kept,
+        told: list[Outgoing],
+        *,
+        epoch: int | None = None,
+        stale: bool = False,
+        commands: Iterable[str] = (),
     ) -> list[int | None]:
         """Replace the snapshot before, with the events that tell it; their positions, None of those published by now.
 
-        A `stale` one shows what was seen before.
+        A `stale` one shows what was seen before. What `commands` owed is settled with it.
         Raises NothingMatched when another worker has taken one meanwhile, or when the epoch in which it was counted
         (the one we know of, if none is named) has ended: no number is given twice.
         """
@@ -77,8 +85,8 @@ class SnapshotLog:
 
         async def write() -> list[int | None]:
             keep = Statement(_KEEP_FIRST if snapshot.seq == 1 else _KEEP, values, must_match=True)
-            _, *positions = await self._database.write(keep, *events)
-            return [int(rows[0][0] or 0) for rows in positions]
+            _, *more = await self._database.write(keep, *events, *settled(commands))
+            return [int(rows[0][0] or 0) for rows in more[: len(events)]]
 
         async def kept() -> list[int | None] | None:
             newest = await self.newest(snapshot.account)

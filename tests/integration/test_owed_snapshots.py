@@ -1,0 +1,94 @@
+"""The snapshot after a command is owed: nobody waits for it, and it is taken whatever becomes of the worker."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from itertools import chain
+
+import pytest
+
+from schemas.requests import MarketType
+from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
+from tests.house import TO_10X, house, in_time
+from worker.accounts import Accounts
+from worker.execution.ledger.ledger import open_ledger
+from worker.execution.ledger.owed import Owed
+from worker.snapshots.after_commands import LOOK_S
+from worker.venues.seam import Market, OpenPositions
+from worker.wire import Delivery
+
+POLL_S = 0.02
+
+
+@dataclass
+class SlowToRead(MemoryVenue):
+    """A venue that shows positions when it is told to."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    shows: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
+        self.asked.set()
+        await self.shows.wait()
+        return await MemoryVenue.positions(self, market_type, market)
+
+
+def message(command_id: str, leverage: int = 10) -> Delivery:
+    body = json.dumps(TO_10X | {"leverage": leverage}).encode()
+    return Delivery("set_leverage", body, message_id=command_id, reply_to="me", deadline=in_time(30_000))
+
+
+def snapshots(bus: MemoryBus) -> list[list[str]]:
+    return [data["command_ids"] for data in bus.told("positions")]
+
+
+@pytest.fixture
+def venue() -> SlowToRead:
+    return SlowToRead()
+
+
+async def test_a_message_is_done_with_before_its_snapshot(ledger_url: str, venue: SlowToRead) -> None:
+    async with house(ledger_url, venue) as home:
+        for number in range(3):
+            await home.worker.handle(message(f"c-{number}", 10 + number))
+        await venue.asked.wait()
+        assert (home.outcomes, snapshots(home.bus)) == (["applied"] * 3, [])
+        assert (await home.ledger.owed.oldest())[0] == 3
+        venue.shows.set()
+        await home.worker.after_commands.settled()
+        assert sorted(chain.from_iterable(snapshots(home.bus))) == ["c-0", "c-1", "c-2"]
+        assert await home.ledger.owed.oldest() == (0, None)
+
+
+async def test_what_a_worker_owed_that_is_gone_is_taken_by_another(ledger_url: str, venue: SlowToRead) -> None:
+    async with house(ledger_url, venue) as gone:
+        await gone.worker.handle(message("c-1"))
+        await venue.asked.wait()
+        await gone.worker.after_commands.close(0)
+    venue.shows.set()
+    async with house(ledger_url, venue) as other:
+        async with asyncio.timeout(20 + 5 * LOOK_S):
+            while not snapshots(other.bus):
+                await other.worker.after_commands.look()
+                await other.worker.after_commands.settled()
+                await asyncio.sleep(POLL_S)
+        assert snapshots(other.bus) == [["c-1"]]
+        assert await other.ledger.owed.oldest() == (0, None)
+
+
+async def test_what_is_owed_for_an_account_that_is_gone_is_dropped(ledger_url: str) -> None:
+    async with open_ledger(ledger_url) as ledger:
+        await ledger.database.write(ledger.owed.owing(Owed("c-1", ACCOUNT.id), 1))
+    async with house(ledger_url, accounts=Accounts(())) as home:
+        async with asyncio.timeout(20 + 5 * LOOK_S):
+            while (await home.ledger.owed.oldest())[0]:
+                await home.worker.after_commands.look()
+                await asyncio.sleep(POLL_S)
+        assert home.bus.events == []
+
+
+async def test_what_is_refused_before_it_is_sent_owes_nothing(ledger_url: str, venue: SlowToRead) -> None:
+    async with house(ledger_url, venue) as home:
+        await home.worker.handle(message("c-1", 10_000))
+        assert home.outcomes == ["rejected"]
+        assert await home.ledger.owed.oldest() == (0, None)
