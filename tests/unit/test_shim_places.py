@@ -66,7 +66,7 @@ async def test_waiting_commands_of_one_token_leave_room_for_reads_and_a_freeze()
             base_url=f"http://127.0.0.1:{port_of(server)}", timeout=60, limits=httpx.Limits(max_connections=None)
         ) as client,
     ):
-        mine = token(accounts=[str(LEVERAGE["exchange_account_id"])], subject="greedy")
+        mine = token(accounts=["binance-perp-001"], subject="greedy")
         asked = [command(client, mine) for _ in range(110)]
         await until(lambda: sum(one.done() for one in asked) == 94)
         assert caller.running == 16
