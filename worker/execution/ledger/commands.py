@@ -125,7 +125,7 @@ class Commands:
         """Write a new command down, as ours; one that is known stays as it is."""
         scopes = scopes_of(entry.exchange, entry.account)
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
-        more = (entry.request, entry.received, entry.deadline, self._owner, *scopes)
+        more: tuple[Value, ...] = (entry.request, entry.received, entry.deadline, self._owner, *scopes)
         insert = Statement(_NOTE, (*values, *more), must_match=True)
         try:
             is_frozen, is_doubted = await self._patience.until_done(
