@@ -36,7 +36,7 @@ check: $(VENV)/.dev ## check format, lint, types and architecture
 bench: $(VENV)/.dev rabbitmq-or-docker ## measure the bus, HTTP and ccxt side by side
 	@$(VENV)/bin/python -m tests.benchmarks
 
-soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
+soak: $(VENV)/.dev rabbitmq postgresql ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
 
 fuzz: $(VENV)/.dev rabbitmq-or-docker ## send what is made up at random for ten minutes (PERPS_DMA_FUZZ_TIMES, PERPS_DMA_FUZZ_SEED)
