@@ -49,7 +49,7 @@ bench: $(VENV)/.dev rabbitmq-or-docker ## measure side by side with named refere
 bench-quick: $(VENV)/.dev rabbitmq-or-docker ## the most of it in two minutes: fewer samples, no million of commands, no soak
 	@$(VENV)/bin/python -m tests.benchmarks --quick $(ARGS)
 
-soak: $(VENV)/.dev rabbitmq ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
+soak: $(VENV)/.dev rabbitmq postgresql ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
 
 fuzz: $(VENV)/.dev rabbitmq-or-docker ## send what is made up at random for ten minutes (PERPS_DMA_FUZZ_TIMES, PERPS_DMA_FUZZ_SEED)

@@ -82,6 +82,15 @@ class Node:
             while await self.evaluate(kill) == "[]":
                 pass
 
+    async def cut_one(self, name: str) -> None:
+        """The same, for one of all clients that have a name, if there is one."""
+        named = f'lists:keyfind(<<"connection_name">>, 1, Said) =:= {{<<"connection_name">>, longstr, <<"{name}">>}}'
+        told = "rabbit_networking:connection_info_all([pid, client_properties])"
+        all_named = f"[P || [{{pid, P}}, {{client_properties, Said}}] <- {told}, is_list(Said), {named}]"
+        await self.evaluate(
+            f"case {all_named} of [] -> []; Ps -> exit(lists:nth(rand:uniform(length(Ps)), Ps), kill) end"
+        )
+
     async def alarm(self) -> None:
         """Say that memory is short, which blocks everybody who publishes."""
         await self.evaluate(f"rabbit_alarm:set_alarm({{{_MEMORY_ALARM}, []}})")

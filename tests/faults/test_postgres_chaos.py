@@ -2,8 +2,8 @@
 
 Workers, single sessions, the sessions of the locks, the postmaster, the standby and the pooler are broken in turns, in
 an order by a seed that is printed; in the middle the primary dies for good, and its standby takes over. Counted are
-commands that are lost, that are done twice, that overtake one another, and accounts whose setting is not the one told
-last.
+commands that are lost, done twice, overtaken, or sent before the one ahead was answered, and
+accounts whose setting is not the one told last.
 
 PERPS_DMA_CHAOS_S sets how long, PERPS_DMA_CHAOS_SEED repeats the order; `make soak` runs it as long as the other one.
 """
@@ -27,6 +27,7 @@ from tests.faults.engine import Engine, to
 from tests.faults.node import Node, waiting
 from tests.faults.stage import ENOUGH, LEVERAGE, PRODUCTION, Stage, WorkerProcess
 from tests.faults.test_soak import SOAK_S
+from tests.faults.test_two_workers import overlaps
 from tests.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
 from worker.bus.topology import DEAD_LETTERS
 from worker.execution.ledger.postgres_url import Server
@@ -92,8 +93,8 @@ class Chaos:
         await self.ended(HELD)
 
     async def locks_and_broker_lost(self) -> None:
-        """Others get both the accounts and the commands of workers that live."""
-        await asyncio.gather(self.ended(HELD), self.node.cut("perps-dma worker (consume)"))
+        """Another worker gets both the accounts and the commands of one that lives."""
+        await asyncio.gather(self.ended(HELD), self.node.cut_one("perps-dma worker (consume)"))
 
     async def locks_lost_by_a_frozen_worker(self) -> None:
         worker = self.worker
@@ -248,7 +249,12 @@ async def chaos(stage: Stage, node: Node, count: Count, seconds: float) -> None:
         await stage.tally.collect(stage.url, patience_s=240)
     dead, outcomes = await waiting(stage.url, DEAD_LETTERS), dict(stage.tally.outcomes)
     late = overtaken(stage)
-    wrong = {"overtaken": len(late), "not_in_force": not_in_force(stage), "dead_letters": dead}
+    wrong = {
+        "overtaken": len(late),
+        "side_by_side": overlaps(stage, HOLD_MS),
+        "not_in_force": not_in_force(stage),
+        "dead_letters": dead,
+    }
     more = {**wrong, "seed": SEED, "faults": faults.total(), "outcomes": outcomes}
     doubled = sum(times - 1 for times in stage.seen(LEVERAGE).values()) + len(stage.tally.contradicted)
     count(len(stage.tally.expected), lost=len(stage.tally.lost), doubled=doubled, **more)

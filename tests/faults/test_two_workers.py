@@ -57,10 +57,10 @@ def by_account(stage: Stage) -> dict[str | None, list[JournalEntry]]:
     return accounts
 
 
-def overlaps(stage: Stage) -> int:
+def overlaps(stage: Stage, hold_ms: int = HOLD_MS) -> int:
     """How often an account was asked for a change before the venue had answered the one before."""
     pairs = itertools.chain(*map(itertools.pairwise, by_account(stage).values()))
-    return sum(second.time - first.time < HOLD_MS - TICK_MS for first, second in pairs)
+    return sum(second.time - first.time < hold_ms - TICK_MS for first, second in pairs)
 
 
 async def counted(stage: Stage, count: Count, **more: object) -> None:

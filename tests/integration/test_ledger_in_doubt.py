@@ -59,7 +59,7 @@ async def test_who_took_a_command_over_in_doubt_has_it(ledger: Ledger, proxy: Po
     assert proxy.broke == 1
 
 
-@pytest.mark.parametrize("how", [*CUT, Break.NO_ANSWER])
+@pytest.mark.parametrize("how", [*CUT, pytest.param(Break.NO_ANSWER, marks=pytest.mark.long)])
 async def test_a_result_in_doubt_is_told_once(ledger: Ledger, proxy: PostgresProxy, how: Break) -> None:
     await ledger.commands.note(ENTRY)
     proxy.plan(FINISH, how)

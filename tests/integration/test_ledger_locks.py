@@ -156,6 +156,7 @@ class StallsOnce(Stalls):
         return await super().set_leverage(market, leverage)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("is_same_command", [False, True])
 async def test_who_takes_an_account_waits_for_what_a_living_worker_has_under_way(
     url: str, is_same_command: bool
@@ -190,7 +191,7 @@ asyncio.run(main())
 """
 
 
-@pytest.mark.parametrize("deadline_in_ms", [60_000, 500])
+@pytest.mark.parametrize("deadline_in_ms", [pytest.param(60_000, marks=pytest.mark.long), 500])
 async def test_what_a_dead_worker_left_is_waited_for_until_it_is_gone_or_its_deadline_is_past(
     ledger: Ledger, url: str, deadline_in_ms: int
 ) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 
 import pytest
 
+from worker.execution.ledger.postgres_url import place
 from worker.settings import SECRETS_VARIABLE, Settings
 
 
@@ -40,3 +41,16 @@ def test_the_environment_goes_before_a_file(secrets: Path, monkeypatch: pytest.M
 def test_without_the_folder_there_are_no_files(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRETS_VARIABLE, str(secrets / "none"))
     assert Settings().amqp_url is None
+
+
+@pytest.mark.parametrize("hosts", ["db-1:5432,db-2:5433", "db-1,[::1]:6432", "db"])
+@pytest.mark.parametrize("query", ["", "?target_session_attrs=read-write", "?sslmode=require&application_name=x"])
+def test_a_ledger_may_be_on_several_hosts_and_is_shown_without_its_password(
+    secrets: Path, hosts: str, query: str
+) -> None:
+    (secrets / "PERPS_DMA_LEDGER_URL").write_text(f"postgresql://dma:word@{hosts}/ledger{query}")
+    url = Settings().ledger
+    assert place(url).endswith("/ledger")
+    assert place(url).count(",") == hosts.count(",")
+    assert "word" not in place(url)
+    assert "word" not in repr(Settings())

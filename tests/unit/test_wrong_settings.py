@@ -13,6 +13,12 @@ WRONG = {
     "another protocol": ("AMQP_URL", f"http://dma:{PASSWORD}@127.0.0.1/", "URL scheme should be 'amqp' or 'amqps'"),
     "another database": ("LEDGER_URL", f"mysql://dma:{PASSWORD}@127.0.0.1/ledger", "must begin with sqlite:///"),
     "an unescaped password": ("LEDGER_URL", f"postgresql://dma:{PASSWORD}#1@127.0.0.1/ledger", "# as %23"),
+    "no such attribute": (
+        "LEDGER_URL",
+        f"postgresql://dma:{PASSWORD}@a,b/l?target_session_attrs=best",
+        "is one of any",
+    ),
+    "a port of one host": ("LEDGER_URL", f"postgresql://dma:{PASSWORD}@a:1,b:{PASSWORD}/ledger", "is no URL"),
     "a port that is none": ("LEDGER_URL", f"postgresql://dma:{PASSWORD}@127.0.0.1:port/ledger", "is no URL"),
 }
 
