@@ -121,7 +121,7 @@ async def test_a_message_that_kills_its_worker_again_and_again_becomes_a_letter_
 
 async def test_readers_one_right_after_another_are_not_in_each_others_way(amqp_url: str, idle: AbstractChannel) -> None:
     (letter,) = await bury(idle)
-    for _ in range(60):
+    for _ in range(30):
         async with hold_dead_letters(amqp_url) as held:
             assert letter in [read.id for read in held.letters]
 
