@@ -123,6 +123,13 @@ async def test_a_message_that_kills_its_worker_again_and_again_becomes_a_letter_
     assert len(deliveries) == DELIVERY_LIMIT + 1
 
 
+async def test_readers_one_right_after_another_are_not_in_each_others_way(amqp_url: str, idle: AbstractChannel) -> None:
+    (letter,) = await bury(idle)
+    for _ in range(30):
+        async with hold_dead_letters(amqp_url) as held:
+            assert letter in [read.id for read in held.letters]
+
+
 async def test_a_bad_body_is_listed_with_what_is_wrong_with_it(amqp_url: str, strategy: Strategy) -> None:
     before = datetime.now(UTC) - timedelta(seconds=1)
     command_id = await strategy.publish("set_leverage", {**TO_10X, "leverage": -1})

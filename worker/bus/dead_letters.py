@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 import aio_pika
-from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
 from schemas import OPERATIONS
@@ -238,7 +238,7 @@ async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterat
         timeout=CONNECT_TIMEOUT_S,
     )
     async with connection:
-        await _exclude_others(connection)
+        reader = await _exclude_others(connection)
         reading = await connection.channel()
         letters = await _read(reading, Speakers.beside(shim_user, url))
         held = DeadLetters(letters, await connection.channel())
@@ -247,6 +247,8 @@ async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterat
         finally:
             await reading.close()
             await _until_back(connection, held.left)
+            # With its connection it would go as well, on RabbitMQ 4.3 some time later: the next may be there sooner.
+            await reader.delete(if_unused=False, if_empty=False)
 
 
 async def _until_back(connection: AbstractConnection, count: int) -> None:
@@ -262,10 +264,10 @@ async def _waiting(channel: AbstractChannel) -> int:
     return (await channel.declare_queue(DEAD_LETTERS, passive=True)).declaration_result.message_count or 0
 
 
-async def _exclude_others(connection: AbstractConnection) -> None:
+async def _exclude_others(connection: AbstractConnection) -> AbstractQueue:
     channel = await connection.channel()
     try:
-        await channel.declare_queue(READER, exclusive=True)
+        return await channel.declare_queue(READER, exclusive=True)
     except ChannelLockedResource as error:
         raise LettersUnavailable(
             "somebody else has the dead letters at the moment; try again when they are done"
