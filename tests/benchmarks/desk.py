@@ -146,10 +146,12 @@ async def _cost(settings: Settings, child: Child, call: Call) -> list[Row]:
     """Processor time of the worker for a command, from its delivery until its snapshot is published."""
     await _all_taken(settings)
     spent, snapshots = cpu_ms(child.pid), snapshots_taken(settings.ledger)
-    await load(call, Samples(), count=CPU_COMMANDS, concurrency=CPU_AT_ONCE)
+    samples = Samples()
+    await load(call, samples, count=CPU_COMMANDS, concurrency=CPU_AT_ONCE)
     await _all_taken(settings)
-    each = (cpu_ms(child.pid) - spent) / CPU_COMMANDS
-    taken = (snapshots_taken(settings.ledger) - snapshots) / CPU_COMMANDS
+    commands = len(samples.latencies)
+    each = (cpu_ms(child.pid) - spent) / commands
+    taken = (snapshots_taken(settings.ledger) - snapshots) / commands
     return [
         at_most("worker CPU of such a command with its snapshot, ms", each, CPU_TARGET_MS),
         Row("snapshots of such a command", taken),

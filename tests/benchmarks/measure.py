@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 
 Call = Callable[[], Awaitable[object]]
 
+ROUND_S = 5.0
+"""No call of a round begins later than this, so that a run ends in time on a slow machine too."""
+
 
 @dataclass(slots=True)
 class Samples:
@@ -34,7 +37,7 @@ class Samples:
         return len(self.latencies) / self.seconds
 
 
-async def load(call: Call, samples: Samples, *, count: int, concurrency: int, longest_s: float = float("inf")) -> None:
+async def load(call: Call, samples: Samples, *, count: int, concurrency: int, longest_s: float = ROUND_S) -> None:
     """Make `count` calls, `concurrency` of them at any time, and add them to the samples; none begins after so long."""
     left, before = count, len(samples.latencies)
     end = time.perf_counter() + longest_s
