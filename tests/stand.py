@@ -146,11 +146,11 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(exchange: Exchange) -> AsyncIterator[Stand]:
+async def standing(exchange: Exchange, timeout_ms: int = TIMEOUT_MS) -> AsyncIterator[Stand]:
     """A sandbox, and the venue of one exchange with its markets loaded from it."""
     async with Sandbox() as sandbox, VenueConnections() as connections:
         base_url = sandbox.base_urls[exchange]
-        venue = VENUES[exchange](connections, base_url, TIMEOUT_MS, "mainnet")
+        venue = VENUES[exchange](connections, base_url, timeout_ms, "mainnet")
         await venue.load()
         async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
             yield Stand(exchange, sandbox, connections, venue, control)

@@ -112,7 +112,7 @@ def _is_change(entry: dict[str, Any]) -> bool:
 async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
     sweeps = request.param == "sweeps"
     operation, more = ("pm_auto_collect", {"portfolio_margin": True}) if sweeps else ("set_leverage", {})
-    async with standing("binance" if sweeps else request.param) as stand:
+    async with standing("binance" if sweeps else request.param, PATIENCE_MS) as stand:
         opened = (stand.sandbox.open_account(stand.exchange, id=f"frozen-{one}", **more) for one in range(MANY))
         yield Kind(stand, operation, list(opened))
 

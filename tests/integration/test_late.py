@@ -29,7 +29,7 @@ ACCOUNTS = 12
 
 @pytest.fixture(scope="module", params=["binance", "bybit"])
 async def stand(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
-    async with standing(request.param) as standing_there:
+    async with standing(request.param, PATIENCE_MS) as standing_there:
         yield standing_there
 
 
@@ -77,7 +77,7 @@ async def test_with_less_time_than_an_answer_takes_nothing_is_sent(stand: Stand,
 
 
 async def test_a_change_that_is_confirmed_by_a_read_leaves_with_the_room_for_it(tmp_path: Path) -> None:
-    async with standing("bybit") as stand:
+    async with standing("bybit", PATIENCE_MS) as stand:
         accounts = await opened(stand, "crowd")
         await stand.limit(dict.fromkeys(("/v5/position/set-leverage", "/v5/account/info"), 10**6) | {"ip": 40})
         stand.connections.limits = Limits(granted={"bybit": {"requests by address": 40}})

@@ -8,7 +8,7 @@ import pytest
 
 from schemas import OPERATIONS, Success
 from schemas.base import Milliseconds
-from schemas.control import Status, VenueHealth, VenueState
+from schemas.control import Status, VenueHealth, VenueStatus
 from schemas.operations import Operation
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import now_ms, shim_client
@@ -17,16 +17,33 @@ from worker.shim.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
 from worker.wire import encode
 
 SINCE = 1_800_000_000_000
-UP = VenueState(exchange="binance", health=VenueHealth.UP, markets_loaded=True, since=SINCE, reason=None)
-FAILING = VenueState(
-    exchange="okx", health=VenueHealth.FAILING, markets_loaded=True, since=SINCE, reason="no answer from okx"
+UP = VenueStatus(
+    snapshot_interval_ms=10_000,
+    exchange="binance",
+    health=VenueHealth.UP,
+    markets_loaded=True,
+    since=SINCE,
+    reason=None,
 )
-UNLISTED = VenueState(
-    exchange="gate", health=VenueHealth.DOWN, markets_loaded=False, since=SINCE, reason="no connection to gate"
+FAILING = VenueStatus(
+    snapshot_interval_ms=10_000,
+    exchange="okx",
+    health=VenueHealth.FAILING,
+    markets_loaded=True,
+    since=SINCE,
+    reason="no answer from okx",
+)
+UNLISTED = VenueStatus(
+    snapshot_interval_ms=10_000,
+    exchange="gate",
+    health=VenueHealth.DOWN,
+    markets_loaded=False,
+    since=SINCE,
+    reason="no connection to gate",
 )
 
 
-def says(*venues: VenueState, ledger: bool = True) -> Answer:
+def says(*venues: VenueStatus, ledger: bool = True) -> Answer:
     """A worker's answer."""
     status = Status(
         worker="w-1", ready=ledger and bool(venues), ledger_writes=ledger, outbox=3, venues=venues, accounts=2
@@ -63,7 +80,7 @@ async def test_it_is_ready_when_workers_consume_their_ledger_writes_and_markets_
 
 
 @pytest.mark.parametrize("trouble", [FAILING, UNLISTED], ids=lambda venue: venue.health)
-async def test_one_venue_in_trouble_is_a_detail(trouble: VenueState) -> None:
+async def test_one_venue_in_trouble_is_a_detail(trouble: VenueStatus) -> None:
     response = await readyz(bus(says(UP, trouble)))
     assert (response.status_code, response.json()["ready"]) == (200, True)
     assert response.json()["venues"][1] == trouble.model_dump(mode="json")
