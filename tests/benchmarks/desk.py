@@ -80,12 +80,15 @@ async def desk_worker(venue: Stage, variables: Variables) -> AsyncIterator[tuple
 
 
 def changing(session: aiohttp.ClientSession, base: str, desk: Desk, statuses: Counter[int]) -> Call:
-    """The next change of the desk, sent to either."""
+    """The next change of the desk, sent to either; a connection that is cut counts as status 0."""
 
     async def call() -> None:
-        async with session.post(f"{base}/leverage", json=desk.change()) as response:
-            await response.read()
-            statuses[response.status] += 1
+        try:
+            async with session.post(f"{base}/leverage", json=desk.change()) as response:
+                await response.read()
+                statuses[response.status] += 1
+        except aiohttp.ClientConnectionError:
+            statuses[0] += 1
 
     return call
 
