@@ -18,6 +18,7 @@ from worker.bus.presence import Presence
 from worker.bus.publisher import Publisher
 from worker.bus.shards import Split
 from worker.clock import now
+from worker.collector import collect_seldom
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
 from worker.execution.doubt_resolver import DoubtResolver
@@ -241,6 +242,7 @@ async def run_worker(settings: Settings, *, new_ledger: bool = False) -> None:
 
     With `new_ledger` it goes on without the ledger that is gone.
     """
+    collect_seldom()
     stop = stop_signal()
     if new_ledger:
         await asyncio.to_thread(forget_ledger, settings.ledger, settings.state)

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas.base import Milliseconds
 from schemas.envelope import Envelope
-from schemas.events import Event
+from schemas.events import Event, ResultEvent
 from schemas.problems import Problem
 from worker.observation.trace_context import TraceContext
 
@@ -123,3 +123,10 @@ def reply_of(envelope: Envelope, headers: dict[str, str]) -> Reply:
 def outgoing(event: Event) -> Outgoing:
     """An event, written down."""
     return Outgoing(event.id, event.type, event.routing_key, encode(event).decode())
+
+
+def outgoing_result(event: ResultEvent, reply: Reply) -> Outgoing:
+    """The same, of what a caller was answered: the envelope stands in it as it was written down for the caller."""
+    result = event.data.__dict__ | {"envelope": orjson.Fragment(reply.body)}
+    body = encode(event.__dict__ | {"data": result})
+    return Outgoing(event.id, event.type, event.routing_key, body.decode())

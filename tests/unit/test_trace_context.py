@@ -1,5 +1,7 @@
 """A trace goes on behind us as it came, and nothing that is no trace context is taken for one."""
 
+from multiprocessing import get_context
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,19 @@ def test_every_header_of_our_version_is_written_as_it_was_read(header: str) -> N
 
 def test_new_traces_are_told_apart() -> None:
     assert len({TraceContext.new().trace_id for _ in range(100)}) == 100
+
+
+def test_new_traces_have_ids_of_their_own_that_others_can_read() -> None:
+    begun = [TraceContext.new() for _ in range(1_000)]
+    assert len({context.trace_id for context in begun}) == len({context.span_id for context in begun}) == len(begun)
+    assert all(TraceContext.read(context.traceparent) == context for context in begun)
+
+
+def _ids(count: int) -> list[str]:
+    return [TraceContext.new().trace_id for _ in range(count)]
+
+
+def test_processes_forked_of_one_begin_other_traces() -> None:
+    with get_context("fork").Pool(2) as first, get_context("fork").Pool(2) as second:
+        found = [*first.apply(_ids, (10,)), *second.apply(_ids, (10,)), *_ids(10)]
+    assert len(set(found)) == len(found)

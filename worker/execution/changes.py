@@ -39,7 +39,7 @@ from worker.observation import tracing
 from worker.observation.metrics import COMMANDS, COMMANDS_REPEATED, command_told
 from worker.observation.stages import STAGES, Stage, spent
 from worker.venues.limits.place import LEFT_FOR_AN_ANSWER
-from worker.wire import NotBegun, Outgoing, Reply, outgoing
+from worker.wire import NotBegun, Outgoing, Reply, outgoing_result
 
 LOCK_MS = 250
 """What even a late command may wait for its account: whether it was sent is known to who holds the account."""
@@ -314,7 +314,7 @@ class Changes:
         if isinstance(ending, Refusal) and outcome is Outcome.UNKNOWN:
             ending = in_doubt(ending, command, finished)
         reply = reply_to(command.id, ending, command.account.exchange)
-        event = outgoing(result_event(command, ending, calls, finished, self._ledger.epoch.number))
+        event = outgoing_result(result_event(command, ending, calls, finished, self._ledger.epoch.number), reply)
         written = Ending(
             outcome=outcome,
             finished=finished,

@@ -96,6 +96,11 @@ def record_with(tracer: Tracer) -> None:
     _tracer = tracer
 
 
+def is_recorded() -> bool:
+    """Whether anybody hears what is said of a span."""
+    return _tracer.records
+
+
 def span(name: str, kind: Kind = Kind.INTERNAL, attributes: Attributes = NOTHING) -> AbstractContextManager[Span]:
     """A piece of work under the one that is open."""
     return _tracer.span(name, kind, attributes)

@@ -11,6 +11,9 @@ from schemas.events import ConfirmedBy, Scope
 from schemas.requests import MarginMode
 from worker.execution.ledger.commands import Record
 
+EXACT = json.JSONDecoder(parse_float=Decimal)
+"""Reads numbers exactly. `json.loads` would make such a decoder for each text."""
+
 MAY_HAVE_CHANGED = frozenset({None, Outcome.APPLIED, Outcome.UNKNOWN})
 """Outcomes of a command that may have changed what it asked for; None while it is under way."""
 
@@ -65,7 +68,7 @@ def _may_have_changed(record: Record) -> bool:
 
 
 def _asked(record: Record) -> Asked | None:
-    request = json.loads(record.entry.request, parse_float=Decimal)
+    request = EXACT.decode(record.entry.request)
     exchange = record.entry.exchange
     if record.entry.operation == "set_leverage":
         return Asked(exchange, request["symbol"], leverage=Decimal(request["leverage"]))

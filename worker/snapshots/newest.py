@@ -1,9 +1,7 @@
 """The newest snapshot of an account, as the ledger has it."""
 
-import json
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 
 import structlog
 from pydantic import ValidationError
@@ -13,6 +11,7 @@ from schemas.base import Milliseconds
 from schemas.events import Trigger
 from worker.accounts import Account
 from worker.execution.ledger.snapshots import Kept
+from worker.snapshots.asked import EXACT
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +46,7 @@ def newest_of(account: Account, kept: Kept) -> Newest:
     An event of another version of this program, which this one can't read, leaves nothing known but the count.
     """
     try:
-        event = PositionsEvent.model_validate(json.loads(kept.event, parse_float=Decimal))
+        event = PositionsEvent.model_validate(EXACT.decode(kept.event))
     except (ValueError, ValidationError):
         log.warning("the newest snapshot can't be read, it is of another version", account=account.id, seq=kept.seq)
         return Newest(kept, _nothing_known(account, kept), kept.as_of, 0)

@@ -100,7 +100,8 @@ class BoundedResponse(aiohttp.ClientResponse):
             if (left := left - len(piece)) < 0:
                 raise AnswerTooLarge(f"more than {largest} bytes")
             yield piece
-            await asyncio.sleep(0)
+            if not self.content.at_eof():
+                await asyncio.sleep(0)
 
 
 class Redirected(aiohttp.ClientError):

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol, Self, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import aiohttp
 import ccxt
@@ -82,20 +82,29 @@ _SPAN: ContextVar[tracing.Span | None] = ContextVar("span", default=None)
 @contextmanager
 def _observed(venue: str, method: str, url: str) -> Iterator[None]:
     """The time and the span of one request. Of its URL only host and path are told, for a query may be signed."""
-    parts = urlsplit(url)
-    about: tracing.Attributes = {
-        "http.request.method": method,
-        "server.address": parts.hostname or "",
-        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
-        "url.path": parts.path,
-        "perps_dma.venue": venue,
-    }
+    about = _told_of(venue, method, url) if tracing.is_recorded() else tracing.NOTHING
     with asking(), tracing.span(f"{method} {venue}", tracing.Kind.CLIENT, about) as span:
         token = _SPAN.set(span)
         try:
             yield
         finally:
             _SPAN.reset(token)
+
+
+def _told_of(venue: str, method: str, url: str) -> tracing.Attributes:
+    parts = _without_query(url)
+    return {
+        "http.request.method": method,
+        "server.address": parts.hostname or "",
+        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
+        "url.path": parts.path,
+        "perps_dma.venue": venue,
+    }
+
+
+def _without_query(url: str) -> SplitResult:
+    """The parts of a URL. With its query, each would be a new one, and none be found among those split before."""
+    return urlsplit(url.partition("?")[0])
 
 
 class SignedExchange(MeteredExchange):
@@ -133,7 +142,10 @@ class SignedExchange(MeteredExchange):
         self, code: int, reason: str, url: str, method: str, headers: Any, text: str, *_: Any
     ) -> str:
         """The text of an answer, without any secret that it may echo."""
-        return _SIGNATURE.sub("signature=***", self.mask(text)).strip()
+        text = self.mask(text)
+        if "=" in text:  # JSON seldom has one, and to look for signatures takes ten times as long as to read it
+            text = _SIGNATURE.sub("signature=***", text)
+        return text.strip()
 
     def handle_errors(  # noqa: PLR0917 - ccxt's signature
         self,
@@ -147,7 +159,7 @@ class SignedExchange(MeteredExchange):
         *sent: Any,
     ) -> None:
         """Raise what the answer means, if it is no success."""
-        answer = Answer(urlsplit(url).path, code, headers, body, response)
+        answer = Answer(_without_query(url).path, code, headers, body, response)
         if (span := _SPAN.get()) is not None:
             span.tell({"http.response.status_code": code})
         if admission := ADMISSION.get():

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from schemas.control import VenueState
 from worker.accounts import Account, Site
 from worker.clock import CLOCKS, Clocks
+from worker.collector import made_to_stay
 from worker.venues.errors import Ambiguous, NotSent, VenueError
 from worker.venues.health import Health, VenueChange
 from worker.venues.hearing import Heard
@@ -84,8 +85,9 @@ class KeptVenue:
     async def load_once(self) -> None:
         """Load the markets. Raises VenueError, and those before stay."""
         try:
-            if await self._venue.load(self._wanted.set):
-                self._adapters.clear()
+            with made_to_stay():
+                if await self._venue.load(self._wanted.set):
+                    self._adapters.clear()
         except VenueError as error:
             self.health.listed(error.message)
             raise

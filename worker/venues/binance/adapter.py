@@ -125,16 +125,19 @@ class BinanceAdapter:
     async def _open_in(
         self, endpoints: Endpoints, market_type: MarketType | None, only: Market | None
     ) -> list[Position]:
-        terms, rows = await asyncio.gather(
-            market_terms.read_all_terms(self._transport, endpoints, only),
-            market_terms.read_positions(self._transport, endpoints, only),
-        )
+        terms, rows = await self._terms_and_rows(endpoints, only)
         found = [(row, self._listed(row, endpoints)) for row in rows if amount_of(row)]
         return [
             position_of(row, market, terms_of(terms.get(market.id, row)), self._account_id)
             for row, market in found
             if market_type in (None, market.type)
         ]
+
+    async def _terms_and_rows(self, endpoints: Endpoints, only: Market | None) -> tuple[dict[str, Row], list[Row]]:
+        reading = market_terms.read_positions(self._transport, endpoints, only)
+        if endpoints.symbol_config is None:
+            return {}, await reading
+        return await asyncio.gather(market_terms.read_all_terms(self._transport, endpoints, only), reading)
 
     def _listed(self, row: Row, endpoints: Endpoints) -> Market:
         market_id = shape.text(row, "symbol")
