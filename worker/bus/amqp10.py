@@ -9,9 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import unquote
 
-from aio_pika.abc import AbstractIncomingMessage
-
 from schemas.problems import Problem
+from worker.bus.incoming import Incoming
 
 NO_DATA_SECTION = "amqp-1.0"
 """The `type` of a message whose body is the encoded sections themselves, which then begin with a descriptor."""
@@ -27,7 +26,7 @@ MOVED = {"x-message-id": "message_id", "x-correlation-id": "correlation_id"}
 QUEUES = "/queues/"
 
 
-def problem_of(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> Problem | None:
+def problem_of(message: Incoming, headers: Mapping[str, Any]) -> Problem | None:
     """What of a message that came over AMQP 1.0 did not reach us as it was meant."""
     if any(str(name).startswith(HIDDEN) for name in headers):
         return {

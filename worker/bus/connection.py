@@ -18,6 +18,15 @@ CONNECT_TIMEOUT_S = 10
 CLOSE_S = 1
 """How long a broker may take to say goodbye; one that is frozen never does."""
 
+FRAMES = 1000
+"""How many frames may wait for the writer of a connection before whoever publishes has to wait for room.
+
+The library's ten are fewer than what is under way at once, and each that waits costs a turn of the loop. Nothing else
+is held back by it: the writer hands what it takes to the transport, whose buffer has no end.
+"""
+
+aiormq.connection.Connection.FRAME_BUFFER_SIZE = FRAMES
+
 CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
     aiormq.exceptions.AMQPError,
     aiormq.exceptions.ChannelInvalidStateError,

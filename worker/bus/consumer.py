@@ -8,13 +8,14 @@ from datetime import datetime
 from typing import Any, cast
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
+from aio_pika.abc import AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
 from schemas import OPERATIONS
 from schemas.problems import Problem
 from worker.bus import amqp10
 from worker.bus.actors import NOBODY, Speakers
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
+from worker.bus.incoming import Incoming, Taking
 from worker.bus.legibility import ILLEGIBLE, Illegible
 from worker.bus.publisher import Publisher, PublishFailed
 from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
@@ -47,20 +48,20 @@ def _text(value: Any) -> str | None:
     return None if value is None else str(value)
 
 
-def _deadline(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> int | None:
+def _deadline(message: Incoming, headers: Mapping[str, Any]) -> int | None:
     """The header `deadline` (UTC ms), else the AMQP `expiration` counted from now.
 
     The broker minds an expiration only while the message is in its queue, not once it was prefetched.
     """
-    match headers.get("deadline"), message.expiration:
+    match headers.get("deadline"), message.expiration_ms:
         case int(deadline), _:
             return deadline
-        case None, int(seconds) | float(seconds):
-            return now() + int(seconds * 1000)
+        case None, int(milliseconds):
+            return now() + milliseconds
     return None
 
 
-def _problem(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> Problem | None:
+def _problem(message: Incoming, headers: Mapping[str, Any]) -> Problem | None:
     """What can't be understood beside the body. A deadline that is not kept would be worse than a refusal."""
     if isinstance(illegible := headers.get(ILLEGIBLE), Illegible):
         return {"field": f"the property {illegible.name}", "problem": "can't be read, it is not as AMQP wants it"}
@@ -76,7 +77,7 @@ def _answerable(reply_to: str | None) -> str | None:
     return None if queue and _OURS.fullmatch(queue) else queue
 
 
-def _published(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> int | None:
+def _published(message: Incoming, headers: Mapping[str, Any]) -> int | None:
     """The header `timestamp_in_ms`, which our clients set and a broker may; else the last moment of AMQP's second."""
     match headers.get("timestamp_in_ms"), message.timestamp:
         case int(published), _:
@@ -86,11 +87,11 @@ def _published(message: AbstractIncomingMessage, headers: Mapping[str, Any]) -> 
     return None
 
 
-def read_delivery(operation: str | None, message: AbstractIncomingMessage, speakers: Speakers) -> Delivery:
+def read_delivery(operation: str | None, message: Incoming, speakers: Speakers) -> Delivery:
     """What of an AMQP message the execution of a command needs to know; no operation: it was not routed to one."""
-    headers = message.headers or {}
+    headers = message.headers
     return Delivery(
-        operation=operation or message.routing_key or "",
+        operation=operation or message.routing_key,
         body=message.body,
         message_id=message.message_id,
         reply_to=_answerable(message.reply_to),
@@ -104,14 +105,14 @@ def read_delivery(operation: str | None, message: AbstractIncomingMessage, speak
     )
 
 
-def _deliveries_before(message: AbstractIncomingMessage) -> int:
+def _deliveries_before(message: Incoming) -> int:
     """How often a quorum queue has delivered it before: all of it in the first header, which RabbitMQ 4.3 came with."""
-    headers = message.headers or {}
+    headers = message.headers
     counts = [headers.get("x-acquired-count"), headers.get("x-delivery-count")]
     return max([count for count in counts if isinstance(count, int)], default=0)  # a sender can make up anything
 
 
-def _pause_s(message: AbstractIncomingMessage) -> float:
+def _pause_s(message: Incoming) -> float:
     """Longer from one delivery to the next: the broker itself would deliver a message a thousand times a second."""
     times = max(0, _deliveries_before(message))
     return min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(times, MOST_DOUBLINGS))
@@ -251,13 +252,10 @@ class Consumer:
     async def _consume(self, operation: str, queue: AbstractQueue) -> None:
         await queue.consume(self._receiver(operation), consumer_tag=f"{queue.name}-{id(self):x}")
 
-    def _receiver(self, operation: str | None) -> Callable[[AbstractIncomingMessage], Awaitable[None]]:
-        async def receive(message: AbstractIncomingMessage) -> None:
-            self._start(operation, message)
+    def _receiver(self, operation: str | None) -> Taking:
+        return Taking(lambda message: self._start(operation, message))
 
-        return receive
-
-    def _start(self, operation: str | None, message: AbstractIncomingMessage) -> asyncio.Task[None] | None:
+    def _start(self, operation: str | None, message: Incoming) -> asyncio.Task[None] | None:
         if self._stopping.is_set():
             return None
         task = asyncio.create_task(self._carry_out(operation, message))
@@ -270,15 +268,15 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()):
             log.error("a message could not be carried out, it was given back", exc_info=error)
 
-    async def _carry_out(self, queue: str | None, message: AbstractIncomingMessage) -> None:
+    async def _carry_out(self, queue: str | None, message: Incoming) -> None:
         delivery = read_delivery(queue, message, self._speakers)
         operation = delivery.operation
         known = operation if operation in OPERATIONS else "of no queue"
         about = {
             "messaging.system": "rabbitmq",
             "messaging.operation.type": "process",
-            "messaging.destination.name": message.exchange or "",
-            "messaging.rabbitmq.destination.routing_key": message.routing_key or "",
+            "messaging.destination.name": message.exchange,
+            "messaging.rabbitmq.destination.routing_key": message.routing_key,
             "messaging.message.id": delivery.message_id or "",
         }
         with tracing.arriving(delivery.trace, f"process {known}", tracing.Kind.CONSUMER, about):
@@ -288,7 +286,7 @@ class Consumer:
             )
             await self._tell(delivery, message)
 
-    async def _tell(self, delivery: Delivery, message: AbstractIncomingMessage) -> None:
+    async def _tell(self, delivery: Delivery, message: Incoming) -> None:
         told = False
         try:
             if letter := await self._handle(delivery):
@@ -304,7 +302,7 @@ class Consumer:
         finally:
             await self._settle(message, told=told)
 
-    async def _settle(self, message: AbstractIncomingMessage, *, told: bool) -> None:
+    async def _settle(self, message: Incoming, *, told: bool) -> None:
         """Acknowledge what was told; give back what was not, after a pause, so that it is delivered again.
 
         What a stopping worker gave back would come to it again; it leaves that to the end of the channel.
@@ -315,7 +313,6 @@ class Consumer:
             await asyncio.sleep(_pause_s(message))
         try:
             with as_trouble():
-                # Not a nack: since RabbitMQ 4.3 it is none of the deliveries that have an end.
-                await (message.ack() if told else message.reject(requeue=True))
+                await (message.ack() if told else message.give_back())
         except CONNECTION_TROUBLE as error:
             log.info("the channel is gone, and the broker will deliver the message again", error=str(error))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import aiormq
 import structlog
@@ -119,8 +120,19 @@ async def publish(
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
 
 
+_below: WeakKeyDictionary[AbstractChannel, aiormq.abc.AbstractChannel] = WeakKeyDictionary()
+"""The channels below those that were published on, all that was declared there being there. A loss closes them."""
+
+
 async def _restored(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
     """The channel below a robust one, once all that was declared on that is there again."""
+    below = _below.get(channel)
+    if below is None or below.is_closed:
+        below = _below[channel] = await _restore(channel)
+    return below
+
+
+async def _restore(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
     if isinstance(channel, AbstractRobustChannel):
         try:
             async with asyncio.timeout(RESTORED_S):

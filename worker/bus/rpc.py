@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import AmqpDsn
@@ -13,6 +13,7 @@ from pydantic import AmqpDsn
 from schemas import Operation
 from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE, connected
+from worker.bus.incoming import Incoming, Taking
 from worker.bus.presence import Presence
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish, sending
 from worker.bus.shards import ACCOUNT_HEADER
@@ -66,8 +67,8 @@ class NotConfirmed(BusError):
     """The broker went away while a request was being published, or its answer: it may be carried out or not."""
 
 
-def _answer(message: AbstractIncomingMessage) -> Answer:
-    headers = {name: str(value) for name, value in (message.headers or {}).items()}
+def _answer(message: Incoming) -> Answer:
+    headers = {name: str(value) for name, value in message.headers.items()}
     status, exchange = int(headers.pop("status", "200")), headers.pop(EXCHANGE_HEADER, None)
     return Answer(status=status, body=message.body, headers=headers, exchange=exchange)
 
@@ -108,7 +109,7 @@ class _ReplyChannel:
         """Receive replies from now on, and again after a reconnect."""
         # Taken with a passive declare, the reply consumer is restored after a reconnect.
         queue = await self.channel.get_queue(REPLY_TO)
-        await queue.consume(self._receive, no_ack=True)
+        await queue.consume(Taking(self._receive), no_ack=True)
         self.channel.close_callbacks.add(self._lose)
 
     def _lose(self, *_: object) -> None:
@@ -117,7 +118,7 @@ class _ReplyChannel:
             if not waiting.done():
                 waiting.set_result(None)
 
-    async def _receive(self, message: AbstractIncomingMessage) -> None:
+    def _receive(self, message: Incoming) -> None:
         waiting = self._waiting.get(str(message.correlation_id))
         if waiting is not None and not waiting.done():
             waiting.set_result(_answer(message))

@@ -7,20 +7,20 @@ nothing more of theirs, finish what runs, close the channel, which hands them ov
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
 
 import structlog
-from aio_pika.abc import AbstractIncomingMessage, AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 
 from schemas import OPERATIONS
 from worker.bus.connection import CONNECTION_TROUBLE, as_trouble, closed_soon
+from worker.bus.incoming import Incoming, Taking
 from worker.bus.seats import Seats
 from worker.bus.shards import Shard, Split
 from worker.bus.topology import queue_arguments
 from worker.stopping import set_within
 
-Start = Callable[[str, AbstractIncomingMessage], "asyncio.Task[None] | None"]
+Start = Callable[[str, Incoming], "asyncio.Task[None] | None"]
 """Begins with a message of an operation; None when it is left to the next worker."""
 
 LOOK_S = 0.5
@@ -101,15 +101,15 @@ class ShardConsumer:
         channel.reopen_callbacks.add(lambda *_: self._reopened(self))
         self.channel = channel
 
-    def _receiver(self, operation: str) -> Callable[[AbstractIncomingMessage], Coroutine[Any, Any, None]]:
+    def _receiver(self, operation: str) -> Taking:
         giving_up = self._giving_up  # of this channel, whatever comes after it
 
-        async def receive(message: AbstractIncomingMessage) -> None:
+        def take(message: Incoming) -> None:
             if not giving_up.is_set() and (task := self._start(operation, message)) is not None:
                 self._running.add(task)
                 task.add_done_callback(self._running.discard)
 
-        return receive
+        return Taking(take)
 
 
 class Sharing:
