@@ -92,7 +92,7 @@ def _ended(loading: asyncio.Task[None]) -> None:
         log.error("a fault of ours: markets are loaded no more", exc_info=error)
 
 
-LAST_SNAPSHOTS_S = 3.0
+LAST_SNAPSHOTS_S = 1.0
 """How long a worker that stops goes on reading for the snapshots it owes; the next one takes the rest."""
 
 

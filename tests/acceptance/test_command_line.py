@@ -66,9 +66,9 @@ async def test_watch_replays_the_past_as_often_as_asked(running_up: RunningUp, s
 async def test_watch_shows_people_one_line_an_event(running_up: RunningUp, strategy: Strategy) -> None:
     command_id = await strategy.publish("set_leverage", json.loads(TO_10X))
     await strategy.event("positions", command_id)
-    # The first one tells that the account's venue is up; the account's own follow.
-    ended = await running_up.cli("watch", "--from", "10m", "--account", "binance-perp-001", "--count", "3")
-    assert len(lines := ended.out.splitlines()) == 3
+    # The first ones tell of the ledger's epoch and that the account's venue is up; the account's own follow.
+    ended = await running_up.cli("watch", "--from", "10m", "--account", "binance-perp-001", "--count", "4")
+    assert len(lines := ended.out.splitlines()) == 4
     assert sum("binance-perp-001" in line for line in lines) >= 2
 
 

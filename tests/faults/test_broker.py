@@ -61,6 +61,7 @@ async def listen(stage: Stage) -> None:
         await queue.bind(EVENTS_EXCHANGE, "#")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 async def test_twenty_restarts_under_load(stage: Stage, node: Node, count: Count) -> None:
     quick, slow = [f"b-{number}" for number in range(8)], "b-slow"

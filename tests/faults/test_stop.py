@@ -15,7 +15,7 @@ from worker.bus.topology import DEAD_LETTERS
 
 ACCOUNTS = tuple(f"s-{number}" for number in range(10))
 EACH = 8
-GRACE_S, GOODBYE_S = 3, 6
+GRACE_S, GOODBYE_S = 3, 9
 """How long running commands may take, and a goodbye to broker, ledger and interpreter, on a machine with much to do."""
 
 

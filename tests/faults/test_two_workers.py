@@ -136,6 +136,7 @@ async def test_one_of_them_is_killed_under_load(stage: Stage, count: Count, ledg
     assert stage.tally.outcomes == {"applied": 12 * len(ACCOUNTS)}
 
 
+@pytest.mark.long
 async def test_one_of_them_freezes_past_its_heartbeat_and_comes_back_as_a_stranger(
     stage: Stage, count: Count, ledger_url: str
 ) -> None:

@@ -101,6 +101,7 @@ async def worker_that(amqp_url: str, handle: Any) -> AsyncIterator[aio_pika.abc.
         await consumer.close(10)
 
 
+@pytest.mark.long
 async def test_a_message_that_kills_its_worker_again_and_again_becomes_a_letter_that_says_so(
     amqp_url: str, idle: AbstractChannel
 ) -> None:

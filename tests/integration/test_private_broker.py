@@ -100,9 +100,9 @@ async def test_it_listens_on_loopback_only(node: PrivateBroker) -> None:
 async def test_a_queue_that_nobody_named_and_nobody_reads_is_bounded_on_it_too(node: PrivateBroker) -> None:
     async with await aio_pika.connect(node.url) as connection, connection.channel() as channel:
         queue = await channel.declare_queue(exclusive=True)
-        for _ in range(4):
-            await channel.default_exchange.publish(aio_pika.Message(bytes(CLIENT_BYTES // 3)), queue.name)
-        assert (await channel.declare_queue(queue.name, passive=True)).declaration_result.message_count == 3
+        for _ in range(8):
+            await channel.default_exchange.publish(aio_pika.Message(bytes(CLIENT_BYTES // 6)), queue.name)
+        assert (await channel.declare_queue(queue.name, passive=True)).declaration_result.message_count == 6
 
 
 async def test_nobody_gets_in_with_the_default_password(node: PrivateBroker) -> None:

@@ -146,6 +146,7 @@ def check_up_file(running: Run) -> None:
     assert f"rabbitmq  {said['broker']}" in running.output
 
 
+@pytest.mark.long
 async def test_up_splits_commands_over_shards_and_over_another_number_the_next_time(tmp_path: Path) -> None:
     settings = new_settings(tmp_path)
     for shards in ("4", "2"):
@@ -213,6 +214,7 @@ async def until_ready(url: str, other_than: str | None = None) -> str:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.long
 async def test_a_second_up_is_refused_by_port_and_by_state_while_the_first_runs_on(tmp_path: Path) -> None:
     async with up(new_settings(tmp_path / "first")) as first:
         url = await first.says("ready")

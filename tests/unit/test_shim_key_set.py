@@ -138,7 +138,10 @@ STATUS = json.dumps(
         "data": {
             **{"worker": "w", "ready": True, "ledger_writes": True, "outbox": 0, "accounts": 1},
             "venues": [
-                {"exchange": "okx", "health": "up", "markets_loaded": True, "since": 1, "reason": None},
+                {
+                    **{"exchange": "okx", "health": "up", "markets_loaded": True, "since": 1, "reason": None},
+                    "snapshot_interval_ms": 10_000,
+                },
             ],
         }
     }

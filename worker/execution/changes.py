@@ -207,7 +207,7 @@ class Changes:
     ) -> Told:
         """Carry it out while the account is ours alone; from its beginning when that proves to be lost."""
         async with AsyncExitStack() as stack:
-            with tracing.span("wait for the lane"), spent(Stage.LANE):
+            with tracing.span("wait for the account"), spent(Stage.LANE):
                 await stack.enter_async_context(self._exclusive(command))
             with spent(Stage.LEDGER):
                 noted = await noting
