@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 
 from tests.faults.node import Node
+from tests.integration.conftest import emptied
 from tests.strategy import Strategy
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
@@ -34,6 +35,7 @@ async def limit_deliveries(node: Node) -> None:
 
 async def test_what_is_given_back_for_ever_becomes_a_dead_letter(breakable: str, node: Node) -> None:
     fails = Fails()
+    await emptied(breakable)
     await limit_deliveries(node)
     async with await connect(breakable, "consume") as consuming, await connect(breakable, "publish") as publishing:
         consumer = await Consumer.open(consuming, await Publisher.open(publishing), fails.handle, 10)

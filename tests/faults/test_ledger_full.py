@@ -75,7 +75,8 @@ async def test_commands_wait_for_room_and_are_carried_out_then(stage: Stage, cou
             for account in accounts:
                 await stage.send(channel, "set_leverage", account, symbol=SYMBOL, leverage=leverage)
         await until(client, writes=False)
-        assert stage.seen(LEVERAGE) == {}
+        # What still found room in the log of writes may have gone; the rest waits.
+        assert stage.seen(LEVERAGE).total() < len(stage.tally.expected)
         filler.unlink()
         await stage.tally.collect(stage.url)
         assert await ledger_writes(client)

@@ -118,8 +118,8 @@ async def test_a_venue_that_fails_is_told_and_so_is_its_return(floor: Floor) -> 
         assert "502" in down["reason"]
         assert failing["since"] < down["since"]
         status = {venue.exchange: venue for venue in (await floor.status()).venues}
-        told = status[BAD].model_dump(mode="json", exclude={"snapshot_interval_ms"})
-        assert told == {**down, "reason": status[BAD].reason}
+        shown = status[BAD].model_dump(mode="json", exclude={"snapshot_interval_ms"})
+        assert shown == {**down, "reason": status[BAD].reason}
         assert {venue.health for exchange, venue in status.items() if exchange != BAD} == {VenueHealth.UP}
         floor.sandbox.desks[BAD].faults.clear()
         up = await floor.strategy.told("venue", exchange=BAD, health="up")

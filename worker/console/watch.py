@@ -10,6 +10,7 @@ from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
+from aiormq.exceptions import ChannelInvalidStateError
 
 from worker.accounts import RegistryError
 from worker.bus.connection import CONNECTION_TROUBLE, HEARTBEAT_S
@@ -63,10 +64,14 @@ async def _messages(
     channel = await connection.channel()
     await channel.set_qos(prefetch_count=PREFETCH)
     queue = await channel.get_queue(EVENTS_LOG)
-    async with queue.iterator(arguments={"x-stream-offset": offset}) as messages:
-        async for message in messages:
-            await message.ack()
-            yield message
+    inbox: asyncio.Queue[AbstractIncomingMessage | None] = asyncio.Queue()
+    channel.close_callbacks.add(lambda *_: inbox.put_nowait(None))
+    # Not the library's iterator: its end gives back what is left, which a stream answers by closing the connection.
+    await queue.consume(inbox.put, arguments={"x-stream-offset": offset})
+    while (message := await inbox.get()) is not None:
+        await message.ack()
+        yield message
+    raise ChannelInvalidStateError("the connection to the broker is lost")
 
 
 async def watch(settings: Settings, start: str, *, account: str | None, count: int | None, as_json: bool) -> None:
