@@ -34,6 +34,7 @@ START_S = 90
 def own_configuration(folder: NodeFolder, ports: Ports, definitions: Path) -> None:
     """What is deployed, with the ports and files of this node in place of the container's."""
     folder.prepare(ports)
+    (folder.path / "advanced.config").unlink()  # the definitions of a private node
     deployed = (DEPLOYED / "rabbitmq.conf").read_text()
     assert IMPORTED in deployed
     listeners = {"listeners.tcp.1": ports.amqp, "management.tcp.port": free_port(), "prometheus.tcp.port": free_port()}

@@ -97,6 +97,8 @@ async def copied(ledger_url: str, server: PostgresServer | None) -> str:
     copy_url, source = await server.database(), ledger_url.rpartition("/")[2]
     connection = await asyncpg.connect(ledger_url.replace(source, "postgres"))
     name = copy_url.rpartition("/")[2]
+    # A session that was closed is gone from the server a moment later.
+    await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", source)
     await connection.execute(f"DROP DATABASE {name}")
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE {source}")
     await connection.close()
