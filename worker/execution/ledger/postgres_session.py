@@ -79,7 +79,7 @@ class Servers:
             is_read_only = await session.fetchval("SELECT current_setting('transaction_read_only')", timeout=CONNECT_S)
             if is_read_only == "on" and self._attributes in WRITABLE:
                 raise asyncpg.InterfaceError("it can only be read")
-        except TROUBLE:
+        except (*TROUBLE, asyncio.CancelledError):
             session.terminate()
             raise
 
