@@ -67,6 +67,8 @@ async def answered(client: httpx.AsyncClient, path: str, **params: str) -> Resul
             try:
                 response = await client.get(path, params=params)
             except httpx.TransportError:
+                response = httpx.Response(httpx.codes.SERVICE_UNAVAILABLE)
+            if response.status_code == httpx.codes.SERVICE_UNAVAILABLE:
                 await asyncio.sleep(0.1)  # it is starting
                 continue
             body: Result = response.json()

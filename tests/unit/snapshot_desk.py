@@ -107,6 +107,7 @@ async def desk(
         schedule = Schedule(snapshots, ledger, served, rhythm, clock=clock, pacing=pacing)
         after_commands = AfterCommands(snapshots, ledger, served, gather_ms)
         yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
+        await after_commands.close(0)
         await relay.close()
 
 

@@ -159,19 +159,23 @@ class Traffic:
     """Requests in front of windows by the clock, while somebody sets it."""
 
     hands: Hands = field(default_factory=Hands)
-    sent: list[tuple[Milliseconds, int]] = field(default_factory=list)
+    sent: list[tuple[Milliseconds, int, int]] = field(default_factory=list)
+    """When, of what weight, and in which turn."""
+
     turns: list[tuple[Milliseconds, Milliseconds]] = field(default_factory=list)
-    """How far UTC is ahead, and since when."""
+    """How far UTC was seen to be ahead, and since when. One that is set back before any request never was."""
 
     def __post_init__(self) -> None:
         self.window = ClockWindow(SPAN, self.hands.clocks.ahead)
         self.turns.append((self.hands.steady - SPAN, self.hands.clocks.ahead()))
 
     def send(self, weight: int) -> None:
-        at = self.hands.steady
+        at, ahead = self.hands.steady, self.hands.clocks.ahead()
+        if ahead != self.turns[-1][1]:
+            self.turns.append((at, ahead))
         if self.window.fits_now(beside(weight), at):
             self.window.end(self.window.begin(weight, at), weight, at)
-            self.sent.append((at, weight))
+            self.sent.append((at, weight, len(self.turns) - 1))
             return
         foretold = self.window.room_at(beside(weight), at)
         assert at < foretold <= at + 2 * SPAN + 2 * CLOCK_MARGIN
@@ -179,28 +183,24 @@ class Traffic:
         assert changes is not None
         assert at < changes <= at + SPAN + 2 * CLOCK_MARGIN
 
-    def is_set(self, by: Milliseconds) -> None:
-        self.hands.is_set(by)
-        self.turns.append((self.hands.steady, self.hands.clocks.ahead()))
-
     def exceeded(self) -> Iterable[int]:
         """What windows held, as far as they were those of a clock in force, or of the one before."""
         ends = [since + SPAN for since, _ in self.turns[1:]] + [self.hands.steady + 1]
-        for (since, ahead), end in zip(self.turns, ends, strict=True):
-            held, last = Counter[int](), dict[int, Milliseconds]()
-            for at, weight in self.sent:
+        for turn, ((_, ahead), end) in enumerate(zip(self.turns, ends, strict=True)):
+            held, last = Counter[int](), dict[int, int]()
+            for at, weight, sent_in in self.sent:
                 if at < end:
                     held[(at + ahead) // SPAN] += weight
-                    last[(at + ahead) // SPAN] = at
-            yield from (weight for window, weight in held.items() if last[window] >= since and weight > LIMIT)
+                    last[(at + ahead) // SPAN] = sent_in
+            yield from (weight for window, weight in held.items() if last[window] >= turn and weight > LIMIT)
 
 
 steps: st.SearchStrategy[list[Step]] = st.lists(
     st.one_of(
         st.integers(1, LIMIT).map(lambda weight: lambda traffic: traffic.send(weight)),
         st.integers(0, 12 * SECOND).map(lambda gap: lambda traffic: traffic.hands.passes(gap)),
-        st.integers(-2 * SPAN, 2 * SPAN).map(lambda by: lambda traffic: traffic.is_set(by)),
-        st.sampled_from(JUMPS).map(lambda by: lambda traffic: traffic.is_set(by)),
+        st.integers(-2 * SPAN, 2 * SPAN).map(lambda by: lambda traffic: traffic.hands.is_set(by)),
+        st.sampled_from(JUMPS).map(lambda by: lambda traffic: traffic.hands.is_set(by)),
     ),
     max_size=60,
 )

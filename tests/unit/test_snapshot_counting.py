@@ -66,6 +66,8 @@ class World:
             opened = [desk(self.url, self.venue, self.bus, self.clock, gather_ms=0) for _ in range(WORKERS)]
             workers = [await stack.enter_async_context(one) for one in opened]
             yield workers
+            # Each ends: what it has begun is cut off, what it has recorded is published, or left to others.
+            await asyncio.gather(*(worker.after_commands.close(0) for worker in workers))
             await asyncio.gather(*(worker.relay.close() for worker in workers))
             for worker in workers:
                 self.left += await worker.ledger.outbox.of(worker.ledger.owner, 1_000)
