@@ -25,7 +25,7 @@ stack: ## run everything in containers: deploy/compose.yaml, with its secrets an
 	@deploy/stack.sh
 
 test: $(VENV)/.dev rabbitmq-or-docker postgresql promtool amqp10 ## run every test (ARGS= for pytest)
-	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile $(ARGS)
 
 test-long: $(VENV)/.dev rabbitmq-or-docker postgresql amqp10 ## run the tests that take longer than a few seconds each (ARGS= for pytest)
 	@$(VENV)/bin/python -m pytest -m long $(ARGS)
@@ -35,7 +35,7 @@ BUS_TESTS := $(patsubst %,tests/integration/test_%.py,bus rights dead_letters sh
 	$(patsubst %,tests/faults/test_%.py,given_back lost_answer)
 
 test-bus: $(VENV)/.dev rabbitmq amqp10 ## run the tests of the bus alone, on whatever RabbitMQ is on the PATH
-	@$(VENV)/bin/python -m pytest --numprocesses 2 --dist loadfile $(BUS_TESTS) $(ARGS)
+	@$(VENV)/bin/python -m pytest --numprocesses 3 --dist loadfile $(BUS_TESTS) $(ARGS)
 
 check: $(VENV)/.dev ## check format, lint, types and architecture
 	$(VENV)/bin/ruff format --check .
