@@ -112,6 +112,11 @@ class CloudEvent(WireModel):
     datacontenttype: Literal["application/json"] = "application/json"
 
 
+def result_key(operation: str, exchange: str, account: str) -> str:
+    """Where what became of a command goes on `dma.events`."""
+    return f"result.{operation}.{exchange}.{account}"
+
+
 class ResultEvent(CloudEvent):
     """Routing key `result.<operation>.<exchange>.<account>`."""
 
@@ -124,7 +129,7 @@ class ResultEvent(CloudEvent):
     @property
     def routing_key(self) -> str:
         """Where the event goes on `dma.events`."""
-        return f"result.{self.data.operation}.{self.data.exchange}.{self.data.exchange_account_id}"
+        return result_key(self.data.operation, self.data.exchange, self.data.exchange_account_id)
 
 
 class PositionsEvent(CloudEvent):

@@ -1,6 +1,7 @@
 """Exchange accounts: what one is, and those that are served now."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -123,6 +124,7 @@ class Accounts(Mapping[str, Account]):
 
     def __init__(self, accounts: Iterable[Account]) -> None:
         self._by_id = _by_id(accounts)
+        self._at = Counter(account.site for account in self._by_id.values())
         self._changed = asyncio.Event()
         self.problem: str | None = None
 
@@ -148,9 +150,14 @@ class Accounts(Mapping[str, Account]):
         if replaced:
             kept = before.keys() - changed
             self._by_id = {name: before[name] if name in kept else account for name, account in after.items()}
+            self._at = Counter(account.site for account in self._by_id.values())
             heard, self._changed = self._changed, asyncio.Event()
             heard.set()
         return replaced
+
+    def count_at(self, site: Site) -> int:
+        """How many accounts a site has."""
+        return self._at[site]
 
     async def versions(self) -> AsyncIterator[None]:
         """Yields at once, and again whenever accounts have changed since; several changes may be told as one."""

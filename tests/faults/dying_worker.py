@@ -20,9 +20,7 @@ import uvloop
 
 from worker.accounts import Account
 from worker.bootstrap import Bus, Worker, build_worker, consuming, open_venues
-from worker.execution.ledger.commands import Commands, Ending, Entry, Noted
-from worker.execution.ledger.database import Statement
-from worker.execution.ledger.doubts import Setting
+from worker.execution.ledger.commands import Commands, Entry, Noted
 from worker.execution.ledger.ledger import open_ledger
 from worker.locations import load_accounts
 from worker.settings import Settings
@@ -67,16 +65,8 @@ class MortalCommands(Commands):
         await super().intend(entry, attempt, at, durable=durable)
         self.fate.reached("intended")
 
-    async def finish(
-        self,
-        command_id: str,
-        ending: Ending,
-        setting: Setting | None = None,
-        *,
-        owes: tuple[Statement, ...] = (),
-        holding: str | None = None,
-    ) -> int | None:
-        position = await super().finish(command_id, ending, setting, owes=owes, holding=holding)
+    async def finish(self, *arguments: Any, **options: Any) -> int | None:
+        position = await super().finish(*arguments, **options)
         self.fate.reached("finished")
         return position
 

@@ -15,17 +15,18 @@ import secrets
 import signal
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
 
+from tests.faults.breaking import Breaking, Fault, keep_every_request
 from tests.faults.conftest import Count
 from tests.faults.engine import Engine, to
 from tests.faults.node import Node, waiting
-from tests.faults.stage import ENOUGH, LEVERAGE, PRODUCTION, Stage, WorkerProcess
+from tests.faults.stage import LEVERAGE, PRODUCTION, Stage
 from tests.faults.test_soak import SOAK_S
 from tests.faults.test_two_workers import overlaps
 from tests.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
@@ -51,37 +52,16 @@ def amqp_url(breakable: str) -> str:
 
 
 @dataclass(slots=True)
-class Chaos:
-    """What there is to be broken, and by what dice. `primary` is the server that takes writes now."""
+class Chaos(Breaking):
+    """Everything of the ledger, and its workers. `primary` is the server that takes writes now."""
 
-    stage: Stage
-    node: Node
-    primary: PostgresServer
-    standby: PostgresServer | None
-    pooler: Pgbouncer
-    seconds: float
-    dice: random.Random = field(default_factory=lambda: random.Random(SEED))
-
-    @property
-    def worker(self) -> WorkerProcess:
-        return self.dice.choice(self.stage.workers)
-
-    async def a_while(self) -> None:
-        await asyncio.sleep(self.dice.uniform(0.5, LONGEST_S))
+    primary: PostgresServer = field(kw_only=True)
+    standby: PostgresServer | None = field(kw_only=True)
+    pooler: Pgbouncer = field(kw_only=True)
+    seconds: float = field(kw_only=True)
 
     async def ended(self, which: str) -> None:
         await self.primary.say(f"SELECT pg_terminate_backend(pid) FROM ({which}) AS held")
-
-    async def worker_killed(self) -> None:
-        worker = self.worker
-        await worker.kill()
-        await worker.start()
-
-    async def worker_frozen(self) -> None:
-        worker = self.worker
-        worker.send(signal.SIGSTOP)
-        await self.a_while()
-        worker.send(signal.SIGCONT)
 
     async def session_ended(self) -> None:
         await self.ended(f"{OURS} ORDER BY random() LIMIT 1")
@@ -137,7 +117,7 @@ class Chaos:
         self.primary, self.standby = self.standby, None
 
     @property
-    def faults(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    def faults(self) -> Mapping[str, Fault]:
         """By what is printed of them."""
         return {
             "a worker killed": self.worker_killed,
@@ -155,21 +135,15 @@ class Chaos:
 
     async def run(self) -> Counter[str]:
         """Break everything in turns until the time is over, and fail over in the middle; how often each was broken."""
-        began, done = time.monotonic(), Counter[str]()
+        began = time.monotonic()
         while (passed := time.monotonic() - began) < self.seconds:
             if self.standby is not None and passed > self.seconds / 2:
-                await self._break("the primary dead, and its standby promoted", self.failed_over, passed, done)
-            left = [name for name in self.faults if done[name] == min(done[name] for name in self.faults)]
-            name = self.dice.choice(left)
-            await self._break(name, self.faults[name], passed, done)
+                await self.break_it("the primary dead, and its standby promoted", self.failed_over, passed)
+            least = min(self.done[name] for name in self.faults)
+            name = self.dice.choice([name for name in self.faults if self.done[name] == least])
+            await self.break_it(name, self.faults[name], passed)
             await asyncio.sleep(self.dice.uniform(0.2, 2.0))
-        return done
-
-    async def _break(self, name: str, fault: Callable[[], Awaitable[None]], passed: float, done: Counter[str]) -> None:
-        sys.stdout.write(f"{passed:6.0f} s  {len(self.stage.tally.expected):5} commands  {name}\n")
-        sys.stdout.flush()
-        await fault()
-        done[name] += 1
+        return self.done
 
 
 @asynccontextmanager
@@ -225,12 +199,11 @@ def doubted(stage: Stage) -> set[tuple[str, int]]:
     return {stage.published[name] for name in stage.tally.results if stage.tally.outcome(name) == "unknown"}
 
 
-async def chaos(stage: Stage, node: Node, count: Count, seconds: float) -> None:
+async def play(stage: Stage, node: Node, count: Count, seconds: float) -> None:
     sys.stdout.write(f"\nchaos for {seconds:.0f} s by SEED={SEED}\n")
     accounts = tuple(f"chaos-{number}" for number in range(20 + int(seconds / 10)))
     stage.open_accounts(*accounts)
-    stage.lift_limits()
-    stage.sandbox.desks["binance"].journal.entries = deque(maxlen=ENOUGH)
+    keep_every_request(stage)
     stage.hold(HOLD_MS)
     broker = f"{stage.url}?heartbeat={HEARTBEAT_S}"
     async with servers() as (primary, standby, pooler):
@@ -242,7 +215,14 @@ async def chaos(stage: Stage, node: Node, count: Count, seconds: float) -> None:
         over, pause_s = asyncio.Event(), seconds / LEVERAGES
         publishing = asyncio.create_task(publish(stage, accounts, pause_s, over))
         try:
-            faults = await Chaos(stage, node, primary, standby, pooler, seconds).run()
+            chaos = Chaos(
+                *(stage, node, random.Random(SEED), 0.5, LONGEST_S),
+                primary=primary,
+                standby=standby,
+                pooler=pooler,
+                seconds=seconds,
+            )
+            faults = await chaos.run()
         finally:
             over.set()
         await publishing
@@ -266,10 +246,10 @@ async def chaos(stage: Stage, node: Node, count: Count, seconds: float) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(CHAOS_S + 420)
 async def test_chaos_on_postgresql(stage: Stage, node: Node, count: Count) -> None:
-    await chaos(stage, node, count, CHAOS_S)
+    await play(stage, node, count, CHAOS_S)
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(SOAK_S + 600)
 async def test_a_long_day_on_postgresql(stage: Stage, node: Node, count: Count) -> None:
-    await chaos(stage, node, count, SOAK_S)
+    await play(stage, node, count, SOAK_S)

@@ -10,17 +10,17 @@ import secrets
 import signal
 import sys
 import time
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
 
+from tests.faults.breaking import Breaking, Fault, keep_every_request
 from tests.faults.conftest import Count
 from tests.faults.engine import Engine, Wanted, to
 from tests.faults.node import Node, waiting
-from tests.faults.stage import COLLECTION, ENOUGH, LEVERAGE, PRODUCTION, Stage, WorkerProcess
+from tests.faults.stage import COLLECTION, LEVERAGE, PRODUCTION, Stage
 from worker.bus.topology import DEAD_LETTERS
 
 SOAK_S = float(os.environ.get("PERPS_DMA_SOAK_S", "600"))
@@ -47,22 +47,8 @@ def amqp_url(breakable: str) -> str:
     return breakable
 
 
-@dataclass(slots=True)
-class Soak:
-    """What there is to be broken, and by what dice."""
-
-    stage: Stage
-    node: Node
-    dice: random.Random = field(default_factory=lambda: random.Random(SEED))
-
-    @property
-    def worker(self) -> WorkerProcess:
-        """Any of them."""
-        return self.dice.choice(self.stage.workers)
-
-    async def a_while(self) -> None:
-        """For as long as something is broken."""
-        await asyncio.sleep(self.dice.uniform(0.2, LONGEST_FREEZE_S))
+class Soak(Breaking):
+    """Everything of the broker, the workers and the venue."""
 
     async def broker_restarted(self) -> None:
         await self.node.restart()
@@ -88,17 +74,6 @@ class Soak:
     async def connection_cut(self) -> None:
         await self.node.cut(f"perps-dma worker ({self.dice.choice(['consume', 'publish'])})")
 
-    async def worker_killed(self) -> None:
-        worker = self.worker
-        await worker.kill()
-        await worker.start()
-
-    async def worker_frozen(self) -> None:
-        worker = self.worker
-        worker.send(signal.SIGSTOP)
-        await self.a_while()
-        worker.send(signal.SIGCONT)
-
     async def worker_stopped(self) -> None:
         worker = self.worker
         worker.send(signal.SIGTERM)
@@ -119,7 +94,7 @@ class Soak:
         self.stage.hold(HOLD_MS)
 
     @property
-    def faults(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    def faults(self) -> Mapping[str, Fault]:
         """By what is printed of them."""
         return {
             "the broker restarted": self.broker_restarted,
@@ -137,15 +112,12 @@ class Soak:
 
     async def run(self) -> Counter[str]:
         """Break one thing after the other until the time is over; how often each was broken."""
-        began, done = time.monotonic(), Counter[str]()
+        began = time.monotonic()
         while (passed := time.monotonic() - began) < SOAK_S:
             name, fault = self.dice.choice(list(self.faults.items()))
-            sys.stdout.write(f"{passed:6.0f} s  {len(self.stage.tally.expected):5} commands  {name}\n")
-            sys.stdout.flush()
-            await fault()
-            done[name] += 1
+            await self.break_it(name, fault, passed)
             await asyncio.sleep(self.dice.uniform(0.0, 3.0))
-        return done
+        return self.done
 
 
 def commands(dice: random.Random) -> Iterator[Wanted]:
@@ -176,8 +148,7 @@ async def test_a_long_day(stage: Stage, node: Node, count: Count) -> None:
     sys.stdout.write(f"\nmixing faults for {SOAK_S:.0f} s by SEED={SEED}\n")
     stage.open_accounts(*ACCOUNTS)
     stage.open_accounts(*PORTFOLIO, portfolio_margin=True)
-    stage.lift_limits()
-    stage.sandbox.desks["binance"].journal.entries = deque(maxlen=ENOUGH)
+    keep_every_request(stage)
     stage.hold(HOLD_MS)
     url = f"{stage.url}?heartbeat={HEARTBEAT_S}"
     for _ in range(2):
@@ -185,7 +156,7 @@ async def test_a_long_day(stage: Stage, node: Node, count: Count) -> None:
     over = asyncio.Event()
     publishing = asyncio.create_task(publish(stage, over))
     try:
-        faults = await Soak(stage, node).run()
+        faults = await Soak(stage, node, random.Random(SEED), 0.2, LONGEST_FREEZE_S).run()
     finally:
         over.set()
     await node.mend()

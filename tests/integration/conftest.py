@@ -12,6 +12,7 @@ from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.rpc import RpcClient, connect_rpc
 from worker.bus.topology import declare
+from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.settings import Settings
 
 
@@ -45,3 +46,17 @@ async def rpc(amqp_url: str, venue: MemoryVenue) -> AsyncIterator[RpcClient]:
     """A client of the worker."""
     async with connect_rpc(amqp_url, "tests") as client:
         yield client
+
+
+@pytest.fixture
+async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
+    """A worker's ledger."""
+    async with open_ledger(ledger_url) as ledger:
+        yield ledger
+
+
+@pytest.fixture
+async def other(ledger_url: str, ledger: Ledger) -> AsyncIterator[Ledger]:
+    """The same ledger, of another worker."""
+    async with open_ledger(ledger_url) as other:
+        yield other

@@ -29,20 +29,6 @@ ENDING = Ending("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
 
 
 @pytest.fixture
-async def ledger(ledger_url: str) -> AsyncIterator[Ledger]:
-    """A worker's ledger."""
-    async with open_ledger(ledger_url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def other(ledger_url: str, ledger: Ledger) -> AsyncIterator[Ledger]:
-    """The same ledger, of another worker."""
-    async with open_ledger(ledger_url) as other:
-        yield other
-
-
-@pytest.fixture
 async def database(ledger_url: str) -> AsyncIterator[Database]:
     """The bare database."""
     database = await open_database(ledger_url)

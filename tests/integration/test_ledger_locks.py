@@ -45,29 +45,15 @@ async def end_lock_sessions(url: str) -> list[int]:
 
 
 @pytest.fixture
-async def url(postgres: PostgresServer) -> str:
-    """The URL of an empty ledger."""
+async def ledger_url(postgres: PostgresServer) -> str:
+    """A ledger on PostgreSQL, and on nothing else."""
     return await postgres.database()
 
 
 @pytest.fixture
-async def ledger(url: str) -> AsyncIterator[Ledger]:
-    """A worker's ledger."""
-    async with open_ledger(url) as ledger:
-        yield ledger
-
-
-@pytest.fixture
-async def other(url: str, ledger: Ledger) -> AsyncIterator[Ledger]:
-    """The same ledger, of another worker."""
-    async with open_ledger(url) as other:
-        yield other
-
-
-@pytest.fixture
-async def proxy(url: str) -> AsyncIterator[PostgresProxy]:
+async def proxy(ledger_url: str) -> AsyncIterator[PostgresProxy]:
     """A way to it that can be cut, or stall."""
-    async with postgres_proxy(url) as proxy:
+    async with postgres_proxy(ledger_url) as proxy:
         yield proxy
 
 
@@ -92,10 +78,10 @@ async def is_ready(ledger: Ledger) -> bool:
 
 
 async def test_a_worker_whose_locks_were_lost_is_there_again_at_once_and_never_gone(
-    ledger: Ledger, other: Ledger, url: str
+    ledger: Ledger, other: Ledger, ledger_url: str
 ) -> None:
     began = monotonic()
-    assert await end_lock_sessions(url)
+    assert await end_lock_sessions(ledger_url)
     assert not await is_gone(other, ledger.owner)
     await until_held(f"worker:{ledger.owner}", by_anybody_but=other)
     await until_held(f"worker:{other.owner}", by_anybody_but=ledger)
@@ -103,11 +89,13 @@ async def test_a_worker_whose_locks_were_lost_is_there_again_at_once_and_never_g
     await until_ready(ledger)
 
 
-async def test_who_does_not_hold_an_account_can_intend_nothing_there(ledger: Ledger, other: Ledger, url: str) -> None:
+async def test_who_does_not_hold_an_account_can_intend_nothing_there(
+    ledger: Ledger, other: Ledger, ledger_url: str
+) -> None:
     entry = replace(ENTRY, deadline=now() + 500)
     await ledger.commands.note(entry)
     async with ledger.account_lock(entry.account):
-        await end_lock_sessions(url)
+        await end_lock_sessions(ledger_url)
         async with other.account_lock(entry.account):
             with pytest.raises(LockLost):
                 await ledger.database.write_holding(f"account:{entry.account}")
@@ -118,23 +106,23 @@ async def test_who_does_not_hold_an_account_can_intend_nothing_there(ledger: Led
     assert record.intended is None
 
 
-async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(ledger: Ledger, url: str) -> None:
+async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(ledger: Ledger, ledger_url: str) -> None:
     entry = replace(ENTRY, deadline=now() + 10_000)
     await ledger.commands.note(entry)
     async with ledger.account_lock(entry.account):
-        await end_lock_sessions(url)
+        await end_lock_sessions(ledger_url)
         await ledger.commands.intend(entry, 1, now(), durable=False)
     await ledger.commands.finish(entry.id, ENDING)
-    async with open_ledger(url) as other, asyncio.timeout(SOON_S), other.account_lock(entry.account):
+    async with open_ledger(ledger_url) as other, asyncio.timeout(SOON_S), other.account_lock(entry.account):
         pass  # it was given back
 
 
 async def test_what_is_only_true_while_an_account_is_ours_is_not_told_when_it_was_lost(
-    ledger: Ledger, url: str
+    ledger: Ledger, ledger_url: str
 ) -> None:
     await ledger.commands.note(ENTRY)
     async with ledger.account_lock(ENTRY.account):
-        await end_lock_sessions(url)
+        await end_lock_sessions(ledger_url)
         with pytest.raises(LockLost):
             await ledger.commands.finish(ENTRY.id, ENDING, holding=ENTRY.account)
     assert await ledger.outbox.size() == 0
@@ -159,13 +147,13 @@ class StallsOnce(Stalls):
 @pytest.mark.long
 @pytest.mark.parametrize("is_same_command", [False, True])
 async def test_who_takes_an_account_waits_for_what_a_living_worker_has_under_way(
-    url: str, is_same_command: bool
+    ledger_url: str, is_same_command: bool
 ) -> None:
     venue = StallsOnce()
-    async with house(url, venue) as one, house(url, venue) as two:
+    async with house(ledger_url, venue) as one, house(ledger_url, venue) as two:
         first = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
         await venue.reached.wait()
-        await end_lock_sessions(url)
+        await end_lock_sessions(ledger_url)
         body, command_id = (TO_10X, "c-1") if is_same_command else (TO_20X, "c-2")
         second = asyncio.create_task(two.deliver(body=body, command_id=command_id, deadline=in_time(30_000)))
         done, _ = await asyncio.wait({second}, timeout=GONE_S + 1)  # longer than one is waited for that is gone
@@ -193,11 +181,11 @@ asyncio.run(main())
 
 @pytest.mark.parametrize("deadline_in_ms", [pytest.param(60_000, marks=pytest.mark.long), 500])
 async def test_what_a_dead_worker_left_is_waited_for_until_it_is_gone_or_its_deadline_is_past(
-    ledger: Ledger, url: str, deadline_in_ms: int
+    ledger: Ledger, ledger_url: str, deadline_in_ms: int
 ) -> None:
     began = now()
     holder = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", LEFT, url, str(began + deadline_in_ms)), stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", LEFT, ledger_url, str(began + deadline_in_ms)), stdout=asyncio.subprocess.PIPE
     )
     assert holder.stdout is not None
     await holder.stdout.readline()
@@ -214,9 +202,9 @@ TAKE = "pg_try_advisory_lock(hashtextextended($2::text, 0))"
 
 
 async def test_a_lock_that_was_granted_and_not_answered_is_free_when_its_session_was_given_up(
-    url: str, proxy: PostgresProxy
+    ledger_url: str, proxy: PostgresProxy
 ) -> None:
-    async with house(proxy.url) as one, house(url) as two:
+    async with house(proxy.url) as one, house(ledger_url) as two:
         proxy.plan(TAKE, Break.NO_ANSWER)
         await one.deliver(deadline=in_time(20_000))
         assert proxy.broke == 1
@@ -236,8 +224,8 @@ async def answer_to(house: House) -> tuple[int, str, bool]:
 
 
 @pytest.mark.long
-async def test_a_deadline_is_kept_while_the_ledger_stalls(url: str, proxy: PostgresProxy) -> None:
-    async with house(proxy.url) as one, house(url) as two:
+async def test_a_deadline_is_kept_while_the_ledger_stalls(ledger_url: str, proxy: PostgresProxy) -> None:
+    async with house(proxy.url) as one, house(ledger_url) as two:
         await one.deliver()
         one.bus.replies.clear()
         proxy.stall()
@@ -273,8 +261,12 @@ async def test_what_was_sent_and_cant_be_recorded_is_answered_in_time_and_told_l
         assert (one.outcomes, len(one.bus.replies), len(one.changes)) == (["applied"], 1, 1)
 
 
-async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledger(url: str) -> None:
-    async with house(url) as one, open_ledger(url) as holder, holder.account_lock(TO_10X["exchange_account_id"]):
+async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledger(ledger_url: str) -> None:
+    async with (
+        house(ledger_url) as one,
+        open_ledger(ledger_url) as holder,
+        holder.account_lock(TO_10X["exchange_account_id"]),
+    ):
         deadline = in_time(500)
         await one.deliver(deadline=deadline)
         assert (one.outcomes, now() < deadline + 300) == (["expired"], True)

@@ -25,21 +25,14 @@ UP = VenueStatus(
     since=SINCE,
     reason=None,
 )
-FAILING = VenueStatus(
-    snapshot_interval_ms=10_000,
-    exchange="okx",
-    health=VenueHealth.FAILING,
-    markets_loaded=True,
-    since=SINCE,
-    reason="no answer from okx",
-)
-UNLISTED = VenueStatus(
-    snapshot_interval_ms=10_000,
-    exchange="gate",
-    health=VenueHealth.DOWN,
-    markets_loaded=False,
-    since=SINCE,
-    reason="no connection to gate",
+FAILING = UP.model_copy(update={"exchange": "okx", "health": VenueHealth.FAILING, "reason": "no answer from okx"})
+UNLISTED = UP.model_copy(
+    update={
+        "exchange": "gate",
+        "health": VenueHealth.DOWN,
+        "markets_loaded": False,
+        "reason": "no connection to gate",
+    }
 )
 
 

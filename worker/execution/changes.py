@@ -9,14 +9,14 @@ The same command may be delivered again at any moment, here or to another worker
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 import orjson
 import structlog
 
-from schemas import ErrorCode, Failure, Outcome, failure
+from schemas import Outcome
 from worker.clock import Clock
 from worker.execution.answers import answered_in_time
 from worker.execution.calls import Expired, Interrupted, VenueCalls
@@ -32,14 +32,15 @@ from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.ledger.owed import Owed
 from worker.execution.receipt import Command, NotAccepted
-from worker.execution.refusals import Refusal, doubt_about, in_doubt, refusal
+from worker.execution.refusals import Refusal, conflict, doubt_about, forgotten, held_elsewhere, in_doubt, refusal
 from worker.execution.relay import Relay
 from worker.execution.results import envelope_of, outcome_of, reply_to, result_event
+from worker.execution.told import Told, told_before
 from worker.observation import tracing
 from worker.observation.metrics import COMMANDS, COMMANDS_REPEATED, command_told
 from worker.observation.stages import STAGES, Stage, spent
 from worker.venues.limits.place import LEFT_FOR_AN_ANSWER
-from worker.wire import NotBegun, Outgoing, Reply, outgoing_result
+from worker.wire import NotBegun, Reply, outgoing_result
 
 LOCK_MS = 250
 """What even a late command may wait for its account: whether it was sent is known to who holds the account."""
@@ -56,22 +57,6 @@ class HeldElsewhere(Exception):
 
 class RecordGone(Exception):
     """The ledger knew a command, and knows it no more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """What is told of a finished command. `position` is the event's place in the outbox while it is new there.
-
-    It `stands` where it stays true though a power failure takes its record back: a setting that is in force. The
-    command, not acknowledged yet, is then delivered again and finds it so. What was refused could be done then, and
-    money be moved again, so these are told when the record has reached the disk.
-    """
-
-    reply: Reply
-    event: Outgoing
-    position: int | None = None
-    owes_snapshot: bool = False
-    stands: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,14 +126,14 @@ class Changes:
         fingerprint = command.fingerprint
         if (first := self._running.get(command.id)) is not None:
             if first.fingerprint != fingerprint:
-                raise NotAccepted(_conflict(command.id))
+                raise NotAccepted(conflict(command.id))
             return replace(await asyncio.shield(first.told), position=None)
         running = self._running[command.id] = _Running(fingerprint)
         try:
             try:
                 told = await self._in_turn(command, fingerprint, handler)
             except RecordGone:
-                told = await self._finish_anew(command, _forgotten(), VenueCalls(command.deadline, self._clock))
+                told = await self._finish_anew(command, forgotten(), VenueCalls(command.deadline, self._clock))
             if not told.stands:
                 await self._flushed()
             running.told.set_result(told)
@@ -242,7 +227,7 @@ class Changes:
         record = await self._known(entry)
         if record.finished is not None:
             log.info("delivered again, and told again", outcome=record.outcome)
-            return _told_before(record)
+            return told_before(record)
         await self._adopt(record)
         log.info("taken over from a worker that ended", intended=record.intended is not None)
         begun = replace(command, received=record.entry.received, deadline=record.entry.deadline)
@@ -253,7 +238,7 @@ class Changes:
         if record is None:
             raise RecordGone
         if record.entry.fingerprint != entry.fingerprint:
-            raise NotAccepted(_conflict(entry.id))
+            raise NotAccepted(conflict(entry.id))
         return record
 
     async def _adopt(self, record: Record) -> None:
@@ -269,7 +254,7 @@ class Changes:
         if record.finished is None:
             raise Superseded
         log.warning("another worker has finished it meanwhile", outcome=record.outcome)
-        return _told_before(record)
+        return told_before(record)
 
     async def _carry_through(
         self,
@@ -339,7 +324,9 @@ class Changes:
                 )
         except NothingMatched:
             if await self._ledger.commands.found(command.id) is None:
-                return await self._finish_anew(command, ending if calls.sent is None else _forgotten(ending), calls)
+                return await self._finish_anew(
+                    command, ending if calls.sent is None else forgotten(envelope_of(ending).message), calls
+                )
             raise Superseded from None
         COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
         tracing.tell(outcome=outcome)
@@ -361,11 +348,11 @@ class Changes:
         """The account was another worker's until the deadline. Whatever that one does from now on, it is fenced off."""
         record = await self._known(entry)
         if record.finished is not None:
-            return _told_before(record)
+            return told_before(record)
         if not noted.is_new:
             await self._adopt(record)
         calls = VenueCalls(command.deadline, self._clock, interrupted=_interrupted(record))
-        return await self._finish(command, _held_elsewhere(was_sent=record.intended is not None), calls)
+        return await self._finish(command, held_elsewhere(was_sent=record.intended is not None), calls)
 
 
 def _log_done(command: Command, outcome: Outcome, attempts: int) -> None:
@@ -399,34 +386,3 @@ def _setting(command: Command) -> Setting:
 def _interrupted(record: Record) -> Interrupted | None:
     """What the worker before us may have sent of it; None when that was nothing."""
     return None if record.intended is None else Interrupted(record.attempts, record.intended)
-
-
-def _told_before(record: Record) -> Told:
-    """What was told when it was finished."""
-    headers: Mapping[str, str] = orjson.loads(record.headers or "{}")
-    reply = Reply(record.status or 0, (record.reply or "").encode(), dict(headers))
-    entry = record.entry
-    key = f"result.{entry.operation}.{entry.exchange}.{entry.account}"
-    event = record.event or ""
-    return Told(reply, Outgoing(orjson.loads(event)["id"], "perps-dma.result.v1", key, event))
-
-
-def _held_elsewhere(*, was_sent: bool) -> Refusal:
-    if was_sent:
-        message = "another worker has sent it, or was about to, and has not told how it ended"
-        return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message))
-    message = "another worker held the account until the deadline; nothing was sent"
-    return Refusal(Outcome.EXPIRED, failure(ErrorCode.EXPIRED, message))
-
-
-def _forgotten(ending: Done | Refusal | None = None) -> Refusal:
-    message = (
-        "the ledger has lost its record, by a failover or a restore, and it may have been sent; see what is in force"
-    )
-    details = None if ending is None else {"last_known": envelope_of(ending).message}
-    return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message, details=details))
-
-
-def _conflict(command_id: str) -> Failure:
-    message = f"the command id {command_id} was used for another command; nothing was sent, take a new id"
-    return failure(ErrorCode.CONFLICT, message, details={"command_id": command_id})

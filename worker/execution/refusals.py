@@ -95,3 +95,27 @@ def in_doubt(ended: Refusal, command: Command, since: Milliseconds) -> Refusal:
     told = error.model_copy(update={"details": error.details | named | doubt_about(command)})
     how = LOOK_YOURSELF if command.operation.name in SWEEPS else LOOK_AGAIN
     return replace(ended, envelope=envelope.model_copy(update={"message": envelope.message + how, "error": told}))
+
+
+def held_elsewhere(*, was_sent: bool) -> Refusal:
+    """A command whose account was another worker's until the deadline."""
+    if was_sent:
+        message = "another worker has sent it, or was about to, and has not told how it ended"
+        return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message))
+    message = "another worker held the account until the deadline; nothing was sent"
+    return Refusal(Outcome.EXPIRED, failure(ErrorCode.EXPIRED, message))
+
+
+def forgotten(last_known: str | None = None) -> Refusal:
+    """A command whose record is gone; `last_known` is what was known of it, in words."""
+    message = (
+        "the ledger has lost its record, by a failover or a restore, and it may have been sent; see what is in force"
+    )
+    details = None if last_known is None else {"last_known": last_known}
+    return Refusal(Outcome.UNKNOWN, failure(ErrorCode.UNKNOWN, message, details=details))
+
+
+def conflict(command_id: str) -> Failure:
+    """The error for a command id that belongs to another command."""
+    message = f"the command id {command_id} was used for another command; nothing was sent, take a new id"
+    return failure(ErrorCode.CONFLICT, message, details={"command_id": command_id})

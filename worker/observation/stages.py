@@ -17,6 +17,8 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from enum import StrEnum
 
+from worker.context import bound
+
 
 class Stage(StrEnum):
     """A part of a command's way."""
@@ -73,11 +75,8 @@ STAGES: ContextVar[Stages | None] = ContextVar("stages", default=None)
 def counting(queued_s: float) -> Iterator[Stages]:
     """Add up the time of a delivery, which has waited so long in its queue."""
     stages = Stages(queued_s)
-    token = STAGES.set(stages)
-    try:
+    with bound(STAGES, stages):
         yield stages
-    finally:
-        STAGES.reset(token)
 
 
 class _Spent:

@@ -21,11 +21,10 @@ from worker.clock import now
 from worker.observation.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
 from worker.shim.auth import Denied
 from worker.shim.caller import Caller
-from worker.wire import encode
+from worker.wire import LONGEST_ACTOR, encode
 
 ANSWER_MS: Milliseconds = 5_000
 LAST_ANSWER_MS: Milliseconds = 1_000
-LONGEST_ACTOR = 200
 LONGEST_ADDRESS = 64
 
 log = structlog.get_logger("worker.shim")

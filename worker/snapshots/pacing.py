@@ -11,7 +11,7 @@ import structlog
 
 from schemas.base import Milliseconds
 from schemas.control import VenueState, VenueStatus
-from worker.accounts import Account, Site
+from worker.accounts import Account, Accounts, Site
 from worker.networks import venue_label
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.tables import Per
@@ -25,7 +25,7 @@ log = structlog.get_logger(__name__)
 class Pacing:
     """The interval between two scheduled readings of each account."""
 
-    def __init__(self, interval: Milliseconds, accounts: Mapping[str, Account]) -> None:
+    def __init__(self, interval: Milliseconds, accounts: Accounts) -> None:
         self._interval = interval
         self._accounts = accounts
         self._weights: dict[str, dict[Meter, int]] = {}
@@ -36,6 +36,8 @@ class Pacing:
 
     def learn(self, account: Account, weights: Mapping[Meter, int]) -> None:
         """An account was read, and this is what it used of each limit."""
+        if self._weights.get(account.id) == weights and account.site not in self._stretched:
+            return  # as it was: most readings teach nothing
         self.forget(account)
         self._weights[account.id] = dict(weights)
         self._known[account.site].add(account.id)
@@ -78,11 +80,8 @@ class Pacing:
         """How long it takes to read all who share a limit; those not read yet are supposed to cost the same."""
         total = float(self._totals[meter])
         if meter.scope.per is Per.ADDRESS and (known := len(self._known[site])):
-            total *= max(known, self._peers(site)) / known
+            total *= max(known, self._accounts.count_at(site)) / known
         return int(total * meter.scope.window / meter.background_budget)
-
-    def _peers(self, site: Site) -> int:
-        return sum(account.site == site for account in self._accounts.values())
 
     def _tell(self, site: Site) -> None:
         interval = self._interval_at(site)
@@ -96,7 +95,7 @@ class Pacing:
                 venue=site.venue,
                 asked_for_ms=self._interval,
                 interval_ms=interval,
-                accounts=self._peers(site),
+                accounts=self._accounts.count_at(site),
             )
         else:
             self._stretched.discard(site)

@@ -4,8 +4,8 @@ import asyncio
 import copy
 import logging
 import ssl
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from types import SimpleNamespace, TracebackType
@@ -16,6 +16,7 @@ import certifi
 
 from schemas.base import Milliseconds
 from schemas.control import Network
+from worker.context import bound
 from worker.venues.hearing import Hearing
 from worker.venues.latency import Latency
 from worker.venues.limits import Limits
@@ -60,14 +61,9 @@ MOST_HEADERS, LONGEST_HEADER = 128, 8_190
 """Headers of an answer, and bytes of one of them or of the line above them. aiohttp's own figures, which may change."""
 
 
-@contextmanager
-def listing() -> Iterator[None]:
+def listing() -> AbstractContextManager[None]:
     """What is asked in here is a list of markets, and its answer may be as large as one."""
-    token = _LARGEST.set(LARGEST_LISTING)
-    try:
-        yield
-    finally:
-        _LARGEST.reset(token)
+    return bound(_LARGEST, LARGEST_LISTING)
 
 
 class AnswerTooLarge(aiohttp.ClientPayloadError):

@@ -9,12 +9,13 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from schemas.control import Network
+from worker.context import bound
 from worker.networks import MAINNET
 from worker.venues.connections import PASSAGE, VenueConnections
 from worker.venues.errors import Refused
 from worker.venues.latency import Latency
 from worker.venues.limits import DEADLINE
-from worker.venues.limits.admission import ADMISSION, Admission
+from worker.venues.limits.admission import ADMISSION
 from worker.venues.limits.place import Place
 from worker.venues.limits.tables import User, VenueLimits
 from worker.venues.send_guard import SendGuard, require_guard
@@ -51,7 +52,7 @@ class MeteredExchange:
             if guard:
                 await guard.admit(self._latency().usual(name))
             passage.departs()
-            with _admitted(admission), _outcome_told(guard), self._timed(name):
+            with bound(ADMISSION, admission), _outcome_told(guard), self._timed(name):
                 found = await super().request(path, api, method, asked, config or {})  # type: ignore[misc]
             admission.settle(found)
         return found
@@ -80,16 +81,6 @@ class MeteredExchange:
         """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""
         told = DEADLINE.get()
         return self.connections.limits.now() + patience if told is None else told
-
-
-@contextmanager
-def _admitted(admission: Admission) -> Iterator[None]:
-    """The request that this permit is for."""
-    token = ADMISSION.set(admission)
-    try:
-        yield
-    finally:
-        ADMISSION.reset(token)
 
 
 @contextmanager

@@ -9,12 +9,12 @@ Whoever carries out a command sets the guard; the transport asks it for each req
 included, when all that has to be waited for is over.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from typing import Protocol
 
 from schemas.base import Milliseconds
+from worker.context import bound
 from worker.venues.limits.admission import Reservation
 
 
@@ -42,14 +42,9 @@ SEND_GUARD: ContextVar[SendGuard | None] = ContextVar("send_guard", default=None
 """The guard of the change that the running task carries out."""
 
 
-@contextmanager
-def guarded_by(guard: SendGuard) -> Iterator[None]:
+def guarded_by(guard: SendGuard) -> AbstractContextManager[None]:
     """Every change that is sent in here passes the guard first."""
-    token = SEND_GUARD.set(guard)
-    try:
-        yield
-    finally:
-        SEND_GUARD.reset(token)
+    return bound(SEND_GUARD, guard)
 
 
 def require_guard(what: str) -> SendGuard:

@@ -23,6 +23,7 @@ import ccxt
 from schemas.base import Milliseconds
 from worker import clock
 from worker.accounts import Account
+from worker.context import bound
 from worker.observation import tracing
 from worker.observation.stages import asking
 from worker.venues import errors
@@ -83,12 +84,8 @@ _SPAN: ContextVar[tracing.Span | None] = ContextVar("span", default=None)
 def _observed(venue: str, method: str, url: str) -> Iterator[None]:
     """The time and the span of one request. Of its URL only host and path are told, for a query may be signed."""
     about = _told_of(venue, method, url) if tracing.is_recorded() else tracing.NOTHING
-    with asking(), tracing.span(f"{method} {venue}", tracing.Kind.CLIENT, about) as span:
-        token = _SPAN.set(span)
-        try:
-            yield
-        finally:
-            _SPAN.reset(token)
+    with asking(), tracing.span(f"{method} {venue}", tracing.Kind.CLIENT, about) as span, bound(_SPAN, span):
+        yield
 
 
 def _told_of(venue: str, method: str, url: str) -> tracing.Attributes:
@@ -330,14 +327,12 @@ class Transport(ABC):
     async def _guarded(self, send: Callable[[], Awaitable[T]], name: str, limit: Milliseconds) -> T:
         timer = asyncio.timeout(None)
         passage = Passage(limit, timer)
-        token = PASSAGE.set(passage)
         try:
-            async with timer:
-                return await send()
+            with bound(PASSAGE, passage):
+                async with timer:
+                    return await send()
         except _LEAKS as error:
             failure = self._failure(error, passage, name, limit)
-        finally:
-            PASSAGE.reset(token)
         raise failure  # out of the handler: the original may carry the signed URL
 
     def _failure(self, error: Exception, passage: Passage, name: str, limit: Milliseconds) -> errors.VenueError:

@@ -1,10 +1,11 @@
 """A request that may go, and room that is kept for one."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Protocol
 
+from worker.context import bound
 from worker.venues.answer import Answer
 from worker.venues.limits.line import Ticket
 from worker.venues.limits.tables import Cost, User
@@ -86,11 +87,6 @@ RESERVATIONS: ContextVar[tuple[Reservation, ...]] = ContextVar("reservations", d
 """The room that is kept for the running task."""
 
 
-@contextmanager
-def reserved(*reservations: Reservation) -> Iterator[None]:
+def reserved(*reservations: Reservation) -> AbstractContextManager[None]:
     """Requests that are made in here use this room, where it is meant for them."""
-    token = RESERVATIONS.set((*RESERVATIONS.get(), *reservations))
-    try:
-        yield
-    finally:
-        RESERVATIONS.reset(token)
+    return bound(RESERVATIONS, (*RESERVATIONS.get(), *reservations))

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+from worker.context import bound
 from worker.venues.limits.meter import Meter
 
 BILL: ContextVar[dict[Meter, int] | None] = ContextVar("bill", default=None)
@@ -15,8 +16,5 @@ BILL: ContextVar[dict[Meter, int] | None] = ContextVar("bill", default=None)
 def billed() -> Iterator[Mapping[Meter, int]]:
     """The weight of all requests that are let go in here, by what meters them."""
     bill: dict[Meter, int] = defaultdict(int)
-    token = BILL.set(bill)
-    try:
+    with bound(BILL, bill):
         yield bill
-    finally:
-        BILL.reset(token)

@@ -1,20 +1,15 @@
 """Until when a request may wait for room: told by whoever carries out a command, read where requests are let go."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 from schemas.base import Milliseconds
+from worker.context import bound
 
 DEADLINE: ContextVar[Milliseconds | None] = ContextVar("deadline", default=None)
 """UTC ms. None: nobody said, and a request waits no longer for room than it may wait for its answer."""
 
 
-@contextmanager
-def within(deadline: Milliseconds) -> Iterator[None]:
+def within(deadline: Milliseconds) -> AbstractContextManager[None]:
     """Every venue call made in here must have its answer by then."""
-    token = DEADLINE.set(deadline)
-    try:
-        yield
-    finally:
-        DEADLINE.reset(token)
+    return bound(DEADLINE, deadline)

@@ -1,9 +1,10 @@
 """How urgent a request is: who goes first where there is not room for all, told by whoever makes it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from enum import IntEnum
+
+from worker.context import bound
 
 
 class Urgency(IntEnum):
@@ -28,11 +29,6 @@ URGENCY: ContextVar[Urgency] = ContextVar("urgency", default=Urgency.QUERY)
 """The class of the requests that the running task makes."""
 
 
-@contextmanager
-def urgent(urgency: Urgency) -> Iterator[None]:
+def urgent(urgency: Urgency) -> AbstractContextManager[None]:
     """Every request that is made in here is of this class."""
-    token = URGENCY.set(urgency)
-    try:
-        yield
-    finally:
-        URGENCY.reset(token)
+    return bound(URGENCY, urgency)
