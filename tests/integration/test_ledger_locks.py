@@ -287,3 +287,22 @@ async def test_what_is_behind_a_command_that_another_worker_took_does_not_overta
         await other.commands.finish("c-1", ENDING)
         await asyncio.gather(first, second)
         assert one.changes == ["leverage 20"]
+
+
+@pytest.mark.parametrize("was_sent", [False, True])
+async def test_what_another_worker_took_and_left_is_carried_out_before_what_is_behind_it(
+    ledger_url: str, was_sent: bool
+) -> None:
+    async with house(ledger_url) as one:
+        async with open_ledger(ledger_url) as other, other.account_lock(TO_10X["exchange_account_id"]):
+            first = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
+            second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2", deadline=in_time(30_000)))
+            async with asyncio.timeout(SOON_S):
+                while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
+                    await asyncio.sleep(0)
+            await other.commands.adopt(record)
+            if was_sent:
+                await other.commands.intend(record.entry, 1, now(), durable=True)
+        await asyncio.gather(first, second)
+        assert one.changes == ["leverage 10", "leverage 20"]
+        assert one.outcomes == ["applied", "applied"]

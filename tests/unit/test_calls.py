@@ -1,5 +1,6 @@
 """What venue calls are told of a command's deadline, and the room that is kept for a change to come."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from worker.handlers import COMMAND_HANDLERS
 from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect
 from worker.venues.errors import LimitReached, NotSupported
 from worker.venues.limits import DEADLINE
+from worker.venues.send_guard import require_guard
 
 START: Milliseconds = 1_700_000_000_000
 AUTO = PmAutoCollect(exchange_account_id=ACCOUNT.id)
@@ -34,6 +36,27 @@ async def test_a_call_knows_until_when_it_must_have_its_answer() -> None:
 
 async def test_a_change_leaves_time_for_its_read_back() -> None:
     assert await calls().change(told, read_back=True) == START + 10_000 - READ_BACK_RESERVE_MS
+
+
+async def test_an_intent_that_took_long_to_record_is_recorded_anew_before_anything_is_sent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("worker.execution.calls.FRESH_S", 0.05)
+    log: list[str] = []
+
+    async def intend(attempt: int) -> None:
+        log.append(f"intent {attempt}")
+        if len(log) == 1:
+            time.sleep(0.1)  # noqa: ASYNC251 - the whole process stands still
+
+    async def send() -> None:
+        await require_guard("a change").admit(50)
+        log.append("sent")
+
+    recording = VenueCalls(START + 10_000, lambda: START, intend)
+    await recording.change(send, read_back=False)
+    assert log == ["intent 1", "intent 1", "sent"]
+    assert recording.attempts == 1
 
 
 async def test_room_is_waited_for_until_the_deadline_and_kept_meanwhile() -> None:

@@ -10,6 +10,7 @@ from typing import TypeVar
 from schemas.base import Milliseconds
 from worker.clock import Clock
 from worker.execution.freeze import Frozen
+from worker.execution.ledger.presence import GONE_S
 from worker.execution.retries import QUERY
 from worker.venues.errors import Ambiguous, LimitReached, NotSent, VenueError
 from worker.venues.limits import within
@@ -24,6 +25,10 @@ RECOVERY_MS = 5_000
 
 READ_BACK_RESERVE_MS = 2_000
 """What a change leaves of its time for the read-back, or a third of it when that is less."""
+
+
+FRESH_S = GONE_S / 3
+"""For so long an intent proves that the account is ours: no other worker believes us gone so soon."""
 
 
 class Expired(Exception):
@@ -134,11 +139,19 @@ class VenueCalls:
 
     async def _record(self, needed: Milliseconds) -> None:
         """Record the next sending. Raises Expired when an answer is not to be had in time, and what forbids it."""
-        self._require(needed)
-        await self._intend(self.attempts + 1)
+        await self._intend_now(needed)
         self._require(needed)  # the ledger may have been slow
         self.attempts += 1
         self.sent = self.sent or self._clock()
+
+    async def _intend_now(self, needed: Milliseconds) -> None:
+        """Record it, and once more when we learn of that so late that others may believe us gone by now."""
+        took_s = FRESH_S
+        while took_s >= FRESH_S:
+            self._require(needed)
+            began = time.monotonic()
+            await self._intend(self.attempts + 1)
+            took_s = time.monotonic() - began
 
     def _require(self, needed: Milliseconds) -> None:
         if (left := self.remaining()) < needed:

@@ -158,14 +158,13 @@ class Changes:
                     return await self._finish(command, refused, VenueCalls(command.deadline, self._clock))
                 with tracing.span("wait for the lane"), spent(Stage.LANE):
                     await stack.enter_async_context(self._lanes.lane(command.account.id))
-                try:
-                    return await self._alone(command, entry, noting, handler)
-                except Superseded:  # and what comes behind it in its lane here must not overtake it there
-                    return await self._told_elsewhere(entry)
+                return await self._until_over(command, entry, noting, handler)
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
         except Superseded:
-            return await self._told_elsewhere(entry)
+            if (told := await self._told_elsewhere(entry)) is None:
+                raise
+            return told
         except NotBegun:
             await noting  # the next worker then knows since when it waits
             raise
@@ -186,6 +185,22 @@ class Changes:
             return None
         patient = VenueCalls(command.deadline, self._clock)
         return await stack.enter_async_context(self._dispatch.prepared(command, handler, patient))
+
+    async def _until_over(
+        self, command: Command, entry: Entry, noting: "asyncio.Task[Noted]", handler: CommandHandler
+    ) -> Told:
+        """Carry it out, or tell what a quicker worker has told of it, or go on where that one has left it.
+
+        What comes behind it in its lane waits all the while: it would overtake it, be it carried out here or there.
+        """
+        while True:
+            try:
+                return await self._alone(command, entry, noting, handler)
+            except Superseded:
+                if (told := await self._told_elsewhere(entry)) is not None:
+                    return told
+            log.warning("another worker took it over and has left it; it is taken back")
+            noting = asyncio.create_task(self._ledger.commands.note(entry))
 
     async def _alone(
         self, command: Command, entry: Entry, noting: "asyncio.Task[Noted]", handler: CommandHandler
@@ -247,12 +262,12 @@ class Changes:
         except NothingMatched:
             raise Superseded from None
 
-    async def _told_elsewhere(self, entry: Entry) -> Told:
-        """What the worker that was quicker has told. Raises Superseded when it has not, and will send nothing more."""
+    async def _told_elsewhere(self, entry: Entry) -> Told | None:
+        """What the worker that was quicker has told; None when it has not, and will send nothing more."""
         await self._ledger.commands.over_elsewhere(entry.id)
         record = await self._known(entry)
         if record.finished is None:
-            raise Superseded
+            return None
         log.warning("another worker has finished it meanwhile", outcome=record.outcome)
         return told_before(record)
 
