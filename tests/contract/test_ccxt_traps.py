@@ -15,7 +15,7 @@ from ccxt.async_support.binance import binance
 
 from tests.scripted_venue import Answering, ScriptedVenue, answers, hangs_up_half_way
 from worker.venues.connections import VenueConnections
-from worker.venues.transport import rebase
+from worker.venues.signing import rebase
 
 HTML = b"<html>We will be back soon.</html>"
 LINEAR, INVERSE, DELIVERY = "BTC/USDT:USDT", "BTC/USD:BTC", "BTC/USDT:USDT-301227"

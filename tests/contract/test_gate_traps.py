@@ -14,7 +14,7 @@ from ccxt.async_support.gate import gate
 
 from tests.scripted_venue import Answering, Asked, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
-from worker.venues.transport import rebase
+from worker.venues.signing import rebase
 
 LINEAR, INVERSE, DELIVERY = "BTC/USDT:USDT", "BTC/USD:BTC", "BTC/USDT:USDT-301227"
 COMMON: dict[str, Any] = {

@@ -14,7 +14,7 @@ from ccxt.async_support.okx import okx
 
 from tests.scripted_venue import Answering, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
-from worker.venues.transport import rebase
+from worker.venues.signing import rebase
 
 HTML = b"<html>We will be back soon.</html>"
 LINEAR, INVERSE = "BTC/USDT:USDT", "BTC/USD:BTC"

@@ -17,7 +17,7 @@ from worker.sandbox.faults import Fault
 from worker.sandbox.gate.endpoint import PREFIX
 from worker.sandbox.gate.endpoints import ENDPOINTS
 from worker.sandbox.server import Sandbox
-from worker.venues.transport import rebase
+from worker.venues.signing import rebase
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
 APIS = {

@@ -18,7 +18,7 @@ from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
 from worker.sandbox.server import Sandbox
 from worker.venues.limits.tables import Per
 from worker.venues.okx.limits import REQUESTS
-from worker.venues.transport import rebase
+from worker.venues.signing import rebase
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
 """The client hands its JSON to httpx as `data`."""

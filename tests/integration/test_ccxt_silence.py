@@ -9,7 +9,7 @@ from schemas.control import Exchange
 from tests.faults.canaries import Canaries, of_accounts
 from tests.stand import standing
 from worker.venues.errors import VenueError
-from worker.venues.transport import SignedExchange
+from worker.venues.signing import SigningExchange
 
 
 @pytest.mark.parametrize("exchange", get_args(Exchange))
@@ -19,7 +19,7 @@ async def test_it_says_nothing_even_when_it_is_told_to_say_everything(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr(SignedExchange, "verbose", True, raising=False)
+    monkeypatch.setattr(SigningExchange, "verbose", True, raising=False)
     async with standing(exchange) as stand:
         caplog.set_level(logging.DEBUG)
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("ccxt")]:

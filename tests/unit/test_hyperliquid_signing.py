@@ -117,5 +117,7 @@ async def test_no_transfer_withdrawal_or_approval_can_be_signed(public: Hyperliq
 
 async def test_the_key_is_taken_out_of_any_answer(public: HyperliquidTransport) -> None:
     exchange = exchange_of(public.for_account(account()))
-    text = exchange.on_rest_response(200, "OK", "", "POST", {}, f'{{"you sent": "0x{KEY}"}}', None, None)
-    assert text == '{"you sent": "0x***"}'
+    answer = exchange.answered(
+        {"url": "https://hyperliquid.test/info"}, 200, {}, b'{"you sent": "0x%s"}' % KEY.encode()
+    )
+    assert answer.body == {"you sent": "0x***"}

@@ -22,10 +22,10 @@ from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.okx import endpoints as okx_endpoints
 from worker.venues.answer import Answer
 from worker.venues.binance.limits import DAPI, FAPI, PAPI, SAPI
+from worker.venues.endpoint import implicit_name
 from worker.venues.gate.limits import ACCOUNT, WALLET_REQUESTS
 from worker.venues.hyperliquid.limits import INFO
 from worker.venues.limits.tables import Penalty, Per, Reading, Scope, UnknownLimit, Unmetered, VenueLimits
-from worker.venues.metering import implicit_name
 from worker.venues.registry import METERED, limits_kept
 
 CLASSES: Mapping[str, type] = {

@@ -103,8 +103,14 @@ def account(exchange: Exchange, network: Network, **more: Any) -> Account:
 
 def ccxt_of(connections: VenueConnections, exchange: Exchange, network: Network, base_url: str | None = None) -> Any:
     """The ccxt exchange of an account, as its adapter has it."""
+    return transport_of(connections, exchange, network, base_url)._exchange
+
+
+def transport_of(
+    connections: VenueConnections, exchange: Exchange, network: Network, base_url: str | None = None
+) -> Any:
     public = CONNECTIONS[exchange].without_keys(connections, base_url, 1_000, network)
-    return public.for_account(account(exchange, network, base_url=base_url))._exchange
+    return public.for_account(account(exchange, network, base_url=base_url))
 
 
 def sent(exchange: Any) -> list[dict[str, Any]]:
@@ -219,9 +225,9 @@ async def test_each_network_has_limits_of_its_own(
     connections: VenueConnections, exchange: Exchange, network: Network
 ) -> None:
     limits, metered = connections.limits, METERED[exchange]
-    real = ccxt_of(connections, exchange, "mainnet")._place()
-    assert ccxt_of(connections, exchange, network)._place() is limits.place(exchange, None, metered, network)
-    assert ccxt_of(connections, exchange, network)._place() is not real
+    real = transport_of(connections, exchange, "mainnet")._place()
+    assert transport_of(connections, exchange, network)._place() is limits.place(exchange, None, metered, network)
+    assert transport_of(connections, exchange, network)._place() is not real
 
 
 async def test_each_network_is_a_venue_of_its_own_with_its_own_markets(connections: VenueConnections) -> None:

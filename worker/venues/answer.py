@@ -1,7 +1,7 @@
 """An answer of a venue as it came, for whoever judges it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -11,6 +11,7 @@ import orjson
 
 from schemas.base import Milliseconds
 from worker import clock
+from worker.venues import errors
 
 LONGEST_WAIT: Milliseconds = 600_000
 """The longest that a venue is believed to want us to wait, unless it documents more.
@@ -91,6 +92,10 @@ class Answer:
         """When the venue answered, by its own clock where ours differs from it: nobody knows what ours was set to."""
         now, theirs = clock.now(), _date(self.header("date") or "")
         return now if theirs is None or abs(theirs - now) <= CLOSE else theirs
+
+
+Judge = Callable[[Answer], errors.VenueError | None]
+"""What an answer means by the venue's own tables; None when they say nothing."""
 
 
 def _date(text: str) -> Milliseconds | None:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-import ccxt
+import aiohttp
 
 from schemas.base import Milliseconds
 from worker.observation.metrics import VENUE_SECONDS
@@ -47,8 +47,8 @@ class Hearing:
         except VenueError as error:
             self._ended(began, None if isinstance(error, Refused) else error.message)
             raise
-        except (ccxt.BaseError, OSError) as error:
-            self._ended(began, f"a request to {venue} failed ({type(error.__cause__ or error).__name__})")
+        except (aiohttp.ClientError, OSError) as error:
+            self._ended(began, f"a request to {venue} failed ({type(error).__name__})")
             raise
         except asyncio.CancelledError:
             waited_ms = int((time.monotonic() - began) * 1000)

@@ -9,8 +9,8 @@ from worker.venues import shape
 from worker.venues.binance.judge import judge
 from worker.venues.binance.limits import LIMITS
 from worker.venues.connections import VenueConnections
-from worker.venues.networks import switch
-from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
+from worker.venues.signing import SigningExchange, public_exchange, rebase
+from worker.venues.transport import Transport
 
 OPTIONS = {
     "defaultType": "swap",
@@ -22,7 +22,7 @@ OPTIONS = {
 """Only the futures markets, and no second sending: ccxt would repeat a POST too."""
 
 
-class BinanceExchange(SignedExchange, binance):  # type: ignore[misc]  # ccxt's classes are untyped
+class BinanceExchange(SigningExchange, binance):  # type: ignore[misc]  # ccxt's classes are untyped
     """ccxt's binance whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
@@ -35,18 +35,14 @@ class BinanceTransport(Transport):
     async def server_time(self, name: str) -> Milliseconds:
         """The clock of the family that the call belongs to. papi has none of its own; fapi's is the same."""
         ask = "dapiPublicGetTime" if name.startswith("dapi") else "fapiPublicGetTime"
-        return shape.milliseconds(shape.mapping(await self._send(ask, None, None), ask), "serverTime")
+        return shape.milliseconds(shape.mapping(await self._send(ask, None), ask), "serverTime")
 
 
 def without_keys(
     connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
 ) -> BinanceTransport:
     """A transport for public calls, from which those of the accounts are made."""
-    exchange = BinanceExchange(
-        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
-    )
-    exchange.connections, exchange.base_url = connections, base_url
-    switch(exchange, network)
+    exchange = public_exchange(BinanceExchange, OPTIONS, connections, base_url, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)

@@ -9,8 +9,8 @@ from worker.venues import shape
 from worker.venues.bybit.judge import judge
 from worker.venues.bybit.limits import LIMITS
 from worker.venues.connections import VenueConnections
-from worker.venues.networks import switch
-from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport
+from worker.venues.signing import SigningExchange, public_exchange
+from worker.venues.transport import Transport
 
 OPTIONS = {
     "defaultType": "swap",
@@ -22,7 +22,7 @@ OPTIONS = {
 TIME = "publicGetV5MarketTime"
 
 
-class BybitExchange(SignedExchange, bybit):  # type: ignore[misc]  # ccxt's classes are untyped
+class BybitExchange(SigningExchange, bybit):  # type: ignore[misc]  # ccxt's classes are untyped
     """ccxt's bybit whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
@@ -34,18 +34,14 @@ class BybitTransport(Transport):
 
     async def server_time(self, name: str) -> Milliseconds:
         """Bybit's clock; it has one for all endpoints."""
-        return shape.milliseconds(shape.mapping(await self._send(TIME, None, None), TIME), "time")
+        return shape.milliseconds(shape.mapping(await self._send(TIME, None), TIME), "time")
 
 
 def without_keys(
     connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
 ) -> BybitTransport:
     """A transport for public calls, from which those of the accounts are made."""
-    exchange = BybitExchange(
-        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
-    )
-    exchange.connections, exchange.base_url = connections, base_url
-    switch(exchange, network)
+    exchange = public_exchange(BybitExchange, OPTIONS, connections, base_url, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = dict.fromkeys(exchange.urls["api"], base_url.rstrip("/"))

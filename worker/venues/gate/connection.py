@@ -13,8 +13,8 @@ from worker.venues import shape
 from worker.venues.connections import VenueConnections
 from worker.venues.gate.judge import judge
 from worker.venues.gate.limits import LIMITS
-from worker.venues.networks import switch
-from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
+from worker.venues.signing import SigningExchange, public_exchange, rebase
+from worker.venues.transport import Transport
 
 OPTIONS = {
     "defaultType": "swap",
@@ -56,7 +56,7 @@ class BodySigningGate(gate):  # type: ignore[misc]  # ccxt's classes are untyped
         return {"url": self.urls["api"]["private"][family] + where, "method": method, "body": body, "headers": headers}
 
 
-class GateExchange(SignedExchange, BodySigningGate):
+class GateExchange(SigningExchange, BodySigningGate):
     """ccxt's gate whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
@@ -69,18 +69,14 @@ class GateTransport(Transport):
     async def server_time(self, name: str) -> Milliseconds:
         """Gate has one clock for all, though its endpoint is one of the spot market's."""
         ask = "publicSpotGetTime"
-        return shape.milliseconds(shape.mapping(await self._send(ask, None, None), ask), "server_time")
+        return shape.milliseconds(shape.mapping(await self._send(ask, None), ask), "server_time")
 
 
 def without_keys(
     connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
 ) -> GateTransport:
     """A transport for public calls, from which those of the accounts are made."""
-    exchange = GateExchange(
-        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
-    )
-    exchange.connections, exchange.base_url = connections, base_url
-    switch(exchange, network)
+    exchange = public_exchange(GateExchange, OPTIONS, connections, base_url, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = {access: rebase(urls, base_url) for access, urls in exchange.urls["api"].items()}

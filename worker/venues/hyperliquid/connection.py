@@ -14,7 +14,7 @@ from schemas.control import Network
 from worker.accounts import Account
 from worker.networks import MAINNET
 from worker.venues import shape
-from worker.venues.connections import VenueConnections, listing
+from worker.venues.connections import VenueConnections
 from worker.venues.errors import NotSupported
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.judge import judge
@@ -23,8 +23,8 @@ from worker.venues.hyperliquid.limits import INFO, LIMITS
 from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
 from worker.venues.limits.tables import User
 from worker.venues.masking import SecretMask
-from worker.venues.networks import switch
-from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
+from worker.venues.signing import SigningExchange, public_exchange, rebase
+from worker.venues.transport import Transport
 
 SIGNED_ACTIONS = frozenset({"updateLeverage"})
 """All that is ever signed."""
@@ -75,7 +75,7 @@ class _Signing(hyperliquid):  # type: ignore[misc]  # ccxt's classes are untyped
         return request | {"nonce": nonce, "signature": signature}
 
 
-class HyperliquidExchange(SignedExchange, _Signing):
+class HyperliquidExchange(SigningExchange, _Signing):
     """ccxt's hyperliquid whose answers are judged by our table."""
 
     judge = staticmethod(judge)
@@ -96,15 +96,14 @@ class HyperliquidTransport(Transport):
         twin.user = User(account.id, credentials.owner)
         return self._beside(twin)
 
-    async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
+    async def _listed(self, loader: Any) -> list[dict[str, Any]]:
         """ccxt's markets. It needs the tokens first, or it would take every dex to settle in USDC."""
-        with listing():
-            await self._guarded(self._exchange.fetch_currencies, "fetch_currencies", timeout_ms)
-        return await super().markets(timeout_ms)
+        await loader.fetch_currencies()
+        return await super()._listed(loader)
 
     async def server_time(self, name: str) -> Milliseconds:
         """The venue's clock, as exchangeStatus tells it."""
-        status = await self._send(INFO, {"type": "exchangeStatus"}, None)
+        status = await self._send(INFO, {"type": "exchangeStatus"})
         return shape.milliseconds(shape.mapping(status, "exchangeStatus"), "time")
 
 
@@ -113,11 +112,7 @@ def without_keys(
 ) -> HyperliquidTransport:
     """A transport for public calls, from which those of the accounts are made."""
     compile_ccxt()
-    exchange = HyperliquidExchange(
-        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
-    )
-    exchange.connections, exchange.base_url = connections, base_url
-    switch(exchange, network)
+    exchange = public_exchange(HyperliquidExchange, OPTIONS, connections, base_url, network)
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)
     return HyperliquidTransport(exchange, timeout_ms)

@@ -52,10 +52,6 @@ class Admission:
         self._keeper.end(self._ticket, self._weight, sent=self.sent)
 
 
-ADMISSION: ContextVar[Admission | None] = ContextVar("admission", default=None)
-"""The request that the running task is making."""
-
-
 class Reservation:
     """Room for one request that is still to be made. Nobody else gets it meanwhile."""
 

@@ -6,11 +6,11 @@ from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.networks import MAINNET
 from worker.venues.connections import VenueConnections
-from worker.venues.networks import switch
 from worker.venues.okx.answers import instant, only_item
 from worker.venues.okx.judge import judge
 from worker.venues.okx.limits import LIMITS
-from worker.venues.transport import CONSTANT_CONFIG, SignedExchange, Transport, rebase
+from worker.venues.signing import SigningExchange, public_exchange, rebase
+from worker.venues.transport import Transport
 
 OPTIONS = {
     "defaultType": "swap",
@@ -20,7 +20,7 @@ OPTIONS = {
 """Only swaps and futures, and no second sending: ccxt would repeat a POST too."""
 
 
-class OkxExchange(SignedExchange, okx):  # type: ignore[misc]  # ccxt's classes are untyped
+class OkxExchange(SigningExchange, okx):  # type: ignore[misc]  # ccxt's classes are untyped
     """ccxt's okx whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
@@ -32,18 +32,14 @@ class OkxTransport(Transport):
 
     async def server_time(self, name: str) -> Milliseconds:
         """The clock of the venue; it has but one."""
-        return instant(only_item(await self._send("publicGetPublicTime", None, None), "time"), "ts")
+        return instant(only_item(await self._send("publicGetPublicTime", None), "time"), "ts")
 
 
 def without_keys(
     connections: VenueConnections, base_url: str | None, timeout_ms: Milliseconds, network: Network = MAINNET
 ) -> OkxTransport:
     """A transport for public calls, from which those of the accounts are made."""
-    exchange = OkxExchange(
-        dict(CONSTANT_CONFIG) | {"session": connections.session, "ssl_context": connections.tls, "options": OPTIONS}
-    )
-    exchange.connections, exchange.base_url = connections, base_url
-    switch(exchange, network)
+    exchange = public_exchange(OkxExchange, OPTIONS, connections, base_url, network)
     exchange.has["fetchCurrencies"] = False
     if base_url:
         exchange.urls["api"] = rebase(exchange.urls["api"], base_url)
