@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up stack test test-long test-bus check bench bench-quick soak fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
+.PHONY: help up stack test test-long test-bus check bench bench-quick soak way fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -51,6 +51,9 @@ bench-quick: $(VENV)/.dev rabbitmq-or-docker ## the most of it in two minutes: f
 
 soak: $(VENV)/.dev rabbitmq postgresql ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)
+
+way: $(VENV)/.dev ## follow one set_leverage through our own functions, and count them
+	@$(VENV)/bin/python -m tests.way
 
 fuzz: $(VENV)/.dev rabbitmq-or-docker ## send what is made up at random for ten minutes (PERPS_DMA_FUZZ_TIMES, PERPS_DMA_FUZZ_SEED)
 	@PERPS_DMA_FUZZ_TIMES=$${PERPS_DMA_FUZZ_TIMES:-20} $(VENV)/bin/python -m pytest tests/fuzz --timeout 1800 $(ARGS)
