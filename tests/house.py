@@ -86,7 +86,7 @@ async def house(
 ) -> AsyncIterator[House]:
     """A worker on a ledger. A second one on the same ledger is another worker, or the same after a restart."""
     venue, bus = venue or MemoryVenue(), bus or MemoryBus()
-    settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS)
+    settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS, snapshot_floor_ms=0)
     served = Accounts((ACCOUNT,)) if accounts is None else accounts
     async with open_ledger(url) as ledger:
         yield House(build_worker(settings, served, lambda _: venue, ledger, bus), ledger, venue, bus)

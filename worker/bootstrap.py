@@ -127,7 +127,7 @@ def build_worker(
     pacing = pacing or Pacing(settings.snapshot_interval_ms, accounts)
     relay, dispatch = Relay(ledger, publisher), Dispatch(adapter_of)
     snapshots = Snapshots(adapter_of, ledger, relay, settings.timeout_ms, now)
-    after_commands = AfterCommands(snapshots, ledger, accounts)
+    after_commands = AfterCommands(snapshots, ledger, accounts, floor_ms=settings.snapshot_floor_ms)
     rhythm = Rhythm(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
     changes = Changes(ledger=ledger, relay=relay, dispatch=dispatch, owe_snapshot=after_commands.owe, clock=now)
     doubts = DoubtResolver(

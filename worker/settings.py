@@ -140,6 +140,9 @@ class Settings(BaseSettings):
     snapshot_interval_ms: Annotated[
         int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")
     ] = 10_000
+    snapshot_floor_ms: Annotated[
+        int, Field(ge=0, description="The shortest time between two snapshots of an account that its commands owe")
+    ] = 1_000
     snapshot_heartbeat_ms: Annotated[
         int, Field(ge=0, description="How often a snapshot is published at least, though nothing changed; 0: never")
     ] = 60_000

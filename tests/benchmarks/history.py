@@ -9,8 +9,8 @@ from worker.execution.ledger.database import SQLITE
 from worker.execution.ledger.ledger import open_database
 
 DAY_MS = 86_400_000
-KEPT_MS = 29 * DAY_MS
-"""Over how long they are spread: all of it younger than what retention deletes."""
+KEPT_MS, AGO_MS = 28 * DAY_MS, 3_600_000
+"""Over how long they are spread, until when: younger than what retention deletes, and past what a snapshot asks for."""
 
 OLD_MS = 40 * DAY_MS
 """The age of what retention deletes."""
@@ -27,7 +27,7 @@ async def remember(url: str, commands: int, accounts: int, *, old: int = 0) -> N
     """Fill a ledger with commands of so many accounts; `old` ones more are past what retention keeps."""
     await (await open_database(url)).close()
     path, today = url.removeprefix(SQLITE), now()
-    await asyncio.to_thread(_fill, path, commands, accounts, today - KEPT_MS, KEPT_MS)
+    await asyncio.to_thread(_fill, path, commands, accounts, today - AGO_MS - KEPT_MS, KEPT_MS)
     if old:
         await asyncio.to_thread(_fill, path, old, accounts, today - OLD_MS, DAY_MS)
 

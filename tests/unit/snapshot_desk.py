@@ -96,6 +96,7 @@ async def desk(
     accounts: Accounts | None = None,
     rhythm: Rhythm = RHYTHM,
     gather_ms: Milliseconds = GATHER_MS,
+    floor_ms: Milliseconds = 0,
 ) -> AsyncIterator[Desk]:
     """A worker on a ledger, which others may share."""
     bus, clock = bus or MemoryBus(), clock or HandClock()
@@ -105,7 +106,7 @@ async def desk(
         served = accounts or Accounts([ACCOUNT])
         pacing = Pacing(rhythm.interval, served)
         schedule = Schedule(snapshots, ledger, served, rhythm, clock=clock, pacing=pacing)
-        after_commands = AfterCommands(snapshots, ledger, served, gather_ms)
+        after_commands = AfterCommands(snapshots, ledger, served, gather_ms, floor_ms=floor_ms)
         yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
         await after_commands.close(0)
         await relay.close()

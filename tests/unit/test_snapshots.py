@@ -1,6 +1,7 @@
 """Snapshots of an account: numbered for good, true or marked as old, published when there is something to tell."""
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -14,9 +15,11 @@ import pytest
 
 from schemas import MarginMode, MarketType
 from tests.fakes import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
-from tests.unit.snapshot_desk import HEARTBEAT, INTERVAL, SECOND, Desk, HandClock, desk
+from tests.unit.snapshot_desk import HEARTBEAT, INTERVAL, LONG, SECOND, Desk, HandClock, command, desk, snapshot
+from worker.clock import steady
 from worker.execution.ledger.snapshots import Kept
-from worker.snapshots.after_commands import TRIES
+from worker.snapshots.after_commands import GATHER_MS, TRIES
+from worker.snapshots.newest import Newest, Recent
 from worker.venues.errors import AccessDenied, NotSent
 from worker.venues.seam import Adapter, Market, OpenPositions
 
@@ -55,6 +58,29 @@ async def test_a_burst_of_changes_shares_one_snapshot_taken_after_all_of_them(wo
     (snapshot,) = snapshots(worker.bus)
     assert snapshot["command_ids"] == [str(number) for number in range(20)]
     assert (snapshot["trigger"], venue.log) == ("command", ["positions"])
+
+
+async def test_the_first_change_is_shown_at_once_and_those_that_follow_share_the_next_snapshot(
+    url: str, venue: MemoryVenue
+) -> None:
+    async with desk(url, venue, floor_ms=400) as worker:
+        began = steady()
+        await worker.after("first")
+        first = steady() - began
+        for name in ("second", "third"):
+            worker.after_commands.owe(command(name))
+            await asyncio.sleep(2 * GATHER_MS / 1000)  # without a floor each has one of its own
+        await worker.after_commands.settled()
+        assert [row["command_ids"] for row in snapshots(worker.bus)] == [["first"], ["second", "third"]]
+        assert first < 400 <= steady() - began
+
+
+async def test_who_stops_takes_what_is_due_without_waiting_for_more(url: str, venue: MemoryVenue) -> None:
+    async with desk(url, venue, floor_ms=60_000) as worker:
+        await worker.after("first")
+        worker.after_commands.owe(command("second"))
+        await worker.after_commands.close(5)
+        assert [row["command_ids"] for row in snapshots(worker.bus)] == [["first"], ["second"]]
 
 
 async def test_a_command_gets_its_snapshot_though_nothing_changed(worker: Desk) -> None:
@@ -393,3 +419,31 @@ async def test_drift_and_its_snapshot_are_recorded_together_or_not_at_all(url: s
         slow.happens = overtaken
         await worker.look()
     assert (seqs(worker.bus), worker.bus.told("drift")) == ([1], [])
+
+
+# Remembered
+
+
+def newest(account: str, seq: int, positions: int) -> Newest:
+    held = snapshot(*[LONG] * positions, seq=seq, exchange_account_id=account)
+    event = json.dumps({"data": held.model_dump(mode="json")})
+    return Newest(Kept(account, seq, THEN, event), held, THEN, 1)
+
+
+def test_what_the_ledger_still_has_is_not_read_anew_and_what_another_worker_recorded_is() -> None:
+    recent, known = Recent(), newest(ACCOUNT.id, 1, 1)
+    recent.remember(known)
+    assert recent.of(ACCOUNT, known.kept) is known
+    later = replace(known.kept, as_of=THEN + SECOND)
+    assert recent.of(ACCOUNT, later) == replace(known, kept=later)
+    others = recent.of(ACCOUNT, replace(known.kept, seq=2, event="of another version"))
+    assert (others.kept.seq, others.snapshot.positions) == (2, ())
+
+
+def test_of_what_is_remembered_the_oldest_goes_first() -> None:
+    recent = Recent(most_positions=10)
+    kept = [newest(name, 1, 3) for name in ("a", "b", "c")]
+    for one in kept:
+        recent.remember(one)
+    parsed = [recent.of(ACCOUNT.model_copy(update={"id": one.kept.account}), one.kept) is not one for one in kept[::-1]]
+    assert parsed == [False, False, True]

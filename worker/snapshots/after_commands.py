@@ -18,10 +18,12 @@ import structlog
 from schemas.base import Milliseconds
 from schemas.events import Trigger
 from worker.accounts import Account, Accounts, Site
+from worker.clock import steady
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.receipt import Command
 from worker.snapshots.snapshots import Recorded, Snapshots
+from worker.stopping import set_within
 from worker.venues.errors import LimitReached
 
 log = structlog.get_logger(__name__)
@@ -55,17 +57,27 @@ class _Due:
 class AfterCommands:
     """Takes the snapshots that commands owe, in the background.
 
-    One is taken a moment after its command; commands that end meanwhile share it. It is taken after all of them, and a
-    burst of changes costs the venue's limit, and the reader's attention, once.
+    One is taken a moment after its command, and `floor_ms` after the one before of its account; commands that end
+    meanwhile share it. It is taken after all of them, and a burst of changes costs the venue's limit, and the reader's
+    attention, once.
     """
 
     def __init__(
-        self, snapshots: Snapshots, ledger: Ledger, accounts: Accounts, gather_ms: Milliseconds = GATHER_MS
+        self,
+        snapshots: Snapshots,
+        ledger: Ledger,
+        accounts: Accounts,
+        gather_ms: Milliseconds = GATHER_MS,
+        *,
+        floor_ms: Milliseconds,
     ) -> None:
         self._snapshots = snapshots
         self._ledger = ledger
         self._accounts = accounts
         self._gather_ms = gather_ms
+        self._floor_ms = floor_ms
+        self._taken_at: dict[str, Milliseconds] = {}
+        self._closing = asyncio.Event()
         self._due: dict[str, _Due] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._known: set[str] = set()
@@ -99,6 +111,8 @@ class AfterCommands:
         for command in sorted(forgotten & self._suspect):
             await self._begin_forgotten(command, owed[command])
         self._suspect = forgotten
+        past = steady() - self._floor_ms
+        self._taken_at = {account: taken for account, taken in self._taken_at.items() if taken > past}
 
     async def settled(self) -> None:
         """Return when nothing that is due now is left to be taken."""
@@ -106,7 +120,8 @@ class AfterCommands:
             await asyncio.wait(self._tasks)
 
     async def close(self, within_s: float) -> None:
-        """Take what is due, if that is done soon; the rest is left to the next worker."""
+        """Take what is due, at once, if that is done soon; the rest is left to the next worker."""
+        self._closing.set()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=within_s)
         for task in tuple(self._tasks):
@@ -141,10 +156,16 @@ class AfterCommands:
             log.error("owed_snapshot_failed", account=account_id, exc_info=error)
 
     async def _take(self, account: Account, due: _Due) -> None:
-        await asyncio.sleep(self._gather_ms / 1000)
+        await set_within(self._closing, self._due_in(account) / 1000)
         async with self._snapshots.alone(account), self._at_once[account.site]:
             del self._due[account.id]
+            self._taken_at[account.id] = steady()
             await self._snapshots.publish(await self._read(account, tuple(due.commands)))
+
+    def _due_in(self, account: Account) -> Milliseconds:
+        """How long the next snapshot of an account waits for further changes."""
+        taken = self._taken_at.get(account.id)
+        return self._gather_ms if taken is None else max(self._gather_ms, taken + self._floor_ms - steady())
 
     async def _read(self, account: Account, commands: tuple[str, ...]) -> Recorded:
         for _ in range(TRIES):

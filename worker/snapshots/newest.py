@@ -1,6 +1,7 @@
 """The newest snapshot of an account, as the ledger has it."""
 
-from dataclasses import dataclass
+from collections import OrderedDict
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
@@ -14,6 +15,10 @@ from worker.execution.ledger.snapshots import Kept
 from worker.snapshots.asked import EXACT
 
 log = structlog.get_logger(__name__)
+
+
+MOST_POSITIONS = 5_000
+"""In all snapshots that are remembered: some 15 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,41 @@ class Newest:
     def seen(self) -> Milliseconds:
         """When the venue last showed these positions."""
         return self.snapshot.as_of if self.snapshot.stale else self.asked
+
+
+class Recent:
+    """The newest snapshots that were read or recorded here lately: what the ledger still has is not parsed anew."""
+
+    def __init__(self, most_positions: int = MOST_POSITIONS) -> None:
+        self._most = most_positions
+        self._kept: OrderedDict[str, Newest] = OrderedDict()
+        self._positions = 0
+
+    def of(self, account: Account, kept: Kept) -> Newest:
+        """What the ledger has of an account."""
+        known = self._kept.get(account.id)
+        if known is None or (known.kept.seq, known.kept.event) != (kept.seq, kept.event):
+            known = newest_of(account, kept)
+        elif known.kept.as_of != kept.as_of:
+            known = replace(known, kept=kept)
+        self.remember(known)
+        return known
+
+    def remember(self, newest: Newest) -> None:
+        """It has been recorded."""
+        self._forget(newest.kept.account)
+        self._kept[newest.kept.account] = newest
+        self._positions += _size(newest)
+        while self._positions > self._most:
+            self._forget(next(iter(self._kept)))
+
+    def _forget(self, account: str) -> None:
+        if (gone := self._kept.pop(account, None)) is not None:
+            self._positions -= _size(gone)
+
+
+def _size(newest: Newest) -> int:
+    return 1 + len(newest.snapshot.positions)
 
 
 def newest_of(account: Account, kept: Kept) -> Newest:

@@ -26,7 +26,7 @@ from worker.execution.relay import Relay
 from worker.snapshots.asked import asked_by
 from worker.snapshots.changes import is_news
 from worker.snapshots.drift import changed_terms, from_outside
-from worker.snapshots.newest import Newest, newest_of
+from worker.snapshots.newest import Newest, Recent
 from worker.venues.errors import LimitReached, VenueError
 from worker.venues.limits.urgency import Urgency
 from worker.venues.seam import Adapter, OpenPositions
@@ -61,6 +61,7 @@ class Snapshots:
         self._timeout_ms = timeout_ms
         self._clock = clock
         self._lanes = Lanes()
+        self._recent = Recent()
 
     def alone(self, account: Account) -> AbstractAsyncContextManager[None]:
         """One snapshot of an account at a time in this worker, so that they are published in their order."""
@@ -69,7 +70,7 @@ class Snapshots:
     async def newest(self, account: Account) -> Newest | None:
         """The newest snapshot of an account."""
         kept = await self._ledger.snapshots.newest(account.id)
-        return newest_of(account, kept) if kept else None
+        return self._recent.of(account, kept) if kept else None
 
     async def take(
         self,
@@ -115,6 +116,7 @@ class Snapshots:
         positions = await self._ledger.snapshots.keep(
             kept, told, epoch=epoch, stale=snapshot.stale, commands=snapshot.command_ids
         )
+        self._recent.remember(Newest(kept, snapshot, max(asked, snapshot.as_of), epoch))
         return list(zip(positions, told, strict=True))
 
     async def _read(self, account: Account, before: Newest | None, urgency: Urgency) -> OpenPositions | None:

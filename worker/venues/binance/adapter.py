@@ -127,16 +127,18 @@ class BinanceAdapter:
     ) -> list[Position]:
         terms, rows = await self._terms_and_rows(endpoints, only)
         found = [(row, self._listed(row, endpoints)) for row in rows if amount_of(row)]
+        wanted = {market.id for _, market in found}
+        terms_by_id = {name: row for row in terms if isinstance(name := row.get("symbol"), str) and name in wanted}
         return [
-            position_of(row, market, terms_of(terms.get(market.id, row)), self._account_id)
+            position_of(row, market, terms_of(terms_by_id.get(market.id, row)), self._account_id)
             for row, market in found
             if market_type in (None, market.type)
         ]
 
-    async def _terms_and_rows(self, endpoints: Endpoints, only: Market | None) -> tuple[dict[str, Row], list[Row]]:
+    async def _terms_and_rows(self, endpoints: Endpoints, only: Market | None) -> tuple[list[Row], list[Row]]:
         reading = market_terms.read_positions(self._transport, endpoints, only)
         if endpoints.symbol_config is None:
-            return {}, await reading
+            return [], await reading
         return await asyncio.gather(market_terms.read_all_terms(self._transport, endpoints, only), reading)
 
     def _listed(self, row: Row, endpoints: Endpoints) -> Market:

@@ -60,12 +60,11 @@ async def read_terms(transport: Calls, endpoints: Endpoints, market: Market) -> 
     return terms_of(_of(market, await read_positions(transport, endpoints, market)))
 
 
-async def read_all_terms(transport: Calls, endpoints: Endpoints, market: Market | None) -> dict[str, Row]:
-    """Rows with the terms, by market id, where they have an endpoint of their own; else position rows carry them."""
+async def read_all_terms(transport: Calls, endpoints: Endpoints, market: Market | None) -> list[Row]:
+    """Rows with the terms of all markets, or of one; none where the position rows carry them."""
     if endpoints.symbol_config is None:
-        return {}
-    params = {"symbol": market.id} if market else {}
-    return {shape.text(row, "symbol"): row for row in await _rows(transport, endpoints.symbol_config, params)}
+        return []
+    return await _rows(transport, endpoints.symbol_config, {"symbol": market.id} if market else {})
 
 
 async def read_positions(transport: Calls, endpoints: Endpoints, market: Market | None) -> list[Row]:
