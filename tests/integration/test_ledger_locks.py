@@ -11,14 +11,19 @@ from time import monotonic
 import asyncpg
 import pytest
 
+from schemas import OPERATIONS
+from schemas.requests import SetLeverage
+from tests.fakes import ACCOUNT
 from tests.house import COLLECT, TO_10X, House, Stalls, house, in_time
 from tests.integration.test_ledger import ENDING, ENTRY, is_free, is_gone
 from tests.postgres import PostgresServer
 from tests.postgres_proxy import Break, PostgresProxy, postgres_proxy
 from worker.clock import now
+from worker.execution.ledger.commands import Entry, Noted
 from worker.execution.ledger.errors import LedgerUnavailable, LockLost, NotInTime
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.ledger.presence import GONE_S
+from worker.execution.receipt import Command
 from worker.venues.seam import Echo, Market
 
 LOCK_HOLDERS = """
@@ -104,6 +109,18 @@ async def test_who_does_not_hold_an_account_can_intend_nothing_there(
     record = await ledger.commands.find(entry.id)
     assert record is not None
     assert record.intended is None
+
+
+async def test_who_has_lost_an_account_takes_nothing_over_there(ledger: Ledger, other: Ledger, ledger_url: str) -> None:
+    await other.commands.note(ENTRY)
+    record = await ledger.commands.find(ENTRY.id)
+    assert record is not None
+    async with ledger.account_lock(ENTRY.account):
+        await end_lock_sessions(ledger_url)
+        async with other.account_lock(ENTRY.account):
+            with pytest.raises(LockLost):
+                await ledger.commands.adopt(record, holding=ENTRY.account)
+            await other.commands.intend(ENTRY, 1, now(), durable=False)  # it is still the other's to send
 
 
 async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(ledger: Ledger, ledger_url: str) -> None:
@@ -306,3 +323,32 @@ async def test_what_another_worker_took_and_left_is_carried_out_before_what_is_b
         await asyncio.gather(first, second)
         assert one.changes == ["leverage 10", "leverage 20"]
         assert one.outcomes == ["applied", "applied"]
+
+
+async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_living_worker(
+    ledger_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = TO_10X["exchange_account_id"]
+    async with house(ledger_url) as one, open_ledger(ledger_url) as other:
+        note, go_on = one.ledger.commands.note, asyncio.Event()
+
+        async def slow_note(entry: Entry) -> Noted:
+            await go_on.wait()
+            return await note(entry)
+
+        monkeypatch.setattr(one.ledger.commands, "note", slow_note)
+        second = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
+        await until_held(f"account:{account}", by_anybody_but=other)
+        await end_lock_sessions(ledger_url)
+        async with other.account_lock(account):
+            made = SetLeverage.model_validate(TO_10X)
+            fingerprint = Command("c-1", OPERATIONS["set_leverage"], made, ACCOUNT, None, 1, 1).fingerprint
+            entry = replace(ENTRY, id="c-1", account=account, fingerprint=fingerprint, deadline=in_time(30_000))
+            await other.commands.note(entry)
+            await other.commands.intend(entry, 1, now(), durable=False)
+            go_on.set()
+            done, _ = await asyncio.wait({second}, timeout=0.5)
+            assert (done, one.changes) == (set(), [])
+            await other.commands.finish("c-1", ENDING)
+        await second
+        assert one.changes == []

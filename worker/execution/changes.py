@@ -162,9 +162,8 @@ class Changes:
         except HeldElsewhere:
             return await self._give_up(command, entry, await noting)
         except Superseded:
-            if (told := await self._told_elsewhere(entry)) is None:
-                raise
-            return told
+            await self._ledger.commands.over_elsewhere(entry.id)
+            return await self._told_elsewhere(entry)
         except NotBegun:
             await noting  # the next worker then knows since when it waits
             raise
@@ -197,8 +196,8 @@ class Changes:
             try:
                 return await self._alone(command, entry, noting, handler)
             except Superseded:
-                if (told := await self._told_elsewhere(entry)) is not None:
-                    return told
+                if not await self._ledger.commands.over_elsewhere(entry.id):
+                    return await self._told_elsewhere(entry)
             log.warning("another worker took it over and has left it; it is taken back")
             noting = asyncio.create_task(self._ledger.commands.note(entry))
 
@@ -243,7 +242,7 @@ class Changes:
         if record.finished is not None:
             log.info("delivered again, and told again", outcome=record.outcome)
             return told_before(record)
-        await self._adopt(record)
+        await self._adopt(record, holding=command.account.id)
         log.info("taken over from a worker that ended", intended=record.intended is not None)
         begun = replace(command, received=record.entry.received, deadline=record.entry.deadline)
         return await self._carry_through(begun, record.entry, noted.freeze, handler, _interrupted(record))
@@ -256,18 +255,17 @@ class Changes:
             raise NotAccepted(conflict(entry.id))
         return record
 
-    async def _adopt(self, record: Record) -> None:
+    async def _adopt(self, record: Record, *, holding: str | None = None) -> None:
         try:
-            await self._ledger.commands.adopt(record)
+            await self._ledger.commands.adopt(record, holding=holding)
         except NothingMatched:
             raise Superseded from None
 
-    async def _told_elsewhere(self, entry: Entry) -> Told | None:
-        """What the worker that was quicker has told; None when it has not, and will send nothing more."""
-        await self._ledger.commands.over_elsewhere(entry.id)
+    async def _told_elsewhere(self, entry: Entry) -> Told:
+        """What the worker that was quicker has told. Raises Superseded when it has not: it will send nothing more."""
         record = await self._known(entry)
         if record.finished is None:
-            return None
+            raise Superseded
         log.warning("another worker has finished it meanwhile", outcome=record.outcome)
         return told_before(record)
 

@@ -188,13 +188,18 @@ class Commands:
             await asyncio.sleep(LOOK_S)
             owners = await self._under_way(account)
 
-    async def over_elsewhere(self, command_id: str) -> None:
-        """Wait until another worker has finished a command, or will send nothing of it any more."""
+    async def over_elsewhere(self, command_id: str) -> bool:
+        """Wait until another worker has finished a command, or will send nothing of it any more.
+
+        Tells whether it has left it: it is gone, and the deadline is not past.
+        """
         while (record := await self.found(command_id)) is not None and record.finished is None:
-            late = now() > record.entry.deadline
-            if late or await self._patience.until_done(partial(self._are_gone, [record.owner])):
-                return
+            if now() > record.entry.deadline:
+                return False
+            if await self._patience.until_done(partial(self._are_gone, [record.owner])):
+                return True
             await asyncio.sleep(LOOK_S)
+        return False
 
     async def _under_way(self, account: str) -> list[str]:
         """Who else has sent something to an account, and not told how it ended. Behind its deadline no request is."""
@@ -217,15 +222,23 @@ class Commands:
         """The same, for as long as it takes."""
         return await self._patience.until_done(lambda: self.find(command_id))
 
-    async def adopt(self, record: Record) -> None:
-        """Become the owner of an unfinished command. Raises NothingMatched when another worker was quicker."""
+    async def adopt(self, record: Record, *, holding: str | None = None) -> None:
+        """Become the owner of an unfinished command, `holding` its account where what is sent of it depends on that.
+
+        Raises NothingMatched when another worker was quicker, and LockLost.
+        """
         takeover = Statement(
             "UPDATE commands SET owner = $1 WHERE id = $2 AND owner = $3 AND finished IS NULL RETURNING id",
             (self._owner, record.entry.id, record.owner),
             must_match=True,
         )
         await self._patience.until_done(
-            lambda: self._database.write(takeover), kept=lambda: self._adopted_before(record.entry.id)
+            lambda: (
+                self._database.write(takeover)
+                if holding is None
+                else self._database.write_holding(_lock(holding), takeover)
+            ),
+            kept=lambda: self._adopted_before(record.entry.id),
         )
 
     async def _adopted_before(self, command_id: str) -> list[list[Row]] | None:
