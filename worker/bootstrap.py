@@ -19,6 +19,8 @@ from worker.bus.publisher import Publisher
 from worker.bus.shards import Split
 from worker.clock import now
 from worker.collector import collect_seldom
+from worker.control.audit import AuditOffice, OwnDenials
+from worker.control.office import Office
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
 from worker.execution.doubt_resolver import DoubtResolver
@@ -31,8 +33,6 @@ from worker.execution.relay import Relay
 from worker.execution.service import Handlers, Replies, Service
 from worker.execution.venue_news import VenueNews
 from worker.handlers import COMMAND_HANDLERS, QUERY_HANDLERS
-from worker.handlers.audit import AuditOffice, OwnDenials
-from worker.handlers.control import Office
 from worker.locations import amqp_url, load_accounts
 from worker.monitoring.server import monitored
 from worker.monitoring.traces import recorded

@@ -191,7 +191,7 @@ async def test_a_freeze_waits_for_what_is_at_the_venue(scene: Scene) -> None:
 
 
 async def test_a_freeze_names_what_stays_at_the_venue(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.handlers.control.UNDER_WAY_S", 0.05)
+    monkeypatch.setattr("worker.control.office.UNDER_WAY_S", 0.05)
     change = scene.change
     await scene.stand.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=500)
     scene.begin(1)

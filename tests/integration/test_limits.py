@@ -13,15 +13,16 @@ import pytest
 
 from schemas.base import Milliseconds
 from schemas.control import Exchange
+from schemas.requests import SetLeverage
 from tests.fakes import MemoryBus
 from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing, unguarded
 from worker.accounts import Account, Accounts
 from worker.bootstrap import build_worker
 from worker.clock import Clocks, now
 from worker.execution.calls import VenueCalls
-from worker.execution.confirmation import Change, carry_out
+from worker.execution.confirmation import carry_out
 from worker.execution.ledger.ledger import open_ledger
-from worker.execution.retries import SETTER
+from worker.handlers.leverage import set_leverage
 from worker.settings import Settings
 from worker.venues.errors import LimitReached, Throttled
 from worker.venues.limits import Limits, within
@@ -205,7 +206,7 @@ async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_
         await read(adapter)
     (await binance.control.delete("/requests")).raise_for_status()
     wanted, calls = market(adapter, "BTC/USDT:USDT"), VenueCalls(now() + 5_000, now)
-    change = Change(lambda: adapter.set_leverage(wanted, Decimal(7)), lambda echo: True, SETTER)
+    change = set_leverage(SetLeverage(exchange_account_id="any", symbol=wanted.symbol, leverage=Decimal(7)), adapter)
     started = time.monotonic()
     with pytest.raises(LimitReached) as caught:
         await carry_out(change, calls)

@@ -76,7 +76,7 @@ async def test_room_is_waited_for_until_the_deadline_and_kept_meanwhile() -> Non
 async def test_no_room_is_waited_for_behind_the_deadline() -> None:
     venue = MemoryVenue()
     with pytest.raises(Expired):
-        async with room_to_auto_collect(AUTO, venue, calls(0)):
+        async with calls(0).holding(room_to_auto_collect(AUTO, venue)):
             pass
     assert venue.log == []
 
@@ -86,19 +86,19 @@ async def test_a_venue_without_room_in_time_refuses_the_collection_before_its_tu
     venue.crowded.append(LimitReached("full", retry_after=30_000))
     spent = calls()
     with pytest.raises(LimitReached):
-        async with room_to_auto_collect(AUTO, venue, spent):
+        async with spent.holding(room_to_auto_collect(AUTO, venue)):
             pass
     assert (venue.log, spent.attempts, spent.sent) == ([], 0, None)
 
 
 async def test_bnb_is_refused_before_any_room_is_waited_for() -> None:
     with pytest.raises(NotSupported):
-        async with room_to_asset_collect(
-            PmAssetCollect(exchange_account_id=ACCOUNT.id, asset="BNB"), MemoryVenue(), calls()
+        async with calls().holding(
+            room_to_asset_collect(PmAssetCollect(exchange_account_id=ACCOUNT.id, asset="BNB"), MemoryVenue())
         ):
             pass
 
 
 def test_both_collections_and_nothing_else_wait_for_room_before_their_turn() -> None:
-    prepared = {name: handler.prepare for name, handler in COMMAND_HANDLERS.items() if handler.prepare is not None}
-    assert prepared == {"pm_auto_collect": room_to_auto_collect, "pm_asset_collect": room_to_asset_collect}
+    waiting = {name: handler.room for name, handler in COMMAND_HANDLERS.items() if handler.room is not None}
+    assert waiting == {"pm_auto_collect": room_to_auto_collect, "pm_asset_collect": room_to_asset_collect}

@@ -10,11 +10,12 @@ from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
 from tests.fakes import ACCOUNT, BTC, MemoryVenue
 from worker.clock import now
 from worker.execution.calls import Expired, VenueCalls
-from worker.execution.completion import Done
+from worker.execution.confirmation import carry_out
 from worker.execution.doubts import NotConfirmed
 from worker.execution.refusals import refusal
 from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode
+from worker.handlers.plan import Done
 from worker.handlers.portfolio_margin import pm_auto_collect
 from worker.venues.errors import (
     AlreadySo,
@@ -43,7 +44,7 @@ def calls(milliseconds: int = 10_000) -> VenueCalls:
 
 
 async def to_10x(venue: MemoryVenue, within: VenueCalls | None = None) -> Done:
-    return await set_leverage(TO_10X, venue, within or calls())
+    return await carry_out(set_leverage(TO_10X, venue), within or calls())
 
 
 async def test_an_echo_of_the_value_confirms_it_without_another_call(venue: MemoryVenue) -> None:
@@ -93,7 +94,7 @@ async def test_a_setting_that_cant_be_read_back_is_unknown_and_not_sent_again(ve
 
 async def test_no_need_to_change_is_success_by_another_name(venue: MemoryVenue) -> None:
     venue.fail(AlreadySo("No need to change margin type.", venue_code="-4046"), applied=False)
-    done = await set_margin_mode(TO_ISOLATED, venue, calls())
+    done = await carry_out(set_margin_mode(TO_ISOLATED, venue), calls())
     assert (done.confirmed.outcome, done.confirmed.venue_code) == (Outcome.UNCHANGED, "-4046")
 
 
@@ -157,12 +158,12 @@ async def test_a_late_command_is_never_sent(venue: MemoryVenue) -> None:
 async def test_a_collection_in_doubt_is_never_sent_again(venue: MemoryVenue) -> None:
     venue.fail(GATEWAY_TIMEOUT, applied=False)
     with pytest.raises(NotConfirmed, match="504"):
-        await pm_auto_collect(PmAutoCollect(exchange_account_id=ACCOUNT.id), venue, calls())
+        await carry_out(pm_auto_collect(PmAutoCollect(exchange_account_id=ACCOUNT.id), venue), calls())
     assert venue.log == ["auto collect"]
 
 
 async def test_a_leverage_above_the_bracket_is_refused_before_sending(venue: MemoryVenue) -> None:
     above = TO_10X.model_copy(update={"leverage": Decimal(200)})
     with pytest.raises(ValueRefused, match="1x to 125x"):
-        await set_leverage(above, venue, calls())
+        await carry_out(set_leverage(above, venue), calls())
     assert venue.log == []

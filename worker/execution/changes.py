@@ -20,8 +20,7 @@ from schemas import Outcome
 from worker.clock import Clock
 from worker.execution.answers import answered_in_time
 from worker.execution.calls import Expired, Interrupted, VenueCalls
-from worker.execution.completion import Done
-from worker.execution.dispatch import CommandHandler, Dispatch, Superseded
+from worker.execution.dispatch import Dispatch, Superseded
 from worker.execution.freeze import Frozen
 from worker.execution.lanes import Lanes
 from worker.execution.ledger.commands import Ending, Entry, Noted, Record
@@ -36,6 +35,7 @@ from worker.execution.refusals import Refusal, conflict, doubt_about, forgotten,
 from worker.execution.relay import Relay
 from worker.execution.results import envelope_of, outcome_of, reply_to, result_event
 from worker.execution.told import Told, told_before
+from worker.handlers.plan import CommandHandler, Done
 from worker.observation import tracing
 from worker.observation.metrics import COMMANDS, COMMANDS_REPEATED, command_told
 from worker.observation.stages import STAGES, Stage, spent
@@ -154,7 +154,7 @@ class Changes:
         noting = asyncio.create_task(self._ledger.commands.note(entry))
         try:
             async with AsyncExitStack() as stack:
-                if handler.prepare is not None and (refused := await self._prepare(command, handler, noting, stack)):
+                if handler.room is not None and (refused := await self._await_room(command, handler, noting, stack)):
                     return await self._finish(command, refused, VenueCalls(command.deadline, self._clock))
                 with tracing.span("wait for the lane"), spent(Stage.LANE):
                     await stack.enter_async_context(self._lanes.lane(command.account.id))
@@ -168,22 +168,22 @@ class Changes:
             await noting  # the next worker then knows since when it waits
             raise
 
-    async def _prepare(
+    async def _await_room(
         self, command: Command, handler: CommandHandler, noting: Awaitable[Noted], stack: AsyncExitStack
     ) -> Refusal | None:
-        """Have what a command needs before its turn; None once it is there, or not needed.
+        """Have the room at the venue that a command needs before its turn; None once it is there, or not needed.
 
         What is there at once is taken at once, before anything is awaited, so that the command keeps its place among
         those of its account. For what is not, only a command that is new and not frozen waits; others go before it.
         """
         at_once = VenueCalls(self._clock() + LEFT_FOR_AN_ANSWER, self._clock)  # the limiter then lets nobody wait
-        if await stack.enter_async_context(self._dispatch.prepared(command, handler, at_once)) is None:
+        if await stack.enter_async_context(self._dispatch.room(command, handler, at_once)) is None:
             return None
         noted = await noting
         if not noted.is_new or noted.freeze is not None:
             return None
         patient = VenueCalls(command.deadline, self._clock)
-        return await stack.enter_async_context(self._dispatch.prepared(command, handler, patient))
+        return await stack.enter_async_context(self._dispatch.room(command, handler, patient))
 
     async def _until_over(
         self, command: Command, entry: Entry, noting: "asyncio.Task[Noted]", handler: CommandHandler

@@ -14,66 +14,44 @@ A change that another worker may have sent before it ended begins with the read-
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from schemas import Outcome
 from schemas.events import ConfirmedBy, Scope
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.doubts import NotConfirmed, NotInForce
 from worker.execution.freeze import Frozen
-from worker.execution.retries import Retries
+from worker.execution.retries import CHANGE
+from worker.handlers.plan import CommandPlan, Confirmed, Done
 from worker.observation.stages import reading_back
 from worker.venues.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
-from worker.venues.seam import Echo, Terms
+from worker.venues.seam import Echo
 
 HINDERED = (Expired, Frozen, LimitReached)
 """Why we ourselves send no more; trying again is no remedy."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One change: how to send it, what in an echo or a read-back shows that it is there."""
-
-    send: Callable[[], Awaitable[Echo]]
-    echoed: Callable[[Echo], bool]
-    retries: Retries
-    read_back: Callable[[], Awaitable[Terms]] | None = None
-    shown: Callable[[Terms], bool] = lambda _: False
-
-
-@dataclass(frozen=True, slots=True)
-class Confirmed:
-    """A change that is in force, and how we know. `raw` is the venue's answer that says so."""
-
-    outcome: Outcome
-    confirmed_by: ConfirmedBy
-    scope: Scope
-    raw: Any
-    note: str | None = None
-    venue_code: str | None = None
-
-
-async def carry_out(change: Change, calls: VenueCalls) -> Confirmed:
-    """Send a change until it is confirmed.
+async def carry_out(plan: CommandPlan, calls: VenueCalls) -> Done:
+    """Check a change, and send it until it is confirmed.
 
     Raises a Refused of the venue, Expired when it never left before the deadline, Frozen, or NotConfirmed.
     """
+    if plan.check is not None:
+        await calls.check(plan.check)
     doubt: NotConfirmed | None = None
     failures = 0
     attempt = _resume if calls.interrupted else _attempt
     while True:
         try:
-            return await attempt(change, calls)
-        except AlreadySo as refusal:
-            return Confirmed(
-                Outcome.UNCHANGED, ConfirmedBy.ECHO, refusal.scope, refusal.raw, refusal.note, refusal.venue_code
+            return plan.present(await attempt(plan, calls))
+        except AlreadySo as so:
+            return plan.present(
+                Confirmed(Outcome.UNCHANGED, ConfirmedBy.ECHO, so.scope, so.raw, so.note, so.venue_code)
             )
         except (NotSent, NotConfirmed, Expired, Frozen, LimitReached) as error:
             failures += 1
             doubt = error if isinstance(error, NotConfirmed) else doubt
-            wait = None if isinstance(error, HINDERED) else change.retries.wait(error, failures, calls.remaining())
+            wait = None if isinstance(error, HINDERED) else CHANGE.wait(error, failures, calls.remaining())
             if wait is None:
                 _give_up(error, doubt)
         finally:
@@ -91,31 +69,31 @@ def _give_up(error: NotSent | NotConfirmed | Expired | Frozen | LimitReached, do
     raise Expired(f"{error.message}; nothing was sent before the deadline") from error
 
 
-async def _resume(change: Change, calls: VenueCalls) -> Confirmed:
-    return await _read_back(change, calls, Ambiguous("the worker that carried it out ended before it could tell"))
+async def _resume(plan: CommandPlan, calls: VenueCalls) -> Confirmed:
+    return await _read_back(plan, calls, Ambiguous("the worker that carried it out ended before it could tell"))
 
 
-async def _attempt(change: Change, calls: VenueCalls) -> Confirmed:
+async def _attempt(plan: CommandPlan, calls: VenueCalls) -> Confirmed:
     try:
-        echo = await calls.change(change.send, read_back=change.read_back is not None)
+        echo = await calls.change(plan.send, read_back=plan.read_back is not None)
     except Ambiguous as doubt:
-        return await _read_back(change, calls, doubt)
-    if change.echoed(echo):
+        return await _read_back(plan, calls, doubt)
+    if plan.echoed(echo):
         return Confirmed(Outcome.APPLIED, ConfirmedBy.ECHO, echo.scope, echo.raw, echo.note)
-    return await _read_back(change, calls, Ambiguous("the answer does not show the setting", raw=echo.raw), echo)
+    return await _read_back(plan, calls, Ambiguous("the answer does not show the setting", raw=echo.raw), echo)
 
 
-async def _read_back(change: Change, calls: VenueCalls, doubt: Ambiguous, echo: Echo | None = None) -> Confirmed:
-    if change.read_back is None:
+async def _read_back(plan: CommandPlan, calls: VenueCalls, doubt: Ambiguous, echo: Echo | None = None) -> Confirmed:
+    if plan.read_back is None:
         raise NotConfirmed(doubt.message, venue_code=doubt.venue_code, raw=doubt.raw) from doubt
     try:
         with reading_back():
-            terms = await (calls.query if calls.interrupted else calls.read)(change.read_back)
+            terms = await (calls.query if calls.interrupted else calls.read)(plan.read_back)
     except (VenueError, Expired) as error:
         raise NotConfirmed(
             f"{doubt.message}; and reading it back failed: {error}", venue_code=doubt.venue_code, raw=doubt.raw
         ) from error
-    if change.shown(terms):
+    if plan.shown(terms):
         if echo is None:
             return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, Scope.SYMBOL, terms.raw)
         return Confirmed(Outcome.APPLIED, ConfirmedBy.READ_BACK, echo.scope, echo.raw, echo.note)

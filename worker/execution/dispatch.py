@@ -1,23 +1,21 @@
-"""From a command to the function that carries it out, and from whatever that raises to what is told of it."""
+"""From a command to its plan, through the plan, and from whatever that raises to what is told of it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
 from worker.accounts import Account
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.capabilities import require
-from worker.execution.completion import Done, Found
+from worker.execution.confirmation import carry_out
+from worker.execution.doubts import NotConfirmed
 from worker.execution.freeze import Frozen
 from worker.execution.receipt import Command
 from worker.execution.refusals import Refusal, fault, refusal
+from worker.handlers.plan import CommandHandler, CommandPlan, Done, Found, QueryHandler
 from worker.venues.errors import VenueError
 from worker.venues.seam import Adapter, Capability
-
-T = TypeVar("T", Done, Found)
 
 log = structlog.get_logger(__name__)
 
@@ -26,76 +24,59 @@ class Superseded(Exception):
     """Another worker has taken the command over and will tell how it ended; this one must not go on."""
 
 
-@dataclass(frozen=True, slots=True)
-class QueryHandler:
-    """The function behind a query, and what a venue must be capable of for it."""
-
-    run: Callable[[Any, Adapter, VenueCalls], Awaitable[Found]]
-    needs: Capability
-
-
-@dataclass(frozen=True, slots=True)
-class CommandHandler:
-    """The function behind a command. When it `moves_terms` of positions, a snapshot follows.
-
-    One that `moves_money` is never sent again once it may have been sent, not even after a power failure. What may take
-    long and need not be done in the account's turn is done before it, in `prepare`.
-    """
-
-    run: Callable[[Any, Adapter, VenueCalls], Awaitable[Done]]
-    needs: Capability
-    moves_terms: bool = False
-    moves_money: bool = False
-    prepare: Callable[[Any, Adapter, VenueCalls], AbstractAsyncContextManager[None]] | None = None
-
-
 class Dispatch:
-    """Runs handlers on the adapters of their accounts."""
+    """Carries out plans on the adapters of their accounts."""
 
     def __init__(self, adapter_of: Callable[[Account], Adapter]) -> None:
         self._adapter_of = adapter_of
 
     async def query(self, command: Command, handler: QueryHandler, calls: VenueCalls) -> Found | Refusal:
         """What a query found, or why not."""
-        return await self._run(command, handler.run, handler.needs, calls)
+        try:
+            plan = handler.plan(command.request, self._adapter(command.account, handler.needs))
+            return plan.present(await calls.query(plan.read))
+        except (VenueError, Expired) as error:
+            return refusal(error)
+        except Exception:  # The message boundary: no fault of ours may take the worker down.
+            log.exception("fault", operation=command.operation.name)
+            return fault(command.id, sent=False)
 
     async def change(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> Done | Refusal:
         """How a command ended. Raises Superseded."""
-        return await self._run(command, handler.run, handler.needs, calls)
+        try:
+            return await carry_out(self._planned(command, handler, calls), calls)
+        except (VenueError, Expired, Frozen) as error:
+            return refusal(error)
+        except Superseded:
+            raise
+        except Exception:  # The message boundary: no fault of ours may take the worker down.
+            log.exception("fault", operation=command.operation.name)
+            return fault(command.id, sent=calls.sent is not None)
 
     @asynccontextmanager
-    async def prepared(
-        self, command: Command, handler: CommandHandler, calls: VenueCalls
-    ) -> AsyncIterator[Refusal | None]:
-        """What has to be waited for before a command's turn comes is there, or else why not."""
+    async def room(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> AsyncIterator[Refusal | None]:
+        """The room at the venue that a command waits for before its turn is there, or else why not."""
         async with AsyncExitStack() as stack:
             refused = None
             try:
-                if handler.prepare is not None:
+                if handler.room is not None:
                     adapter = self._adapter(command.account, handler.needs)
-                    await stack.enter_async_context(handler.prepare(command.request, adapter, calls))
+                    await stack.enter_async_context(calls.holding(handler.room(command.request, adapter)))
             except (VenueError, Expired) as error:
                 refused = refusal(error)
             yield refused
+
+    def _planned(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> CommandPlan:
+        """The plan of a command. Raises NotConfirmed where there is none for what may have been sent already."""
+        try:
+            return handler.plan(command.request, self._adapter(command.account, handler.needs))
+        except VenueError as error:
+            if not calls.interrupted:
+                raise
+            message = f"the worker that carried it out ended before it could tell, and it can't be read back: {error}"
+            raise NotConfirmed(message) from error
 
     def _adapter(self, account: Account, needs: Capability) -> Adapter:
         adapter = self._adapter_of(account)
         require(adapter, needs, account)
         return adapter
-
-    async def _run(
-        self,
-        command: Command,
-        run: Callable[[Any, Adapter, VenueCalls], Awaitable[T]],
-        needs: Capability,
-        calls: VenueCalls,
-    ) -> T | Refusal:
-        try:
-            return await run(command.request, self._adapter(command.account, needs), calls)
-        except (VenueError, Expired, Frozen) as error:
-            return refusal(error)
-        except Superseded:
-            raise
-        except Exception:  # The message boundary: no fault of a handler may take the worker down.
-            log.exception("fault", operation=command.operation.name)
-            return fault(command.id, sent=calls.sent is not None)

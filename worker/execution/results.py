@@ -6,9 +6,9 @@ from schemas import CommandResult, Failure, Outcome, ResultEvent, Success
 from schemas.base import Milliseconds, utc_text
 from schemas.events import Timings, event_id
 from worker.execution.calls import VenueCalls
-from worker.execution.completion import Done, Found
 from worker.execution.receipt import Command
 from worker.execution.refusals import Refusal
+from worker.handlers.plan import Done, Found
 from worker.observation import tracing
 from worker.wire import EXCHANGE_HEADER, Reply, reply_of
 

@@ -34,11 +34,11 @@ class Retries:
         return wait if wait < left else None
 
 
-SETTER = Retries(MappingProxyType({NotSent: None, NotInForce: 2}))
-"""A setting may be sent again, after a read-back has shown the old value; while nothing leaves, until the deadline."""
+CHANGE = Retries(MappingProxyType({NotSent: None, NotInForce: 2}))
+"""A change may be sent again after a read-back has shown the old value; while nothing leaves, until the deadline.
 
-COLLECTION = Retries(MappingProxyType({NotSent: None}))
-"""A collection moves money: once sent it is never sent again."""
+Of a collection nothing can be read back: once sent it is never sent again.
+"""
 
 QUERY = Retries(MappingProxyType({NotSent: 2, Ambiguous: 2}))
 """A query changes nothing and may be repeated."""

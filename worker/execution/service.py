@@ -11,12 +11,12 @@ from schemas.base import Milliseconds
 from worker.clock import Clock
 from worker.execution.calls import VenueCalls
 from worker.execution.changes import Changes
-from worker.execution.completion import Found
-from worker.execution.dispatch import CommandHandler, Dispatch, QueryHandler, Superseded
+from worker.execution.dispatch import Dispatch, Superseded
 from worker.execution.ledger.errors import CommitInDoubt, LedgerUnavailable
 from worker.execution.receipt import Command, Control, NotAccepted, Receiver, actor_of
 from worker.execution.refusals import refusal
 from worker.execution.results import reply_to
+from worker.handlers.plan import CommandHandler, Found, QueryHandler
 from worker.observation import tracing
 from worker.observation.metrics import NOT_ACCEPTED, query_answered
 from worker.observation.stages import STAGES, Stage, counting, spent

@@ -1,12 +1,12 @@
-"""One async function per operation, and the tables that say which."""
+"""One function per operation, which makes a plan of a request, and the tables that say which."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.execution.dispatch import CommandHandler, QueryHandler
 from worker.handlers.history import get_funding_history, get_realized_pnl
 from worker.handlers.leverage import get_leverage, set_leverage
 from worker.handlers.margin_mode import set_margin_mode
+from worker.handlers.plan import CommandHandler, QueryHandler
 from worker.handlers.portfolio_margin import (
     pm_asset_collect,
     pm_auto_collect,
@@ -23,10 +23,10 @@ COMMAND_HANDLERS: Mapping[str, CommandHandler] = MappingProxyType(
         "set_leverage": CommandHandler(set_leverage, Capability.LEVERAGE, moves_terms=True),
         "set_margin_mode": CommandHandler(set_margin_mode, Capability.MARGIN_MODE, moves_terms=True),
         "pm_auto_collect": CommandHandler(
-            pm_auto_collect, Capability.PORTFOLIO_MARGIN, moves_money=True, prepare=room_to_auto_collect
+            pm_auto_collect, Capability.PORTFOLIO_MARGIN, moves_money=True, room=room_to_auto_collect
         ),
         "pm_asset_collect": CommandHandler(
-            pm_asset_collect, Capability.PORTFOLIO_MARGIN, moves_money=True, prepare=room_to_asset_collect
+            pm_asset_collect, Capability.PORTFOLIO_MARGIN, moves_money=True, room=room_to_asset_collect
         ),
     }
 )

@@ -2,8 +2,7 @@
 
 from schemas.replies import FundingHistory, RealizedPnl
 from schemas.requests import GetFundingHistory, GetRealizedPnl, HistoryRequest
-from worker.execution.calls import VenueCalls
-from worker.execution.completion import Found
+from worker.handlers.plan import Found, QueryPlan
 from worker.venues.seam import Adapter, History, HistoryQuery
 
 
@@ -17,29 +16,35 @@ def _coverage(history: History) -> dict[str, str]:
     return {"Coverage-From": str(history.complete_from)}
 
 
-async def get_funding_history(request: GetFundingHistory, adapter: Adapter, calls: VenueCalls) -> Found:
+def get_funding_history(request: GetFundingHistory, adapter: Adapter) -> QueryPlan[History]:
     """Funding payments, oldest first; received is positive."""
     query = _query(request, adapter)
-    history = await calls.query(lambda: adapter.funding_history(query))
-    data = FundingHistory(
-        exchange=adapter.exchange,
-        exchange_account_id=request.exchange_account_id,
-        symbol=request.symbol,
-        payments=history.entries,
-        count=len(history.entries),
-    )
-    return Found(data, _coverage(history))
+
+    def present(history: History) -> Found:
+        data = FundingHistory(
+            exchange=adapter.exchange,
+            exchange_account_id=request.exchange_account_id,
+            symbol=request.symbol,
+            payments=history.entries,
+            count=len(history.entries),
+        )
+        return Found(data, _coverage(history))
+
+    return QueryPlan(lambda: adapter.funding_history(query), present)
 
 
-async def get_realized_pnl(request: GetRealizedPnl, adapter: Adapter, calls: VenueCalls) -> Found:
+def get_realized_pnl(request: GetRealizedPnl, adapter: Adapter) -> QueryPlan[History]:
     """Realized profits and losses, oldest first, gross of fees."""
     query = _query(request, adapter)
-    history = await calls.query(lambda: adapter.realized_pnl(query))
-    data = RealizedPnl(
-        exchange=adapter.exchange,
-        exchange_account_id=request.exchange_account_id,
-        symbol=request.symbol,
-        entries=history.entries,
-        count=len(history.entries),
-    )
-    return Found(data, _coverage(history))
+
+    def present(history: History) -> Found:
+        data = RealizedPnl(
+            exchange=adapter.exchange,
+            exchange_account_id=request.exchange_account_id,
+            symbol=request.symbol,
+            entries=history.entries,
+            count=len(history.entries),
+        )
+        return Found(data, _coverage(history))
+
+    return QueryPlan(lambda: adapter.realized_pnl(query), present)

@@ -2,54 +2,55 @@
 
 from schemas.replies import Leverage, LeverageEcho, LeverageSet
 from schemas.requests import GetLeverage, SetLeverage
-from worker.execution.calls import VenueCalls
-from worker.execution.completion import Done, Found
-from worker.execution.confirmation import Change, carry_out
-from worker.execution.retries import SETTER
-from worker.venues.seam import Adapter
+from worker.handlers.plan import CommandPlan, Confirmed, Done, Found, QueryPlan
+from worker.venues.seam import Adapter, SymbolState
 
 
-async def set_leverage(request: SetLeverage, adapter: Adapter, calls: VenueCalls) -> Done:
+def set_leverage(request: SetLeverage, adapter: Adapter) -> CommandPlan:
     """Set the leverage of a market; confirmed by the venue's echo, else by reading it back."""
-    market = adapter.market(request.symbol, request.market_type)
-    await calls.check(lambda: adapter.check_leverage(market, request.leverage))
-    change = Change(
-        send=lambda: adapter.set_leverage(market, request.leverage),
-        echoed=lambda echo: echo.leverage == request.leverage,
+    market, leverage = adapter.market(request.symbol, request.market_type), request.leverage
+
+    def present(confirmed: Confirmed) -> Done:
+        return Done(
+            message=f"Leverage set to {leverage.normalize():f}x for {market.symbol}",
+            data=LeverageSet(
+                exchange=adapter.exchange,
+                exchange_account_id=request.exchange_account_id,
+                symbol=market.symbol,
+                leverage=leverage,
+                result=LeverageEcho(leverage=leverage, symbol=market.id),
+            ),
+            applied={"symbol": market.symbol, "leverage": leverage},
+            confirmed=confirmed,
+        )
+
+    return CommandPlan(
+        check=lambda: adapter.check_leverage(market, leverage),
+        send=lambda: adapter.set_leverage(market, leverage),
+        echoed=lambda echo: echo.leverage == leverage,
         read_back=lambda: adapter.terms(market),
-        shown=lambda terms: terms.all_at(request.leverage),
-        retries=SETTER,
-    )
-    confirmed = await carry_out(change, calls)
-    leverage = f"{request.leverage.normalize():f}"
-    return Done(
-        message=f"Leverage set to {leverage}x for {market.symbol}",
-        data=LeverageSet(
-            exchange=adapter.exchange,
-            exchange_account_id=request.exchange_account_id,
-            symbol=market.symbol,
-            leverage=request.leverage,
-            result=LeverageEcho(leverage=request.leverage, symbol=market.id),
-        ),
-        applied={"symbol": market.symbol, "leverage": request.leverage},
-        confirmed=confirmed,
+        shown=lambda terms: terms.all_at(leverage),
+        present=present,
     )
 
 
-async def get_leverage(request: GetLeverage, adapter: Adapter, calls: VenueCalls) -> Found:
+def get_leverage(request: GetLeverage, adapter: Adapter) -> QueryPlan[SymbolState]:
     """Leverage, margin mode and position of a market, flat or not."""
     market = adapter.market(request.symbol, request.market_type)
-    state = await calls.query(lambda: adapter.symbol_state(market))
-    return Found(
-        Leverage(
-            exchange=adapter.exchange,
-            exchange_account_id=request.exchange_account_id,
-            symbol=market.symbol,
-            leverage=state.terms.leverage,
-            margin_mode=state.terms.margin_mode,
-            position_side=state.side,
-            position_size=state.size,
-            notional=state.notional,
-            unrealized_pnl=state.unrealized_pnl,
+
+    def present(state: SymbolState) -> Found:
+        return Found(
+            Leverage(
+                exchange=adapter.exchange,
+                exchange_account_id=request.exchange_account_id,
+                symbol=market.symbol,
+                leverage=state.terms.leverage,
+                margin_mode=state.terms.margin_mode,
+                position_side=state.side,
+                position_size=state.size,
+                notional=state.notional,
+                unrealized_pnl=state.unrealized_pnl,
+            )
         )
-    )
+
+    return QueryPlan(lambda: adapter.symbol_state(market), present)

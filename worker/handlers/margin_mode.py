@@ -6,36 +6,35 @@ from schemas import Outcome
 from schemas.events import Scope
 from schemas.replies import MarginModeSet
 from schemas.requests import SetMarginMode
-from worker.execution.calls import VenueCalls
-from worker.execution.completion import Done
-from worker.execution.confirmation import Change, Confirmed, carry_out
-from worker.execution.retries import SETTER
+from worker.handlers.plan import CommandPlan, Confirmed, Done
 from worker.venues.seam import Adapter
 
 
-async def set_margin_mode(request: SetMarginMode, adapter: Adapter, calls: VenueCalls) -> Done:
+def set_margin_mode(request: SetMarginMode, adapter: Adapter) -> CommandPlan:
     """Switch the margin mode of a market; confirmed by reading it back where the venue echoes nothing."""
-    market = adapter.market(request.symbol, request.market_type)
-    change = Change(
-        send=lambda: adapter.set_margin_mode(market, request.margin_mode),
-        echoed=lambda echo: echo.margin_mode is request.margin_mode,
+    market, mode = adapter.market(request.symbol, request.market_type), request.margin_mode
+
+    def present(confirmed: Confirmed) -> Done:
+        verb = "is" if confirmed.outcome is Outcome.UNCHANGED else "set to"
+        return Done(
+            message=f"Margin mode {verb} {mode} for {market.symbol}{_remarks(confirmed)}",
+            data=MarginModeSet(
+                exchange=adapter.exchange,
+                exchange_account_id=request.exchange_account_id,
+                symbol=market.symbol,
+                margin_mode=mode,
+                result=_result(confirmed),
+            ),
+            applied={"symbol": market.symbol, "margin_mode": mode},
+            confirmed=confirmed,
+        )
+
+    return CommandPlan(
+        send=lambda: adapter.set_margin_mode(market, mode),
+        echoed=lambda echo: echo.margin_mode is mode,
         read_back=lambda: adapter.terms(market),
-        shown=lambda terms: terms.margin_mode is request.margin_mode,
-        retries=SETTER,
-    )
-    confirmed = await carry_out(change, calls)
-    verb = "is" if confirmed.outcome is Outcome.UNCHANGED else "set to"
-    return Done(
-        message=f"Margin mode {verb} {request.margin_mode} for {market.symbol}{_remarks(confirmed)}",
-        data=MarginModeSet(
-            exchange=adapter.exchange,
-            exchange_account_id=request.exchange_account_id,
-            symbol=market.symbol,
-            margin_mode=request.margin_mode,
-            result=_result(confirmed),
-        ),
-        applied={"symbol": market.symbol, "margin_mode": request.margin_mode},
-        confirmed=confirmed,
+        shown=lambda terms: terms.margin_mode is mode,
+        present=present,
     )
 
 

@@ -5,15 +5,15 @@ so that no other change of the account waits as well.
 """
 
 from contextlib import AbstractAsyncContextManager
+from typing import Any
 
-from schemas.replies import AssetCollection, Collection, PmAccount, PmBalance
+from schemas.replies import AssetCollection, Collection, PmAccount, PmAssetBalance, PmBalance, PmUmAccount
 from schemas.requests import PmAssetCollect, PmAutoCollect, PmGetAccount, PmGetBalance
-from worker.execution.calls import VenueCalls
-from worker.execution.completion import Done, Found
-from worker.execution.confirmation import Change, Confirmed, carry_out
-from worker.execution.retries import COLLECTION
+from worker.handlers.plan import CommandPlan, Confirmed, Done, Found, QueryPlan
 from worker.venues.errors import NotSupported
 from worker.venues.seam import Adapter, PortfolioMargin
+
+Balances = tuple[tuple[dict[str, Any], ...], PmUmAccount]
 
 
 def _portfolio_margin(adapter: Adapter) -> PortfolioMargin:
@@ -22,80 +22,82 @@ def _portfolio_margin(adapter: Adapter) -> PortfolioMargin:
     return adapter.portfolio_margin
 
 
-async def pm_get_balance(request: PmGetBalance, adapter: Adapter, calls: VenueCalls) -> Found:
+def pm_get_balance(request: PmGetBalance, adapter: Adapter) -> QueryPlan[dict[str, PmAssetBalance]]:
     """Balances of a Portfolio Margin account, by asset."""
-    venue = _portfolio_margin(adapter)
-    assets = await calls.query(venue.balance)
-    return Found(PmBalance(exchange=adapter.exchange, exchange_account_id=request.exchange_account_id, assets=assets))
+    return QueryPlan(
+        _portfolio_margin(adapter).balance,
+        lambda assets: Found(
+            PmBalance(exchange=adapter.exchange, exchange_account_id=request.exchange_account_id, assets=assets)
+        ),
+    )
 
 
-async def pm_get_account(request: PmGetAccount, adapter: Adapter, calls: VenueCalls) -> Found:
+def pm_get_account(request: PmGetAccount, adapter: Adapter) -> QueryPlan[Balances]:
     """The venue's raw balances, and the totals of the USDⓈ-M side."""
-    venue = _portfolio_margin(adapter)
-    balances, um_account = await calls.query(venue.account)
-    return Found(
-        PmAccount(
-            exchange=adapter.exchange,
-            exchange_account_id=request.exchange_account_id,
-            papi_balance=balances,
-            papi_um_account=um_account,
+
+    def present(found: Balances) -> Found:
+        balances, um_account = found
+        return Found(
+            PmAccount(
+                exchange=adapter.exchange,
+                exchange_account_id=request.exchange_account_id,
+                papi_balance=balances,
+                papi_um_account=um_account,
+            )
         )
-    )
+
+    return QueryPlan(_portfolio_margin(adapter).account, present)
 
 
-def room_to_auto_collect(
-    request: PmAutoCollect, adapter: Adapter, calls: VenueCalls
-) -> AbstractAsyncContextManager[None]:
+def room_to_auto_collect(request: PmAutoCollect, adapter: Adapter) -> AbstractAsyncContextManager[None]:
     """The room at the venue for `pm_auto_collect`."""
-    return calls.holding(_portfolio_margin(adapter).room_to_collect(None))
+    return _portfolio_margin(adapter).room_to_collect(None)
 
 
-def room_to_asset_collect(
-    request: PmAssetCollect, adapter: Adapter, calls: VenueCalls
-) -> AbstractAsyncContextManager[None]:
+def room_to_asset_collect(request: PmAssetCollect, adapter: Adapter) -> AbstractAsyncContextManager[None]:
     """The room at the venue for `pm_asset_collect`; BNB is refused here already."""
-    return calls.holding(_portfolio_margin(adapter).room_to_collect(request.asset))
+    return _portfolio_margin(adapter).room_to_collect(request.asset)
 
 
-async def pm_auto_collect(request: PmAutoCollect, adapter: Adapter, calls: VenueCalls) -> Done:
+def pm_auto_collect(request: PmAutoCollect, adapter: Adapter) -> CommandPlan:
     """Sweep all futures balances but BNB into margin. Sent at most once."""
-    venue = _portfolio_margin(adapter)
-    confirmed = await carry_out(
-        Change(send=venue.auto_collect, echoed=lambda echo: echo.accepted, retries=COLLECTION), calls
-    )
-    return Done(
-        message="Auto-collection triggered successfully",
-        data=Collection(
-            success=True,
-            exchange=adapter.exchange,
-            exchange_account_id=request.exchange_account_id,
-            response=_response(confirmed),
-        ),
-        applied={"collected": "all but BNB"},
-        confirmed=confirmed,
-    )
+
+    def present(confirmed: Confirmed) -> Done:
+        return Done(
+            message="Auto-collection triggered successfully",
+            data=Collection(
+                success=True,
+                exchange=adapter.exchange,
+                exchange_account_id=request.exchange_account_id,
+                response=_response(confirmed),
+            ),
+            applied={"collected": "all but BNB"},
+            confirmed=confirmed,
+        )
+
+    return CommandPlan(send=_portfolio_margin(adapter).auto_collect, echoed=lambda echo: echo.accepted, present=present)
 
 
-async def pm_asset_collect(request: PmAssetCollect, adapter: Adapter, calls: VenueCalls) -> Done:
+def pm_asset_collect(request: PmAssetCollect, adapter: Adapter) -> CommandPlan:
     """Sweep one asset into margin. Sent at most once; BNB is refused before any call."""
-    venue = _portfolio_margin(adapter)
-    venue.refuse_asset(request.asset)
-    confirmed = await carry_out(
-        Change(send=lambda: venue.asset_collect(request.asset), echoed=lambda echo: echo.accepted, retries=COLLECTION),
-        calls,
-    )
-    return Done(
-        message=f"Asset-collection triggered for {request.asset}",
-        data=AssetCollection(
-            success=True,
-            exchange=adapter.exchange,
-            exchange_account_id=request.exchange_account_id,
-            asset=request.asset,
-            response=_response(confirmed),
-        ),
-        applied={"collected": request.asset},
-        confirmed=confirmed,
-    )
+    venue, asset = _portfolio_margin(adapter), request.asset
+    venue.refuse_asset(asset)
+
+    def present(confirmed: Confirmed) -> Done:
+        return Done(
+            message=f"Asset-collection triggered for {asset}",
+            data=AssetCollection(
+                success=True,
+                exchange=adapter.exchange,
+                exchange_account_id=request.exchange_account_id,
+                asset=asset,
+                response=_response(confirmed),
+            ),
+            applied={"collected": asset},
+            confirmed=confirmed,
+        )
+
+    return CommandPlan(send=lambda: venue.asset_collect(asset), echoed=lambda echo: echo.accepted, present=present)
 
 
 def _response(confirmed: Confirmed) -> dict[str, object]:

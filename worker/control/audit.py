@@ -11,12 +11,12 @@ from schemas.audit import Audit, AuditEntry, Denial, DenialsReported, GetAudit, 
 from schemas.base import utc_text
 from schemas.events import DenialEvent, event_id
 from worker.clock import Clock
-from worker.execution.completion import Found
 from worker.execution.ledger.audit import Audited
 from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
 from worker.execution.ledger.ledger import Ledger
 from worker.execution.relay import Relay
 from worker.execution.service import ControlHandler
+from worker.handlers.plan import Found
 from worker.observation.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
 from worker.wire import outgoing
 

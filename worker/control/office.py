@@ -30,7 +30,6 @@ from schemas.control import Freeze as FreezeRequest
 from schemas.events import event_id
 from worker.accounts import Accounts
 from worker.clock import Clock
-from worker.execution.completion import Found
 from worker.execution.freeze import freeze_event
 from worker.execution.ledger.commands import Record
 from worker.execution.ledger.doubts import Doubt
@@ -40,6 +39,7 @@ from worker.execution.ledger.ledger import Ledger
 from worker.execution.receipt import NotAccepted, unknown_account
 from worker.execution.relay import Relay
 from worker.execution.service import ControlHandler
+from worker.handlers.plan import Found
 from worker.wire import Outgoing, outgoing
 
 UNDER_WAY_S = 5.0

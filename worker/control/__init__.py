@@ -1,0 +1,1 @@
+"""What admins and operators ask of the service itself: freezes, status, doubts, audit, dead letters."""

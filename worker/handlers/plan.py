@@ -1,0 +1,96 @@
+"""What a handler makes of a request: a plan. It sends nothing and waits for nothing; execution carries it out.
+
+command ─▶ check ─▶ send ─▶ echoed, or read back and shown ─▶ present
+query   ─▶ read  ─▶ present
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from schemas import Outcome
+from schemas.base import WireModel
+from schemas.events import ConfirmedBy, Scope
+from worker.venues.seam import Adapter, Capability, Echo, Terms
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """A change that is in force, and how we know. `raw` is the venue's answer that says so."""
+
+    outcome: Outcome
+    confirmed_by: ConfirmedBy
+    scope: Scope
+    raw: Any
+    note: str | None = None
+    venue_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """A command that succeeded. `applied` is the setting as the venue confirmed it."""
+
+    message: str
+    data: WireModel
+    applied: dict[str, Any]
+    confirmed: Confirmed
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A query's answer, and what there is to say beside the documented data."""
+
+    data: WireModel
+    headers: Mapping[str, str] = field(default_factory=dict)
+    message: str = "Success"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPlan:
+    """A change: how to send it, what in an echo or a read-back shows that it is in force, and what is told then.
+
+    What can't be read back is never sent again once it may have been sent. The `check` comes before anything is sent
+    and raises what the venue would refuse.
+    """
+
+    send: Callable[[], Awaitable[Echo]]
+    echoed: Callable[[Echo], bool]
+    present: Callable[[Confirmed], Done]
+    check: Callable[[], Awaitable[None]] | None = None
+    read_back: Callable[[], Awaitable[Terms]] | None = None
+    shown: Callable[[Terms], bool] = lambda _: False
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPlan(Generic[T]):
+    """A question to the venue, which may be repeated, and its answer in documented form."""
+
+    read: Callable[[], Awaitable[T]]
+    present: Callable[[T], Found]
+
+
+@dataclass(frozen=True, slots=True)
+class CommandHandler:
+    """The plan of a command, and what a venue must be capable of for it.
+
+    When it `moves_terms` of positions, a snapshot follows. One that `moves_money` is never sent again once it may have
+    been sent, not even after a power failure. What may take long and need not be done in the account's turn is waited
+    for before it: the `room` at the venue.
+    """
+
+    plan: Callable[[Any, Adapter], CommandPlan]
+    needs: Capability
+    moves_terms: bool = False
+    moves_money: bool = False
+    room: Callable[[Any, Adapter], AbstractAsyncContextManager[None]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class QueryHandler:
+    """The plan of a query, and what a venue must be capable of for it."""
+
+    plan: Callable[[Any, Adapter], QueryPlan[Any]]
+    needs: Capability
