@@ -97,5 +97,5 @@ class Dispatch:
         except Superseded:
             raise
         except Exception:  # The message boundary: no fault of a handler may take the worker down.
-            log.exception("fault", operation=command.operation.name)
+            log.exception("handler_failed", operation=command.operation.name)
             return fault(command.id, sent=calls.sent is not None)
