@@ -84,12 +84,12 @@ async def open_venues(accounts: Accounts, timeout_ms: int, limits: Limits, reloa
 
 
 def _warn(venue: str, error: VenueError) -> None:
-    log.warning("markets can't be loaded, trying again", venue=venue, error=error.message)
+    log.warning("market_reload_failed", venue=venue, error=error.message)
 
 
 def _ended(loading: asyncio.Task[None]) -> None:
     if not loading.cancelled() and (error := loading.exception()):
-        log.error("a fault of ours: markets are loaded no more", exc_info=error)
+        log.error("market_reload_stopped", exc_info=error)
 
 
 LAST_SNAPSHOTS_S = 1.0
@@ -256,6 +256,6 @@ async def run_worker(settings: Settings, *, new_ledger: bool = False) -> None:
         running_worker(settings, accounts, venues.adapter, venues.watch, limits.headroom),
         in_background(watch.run(venues.prepare)),
     ):
-        log.info("worker ready", accounts=len(accounts))
+        log.info("worker_ready", accounts=len(accounts))
         await stop.wait()
-        log.info("worker stopping")
+        log.info("worker_stopping")

@@ -87,13 +87,13 @@ class RegistryWatch:
         except (RegistryError, NotReady) as error:
             problem = str(error)
             if problem != self._accounts.problem:
-                log.error("the account registry is not valid, the accounts before stay in force", problem=problem)
+                log.error("registry_invalid", error=problem)
             self._accounts.problem = problem
             return
         if replaced:
-            log.info("accounts replaced", added=replaced.added, changed=replaced.changed, removed=replaced.removed)
+            log.info("accounts_replaced", added=replaced.added, changed=replaced.changed, removed=replaced.removed)
         elif not was_valid:
-            log.info("the account registry is valid again, and as it was before")
+            log.info("registry_valid_again")
 
 
 def registry_watch(settings: Settings, accounts: Accounts) -> RegistryWatch:

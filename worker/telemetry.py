@@ -39,8 +39,8 @@ _TIME_OF_DAY = slice(11, 23)
 def shortened(_: object, __: str, line: structlog.typing.EventDict) -> structlog.typing.EventDict:
     """A line for a person: the time of day, and in one word which account, command and trace it is about.
 
-    >>> shortened(None, "", {"event": "done", "account": "okx-1", "command_id": "7f0c1f6e-6a55", "outcome": "applied"})
-    {'of': 'okx-1/7f0c1f6e', 'event': 'done', 'outcome': 'applied'}
+    >>> shortened(None, "", {"event": "command_taken_back", "account": "okx-1", "command_id": "7f0c1f6e-6a55"})
+    {'of': 'okx-1/7f0c1f6e', 'event': 'command_taken_back'}
     """
     account, *ids = (str(line.pop(name, None) or "") for name in ("account", "command_id", "trace_id"))
     named = "/".join(filter(None, (account, *(text[:_SHORT] for text in ids))))

@@ -176,7 +176,7 @@ def test_no_secret_stands_in_an_environment_or_a_command_line(stack: Stack) -> N
         told = json.dumps(stack.inspected(service))
         assert not [secret for secret in secrets if secret in told]
     logs = stack.compose("logs", "--no-color")
-    assert "worker ready" in logs
+    assert "worker_ready" in logs
     assert not [secret for secret in secrets if secret in logs]
 
 

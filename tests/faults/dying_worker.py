@@ -153,7 +153,7 @@ async def serve(step: str) -> None:
             return replace(worker, handle=MortalService(worker.handle, fate).handle)
 
         async with consuming(settings, build):
-            log.info("worker ready")
+            log.info("worker_ready")
             await asyncio.Event().wait()
 
 

@@ -23,7 +23,7 @@ from worker.sandbox.server import Sandbox
 SYMBOL, MARKET_ID = "BTC/USDT:USDT", "BTCUSDT"
 LEVERAGE, COLLECTION = "/fapi/v1/leverage", "/papi/v1/asset-collection"
 READY_S = 40
-READY = b"worker ready"
+READY = b"worker_ready"
 POLL_S = 0.02
 ENOUGH = 1_000_000
 TIMEOUT_MS = "60000"

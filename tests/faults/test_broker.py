@@ -159,10 +159,10 @@ async def test_the_publishing_connection_alone_is_cut_again_and_again(stage: Sta
         for cuts in range(1, 6):
             await until(partial(has_seen, stage, 40 * cuts))
             await node.cut("perps-dma worker (publish)")
-        await counted(stage, count, delivered_again=worker.said("delivered again"))
+        await counted(stage, count, delivered_again=worker.said("duplicate_delivery"))
     assert stage.tally.outcomes == {"applied": each * len(accounts)}
     # The connection that it consumes on was whole all the time, so no message had to come a second time.
-    assert worker.said("delivered again") == 0
+    assert worker.said("duplicate_delivery") == 0
 
 
 async def test_what_outlives_its_channel_is_not_done_again(stage: Stage, node: Node, count: Count) -> None:

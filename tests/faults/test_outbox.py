@@ -94,7 +94,7 @@ async def test_an_alarm_of_the_broker_holds_back_results_and_acknowledgements(
     await node.alarm()
     await outbox_holds(stage, len(ACCOUNTS))
     # Each of the other half, which nobody waits to be answered, has been tried in vain.
-    await until(lambda: worker.said("publishing it again") >= len(ACCOUNTS) // 2)
+    await until(lambda: worker.said("event_not_published") >= len(ACCOUNTS) // 2)
     assert not await node.is_empty("set_leverage")
     await node.all_clear()
     await all_told(stage, node, count)

@@ -30,7 +30,7 @@ async def test_snapshots_that_a_killed_worker_owed_are_taken(stage: Stage, count
         for account in ACCOUNTS:
             await stage.send(channel, "set_leverage", account, symbol=SYMBOL, leverage=7)
     await stage.tally.collect(stage.url)
-    await until(lambda: worker.said("done") >= len(ACCOUNTS))
+    await until(lambda: worker.said('"event":"command_finished"') >= len(ACCOUNTS))
     owing = await owed(stage)
     await worker.kill()
     desk.faults.clear()

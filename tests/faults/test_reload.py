@@ -28,7 +28,7 @@ def rewrite(stage: Stage, turn: int) -> None:
 async def reloaded(worker: WorkerProcess, times: int) -> None:
     """Tell the worker to read its accounts again; returns when it has."""
     worker.send(signal.SIGHUP)
-    await until(lambda: worker.said("accounts replaced") == times)
+    await until(lambda: worker.said("accounts_replaced") == times)
 
 
 async def test_while_accounts_change_no_command_is_lost_or_doubled(stage: Stage, count: Count) -> None:

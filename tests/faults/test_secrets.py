@@ -47,7 +47,7 @@ SYMBOL = "BTC/USDT:USDT"
 VENUE_TIMEOUT_MS, DEADLINE_MS = 300, 2_500
 PATIENCE_S = 60
 LONG_AGO = 1_000_000_000
-WITHOUT_LEDGER = "the ledger fails"
+WITHOUT_LEDGER = "ledger_unavailable"
 
 MISPLACED = secrets.token_urlsafe(32)
 """A secret in a request, where none belongs. Its dead letter keeps it, as it keeps all of a message."""
@@ -368,5 +368,5 @@ def test_the_search_finds_every_form_of_a_secret() -> None:
     secret = "0x" + secrets.token_hex(32)
     canaries = Canaries.of({"key": secret}, {})
     for form in forms(secret):
-        assert canaries.found(f'{{"event": "done", "key": "{form}"}}') == {"key"}
+        assert canaries.found(f'{{"event": "command_finished", "key": "{form}"}}') == {"key"}
     assert canaries.found("a line about nothing") == set()

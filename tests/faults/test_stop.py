@@ -58,8 +58,8 @@ async def finished_by_the_next(stage: Stage, count: Count, **more: object) -> No
 
 def left_whole(stage: Stage, worker: WorkerProcess) -> None:
     """Whatever the venue was asked for is recorded as done, and there was more to do."""
-    assert worker.said('"event":"done"') == begun(stage) < len(stage.tally.expected)
-    assert worker.said("left unfinished") == 0
+    assert worker.said('"event":"command_finished"') == begun(stage) < len(stage.tally.expected)
+    assert worker.said("drain_timed_out") == 0
 
 
 async def test_under_load_it_finishes_what_is_at_the_venue_and_leaves_the_rest(
@@ -99,7 +99,7 @@ async def test_without_a_broker_it_ends_within_its_grace(
     await away(node)
     worker.send(signal.SIGTERM)
     assert await worker.ended(GRACE_S + GOODBYE_S) == 0
-    assert worker.said('"event":"done"') == begun(stage)
+    assert worker.said('"event":"command_finished"') == begun(stage)
     await node.mend()
     await finished_by_the_next(stage, count, begun=begun(stage))
 
@@ -118,7 +118,7 @@ async def test_a_venue_that_hangs_is_not_waited_for_and_read_back_by_the_next_wo
     await until(lambda: stage.at_venue() == 6)
     worker.send(signal.SIGTERM)
     assert await worker.ended(GRACE_S + GOODBYE_S) == 0
-    assert worker.said("left unfinished") == 1
+    assert worker.said("drain_timed_out") == 1
     await with_grace(stage).start()
     await stage.tally.collect(stage.url)
     sent = stage.seen(COLLECTION).total()

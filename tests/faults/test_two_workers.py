@@ -111,7 +111,7 @@ async def left_to(node: Node, first: WorkerProcess, second: WorkerProcess) -> No
 
 
 def done_by(worker: WorkerProcess) -> int:
-    return worker.said('"event":"done"')
+    return worker.said('"event":"command_finished"')
 
 
 def longest_wait(stage: Stage) -> int:
@@ -153,12 +153,12 @@ async def test_one_of_them_freezes_past_its_heartbeat_and_comes_back_as_a_strang
     await until(lambda: stage.at_venue() == len(ACCOUNTS))
     frozen.send(signal.SIGSTOP)
     await stage.tally.collect(stage.url)
-    assert other.said('"event":"done"') == 3 * len(ACCOUNTS)
+    assert other.said('"event":"command_finished"') == 3 * len(ACCOUNTS)
     frozen.send(signal.SIGCONT)
     await until(partial(fenced, frozen, 3 * len(ACCOUNTS)))
     later = [to(account, 4) for account in ACCOUNTS]
     await Engine(stage).publish(later)
-    await counted(stage, count, fenced=frozen.said("another worker"))
+    await counted(stage, count, fenced=frozen.said('_elsewhere"'))
     assert {stage.tally.outcome(wanted.id) for wanted in later} == {"applied"}
     assert stage.tally.outcomes == {"unknown": 10, "expired": 20, "applied": 10}
 
@@ -172,4 +172,4 @@ async def all_noted(ledger_url: str, commands: list[Wanted]) -> None:
 
 
 def fenced(worker: WorkerProcess, times: int) -> bool:
-    return worker.said("another worker") >= times
+    return worker.said('_elsewhere"') >= times

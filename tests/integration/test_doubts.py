@@ -138,7 +138,7 @@ async def test_the_answer_the_event_and_the_log_say_it_too(home: House) -> None:
         assert details.items() >= (about | {"exchange_account_id": ACCOUNT.id, "operation": "set_leverage"}).items()
         assert details["since"] == result["timings"]["finished"]
     assert "GET /doubts (`perps-dma doubts`) lists it" in answer["message"]
-    (done,) = [line for line in lines if line["event"] == "done"]
+    (done,) = [line for line in lines if line["event"] == "command_finished"]
     assert (done["log_level"], done["account"], done["outcome"]) == ("warning", ACCOUNT.id, "unknown")
     assert done.items() >= about.items()
 

@@ -189,14 +189,14 @@ async def test_every_line_of_a_command_names_command_account_venue_and_trace(obs
     await observed.client.post(
         LEVERAGE, json=TO_15X | {"leverage": 20}, headers={"Idempotency-Key": repeated} | caller().headers()
     )
-    worker = await observed.until("worker", lambda line: line["event"].startswith("delivered again"))
+    worker = await observed.until("worker", lambda line: line["event"] == "duplicate_delivery")
     shim = await observed.until("shim", lambda line: line.get("command_id") == repeated)
     for process in (worker, shim):
         ours = [line for line in process if line.get("command_id") in traces]
         assert {line["command_id"] for line in ours} == traces.keys()
         for line in ours:
             assert (line["account"], line["venue"], line["operation"]) == (ACCOUNT, "binance", "set_leverage"), line
-            if not line["event"].startswith("delivered again") and line.get("command_id") != repeated:
+            if line["event"] != "duplicate_delivery" and line.get("command_id") != repeated:
                 assert line["trace_id"] == traces[line["command_id"]]
             assert len(line["trace_id"]) == 32
         of_our_traces = [line for line in process if line.get("trace_id") in traces.values()]
@@ -208,7 +208,7 @@ async def test_a_message_that_nobody_can_carry_out_is_logged_with_its_id_and_tra
     command_id = await observed.strategy.publish(
         "set_leverage", TO_15X | {"exchange_account_id": "nobody"}, headers=context.headers()
     )
-    lines = await observed.until("worker", lambda line: line["event"] == "dead letter")
+    lines = await observed.until("worker", lambda line: line["event"] == "message_dead_lettered")
     ours = [line for line in lines if line.get("command_id") == command_id]
-    assert [line["event"] for line in ours] == ["not accepted", "dead letter"]
+    assert [line["event"] for line in ours] == ["request_rejected", "message_dead_lettered"]
     assert {(line["trace_id"], line["account"]) for line in ours} == {(context.trace_id, "nobody")}

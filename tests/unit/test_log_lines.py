@@ -52,14 +52,14 @@ async def test_an_event_that_is_not_confirmed_names_its_command(home: House) -> 
     assert isinstance(home.bus, DeafBus)
     home.bus.refusals.append("the broker is busy")
     lines = await lines_of(home, "c-1")
-    assert [line["event"] for line in lines] == ["done", "event not confirmed, publishing it again"]
+    assert [line["event"] for line in lines] == ["command_finished", "event_not_published"]
     assert all(line.items() >= (WHOSE | {"command_id": "c-1"}).items() for line in lines)
 
 
 async def test_a_fault_of_ours_names_the_command_that_met_it(home: House) -> None:
     home.venue.fail(ZeroDivisionError("a bug"), applied=False)  # type: ignore[arg-type]
     lines = await lines_of(home, "c-1")
-    assert [line["event"] for line in lines] == ["fault", "done"]
+    assert [line["event"] for line in lines] == ["handler_failed", "command_finished"]
     assert all(line.items() >= (WHOSE | {"command_id": "c-1"}).items() for line in lines)
 
 
@@ -72,6 +72,6 @@ async def test_a_command_that_is_recovered_names_itself_and_a_trace_and_the_next
         structlog.get_logger().info("afterwards")
     found, *_, afterwards = lines
     assert found["command_id"] == "c-1"
-    ours = [line for line in lines if line["event"] == "not accepted"]
+    ours = [line for line in lines if line["event"] == "request_rejected"]
     assert [len(line["trace_id"]) for line in ours] == [32]
     assert afterwards.keys() == {"event", "log_level"}

@@ -218,7 +218,7 @@ def test_idle_connections_do_not_silence_it(before: int, after: int, tmp_path: P
         process.send_signal(signal.SIGTERM)
         process.wait(30)
     lines = log.read_text().splitlines()
-    assert len([line for line in lines if "too many connections" in line]) == 1
+    assert len([line for line in lines if "too_many_connections" in line]) == 1
     assert not [line for line in lines if "Traceback" in line]
 
 

@@ -58,7 +58,7 @@ async def test_a_request_is_one_log_line_that_holds_no_token() -> None:
     [line] = lines
     assert line.pop("ms") >= 0
     assert line == {
-        "event": "request",
+        "event": "request_answered",
         "log_level": "info",
         "method": "POST",
         "path": f"{PREFIX}/leverage",

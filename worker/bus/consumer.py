@@ -188,10 +188,10 @@ class Consumer:
         """
         self._stopping.set()
         if self._running:
-            log.info("finishing running commands", count=len(self._running), grace_s=grace_s)
+            log.info("drain_started", count=len(self._running), grace_s=grace_s)
         _, late = await asyncio.wait({*self._running, *self._keeping}, timeout=grace_s)
         if left := late - self._keeping:
-            log.warning("left unfinished, the broker will deliver them again", count=len(left))
+            log.warning("drain_timed_out", count=len(left))
         if self._leading is not None:
             late.add(self._leading)
         await self._end(late)
@@ -234,7 +234,7 @@ class Consumer:
                     await self._consume_unrouted()
                 await self._shards.lead()
         except CONNECTION_TROUBLE as error:
-            log.info("the channel is gone again", error=str(error))
+            log.info("routing_not_restored", error=str(error))
 
     async def _consume_unrouted(self) -> None:
         # Where there are shards it is not left to the client library to restore, which would do it before them.
@@ -266,7 +266,7 @@ class Consumer:
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
         if not task.cancelled() and (error := task.exception()):
-            log.error("a message could not be carried out, it was given back", exc_info=error)
+            log.error("delivery_failed", exc_info=error)
 
     async def _carry_out(self, queue: str | None, message: Incoming) -> None:
         delivery = read_delivery(queue, message, self._speakers)
@@ -290,15 +290,14 @@ class Consumer:
         told = False
         try:
             if letter := await self._handle(delivery):
-                log.warning("dead letter", reason=letter.reason)
+                log.warning("message_dead_lettered", reason=letter.reason)
                 await self._publisher.dead_letter(delivery, letter)
                 DEAD_LETTERS.inc()
             told = True
         except* NOT_TOLD as errors:
-            reasons = [str(error) for error in errors.exceptions]
-            log.warning("not told", reasons=reasons)
+            log.warning("delivery_given_back", error="; ".join(map(str, errors.exceptions)))
         except* NotBegun:
-            log.info("left to the next worker")
+            log.info("delivery_not_started")
         finally:
             await self._settle(message, told=told)
 
@@ -315,4 +314,4 @@ class Consumer:
             with as_trouble():
                 await (message.ack() if told else message.give_back())
         except CONNECTION_TROUBLE as error:
-            log.info("the channel is gone, and the broker will deliver the message again", error=str(error))
+            log.info("delivery_not_settled", error=str(error))

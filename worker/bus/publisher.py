@@ -160,7 +160,7 @@ async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
         try:
             await publish(channel, body, message, exchange=EVENTS_EXCHANGE, routing_key=event.routing_key)
         except QueueFull as error:
-            log.warning("a subscriber's queue refuses an event, the log has it", event_id=event.id, error=str(error))
+            log.warning("event_refused_by_subscriber", event_id=event.id, error=str(error))
             await publish(channel, body, message, exchange=KEPT_EXCHANGE, routing_key=event.routing_key)
 
 
@@ -245,7 +245,7 @@ class Publisher:
                 message.headers = {"status": reply.status}
                 continue
             except PublishFailed as error:
-                log.warning("not answered", operation=delivery.operation, error=str(error))
+                log.warning("reply_not_published", operation=delivery.operation, error=str(error))
             else:
                 return True
             await asyncio.sleep(wait_s)

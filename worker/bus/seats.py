@@ -11,7 +11,6 @@ import json
 from collections.abc import Callable
 from uuid import uuid4
 
-import structlog
 from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
@@ -25,8 +24,6 @@ ANNOUNCE_S = 5.0
 
 Followed = Callable[[int], None]
 """Told the seat whose owner consumes its shards from now on."""
-
-log = structlog.get_logger(__name__)
 
 
 def seat_queue(number: int) -> str:

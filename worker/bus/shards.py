@@ -212,4 +212,4 @@ async def _remove(connection: AbstractRobustConnection, count: int) -> None:
         for operation in COMMANDS:
             await channel.queue_delete(shard_queue(operation, number, count))
     await channel.close()
-    log.info("removed the empty shards of another number", shards=count)
+    log.info("old_shards_removed", count=count)

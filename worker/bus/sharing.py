@@ -159,7 +159,7 @@ class Sharing:
                 try:
                     await self._look()
                 except CONNECTION_TROUBLE as error:
-                    log.info("the shards are not shared yet, trying again", error=str(error) or type(error).__name__)
+                    log.info("shards_not_shared", error=str(error) or type(error).__name__)
 
     async def restored(self) -> None:
         """Return when every shard that we consumed is consumed again, or was left to others."""
@@ -217,5 +217,5 @@ class Sharing:
                 await shard.take()
                 behind = True
             except CONNECTION_TROUBLE as error:
-                log.info("not back at a shard yet, trying again", error=str(error))
+                log.info("shard_not_retaken", error=str(error))
                 await set_within(self._stopping, LOOK_S)

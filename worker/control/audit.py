@@ -104,7 +104,7 @@ class OwnDenials:
                 await self._office.record("worker", self._office.ledger.owner, self._taken[0])
                 del self._taken[0]
         except LedgerUnavailable as error:
-            log.warning("denials are not written down yet", error=str(error))
+            log.warning("denials_not_recorded", error=str(error))
             return
         if not self._counts:
             self._something.clear()

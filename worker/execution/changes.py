@@ -198,7 +198,7 @@ class Changes:
             except Superseded:
                 if not await self._ledger.commands.over_elsewhere(entry.id):
                     return await self._told_elsewhere(entry)
-            log.warning("another worker took it over and has left it; it is taken back")
+            log.warning("command_taken_back")
             noting = asyncio.create_task(self._ledger.commands.note(entry))
 
     async def _alone(
@@ -213,7 +213,7 @@ class Changes:
             try:
                 return await self._begin(command, entry, noted, handler)
             except LockLost as error:
-                log.warning("the account was lost meanwhile; what was read there counts no more", error=str(error))
+                log.warning("account_lost", error=str(error))
         return await self._alone(command, entry, noting, handler)
 
     @asynccontextmanager
@@ -240,10 +240,10 @@ class Changes:
             return await self._carry_through(command, entry, noted.freeze, handler, None)
         record = await self._known(entry)
         if record.finished is not None:
-            log.info("delivered again, and told again", outcome=record.outcome)
+            log.info("duplicate_delivery", outcome=record.outcome)
             return told_before(record)
         await self._adopt(record, holding=command.account.id)
-        log.info("taken over from a worker that ended", intended=record.intended is not None)
+        log.info("command_taken_over", intended=record.intended is not None)
         begun = replace(command, received=record.entry.received, deadline=record.entry.deadline)
         return await self._carry_through(begun, record.entry, noted.freeze, handler, _interrupted(record))
 
@@ -266,7 +266,7 @@ class Changes:
         record = await self._known(entry)
         if record.finished is None:
             raise Superseded
-        log.warning("another worker has finished it meanwhile", outcome=record.outcome)
+        log.warning("command_finished_elsewhere", outcome=record.outcome)
         return told_before(record)
 
     async def _carry_through(
@@ -349,7 +349,7 @@ class Changes:
 
     async def _finish_anew(self, command: Command, ending: Done | Refusal, calls: VenueCalls) -> Told:
         """Tell how a command ended whose record is gone. Raises Superseded when somebody has received it again."""
-        log.error("the ledger has lost the record of a command", outcome=outcome_of(ending))
+        log.error("command_record_lost", outcome=outcome_of(ending))
         await self._note_anew(_entry(command, command.fingerprint))
         return await self._finish(command, ending, calls)
 
@@ -371,9 +371,9 @@ class Changes:
 def _log_done(command: Command, outcome: Outcome, attempts: int) -> None:
     told = {"operation": command.operation.name, "outcome": outcome, "attempts": attempts}
     if outcome is Outcome.UNKNOWN:
-        log.warning("done", account=command.account.id, **told, **doubt_about(command))
+        log.warning("command_finished", account=command.account.id, **told, **doubt_about(command))
     else:
-        log.info("done", **told)
+        log.info("command_finished", **told)
 
 
 def _entry(command: Command, fingerprint: str) -> Entry:

@@ -38,7 +38,7 @@ class Dispatch:
         except (VenueError, Expired) as error:
             return refusal(error)
         except Exception:  # The message boundary: no fault of ours may take the worker down.
-            log.exception("fault", operation=command.operation.name)
+            log.exception("handler_failed", operation=command.operation.name)
             return fault(command.id, sent=False)
 
     async def change(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> Done | Refusal:
@@ -50,7 +50,7 @@ class Dispatch:
         except Superseded:
             raise
         except Exception:  # The message boundary: no fault of ours may take the worker down.
-            log.exception("fault", operation=command.operation.name)
+            log.exception("handler_failed", operation=command.operation.name)
             return fault(command.id, sent=calls.sent is not None)
 
     @asynccontextmanager

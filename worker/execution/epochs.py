@@ -82,7 +82,7 @@ class Epochs:
             try:
                 await (self.compare() if self._events.came_back else self._ledger.epoch.look())
             except LedgerUnavailable as error:
-                log.warning("the ledger's epoch can't be proven", error=str(error))
+                log.warning("epoch_not_proven", error=str(error))
             await asyncio.sleep(LOOK_S)
 
     async def compare(self) -> None:
@@ -134,7 +134,7 @@ class Epochs:
         return Contents(frozenset(commands), snapshots)
 
     async def _begin(self, number: int, reason: str) -> None:
-        log.warning("a new epoch of the ledger begins", epoch=number, reason=reason)
+        log.warning("epoch_started", epoch=number, reason=reason)
         now = self._clock()
         freezes = await self._ledger.freezes.all()
         told = [

@@ -58,7 +58,7 @@ class Recovery:
             try:
                 pause_s = LOOK_S if await self.look() else GO_ON_S
             except LedgerUnavailable as error:
-                log.warning("the ledger can't be read for overdue commands", error=str(error))
+                log.warning("overdue_commands_not_read", error=str(error))
                 pause_s = LOOK_S
             await asyncio.sleep(pause_s)
 
@@ -81,10 +81,10 @@ class Recovery:
     async def _finish(self, entry: Entry) -> None:
         if entry.id in self._hopeless or self._is_running(entry.id):
             return
-        log.warning("overdue, its message seems to be lost", command_id=entry.id, operation=entry.operation)
+        log.warning("command_overdue", command_id=entry.id, operation=entry.operation)
         if letter := await asyncio.create_task(self._handled(_as_delivered(entry))):
             self._hopeless[entry.id] = self._clock()
-            log.error("can't be finished", command_id=entry.id, reason=letter.reason)
+            log.error("overdue_command_not_finished", command_id=entry.id, reason=letter.reason)
 
     def _forget_hopeless(self) -> None:
         """What could not be finished is tried again later: its account may be registered again by then."""
@@ -124,7 +124,7 @@ class Retention:
             try:
                 await self.clean()
             except LedgerUnavailable as error:
-                log.warning("old records can't be deleted", error=str(error))
+                log.warning("old_records_not_deleted", error=str(error))
             await asyncio.sleep(CLEAN_EVERY_S)
 
     async def clean(self) -> int:

@@ -71,7 +71,7 @@ class Relay:
                 try:
                     return await self._publisher.event(event)
                 except NotPublished as error:
-                    log.warning("event not confirmed, publishing it again", event_id=event.id, error=str(error))
+                    log.warning("event_not_published", event_id=event.id, error=str(error))
                 await asyncio.sleep(wait_s)
                 wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
         finally:
@@ -84,7 +84,7 @@ class Relay:
                 for owner in await self._ledger.outbox.owners():
                     await self.take_over(owner)
             except LedgerUnavailable as error:
-                log.warning("the outbox can't be read", error=str(error))
+                log.warning("outbox_not_read", error=str(error))
             await asyncio.sleep(LOOK_S)
 
     async def take_over(self, owner: str) -> None:
@@ -94,7 +94,7 @@ class Relay:
             return
         async with self._ledger.gone(owner) as gone:
             while gone and (left := await self._ledger.outbox.of(owner, BATCH)):
-                log.info("publishing what a worker left", count=len(left), owner=owner)
+                log.info("outbox_taken_over", count=len(left), owner=owner)
                 await asyncio.gather(*map(self._publish_left, left))
 
     async def close(self) -> None:
@@ -115,7 +115,7 @@ class Relay:
         waiting = {row.position: row for row in await self._ledger.outbox.of(self._ledger.owner, BATCH)}
         forgotten = waiting.keys() - self._published
         for position in sorted(forgotten & self._suspect):
-            log.warning("publishing an event that was recorded and forgotten", event_id=waiting[position].event.id)
+            log.warning("unpublished_event_found", event_id=waiting[position].event.id)
             await self.publish(position, waiting[position].event)
         self._suspect = forgotten
 

@@ -100,13 +100,13 @@ class Service:
         except NotAccepted as error:
             return await self._turn_away(delivery, error)
         except Superseded:
-            log.warning("another worker has taken it over and will tell")
+            log.warning("command_taken_over_elsewhere")
             return None
 
     async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
         if len(delivery.body) <= LARGEST_BODY and (account := named_account(delivery.body)):
             structlog.contextvars.bind_contextvars(account=account)
-        log.info("not accepted", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
+        log.info("request_rejected", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
         NOT_ACCEPTED.labels(error.envelope.error.code).inc()
         if error.envelope.error.code is ErrorCode.CONFLICT:
             self._note_conflict(delivery.operation, actor_of(delivery), named_account(delivery.body))

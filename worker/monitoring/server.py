@@ -86,5 +86,5 @@ async def monitored(settings: Settings, source: Monitored) -> AsyncIterator[None
     host, port = settings.metrics_host, settings.metrics_port
     sockets = listening_sockets(host, port, "PERPS_DMA_METRICS_PORT")
     async with served(_application(source), sockets, MOST_CONNECTIONS, settings.http_receive_s):
-        log.info("metrics served", url=f"http://{host}:{port}/metrics")
+        log.info("metrics_served", url=f"http://{host}:{port}/metrics")
         yield

@@ -139,7 +139,7 @@ class WorkerStates:
             async with asyncio.timeout(PATIENCE_S):
                 rows += [*await self._outbox(), *await self._doubts(), *await self._snapshots(), await self._freezes()]
         except (LedgerUnavailable, TimeoutError) as error:
-            log.warning("the ledger can't be read for metrics", error=str(error))
+            log.warning("ledger_metrics_not_read", error=str(error))
         return rows
 
     async def _outbox(self) -> Iterable[Metric]:

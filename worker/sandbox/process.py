@@ -18,7 +18,7 @@ async def run_sandbox(settings: Settings) -> None:
     async with Sandbox(host=settings.sandbox_host) as sandbox:
         settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_private(settings.sandbox_file, json.dumps(sandbox.describe(), indent=2))
-        log.info("sandbox ready", venues=sandbox.base_urls)
+        log.info("sandbox_ready", venues=sandbox.base_urls)
         try:
             await stop.wait()
         finally:

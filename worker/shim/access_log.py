@@ -38,4 +38,4 @@ class AccessLog:
             await self._app(scope, receive, send_traced)
         finally:
             ms = round((time.perf_counter() - began) * 1000, 2)
-            log.info("request", method=scope["method"], path=scope["path"], ms=ms, **answered)
+            log.info("request_answered", method=scope["method"], path=scope["path"], ms=ms, **answered)

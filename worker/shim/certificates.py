@@ -41,9 +41,9 @@ class Renewal:
         try:
             load_pair(self._context, cert, key, "PERPS_DMA_TLS")
         except CertificateProblem as error:
-            log.error("the new certificate can't be used, the one before stays in use", error=str(error))
+            log.error("certificate_reload_failed", error=str(error))
         else:
-            log.info("certificate loaded again", path=str(cert))
+            log.info("certificate_reloaded", path=str(cert))
 
     def _marks(self) -> tuple[Mark | None, ...]:
         return tuple(None if file is None else mark_of(file) for file in self._files)

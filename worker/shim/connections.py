@@ -47,7 +47,7 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
     room = max(1, max(descriptors - OTHER_FILES, descriptors // 2) - SURPLUS)
     wanted = settings.http_connections or max(USUALLY_AT_MOST, 4 * settings.http_requests)
     if settings.http_connections and wanted > room:
-        log.warning("fewer connections than set, for want of file descriptors", descriptors=descriptors, most=room)
+        log.warning("connection_limit_lowered", descriptors=descriptors, limit=room)
     most = min(wanted, room)
     of_address = settings.http_connections_of_address or max(1, most // 2)
     return ConnectionLimits(most, min(most, of_address), settings.trusted_proxies or "")
@@ -198,8 +198,12 @@ class Connections:
         self._untold += 1
         if self._clock() >= self._tell_from:
             log.warning(
-                "too many connections, the oldest idle ones are closed",
-                **{"reason": reason, "address": address, "error": error, "closed": self._untold, "open": self.count},
+                "too_many_connections",
+                reason=reason,
+                address=address,
+                error=error,
+                closed=self._untold,
+                open=self.count,
             )
             self._untold, self._tell_from = 0, self._clock() + TELL_EVERY_S
 

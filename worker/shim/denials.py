@@ -90,9 +90,7 @@ class Denials:
         if answer.status == 503:
             return
         if answer.status != 200:
-            log.error(
-                "a worker does not understand what was denied; run shim and workers of one version", report=report
-            )
+            log.error("denial_report_refused", report=report, hint="run shim and workers of one version")
         self._untold = None
         if not self._counts:
             self._something.clear()

@@ -92,18 +92,18 @@ class KeySet:
             found = read_key_set(await fetch_key_set(self._url, self._tls, self._fetch_s), self._narrowed)
         except (OSError, ValueError) as error:
             if not self._failing:
-                log.error("the key set can't be fetched, the last one stays in force", url=self._url, error=str(error))
+                log.error("key_set_fetch_failed", url=self._url, error=str(error))
             self._failing = True
             return
         self._failing = False
         self._tell_left_out(found.left_out)
         if found.keys != self._keys:
             self._keys, self._version = found.keys, self._version + 1
-            log.info("key set fetched", url=self._url, keys=[_printable(key.name) for key in found.keys])
+            log.info("key_set_fetched", url=self._url, keys=[_printable(key.name) for key in found.keys])
 
     def _tell_left_out(self, left_out: tuple[str, ...]) -> None:
         if left_out and left_out != self._left_out:
-            log.warning("rows of the key set are left out", url=self._url, rows=left_out)
+            log.warning("key_set_rows_ignored", url=self._url, rows=left_out)
         self._left_out = left_out
 
 

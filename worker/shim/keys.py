@@ -146,10 +146,10 @@ class PublicKeyFile:
         try:
             self._keys = read_public_keys(self._path, self._narrowed)
         except NotReady as error:
-            log.error("the new public key can't be used, the one before stays in force", error=str(error))
+            log.error("public_keys_reload_failed", path=str(self._path), error=str(error))
             return
         self._version += 1
-        log.info("public keys read again", path=str(self._path), count=len(self._keys))
+        log.info("public_keys_reloaded", path=str(self._path), count=len(self._keys))
 
 
 def read_public_keys(path: Path, narrowed: frozenset[str] = ALGORITHMS) -> tuple[Key, ...]:

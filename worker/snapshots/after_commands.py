@@ -172,7 +172,7 @@ class AfterCommands:
             # Another worker may have taken one meanwhile, so that ours would be an older state.
             with suppress(NothingMatched):
                 return await self._ledger.patience.until_done(lambda: self._once(account, commands))
-        log.warning("other workers take its snapshots all the time, these commands got none", account=account.id)
+        log.warning("owed_snapshots_superseded", account=account.id, count=len(commands))
         await self._ledger.patience.until_done(lambda: self._ledger.owed.settle(commands))
         return []
 

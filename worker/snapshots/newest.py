@@ -88,7 +88,7 @@ def newest_of(account: Account, kept: Kept) -> Newest:
     try:
         event = PositionsEvent.model_validate(EXACT.decode(kept.event))
     except (ValueError, ValidationError):
-        log.warning("the newest snapshot can't be read, it is of another version", account=account.id, seq=kept.seq)
+        log.warning("snapshot_unreadable", account=account.id, seq=kept.seq)
         return Newest(kept, _nothing_known(account, kept), kept.as_of, 0)
     # The event's time is in whole seconds; only for a stale snapshot, whose positions are older, nothing tells better.
     told = int(datetime.fromisoformat(event.time).timestamp() * 1000)

@@ -91,12 +91,12 @@ class Pacing:
         if is_stretched:
             self._stretched.add(site)
             log.warning(
-                "accounts are read less often than asked for, to leave room at the venue to commands and queries",
+                "snapshot_interval_stretched",
                 venue=site.venue,
-                asked_for_ms=self._interval,
+                configured_ms=self._interval,
                 interval_ms=interval,
                 accounts=self._accounts.count_at(site),
             )
         else:
             self._stretched.discard(site)
-            log.info("accounts are read as often as asked for again", venue=site.venue, interval_ms=interval)
+            log.info("snapshot_interval_restored", venue=site.venue, interval_ms=interval)

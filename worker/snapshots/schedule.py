@@ -88,13 +88,13 @@ class Schedule:
             async with self._ledger.turn(f"snapshot:{account.id}") as ours:
                 return await self._in_turn(account) if ours else []
         except LimitReached as full:
-            log.debug("not read in this turn, its venue's limit has no room", account=account.id, error=full.message)
+            log.debug("scheduled_snapshot_skipped", account=account.id, error=full.message)
             return []
         except NothingMatched:
             # After a command another worker has read the account, later than we did.
             return []
         except LedgerUnavailable as error:
-            log.warning("no snapshot, the ledger can't be used", account=account.id, error=str(error))
+            log.warning("scheduled_snapshot_not_recorded", account=account.id, error=str(error))
             return []
 
     async def _in_turn(self, account: Account) -> Recorded:
@@ -114,4 +114,4 @@ class Schedule:
 
 def _tell_bug(looking: "asyncio.Task[None]") -> None:
     if not looking.cancelled() and (error := looking.exception()):
-        log.error("a scheduled read failed by a fault of ours", exc_info=error)
+        log.error("scheduled_snapshot_failed", exc_info=error)

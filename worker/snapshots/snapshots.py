@@ -110,7 +110,7 @@ class Snapshots:
         account, epoch = snapshot.exchange_account_id, self._ledger.epoch.number
         told = [outgoing(_event(snapshot, epoch, asked))]
         if drifted := await self._drifted(before, snapshot):
-            log.warning("changed outside this service", account=account, seq=snapshot.seq, positions=len(drifted))
+            log.warning("drift_detected", account=account, seq=snapshot.seq, count=len(drifted))
             told.append(outgoing(_drift_event(snapshot, epoch, drifted)))
         kept = Kept(account, snapshot.seq, asked, told[0].body)
         positions = await self._ledger.snapshots.keep(
@@ -128,7 +128,7 @@ class Snapshots:
             raise
         except (VenueError, Expired) as error:
             if before is None or not before.snapshot.stale:
-                log.warning("positions can't be read, the snapshot is stale", account=account.id, error=str(error))
+                log.warning("positions_not_read", account=account.id, error=str(error))
             return None
 
     async def _drifted(self, before: Newest | None, after: PositionSnapshot) -> tuple[DriftedTerms, ...]:

@@ -183,7 +183,7 @@ class Commands:
     async def _others_over(self, account: str) -> None:
         if not self._database.locks_can_be_lost or not (owners := await self._under_way(account)):
             return
-        log.warning("another worker has a command under way here, or has left one; waiting for it", account=account)
+        log.warning("account_busy_elsewhere", account=account)
         while not await self._are_gone(owners):
             await asyncio.sleep(LOOK_S)
             owners = await self._under_way(account)
@@ -261,7 +261,7 @@ class Commands:
                     within_s=give_up - monotonic(),
                 )
             except LockLost as error:
-                log.warning("the account was lost, and is taken anew", error=str(error))
+                log.warning("account_lost_before_send", account=entry.account, command_id=entry.id, error=str(error))
                 await self._regain(entry.account, give_up - monotonic())
             else:
                 return

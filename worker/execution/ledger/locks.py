@@ -82,7 +82,7 @@ class FileLocks:
                 "has taken one of ours; nothing is sent until it is ours again"
             )
         os.close(descriptor)
-        log.warning("the file of a lock was removed while in use, and was made anew", name=name)
+        log.warning("lock_file_recreated", lock=name)
 
     async def _wait(self, name: str) -> None:
         while not self._take(name):  # noqa: ASYNC110 - another process holds it

@@ -118,10 +118,10 @@ class Patience:
 
     def _noted(self, error: LedgerUnavailable) -> None:
         if self.problem is None:
-            log.error("the ledger fails; commands wait, and nothing is sent meanwhile", error=str(error))
+            log.error("ledger_unavailable", error=str(error))
         self.problem = str(error)
 
     def _works(self) -> None:
         if self.problem is not None:
-            log.info("the ledger works again")
+            log.info("ledger_recovered")
         self.problem = None

@@ -277,7 +277,7 @@ class LockSession:
         session, self._session = self._session, None
         if session is None:
             return
-        log.warning("the session that held our locks is gone; they are taken anew", names=len(self._held))
+        log.warning("lock_session_lost", count=len(self._held))
         session.terminate()
         self._generation += 1
         if self._backend is not None:
@@ -305,5 +305,5 @@ class LockSession:
         for name in [name for name in self._kept if not self._is_held(name)]:
             if hold := await self._taken(TAKE, name):
                 self._held[name] = hold.generation
-                log.info("taken anew", name=name)
+                log.info("lock_retaken", lock=name)
         return all(map(self._is_held, self._kept))
