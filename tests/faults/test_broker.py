@@ -160,7 +160,11 @@ async def test_the_publishing_connection_alone_is_cut_again_and_again(stage: Sta
             await until(partial(has_seen, stage, 40 * cuts))
             await node.cut("perps-dma worker (publish)")
         await counted(stage, count, delivered_again=worker.said("duplicate_delivery"))
+        answered = set[str | None]()
+        while (reply := await replies.get(no_ack=True, fail=False)) is not None:
+            answered.add(reply.correlation_id)
     assert stage.tally.outcomes == {"applied": each * len(accounts)}
+    assert set(stage.tally.expected) - answered == set()
     # The connection that it consumes on was whole all the time, so no message had to come a second time.
     assert worker.said("duplicate_delivery") == 0
 

@@ -1,4 +1,4 @@
-"""Publishing: events with a confirm, replies without, dead letters with their reason."""
+"""Publishing: events, replies, and dead letters with their reason, each with the broker's confirm."""
 
 import asyncio
 from collections.abc import Mapping
@@ -179,9 +179,9 @@ def sending(exchange: str, routing_key: str, message_id: str) -> AbstractContext
 class Publisher:
     """What a worker publishes."""
 
-    def __init__(self, confirmed: AbstractRobustChannel, unconfirmed: AbstractRobustChannel) -> None:
-        self._confirmed = confirmed
-        self._unconfirmed = unconfirmed
+    def __init__(self, events: AbstractRobustChannel, answers: AbstractRobustChannel) -> None:
+        self._events = events
+        self._answers = answers
 
     @classmethod
     async def open(cls, connection: AbstractRobustConnection) -> "Publisher":
@@ -190,10 +190,10 @@ class Publisher:
         The log of events is declared on the channel that they leave by, so that after a restart of the broker none
         leaves before the log is there: other queues may be there sooner, and the broker would confirm all the same.
         """
-        confirmed = await connection.channel(publisher_confirms=True)
-        await declare_events(confirmed)
-        unconfirmed = await connection.channel(publisher_confirms=False)
-        return cls(confirmed, unconfirmed)
+        events = await connection.channel(publisher_confirms=True)
+        await declare_events(events)
+        # Apart from the events: where to answer is up to a sender, and a broker may close the channel over it.
+        return cls(events, await connection.channel(publisher_confirms=True))
 
     async def event(self, event: Outgoing) -> None:
         """Publish an event and wait until the broker has it. Raises PublishFailed: it may be there all the same.
@@ -201,7 +201,7 @@ class Publisher:
         Trying again is for who keeps it; an event that arrives twice has the same id.
         """
         try:
-            await publish_event(self._confirmed, event)
+            await publish_event(self._events, event)
         except PublishFailed:
             EVENT_FAILURES.inc()
             raise
@@ -210,11 +210,11 @@ class Publisher:
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer whoever asked to be answered. A requester that left is no error, and is not waited for.
 
-        While the broker takes nothing it is tried again for as long as somebody may wait; then the answer is dropped.
-        What became of a command everybody is told by its event.
+        While the broker takes nothing, or is lost before it has confirmed, it is tried again for as long as somebody
+        may wait; then the answer is dropped. What became of a command everybody is told by its event.
         """
         if delivery.reply_to is not None:
-            await self._answer(self._unconfirmed, delivery.reply_to, delivery, reply, mandatory=False)
+            await self._answer(delivery.reply_to, delivery, reply, mandatory=False)
 
     async def refuse(self, delivery: Delivery, reply: Reply) -> bool:
         """Answer the sender of what is not carried out; tells whether there is anybody who may have got it."""
@@ -222,12 +222,10 @@ class Publisher:
             return False
         # Of a direct reply nobody can tell: RabbitMQ 3.10 returns it even where it was delivered.
         if delivery.reply_to.startswith(DIRECT_REPLY):
-            return await self._answer(self._unconfirmed, delivery.reply_to, delivery, reply, mandatory=False)
-        return await self._answer(self._confirmed, delivery.reply_to, delivery, reply, mandatory=True)
+            return await self._answer(delivery.reply_to, delivery, reply, mandatory=False)
+        return await self._answer(delivery.reply_to, delivery, reply, mandatory=True)
 
-    async def _answer(
-        self, channel: AbstractRobustChannel, reply_to: str, delivery: Delivery, reply: Reply, *, mandatory: bool
-    ) -> bool:
+    async def _answer(self, reply_to: str, delivery: Delivery, reply: Reply, *, mandatory: bool) -> bool:
         message = properties(
             correlation_id=delivery.correlation_id or delivery.message_id,
             message_type=delivery.operation,
@@ -237,7 +235,7 @@ class Publisher:
         worthless, wait_s = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S
         while now() < worthless:
             try:
-                await publish(channel, reply.body, message, routing_key=reply_to, mandatory=mandatory)
+                await publish(self._answers, reply.body, message, routing_key=reply_to, mandatory=mandatory)
             except (Unroutable, QueueFull):
                 return False
             except TooLarge as error:
@@ -263,4 +261,4 @@ class Publisher:
                 "actor": delivery.actor and delivery.actor[:LONGEST_ACTOR],
             },
         )
-        await publish(self._confirmed, delivery.body, message, exchange=DEAD_EXCHANGE, routing_key=delivery.operation)
+        await publish(self._events, delivery.body, message, exchange=DEAD_EXCHANGE, routing_key=delivery.operation)

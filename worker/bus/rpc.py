@@ -137,7 +137,8 @@ class _ReplyChannel:
 class RpcClient:
     """Calls operations by publishing to `dma.commands`, or to `dma.control` what only admins may ask for.
 
-    Commands are persistent and confirmed by the broker; queries are neither, for nobody wants a late answer.
+    Both are confirmed by the broker: what is not may be lost with a node of a cluster, and nobody would tell. Commands
+    are persistent, queries are not, for nobody wants a late answer.
     """
 
     def __init__(self, presence: Presence, commands: _ReplyChannel, queries: _ReplyChannel) -> None:
@@ -151,7 +152,7 @@ class RpcClient:
     @asynccontextmanager
     async def open(cls, connection: AbstractRobustConnection, shards: int = 1) -> AsyncIterator["RpcClient"]:
         """A client on two channels of a connection, which keeps an eye on the workers while it is open."""
-        channels = [_ReplyChannel(await connection.channel(publisher_confirms=confirms)) for confirms in (True, False)]
+        channels = [_ReplyChannel(await connection.channel(publisher_confirms=True)) for _ in range(2)]
         for channel in channels:
             await channel.open()
         client, closing = cls(Presence(connection, shards), *channels), asyncio.Event()
