@@ -158,3 +158,4 @@ async def test_each_node_is_lost_in_turn_and_no_command_with_it(cluster: Cluster
         sent_again=load.sent_again,
         unanswered=load.unanswered,
     )
+    assert load.unanswered == 0
