@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from tests.containers import engine_answers, rabbitmq_container
-from tests.postgres import PostgresServer, postgres_server
+from tests.support.postgres import PostgresServer, postgres_server
+from tests.support.rabbitmq_container import engine_answers, rabbitmq_container
 from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker, find_server
 from worker.settings import Settings
 
-collect_ignore = ["amqp10_strategy.py"]
+collect_ignore = ["support/amqp10_strategy.py"]
 """A program for another Python than ours."""
 
 _SERVED = pytest.StashKey[list[str]]()

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from ccxt.async_support.bybit import bybit
 
-from tests.scripted_venue import Answering, ScriptedVenue, answers
+from tests.support.scripted_venue import Answering, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
 
 HTML = b"<html>We will be back soon.</html>"

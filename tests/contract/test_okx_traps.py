@@ -12,7 +12,7 @@ import ccxt
 import pytest
 from ccxt.async_support.okx import okx
 
-from tests.scripted_venue import Answering, ScriptedVenue, answers
+from tests.support.scripted_venue import Answering, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
 from worker.venues.signing import rebase
 

@@ -19,7 +19,7 @@ from binance_sdk_derivatives_trading_usds_futures import DerivativesTradingUsdsF
 from binance_sdk_derivatives_trading_usds_futures.rest_api import api as usds_api
 from pydantic import BaseModel
 
-from tests.stand import account_of, sandboxes, using_ccxt
+from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.binance.contracts import deliveries
 from worker.sandbox.binance.endpoint import Signed
@@ -89,7 +89,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-sandbox, seeded = sandboxes("binance")
+sandbox, seeded = sandbox_fixtures("binance")
 
 
 async def call(sandbox: Sandbox, client: str, method: str, account: str | None = None, **arguments: Any) -> Any:

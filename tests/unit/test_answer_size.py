@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import orjson
 import pytest
 
-from tests.hostile_venue import answering, head
-from tests.scripted_venue import ScriptedVenue, answers
-from tests.stand import open_guard
+from tests.support.hostile_venue import answering, head
+from tests.support.sandbox_harness import open_guard
+from tests.support.scripted_venue import ScriptedVenue, answers
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.faults import packed_blanks
 from worker.venues.answer import DEEPEST, read_json

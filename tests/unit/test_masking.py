@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tests.faults.canaries import Canaries
-from tests.hostile_venue import answering
-from tests.stand import open_guard
+from tests.support.canaries import Canaries
+from tests.support.hostile_venue import answering
+from tests.support.sandbox_harness import open_guard
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
 from worker.venues.binance.connection import without_keys
 from worker.venues.connections import LARGEST_ANSWER, VenueConnections

@@ -17,9 +17,9 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from tests.certificates import Authority
-from tests.unit.shim_client import now_ms
-from tests.unit.token_keys import claims, private_pem, public_file, public_pem, signed
+from tests.support.certificates import Authority
+from tests.support.shim_client import now_ms
+from tests.support.token_keys import claims, private_pem, public_file, public_pem, signed
 from worker.locations import NotReady, jwt_secret
 from worker.settings import Settings
 from worker.shim.auth import Denied, Rules, Verifier

@@ -12,10 +12,10 @@ import pytest
 from aiohttp import web
 from structlog.testing import capture_logs
 
-from tests.unit.identity_provider import identity_provider
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, PREFIX, client_of, gate, now_ms
-from tests.unit.token_keys import jwk, public_file, public_pem, signed
+from tests.support.identity_provider import identity_provider
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import BOUNDS, PREFIX, client_of, gate, now_ms
+from tests.support.token_keys import jwk, public_file, public_pem, signed
 from worker.background import in_background
 from worker.bus.rpc import Answer
 from worker.locations import NotReady
