@@ -20,8 +20,8 @@ from uuid import uuid4
 
 import aiohttp
 
-from tests.fakes import MemoryBus
-from tests.stand import Stand, standing
+from tests.support.memory_venue import MemoryBus
+from tests.support.sandbox_harness import SandboxHarness, sandbox_harness
 from worker.accounts import Accounts
 from worker.bootstrap import build_worker
 from worker.bus.actors import NOBODY
@@ -153,14 +153,14 @@ async def carried_out(consumer: Consumer, leverage: int) -> None:
         await task
 
 
-async def followed(stand: Stand, folder: Path) -> Tracer:
+async def followed(harness: SandboxHarness, folder: Path) -> Tracer:
     """The way of the second command, when all that is loaded once is loaded."""
     tracer, bus = Tracer(), Told()
     watch = aiohttp.TraceConfig()
     watch.on_request_headers_sent.append(tracer.leaves)
     watch.freeze()
-    stand.connections.session._trace_configs.append(watch)
-    accounts, adapter = Accounts((stand.account(),)), stand.venue.adapter(stand.account())
+    harness.connections.session._trace_configs.append(watch)
+    accounts, adapter = Accounts((harness.account(),)), harness.venue.adapter(harness.account())
     async with open_ledger(f"sqlite:///{folder / 'ledger.db'}") as ledger:
         worker = build_worker(Settings(state=folder), accounts, lambda _: adapter, ledger, bus)
         consumer = Consumer(None, None, worker.handle, WHOLE, NOBODY)  # type: ignore[arg-type]  # nothing is consumed
@@ -178,8 +178,8 @@ async def followed(stand: Stand, folder: Path) -> Tracer:
 async def main() -> None:
     """Print the way, function by function, and its figures."""
     with tempfile.TemporaryDirectory() as folder:
-        async with standing("binance") as stand:
-            tracer = await followed(stand, Path(folder))
+        async with sandbox_harness("binance") as harness:
+            tracer = await followed(harness, Path(folder))
     for way, name in ((tracer.there, "to the venue's POST"), (tracer.back, "from there to the published event")):
         print(f"{name}:")
         last = ""

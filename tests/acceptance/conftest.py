@@ -13,8 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import free_port
-from tests.strategy import Strategy
+from tests.support.processes import free_port
+from tests.support.strategy import Strategy
 
 READY_S = 90
 

@@ -11,7 +11,7 @@ import pytest
 from schemas import Failure, Position
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.venues import CHANGES, FRACTIONS
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 from worker.console.seeded import SEEDED, Seeded
 from worker.venues.capabilities import DECLARED, AccountType
 from worker.venues.seam import Capability

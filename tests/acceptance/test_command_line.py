@@ -3,7 +3,7 @@
 import json
 
 from tests.acceptance.conftest import RunningUp, Venue
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 
 TO_10X = '{"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 10}'
 

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 
 from tests.acceptance.conftest import RunningUp
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 
 BAD = b'{"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 0}'
 

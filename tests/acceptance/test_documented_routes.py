@@ -9,7 +9,7 @@ import pytest
 from schemas import HTTP_PREFIXES, OPERATIONS, Operation
 from tests.acceptance.conftest import Venue
 from tests.contract.test_api_examples import EXAMPLES
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 
 ETH = "ETH/USDT:USDT"
 TELLS_OTHERWISE = {"unrealized_pnl", "timestamp", "datetime", "info", "result", "response"}

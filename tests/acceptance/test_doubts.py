@@ -11,7 +11,7 @@ import pytest
 
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.venues import CHANGES
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 from worker.console.seeded import SEEDED, Seeded
 
 ROUTE, PM_ACCOUNT = "/oems/execution", "binance-pm-001"

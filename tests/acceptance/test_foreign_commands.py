@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import RunningUp, Venue
-from tests.strategy import Body, Strategy
+from tests.support.strategy import Body, Strategy
 
 ROUTE = "/oems/execution"
 MINE, OTHER = "binance-perp-001", "binance-hedge-001"

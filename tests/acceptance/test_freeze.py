@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import READY_S, RunningUp, Venue
-from tests.processes import service
-from tests.strategy import Strategy
+from tests.support.processes import service
+from tests.support.strategy import Strategy
 
 ROUTE = "/oems/execution"
 BTC = "BTC/USDT:USDT"

@@ -8,7 +8,7 @@ import pytest
 from schemas import HTTP_PREFIXES
 from tests.acceptance.conftest import Venue
 from tests.acceptance.test_outcomes import LEVERAGE, PM, SET, TO_25X
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 
 COLLECTION = "/oems/execution/portfolio-margin/asset-collection"
 

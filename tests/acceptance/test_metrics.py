@@ -14,7 +14,7 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.conftest import RunningUp, Venue
-from tests.monitoring import expressions, labels_in, metrics_in
+from tests.support.monitoring_files import expressions, labels_in, metrics_in
 from worker.observation.stages import Stage
 
 LEVERAGE = "/oems/execution/leverage"

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import Venue
-from tests.strategy import Strategy
+from tests.support.strategy import Strategy
 
 PERP, PM, BTC = "binance-perp-001", "binance-pm-001", "BTC/USDT:USDT"
 LEVERAGE = "/oems/execution/leverage"

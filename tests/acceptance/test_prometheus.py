@@ -13,8 +13,8 @@ import pytest
 import yaml
 
 from tests.acceptance.conftest import RunningUp
-from tests.monitoring import PROMETHEUS, RULES, dashboard_expressions
-from tests.processes import free_port
+from tests.support.monitoring_files import PROMETHEUS, RULES, dashboard_expressions
+from tests.support.processes import free_port
 
 Result = dict[str, Any]
 

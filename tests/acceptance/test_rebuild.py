@@ -17,7 +17,7 @@ from schemas.base import utc_text
 from schemas.events import Trigger
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.test_readme import BLOCKS
-from tests.strategy import Body, Strategy
+from tests.support.strategy import Body, Strategy
 from worker.clock import now
 from worker.wire import Outgoing, outgoing
 

@@ -17,11 +17,11 @@ from uuid import uuid4
 import httpx
 
 from tests.acceptance.conftest import READY_S, RunningUp, Venue
-from tests.certificates import Authority
-from tests.processes import free_port
-from tests.strategy import Strategy
-from tests.unit.identity_provider import IdentityProvider, identity_provider
-from tests.unit.token_keys import jwk, signed
+from tests.support.certificates import Authority
+from tests.support.identity_provider import IdentityProvider, identity_provider
+from tests.support.processes import free_port
+from tests.support.strategy import Strategy
+from tests.support.token_keys import jwk, signed
 
 ROUTE = "/oems/execution"
 MINE, OTHER = "binance-perp-001", "okx-perp-001"

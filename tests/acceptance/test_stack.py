@@ -22,9 +22,9 @@ import httpx
 import pytest
 from aiormq.exceptions import ChannelAccessRefused
 
-from tests.containers import engine_answers, rabbitmq_image
-from tests.processes import free_port
-from tests.strategy import Body
+from tests.support.processes import free_port
+from tests.support.rabbitmq_container import engine_answers, rabbitmq_image
+from tests.support.strategy import Body
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "deploy" / "compose.yaml"

@@ -29,8 +29,8 @@ from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
 from tests.benchmarks.rows import show
 from tests.benchmarks.scale import FULL, QUICK, Scale
 from tests.benchmarks.services import sandbox, shim, worker
-from tests.processes import free_port
-from tests.rabbitmq4 import rabbitmq4
+from tests.support.processes import free_port
+from tests.support.rabbitmq4 import rabbitmq4
 from worker.bus.private_broker import find_broker
 from worker.console.display import console
 from worker.settings import Settings

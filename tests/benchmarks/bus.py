@@ -9,7 +9,7 @@ from schemas import OPERATIONS
 from tests.benchmarks import echo
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.processes import program
-from tests.fakes import ACCOUNT, BTC
+from tests.support.memory_venue import ACCOUNT, BTC
 from worker.bus.private_broker import server_version
 from worker.bus.rpc import Answer, RpcClient, connect_rpc
 

@@ -21,7 +21,7 @@ from tests.benchmarks.rows import Row, at_most, medians
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.services import NO_SCHEDULE, NONE, Variables, answers, module, shim, worker
 from tests.benchmarks.stage import DOCUMENTED, LIFTED, LIFTED_BY_US, Desk, Stage, stage
-from tests.processes import free_port
+from tests.support.processes import free_port
 from worker.child import Child
 from worker.settings import Settings
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from schemas import MarketType
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.routes import SYMBOL, Venue, account_id
-from tests.stand import unguarded
+from tests.support.sandbox_harness import unguarded
 from worker.accounts import Account
 from worker.venues.connections import VenueConnections
 from worker.venues.registry import VENUES

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from tests.benchmarks.ledger import KINDS, ForgetfulDatabase
-from tests.fakes import ACCOUNT, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.accounts import Accounts
 from worker.bootstrap import build_worker, consuming
 from worker.execution.ledger.ledger import Ledger, open_ledger

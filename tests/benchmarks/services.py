@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 
-from tests.processes import free_port
+from tests.support.processes import free_port
 from worker.child import Child
 from worker.settings import Settings
 

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
-from schemas import COMMANDS, OPERATIONS, QUERIES, Operation, Success
+from schemas import COMMANDS, OPERATIONS, QUERIES, Success
 from schemas.documents import json_schemas
 from worker.wire import encode
 
@@ -129,44 +129,47 @@ def decimals(text: str) -> Any:
 
 
 DOCUMENTED = (*COMMANDS, *QUERIES)
-every_operation = pytest.mark.parametrize("operation", DOCUMENTED, ids=[row.name for row in DOCUMENTED])
 
 
 def test_every_operation_has_a_documented_example() -> None:
     assert set(EXAMPLES) == {row.name for row in DOCUMENTED}
 
 
-@every_operation
-def test_the_documented_request_is_understood_field_by_field(operation: Operation) -> None:
-    documented = EXAMPLES[operation.name].request
-    request = operation.request.model_validate_json(json.dumps(documented), strict=True)
-    assert exact(encode(request.model_dump(exclude_unset=True))) == exact(json.dumps(documented))
+def test_the_documented_request_is_understood_field_by_field(subtests: pytest.Subtests) -> None:
+    for operation in DOCUMENTED:
+        with subtests.test(operation=operation.name):
+            documented = EXAMPLES[operation.name].request
+            request = operation.request.model_validate_json(json.dumps(documented), strict=True)
+            assert exact(encode(request.model_dump(exclude_unset=True))) == exact(json.dumps(documented))
 
 
-@every_operation
-def test_the_documented_response_comes_out_as_documented_to_the_digit(operation: Operation) -> None:
-    example = EXAMPLES[operation.name]
-    data = operation.data.model_validate(decimals(example.data))
-    assert exact(encode(Success(message=example.message, data=data))) == exact(envelope_text(example))
+def test_the_documented_response_comes_out_as_documented_to_the_digit(subtests: pytest.Subtests) -> None:
+    for operation in DOCUMENTED:
+        with subtests.test(operation=operation.name):
+            example = EXAMPLES[operation.name]
+            data = operation.data.model_validate(decimals(example.data))
+            assert exact(encode(Success(message=example.message, data=data))) == exact(envelope_text(example))
 
 
-@every_operation
-def test_the_documented_examples_satisfy_the_published_schemas(operation: Operation) -> None:
-    example = EXAMPLES[operation.name]
-    Draft202012Validator(SCHEMAS[f"{operation.name}.request"]).validate(example.request)
-    Draft202012Validator(SCHEMAS[f"{operation.name}.data"]).validate(json.loads(example.data))
-    Draft202012Validator(SCHEMAS[f"{operation.name}.envelope"]).validate(json.loads(envelope_text(example)))
+def test_the_documented_examples_satisfy_the_published_schemas(subtests: pytest.Subtests) -> None:
+    for operation in DOCUMENTED:
+        with subtests.test(operation=operation.name):
+            example = EXAMPLES[operation.name]
+            Draft202012Validator(SCHEMAS[f"{operation.name}.request"]).validate(example.request)
+            Draft202012Validator(SCHEMAS[f"{operation.name}.data"]).validate(json.loads(example.data))
+            Draft202012Validator(SCHEMAS[f"{operation.name}.envelope"]).validate(json.loads(envelope_text(example)))
 
 
-@every_operation
-def test_a_response_with_one_field_more_or_less_is_refused_by_model_and_schema(operation: Operation) -> None:
-    documented = decimals(EXAMPLES[operation.name].data)
-    schema = Draft202012Validator(SCHEMAS[f"{operation.name}.data"])
-    less = [{key: value for key, value in documented.items() if key != left_out} for left_out in documented]
-    for wrong in [{**documented, "more": 1}, *less]:
-        assert not schema.is_valid(json.loads(json.dumps(wrong, default=float)))
-        with pytest.raises(ValidationError):
-            operation.data.model_validate(wrong)
+def test_a_response_with_one_field_more_or_less_is_refused_by_model_and_schema(subtests: pytest.Subtests) -> None:
+    for operation in DOCUMENTED:
+        with subtests.test(operation=operation.name):
+            documented = decimals(EXAMPLES[operation.name].data)
+            schema = Draft202012Validator(SCHEMAS[f"{operation.name}.data"])
+            less = [{key: value for key, value in documented.items() if key != left_out} for left_out in documented]
+            for wrong in [{**documented, "more": 1}, *less]:
+                assert not schema.is_valid(json.loads(json.dumps(wrong, default=float)))
+                with pytest.raises(ValidationError):
+                    operation.data.model_validate(wrong)
 
 
 WRONG_REQUESTS: list[tuple[str, dict[str, Any], str]] = [
@@ -192,24 +195,24 @@ WRONG_REQUESTS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "change", "field"), WRONG_REQUESTS)
-def test_a_wrong_value_is_refused_by_model_and_schema_under_its_field(
-    name: str, change: dict[str, Any], field: str
-) -> None:
-    wrong = {**EXAMPLES[name].request, **change}
-    with pytest.raises(ValidationError) as caught:
-        OPERATIONS[name].request.model_validate_json(json.dumps(wrong), strict=True)
-    assert {row["loc"][0] for row in caught.value.errors()} == {field}
-    assert not Draft202012Validator(SCHEMAS[f"{name}.request"]).is_valid(wrong)
+def test_a_wrong_value_is_refused_by_model_and_schema_under_its_field(subtests: pytest.Subtests) -> None:
+    for name, change, field in WRONG_REQUESTS:
+        with subtests.test(name=name, change=change):
+            wrong = {**EXAMPLES[name].request, **change}
+            with pytest.raises(ValidationError) as caught:
+                OPERATIONS[name].request.model_validate_json(json.dumps(wrong), strict=True)
+            assert {row["loc"][0] for row in caught.value.errors()} == {field}
+            assert not Draft202012Validator(SCHEMAS[f"{name}.request"]).is_valid(wrong)
 
 
-@every_operation
-def test_a_request_without_its_account_is_refused(operation: Operation) -> None:
-    documented = EXAMPLES[operation.name].request
-    request = {key: value for key, value in documented.items() if key != "exchange_account_id"}
-    assert not Draft202012Validator(SCHEMAS[f"{operation.name}.request"]).is_valid(request)
-    with pytest.raises(ValidationError, match="exchange_account_id"):
-        operation.request.model_validate(request)
+def test_a_request_without_its_account_is_refused(subtests: pytest.Subtests) -> None:
+    for operation in DOCUMENTED:
+        with subtests.test(operation=operation.name):
+            documented = EXAMPLES[operation.name].request
+            request = {key: value for key, value in documented.items() if key != "exchange_account_id"}
+            assert not Draft202012Validator(SCHEMAS[f"{operation.name}.request"]).is_valid(request)
+            with pytest.raises(ValidationError, match="exchange_account_id"):
+                operation.request.model_validate(request)
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 from ccxt.async_support.bybit import bybit
 
-from tests.scripted_venue import Answering, ScriptedVenue, answers
+from tests.support.scripted_venue import Answering, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
 
 HTML = b"<html>We will be back soon.</html>"
@@ -267,29 +267,30 @@ async def test_a_closed_profit_has_no_id(bench: Bench) -> None:
     assert (closed["id"], closed["realizedPnl"]) == (None, 2.5)
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        (110043, ccxt.BadRequest),
-        (34036, ccxt.BadRequest),
-        (110025, ccxt.NoChange),
-        (110026, ccxt.MarginModeAlreadySet),
-        (3400045, ccxt.ExchangeError),
-        (10000, ccxt.ExchangeError),
-        (10016, ccxt.ExchangeError),
-        (10019, ccxt.ExchangeError),
-        (10429, ccxt.ExchangeError),
-        (10002, ccxt.InvalidNonce),
-        (10006, ccxt.RateLimitExceeded),
-        (10018, ccxt.RateLimitExceeded),
-        (10010, ccxt.PermissionDenied),
-        (100028, ccxt.PermissionDenied),
-        (110013, ccxt.BadRequest),
-        (110036, ccxt.InvalidOrder),
-    ],
-)
-def test_the_class_of_a_code(code: int, error: type[Exception]) -> None:
-    assert raised(code) is error
+CLASSES: list[tuple[int, type[Exception]]] = [
+    (110043, ccxt.BadRequest),
+    (34036, ccxt.BadRequest),
+    (110025, ccxt.NoChange),
+    (110026, ccxt.MarginModeAlreadySet),
+    (3400045, ccxt.ExchangeError),
+    (10000, ccxt.ExchangeError),
+    (10016, ccxt.ExchangeError),
+    (10019, ccxt.ExchangeError),
+    (10429, ccxt.ExchangeError),
+    (10002, ccxt.InvalidNonce),
+    (10006, ccxt.RateLimitExceeded),
+    (10018, ccxt.RateLimitExceeded),
+    (10010, ccxt.PermissionDenied),
+    (100028, ccxt.PermissionDenied),
+    (110013, ccxt.BadRequest),
+    (110036, ccxt.InvalidOrder),
+]
+
+
+def test_the_class_of_a_code(subtests: pytest.Subtests) -> None:
+    for code, error in CLASSES:
+        with subtests.test(code=code):
+            assert raised(code) is error
 
 
 def test_a_code_for_no_change_of_old_is_not_raised_at_all() -> None:

@@ -13,7 +13,7 @@ import ccxt
 import pytest
 from ccxt.async_support.binance import binance
 
-from tests.scripted_venue import Answering, ScriptedVenue, answers, hangs_up_half_way
+from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up_half_way
 from worker.venues.connections import VenueConnections
 from worker.venues.signing import rebase
 

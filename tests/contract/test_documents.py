@@ -1,8 +1,9 @@
 """The committed documents: as fresh as the models, and valid by the standards' own validators."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 import pytest
@@ -20,7 +21,6 @@ from schemas import (
     ROUTES,
     ErrorCode,
     Kind,
-    Operation,
     Outcome,
     failure,
     operations,
@@ -57,10 +57,25 @@ from worker.bus import topology
 from worker.documents import FOLDER, documents, read, write
 from worker.wire import encode
 
-TEXTS = documents()
-OPENAPI: dict[str, Any] = yaml.safe_load(TEXTS["openapi.yaml"])
-ASYNCAPI: dict[str, Any] = yaml.safe_load(TEXTS["asyncapi.yaml"])
-JSON_SCHEMAS = sorted(name for name in TEXTS if name.endswith(".json"))
+
+@cache
+def texts() -> dict[str, str]:
+    return documents()
+
+
+@cache
+def openapi() -> dict[str, Any]:
+    return dict(yaml.safe_load(texts()["openapi.yaml"]))
+
+
+@cache
+def asyncapi() -> dict[str, Any]:
+    return dict(yaml.safe_load(texts()["asyncapi.yaml"]))
+
+
+def json_schemas() -> list[str]:
+    return sorted(name for name in texts() if name.endswith(".json"))
+
 
 RESULT = ResultEvent(
     id="1",
@@ -162,9 +177,6 @@ PUBLISHED: dict[str, Event] = {
     ),
 }
 
-every_operation = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
-every_route = pytest.mark.parametrize("operation", ROUTES, ids=[row.name for row in ROUTES])
-
 
 def lookup(document: dict[str, Any], reference: str) -> Any:
     node: Any = document
@@ -183,13 +195,14 @@ def pointers(node: Any) -> Iterator[str]:
             yield from pointers(child)
 
 
-@pytest.mark.parametrize("name", TEXTS)
-def test_a_committed_document_is_what_the_models_say(name: str) -> None:
-    assert read(name) == TEXTS[name], f"schemas/{name} is out of date: run `make schemas` (perps-dma schemas --write)"
+def test_a_committed_document_is_what_the_models_say(subtests: pytest.Subtests) -> None:
+    for name in texts():
+        with subtests.test(name=name):
+            assert read(name) == texts()[name], "it is out of date: run `make schemas` (perps-dma schemas --write)"
 
 
 def test_no_schema_is_committed_that_nothing_generates() -> None:
-    assert sorted(f"json/{path.name}" for path in (FOLDER / "json").iterdir()) == JSON_SCHEMAS
+    assert sorted(f"json/{path.name}" for path in (FOLDER / "json").iterdir()) == json_schemas()
 
 
 def test_writing_leaves_exactly_the_documents(tmp_path: Any) -> None:
@@ -197,82 +210,86 @@ def test_writing_leaves_exactly_the_documents(tmp_path: Any) -> None:
     (tmp_path / "json" / "get_rich.request.json").write_text("{}")
     write(tmp_path)
     written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*") if path.is_file()}
-    assert written == TEXTS
+    assert written == texts()
 
 
 def test_the_openapi_document_is_valid() -> None:
-    OpenAPIV31SpecValidator(OPENAPI).validate()
+    OpenAPIV31SpecValidator(openapi()).validate()
 
 
 def test_the_asyncapi_document_is_valid() -> None:
-    parsed = AsyncAPI.model_validate(ASYNCAPI)
+    parsed = AsyncAPI.model_validate(asyncapi())
     assert parsed.asyncapi == "3.0.0"
     assert set(OPERATIONS) < set(parsed.operations or {})
 
 
 def test_the_amqp_bindings_of_queues_messages_and_operations_are_valid() -> None:
-    bindings = [row["amqp"] for row in ASYNCAPI["components"]["channelBindings"].values()]
+    bindings = [row["amqp"] for row in asyncapi()["components"]["channelBindings"].values()]
     queues = [QueueBinding.model_validate(row).queue.name for row in bindings if row["is"] == "queue"]
     assert set(queues) == {*OPERATIONS, "dma.dead-letters", "dma.events.log"}
-    for message in ASYNCAPI["components"]["messages"].values():
+    for message in asyncapi()["components"]["messages"].values():
         AMQPMessageBinding.model_validate(message["bindings"]["amqp"])
-    for operation in ASYNCAPI["operations"].values():
+    for operation in asyncapi()["operations"].values():
         AMQPOperationBinding.model_validate(operation["bindings"]["amqp"])
 
 
-@pytest.mark.parametrize("document", [OPENAPI, ASYNCAPI], ids=["openapi", "asyncapi"])
-def test_every_reference_leads_somewhere(document: dict[str, Any]) -> None:
-    targets = list(pointers(document))
+@pytest.mark.parametrize("document", [openapi, asyncapi])
+def test_every_reference_leads_somewhere(document: Callable[[], dict[str, Any]]) -> None:
+    content = document()
+    targets = list(pointers(content))
     assert targets
     for target in targets:
-        assert lookup(document, target)
+        assert lookup(content, target)
 
 
-@pytest.mark.parametrize("name", JSON_SCHEMAS)
-def test_a_json_schema_is_valid_and_stands_alone(name: str) -> None:
-    schema = json.loads(TEXTS[name])
-    Draft202012Validator.check_schema(schema)
-    assert set(references(schema)) == set(schema.get("$defs", {}))
+def test_a_json_schema_is_valid_and_stands_alone(subtests: pytest.Subtests) -> None:
+    for name in json_schemas():
+        with subtests.test(name=name):
+            schema = json.loads(texts()[name])
+            Draft202012Validator.check_schema(schema)
+            assert set(references(schema)) == set(schema.get("$defs", {}))
 
 
-@every_route
-def test_openapi_has_each_operation_under_both_prefixes(operation: Operation) -> None:
-    rows = [OPENAPI["paths"][prefix + operation.path][operation.method.lower()] for prefix in HTTP_PREFIXES]
-    ids = [row["operationId"] for row in rows]
-    assert ids[0] == operation.name
-    assert len(set(ids)) == 2
+def test_openapi_has_each_operation_under_both_prefixes(subtests: pytest.Subtests) -> None:
+    for operation in ROUTES:
+        with subtests.test(operation=operation.name):
+            rows = [openapi()["paths"][prefix + operation.path][operation.method.lower()] for prefix in HTTP_PREFIXES]
+            ids = [row["operationId"] for row in rows]
+            assert ids[0] == operation.name
+            assert len(set(ids)) == 2
 
 
 CONTROLS_MEET = {"get_command": {"404"}, "freeze": {"404"}, "unfreeze": {"404"}}
 """The statuses of controls beside those that every route knows."""
 
 
-@every_route
-def test_openapi_documents_a_status_for_every_way_an_operation_can_end(operation: Operation) -> None:
-    responses = OPENAPI["paths"][HTTP_PREFIXES[0] + operation.path][operation.method.lower()]["responses"]
-    always = {"200", "400", "401", "403", "414", "429", "431", "500", "503", "504"}
-    always |= {"408", "413"} if operation.has_body else set()
-    at_a_venue = always | {"404", "409", "502"}
-    expected = {
-        Kind.COMMAND: at_a_venue | {"202", "423"},
-        Kind.QUERY: at_a_venue,
-        Kind.CONTROL: always | CONTROLS_MEET.get(operation.name, set()),
-    }
-    assert set(responses) == expected[operation.kind]
-    for status in set(responses) - {"200", "202"}:
-        content = lookup(OPENAPI, responses[status]["$ref"])["content"]
-        assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
+def test_openapi_documents_a_status_for_every_way_an_operation_can_end(subtests: pytest.Subtests) -> None:
+    for operation in ROUTES:
+        with subtests.test(operation=operation.name):
+            responses = openapi()["paths"][HTTP_PREFIXES[0] + operation.path][operation.method.lower()]["responses"]
+            always = {"200", "400", "401", "403", "414", "429", "431", "500", "503", "504"}
+            always |= {"408", "413"} if operation.has_body else set()
+            at_a_venue = always | {"404", "409", "502"}
+            expected = {
+                Kind.COMMAND: at_a_venue | {"202", "423"},
+                Kind.QUERY: at_a_venue,
+                Kind.CONTROL: always | CONTROLS_MEET.get(operation.name, set()),
+            }
+            assert set(responses) == expected[operation.kind]
+            for status in set(responses) - {"200", "202"}:
+                content = lookup(openapi(), responses[status]["$ref"])["content"]
+                assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/Failure"}}}
 
 
 def test_openapi_explains_every_error_code_that_http_clients_meet() -> None:
-    explained = " ".join(response["description"] for response in OPENAPI["components"]["responses"].values())
+    explained = " ".join(response["description"] for response in openapi()["components"]["responses"].values())
     # No such route or method belongs to no operation, and an unknown operation can only be named on the bus.
     elsewhere = {"not_found", "method_not_allowed", "unknown_operation"}
     assert {code for code in ERRORS if f"`{code}`" in explained} == set(ERRORS) - elsewhere
 
 
 def test_a_query_parameter_is_never_null() -> None:
-    operations = [operation for path in OPENAPI["paths"].values() for operation in path.values()]
+    operations = [operation for path in openapi()["paths"].values() for operation in path.values()]
     queries = [row for operation in operations for row in operation["parameters"] if row.get("in") == "query"]
     assert {row["name"] for row in queries} == {
         *("exchange_account_id", "symbol", "market_type", "since", "limit", "exchange", "all")
@@ -281,7 +298,7 @@ def test_a_query_parameter_is_never_null() -> None:
 
 
 def test_asyncapi_names_the_exchanges_and_queues_that_are_declared() -> None:
-    bindings = ASYNCAPI["components"]["channelBindings"]
+    bindings = asyncapi()["components"]["channelBindings"]
     assert bindings["commands"]["amqp"]["exchange"]["name"] == operations.COMMANDS_EXCHANGE
     assert bindings["control"]["amqp"]["exchange"]["name"] == operations.CONTROL_EXCHANGE
     assert bindings["events"]["amqp"]["exchange"]["name"] == topology.EVENTS_EXCHANGE
@@ -289,37 +306,39 @@ def test_asyncapi_names_the_exchanges_and_queues_that_are_declared() -> None:
     assert bindings["dead_letters"]["amqp"]["queue"]["name"] == topology.DEAD_LETTERS
 
 
-@every_operation
-def test_asyncapi_has_a_request_and_a_reply_for_each_operation(operation: Operation) -> None:
-    row = ASYNCAPI["operations"][operation.name]
-    channel = lookup(ASYNCAPI, row["channel"]["$ref"])
-    assert (row["action"], channel["address"]) == ("receive", operation.name)
-    request = lookup(ASYNCAPI, lookup(ASYNCAPI, row["messages"][0]["$ref"])["$ref"])
-    assert request["payload"] == {"$ref": f"#/components/schemas/{operation.request.__name__}"}
-    reply = lookup(ASYNCAPI, lookup(ASYNCAPI, row["reply"]["messages"][0]["$ref"])["$ref"])
-    assert f"#/components/schemas/{operation.request.__name__}Success" in pointers(reply["payload"])
+def test_asyncapi_has_a_request_and_a_reply_for_each_operation(subtests: pytest.Subtests) -> None:
+    for operation in OPERATIONS.values():
+        with subtests.test(operation=operation.name):
+            row = asyncapi()["operations"][operation.name]
+            channel = lookup(asyncapi(), row["channel"]["$ref"])
+            assert (row["action"], channel["address"]) == ("receive", operation.name)
+            request = lookup(asyncapi(), lookup(asyncapi(), row["messages"][0]["$ref"])["$ref"])
+            assert request["payload"] == {"$ref": f"#/components/schemas/{operation.request.__name__}"}
+            reply = lookup(asyncapi(), lookup(asyncapi(), row["reply"]["messages"][0]["$ref"])["$ref"])
+            assert f"#/components/schemas/{operation.request.__name__}Success" in pointers(reply["payload"])
 
 
 def test_asyncapi_publishes_events_under_the_routing_keys_the_models_make() -> None:
     named = {"operation": "set_leverage", "exchange": "binance", "account": "binance-perp-001"}
     made = {name: event.routing_key for name, event in PUBLISHED.items()}
-    assert {name: ASYNCAPI["channels"][f"events_{name}"]["address"].format(**named) for name in PUBLISHED} == made
+    assert {name: asyncapi()["channels"][f"events_{name}"]["address"].format(**named) for name in PUBLISHED} == made
 
 
 def test_every_event_is_tried_against_its_schema() -> None:
     assert set(PUBLISHED) == set(EVENTS)
 
 
-@pytest.mark.parametrize(("name", "event"), PUBLISHED.items(), ids=PUBLISHED)
-def test_an_event_as_it_is_published_satisfies_its_schema(name: str, event: Event) -> None:
-    schema = Draft202012Validator(json.loads(TEXTS[f"json/{name}.event.json"]))
-    published = json.loads(encode(event))
-    schema.validate(published)
-    assert not schema.is_valid({**published, "more": 1})
-    assert not schema.is_valid({**published, "data": {}})
+def test_an_event_as_it_is_published_satisfies_its_schema(subtests: pytest.Subtests) -> None:
+    for name, event in PUBLISHED.items():
+        with subtests.test(name=name):
+            schema = Draft202012Validator(json.loads(texts()[f"json/{name}.event.json"]))
+            published = json.loads(encode(event))
+            schema.validate(published)
+            assert not schema.is_valid({**published, "more": 1})
+            assert not schema.is_valid({**published, "data": {}})
 
 
 def test_a_result_event_admits_the_envelopes_of_commands_and_of_failures_only() -> None:
-    schema = json.loads(TEXTS["json/result.event.json"])
+    schema = json.loads(texts()["json/result.event.json"])
     envelopes = set(references(schema["$defs"]["CommandResult"]["properties"]["envelope"]))
     assert envelopes == {"Failure", *(f"{row.request.__name__}Success" for row in COMMANDS)}

@@ -12,7 +12,7 @@ import ccxt
 import pytest
 from ccxt.async_support.gate import gate
 
-from tests.scripted_venue import Answering, Asked, ScriptedVenue, answers
+from tests.support.scripted_venue import Answering, Asked, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
 from worker.venues.signing import rebase
 

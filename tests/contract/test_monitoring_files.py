@@ -7,7 +7,7 @@ from pathlib import Path
 
 import yaml
 
-from tests.monitoring import DASHBOARD, DEPLOY, PROMETHEUS, RULES, dashboard_expressions
+from tests.support.monitoring_files import DASHBOARD, DEPLOY, PROMETHEUS, RULES, dashboard_expressions
 
 GRAFANA = DEPLOY / "grafana"
 

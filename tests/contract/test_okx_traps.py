@@ -12,7 +12,7 @@ import ccxt
 import pytest
 from ccxt.async_support.okx import okx
 
-from tests.scripted_venue import Answering, ScriptedVenue, answers
+from tests.support.scripted_venue import Answering, ScriptedVenue, answers
 from worker.venues.connections import VenueConnections
 from worker.venues.signing import rebase
 
@@ -210,27 +210,28 @@ async def test_a_type_of_bills_is_sent_as_a_type_of_instrument(bench: Bench) -> 
     assert bench.asked(BILLS)["instType"] == "2"
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("50119", ccxt.ExchangeError),
-        ("50120", ccxt.ExchangeError),
-        ("50040", ccxt.ExchangeError),
-        ("50061", ccxt.ExchangeError),
-        ("63999", ccxt.ExchangeError),
-        ("51039", ccxt.ExchangeError),
-        ("59101", ccxt.ExchangeError),
-        ("59102", ccxt.ExchangeError),
-        ("59105", ccxt.ExchangeError),
-        ("59107", ccxt.ExchangeError),
-        ("59103", ccxt.InsufficientFunds),
-        ("59108", ccxt.InsufficientFunds),
-        ("50112", ccxt.AuthenticationError),
-        ("51000", ccxt.BadRequest),
-    ],
-)
-def test_codes_are_put_into_classes_that_say_little(code: str, error: type[Exception]) -> None:
-    assert raised(code) is error
+CLASSES: list[tuple[str, type[Exception]]] = [
+    ("50119", ccxt.ExchangeError),
+    ("50120", ccxt.ExchangeError),
+    ("50040", ccxt.ExchangeError),
+    ("50061", ccxt.ExchangeError),
+    ("63999", ccxt.ExchangeError),
+    ("51039", ccxt.ExchangeError),
+    ("59101", ccxt.ExchangeError),
+    ("59102", ccxt.ExchangeError),
+    ("59105", ccxt.ExchangeError),
+    ("59107", ccxt.ExchangeError),
+    ("59103", ccxt.InsufficientFunds),
+    ("59108", ccxt.InsufficientFunds),
+    ("50112", ccxt.AuthenticationError),
+    ("51000", ccxt.BadRequest),
+]
+
+
+def test_codes_are_put_into_classes_that_say_little(subtests: pytest.Subtests) -> None:
+    for code, error in CLASSES:
+        with subtests.test(code=code):
+            assert raised(code) is error
 
 
 @pytest.mark.parametrize(

@@ -5,21 +5,17 @@ import inspect
 import re
 from collections.abc import Iterator
 from decimal import Decimal
+from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import ccxt.async_support as ccxt
 import pytest
 from binance_common.configuration import ConfigurationRestAPI
 from binance_common.errors import BadRequestError, ServerError, TooManyRequestsError, UnauthorizedError
-from binance_sdk_derivatives_trading_coin_futures import DerivativesTradingCoinFutures
-from binance_sdk_derivatives_trading_coin_futures.rest_api import api as coin_api
-from binance_sdk_derivatives_trading_portfolio_margin import DerivativesTradingPortfolioMargin
-from binance_sdk_derivatives_trading_portfolio_margin.rest_api import api as portfolio_api
-from binance_sdk_derivatives_trading_usds_futures import DerivativesTradingUsdsFutures
-from binance_sdk_derivatives_trading_usds_futures.rest_api import api as usds_api
 from pydantic import BaseModel
 
-from tests.stand import account_of, sandboxes, using_ccxt
+from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.binance.contracts import deliveries
 from worker.sandbox.binance.endpoint import Signed
@@ -28,11 +24,11 @@ from worker.sandbox.faults import Fault
 from worker.sandbox.server import Sandbox
 
 CLIENTS = {
-    "usds": DerivativesTradingUsdsFutures,
-    "coin": DerivativesTradingCoinFutures,
-    "portfolio": DerivativesTradingPortfolioMargin,
+    "usds": ("usds_futures", "DerivativesTradingUsdsFutures"),
+    "coin": ("coin_futures", "DerivativesTradingCoinFutures"),
+    "portfolio": ("portfolio_margin", "DerivativesTradingPortfolioMargin"),
 }
-API_MODULES = (usds_api, coin_api, portfolio_api)
+"""By package and class. Their thousands of models take a second to import, so that is left to who calls one."""
 
 BEYOND_THE_MODELS = {"futuresType", "isolatedWallet", "notionalValue"}
 """Fields that the venue sends and its own clients' models leave out."""
@@ -89,7 +85,12 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
-sandbox, seeded = sandboxes("binance")
+sandbox, seeded = sandbox_fixtures("binance")
+
+
+def official(package: str) -> ModuleType:
+    """A package of the official clients, or a module of one."""
+    return import_module(f"binance_sdk_derivatives_trading_{package}")
 
 
 async def call(sandbox: Sandbox, client: str, method: str, account: str | None = None, **arguments: Any) -> Any:
@@ -103,7 +104,8 @@ async def call(sandbox: Sandbox, client: str, method: str, account: str | None =
         retries=0,
         keep_alive=False,
     )
-    api = CLIENTS[client](config_rest_api=configuration).rest_api
+    package, name = CLIENTS[client]
+    api = getattr(official(package), name)(config_rest_api=configuration).rest_api
     return (await asyncio.to_thread(getattr(api, method), **arguments)).data()
 
 
@@ -212,8 +214,8 @@ async def test_a_planned_503_reaches_the_official_client_after_the_leverage_was_
 def documented_weights() -> dict[tuple[str, str], int]:
     """Weights by method and path, read from the docstrings of the official clients."""
     weights: dict[tuple[str, str], int] = {}
-    for module in API_MODULES:
-        for _, api in inspect.getmembers(module, inspect.isclass):
+    for package, _ in CLIENTS.values():
+        for _, api in inspect.getmembers(official(f"{package}.rest_api.api"), inspect.isclass):
             for _, function in inspect.getmembers(api, inspect.isfunction):
                 documented = re.search(
                     r"(GET|POST) (/\w+api/\S+).*?Weight(?:\(IP\))?: (\d+)", function.__doc__ or "", re.S

@@ -12,7 +12,7 @@ import pytest
 from pybit.exceptions import FailedRequestError, InvalidRequestError
 from pybit.unified_trading import HTTP
 
-from tests.stand import account_of, sandboxes
+from tests.support.sandbox_harness import account_of, sandbox_fixtures
 from worker.accounts import Account
 from worker.sandbox.bybit.endpoints import ENDPOINTS
 from worker.sandbox.clock import DAY
@@ -42,7 +42,7 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
 ]
 
 
-sandbox, seeded = sandboxes("bybit")
+sandbox, seeded = sandbox_fixtures("bybit")
 
 
 @pytest.fixture(autouse=True)

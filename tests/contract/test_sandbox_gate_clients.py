@@ -11,7 +11,7 @@ import pytest
 from gate_api import FuturesPositionCrossMode, UpdateDualCompPositionCrossModeRequest
 from gate_api.exceptions import ApiException, GateApiException
 
-from tests.stand import account_of, sandboxes, using_ccxt
+from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.faults import Fault
 from worker.sandbox.gate.endpoint import PREFIX
@@ -85,7 +85,7 @@ CALLS = (
 )
 
 
-sandbox, seeded = sandboxes("gate")
+sandbox, seeded = sandbox_fixtures("gate")
 
 
 async def call(sandbox: Sandbox, api: str, method: str, account: str, *arguments: Any, **named: Any) -> Any:

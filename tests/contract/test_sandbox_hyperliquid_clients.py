@@ -16,7 +16,7 @@ from hyperliquid.info import Info
 from hyperliquid.utils.error import ClientError
 from hyperliquid.utils.signing import recover_agent_or_user_from_l1_action, sign_l1_action
 
-from tests.stand import UNLIMITED, account_of, sandboxes
+from tests.support.sandbox_harness import UNLIMITED, account_of, sandbox_fixtures
 from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.hyperliquid.perps import DEXES
 from worker.sandbox.server import Sandbox
@@ -30,7 +30,7 @@ PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
 DONE = {"status": "ok", "response": {"type": "default"}}
 
 
-sandbox, seeded = sandboxes("hyperliquid", {"api": UNLIMITED})
+sandbox, seeded = sandbox_fixtures("hyperliquid", {"api": UNLIMITED})
 
 
 def _info(sandbox: Sandbox) -> Info:

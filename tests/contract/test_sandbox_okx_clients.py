@@ -11,7 +11,7 @@ from okx.Account import AccountAPI
 from okx.okxclient import OkxClient
 from okx.PublicData import PublicAPI
 
-from tests.stand import account_of, sandboxes, using_ccxt
+from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.faults import Fault
 from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
@@ -45,7 +45,7 @@ ACCOUNT_CALLS: list[tuple[str, dict[str, str], set[str]]] = [
 ]
 
 
-sandbox, seeded = sandboxes("okx")
+sandbox, seeded = sandbox_fixtures("okx")
 
 
 async def ask(client: OkxClient, method: str, arguments: dict[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import aiormq
 
-from tests.processes import free_port
+from tests.support.processes import free_port
 from worker.bus.connection import CONNECTION_TROUBLE
 from worker.bus.node_folder import LOOPBACK, USER, NodeFolder, Ports
 from worker.bus.private_broker import find_server, server_version

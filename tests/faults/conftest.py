@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.node import Node, own_node
 from tests.faults.stage import Stage, staged
-from tests.integration.conftest import emptied
+from tests.support.operation_queues import emptied
 from worker.bus.topology import DEAD_LETTERS, declare
 
 COUNTED = "counted"

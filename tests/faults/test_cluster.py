@@ -19,12 +19,12 @@ import pytest
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
 from tests.faults.cluster import Cluster, clustered
 from tests.faults.conftest import Count
 from tests.faults.stage import until
 from tests.faults.test_soak import SOAK_S
-from tests.strategy import Body
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.strategy import Body
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.rpc import BusError, NoAnswer, RpcClient, connect_rpc

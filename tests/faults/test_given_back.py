@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 
 from tests.faults.node import Node
-from tests.integration.conftest import emptied
-from tests.strategy import Strategy
+from tests.support.operation_queues import emptied
+from tests.support.strategy import Strategy
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import hold_dead_letters

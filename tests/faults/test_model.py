@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from schemas import OPERATIONS
-from tests.fakes import ACCOUNT, BTC, MAX_LEVERAGE, MemoryBus, MemoryVenue, Misbehaviour
+from tests.support.memory_venue import ACCOUNT, BTC, MAX_LEVERAGE, MemoryBus, MemoryVenue, Misbehaviour
 from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
 from worker.execution.ledger.errors import NothingMatched

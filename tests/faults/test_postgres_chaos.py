@@ -29,7 +29,7 @@ from tests.faults.node import Node, waiting
 from tests.faults.stage import LEVERAGE, PRODUCTION, Stage
 from tests.faults.test_soak import SOAK_S
 from tests.faults.test_two_workers import overlaps
-from tests.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
+from tests.support.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
 from worker.bus.topology import DEAD_LETTERS
 from worker.execution.ledger.postgres_url import Server
 from worker.stopping import set_within

@@ -22,12 +22,12 @@ from pydantic import AmqpDsn
 
 from schemas import HTTP_PREFIXES, OPERATIONS
 from schemas import Kind as OperationKind
-from tests.faults.canaries import SIGNED_HEADERS, Canaries, forms, of_accounts
 from tests.faults.node import Node
 from tests.faults.stage import PRODUCTION, Stage, staged, until
-from tests.postgres import PostgresServer
-from tests.processes import free_port, listening_ports
-from tests.strategy import Strategy
+from tests.support.canaries import SIGNED_HEADERS, Canaries, forms, of_accounts
+from tests.support.postgres import PostgresServer
+from tests.support.processes import free_port, listening_ports
+from tests.support.strategy import Strategy
 from tests.unit.test_masking import WRITINGS
 from worker.accounts import Account
 from worker.bus.dead_letters import hold_dead_letters
@@ -110,7 +110,7 @@ def _requests(account: Account) -> Iterable[tuple[str, dict[str, Any]]]:
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class Deployment:
     """A worker and a shim in front of the sandbox, on a broker and a ledger with passwords."""
 
     stage: Stage
@@ -138,7 +138,7 @@ class House:
 
 
 @pytest.fixture
-async def house(breakable: str, postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[House]:
+async def deployment(breakable: str, postgres: PostgresServer, tmp_path: Path) -> AsyncIterator[Deployment]:
     """All of it, logging at DEBUG."""
     ledger_url, port = await postgres.database(), free_port()
     async with staged(breakable, tmp_path) as stage:
@@ -165,7 +165,7 @@ async def house(breakable: str, postgres: PostgresServer, tmp_path: Path) -> Asy
             await shim.until(lambda: answers(f"{http}/readyz"), PATIENCE_S)
             assert worker.process is not None
             others = {name: value for name, value in worker.environment.items() if name != "PERPS_DMA_METRICS_PORT"}
-            yield House(stage, others, ledger_url, http, (worker.process.pid, shim.pid))
+            yield Deployment(stage, others, ledger_url, http, (worker.process.pid, shim.pid))
         finally:
             await shim.stop(10)
 
@@ -197,10 +197,10 @@ def _echo(account: Account) -> str:
     return f"no such key: {written}; signature={'f' * 64}"
 
 
-async def through_every_fault_of_the_sandbox(house: House, sinks: Sinks) -> None:
-    desks = house.stage.sandbox.desks.values()
-    async with Strategy.connected(house.stage.url) as strategy:
-        for turn, faults in enumerate(misbehaviours(house.stage)):
+async def through_every_fault_of_the_sandbox(deployment: Deployment, sinks: Sinks) -> None:
+    desks = deployment.stage.sandbox.desks.values()
+    async with Strategy.connected(deployment.stage.url) as strategy:
+        for turn, faults in enumerate(misbehaviours(deployment.stage)):
             for desk in desks:
                 desk.faults.clear()
                 for fault in faults:
@@ -214,9 +214,9 @@ async def through_every_fault_of_the_sandbox(house: House, sinks: Sinks) -> None
             desk.venue.clock.offset = 0
 
 
-async def with_a_misplaced_secret(house: House, sinks: Sinks) -> None:
+async def with_a_misplaced_secret(deployment: Deployment, sinks: Sinks) -> None:
     """A secret where a request has something else is not repeated."""
-    async with Strategy.connected(house.stage.url) as strategy:
+    async with Strategy.connected(deployment.stage.url) as strategy:
         for wrong in ({"leverage": MISPLACED}, {"secret": MISPLACED}, {"market_type": MISPLACED}):
             body = {"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 5, **wrong}
             envelope, _ = await strategy.ask("set_leverage", body)
@@ -240,51 +240,51 @@ def tokens_of(secret: str) -> dict[str, str]:
     }
 
 
-async def over_http(house: House, sinks: Sinks, tokens: Mapping[str, str]) -> None:
+async def over_http(deployment: Deployment, sinks: Sinks, tokens: Mapping[str, str]) -> None:
     path = f"{HTTP_PREFIXES[0]}/positions"
     query = {"exchange_account_id": "binance-perp-001"}
-    async with httpx.AsyncClient(base_url=house.http, timeout=PATIENCE_S) as client:
+    async with httpx.AsyncClient(base_url=deployment.http, timeout=PATIENCE_S) as client:
         for token in tokens.values():
             for scheme in ("Bearer", "bearer ", "Basic"):
                 answer = await client.get(path, params=query, headers={"Authorization": f"{scheme} {token}"})
                 sinks.keep("answers", answer.text, answer.headers)
             answer = await client.get(path, params={**query, "access_token": token})
             sinks.keep("answers", answer.text, answer.headers)
-        for port in set[int]().union(*map(listening_ports, house.pids)):
+        for port in set[int]().union(*map(listening_ports, deployment.pids)):
             for page in ("/readyz", "/healthz", "/metrics"):
                 answer = await client.get(f"http://127.0.0.1:{port}{page}")
                 sinks.keep("pages", answer.text, answer.headers)
     assert any("perps_dma_commands_total{" in page for page in sinks.texts["pages"])
 
 
-async def without_the_ledger(house: House, sinks: Sinks) -> None:
+async def without_the_ledger(deployment: Deployment, sinks: Sinks) -> None:
     """The ledger throws everybody out and lets nobody in, while commands come."""
-    name = urlsplit(house.ledger_url).path[1:]
-    connection = await asyncpg.connect(house.ledger_url.removesuffix(name) + "postgres")
-    async with Strategy.connected(house.stage.url) as strategy:
+    name = urlsplit(deployment.ledger_url).path[1:]
+    connection = await asyncpg.connect(deployment.ledger_url.removesuffix(name) + "postgres")
+    async with Strategy.connected(deployment.stage.url) as strategy:
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
         await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
         asking = asyncio.create_task(sinks.ask_everything(strategy, 0))
-        [worker] = house.stage.workers
+        [worker] = deployment.stage.workers
         await until(lambda: worker.said(WITHOUT_LEDGER) > 0)
         await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await asking
     await connection.close()
 
 
-async def while_the_broker_restarts(house: House, node: Node) -> None:
-    for account in house.stage.sandbox.accounts:
+async def while_the_broker_restarts(deployment: Deployment, node: Node) -> None:
+    for account in deployment.stage.sandbox.accounts:
         symbol = SYMBOLS.get(account.exchange, SYMBOL)
-        await house.stage.publish("set_leverage", account.id, symbol=symbol, leverage=3)
+        await deployment.stage.publish("set_leverage", account.id, symbol=symbol, leverage=3)
     await node.restart()
     async with asyncio.timeout(PATIENCE_S):
-        while not await answers(f"{house.http}/readyz"):
+        while not await answers(f"{deployment.http}/readyz"):
             pass
 
 
-async def on_a_terminal(house: House, sinks: Sinks, capsys: pytest.CaptureFixture[str]) -> None:
+async def on_a_terminal(deployment: Deployment, sinks: Sinks, capsys: pytest.CaptureFixture[str]) -> None:
     """What the commands print, and what programs say that can't start."""
-    settings = Settings(state=house.stage.state, amqp_url=AmqpDsn(house.stage.url))
+    settings = Settings(state=deployment.stage.state, amqp_url=AmqpDsn(deployment.stage.url))
     capsys.readouterr()
     for as_json in (False, True):
         await show_accounts(settings, as_json=as_json)
@@ -293,31 +293,34 @@ async def on_a_terminal(house: House, sinks: Sinks, capsys: pytest.CaptureFixtur
         await show_letters(settings, as_json=as_json)
     sinks.keep("terminal", *capsys.readouterr())
     nowhere = f"amqp://dma:{MISPLACED}@127.0.0.1:{free_port()}/"
-    denied = house.ledger_url.replace("dma:", f"dma:{MISPLACED}")
-    said = await house.cli("shim", PERPS_DMA_AMQP_URL=nowhere), await house.cli("worker", PERPS_DMA_LEDGER_URL=denied)
+    denied = deployment.ledger_url.replace("dma:", f"dma:{MISPLACED}")
+    said = (
+        await deployment.cli("shim", PERPS_DMA_AMQP_URL=nowhere),
+        await deployment.cli("worker", PERPS_DMA_LEDGER_URL=denied),
+    )
     assert "the broker can't be reached" in said[0]
     assert "password authentication failed" in said[1]
     sinks.keep("terminal", *said)
 
 
-async def written_down(house: House, sinks: Sinks) -> None:
+async def written_down(deployment: Deployment, sinks: Sinks) -> None:
     """The ledger, the events, the dead letters and the logs, all of them."""
-    connection = await asyncpg.connect(house.ledger_url)
+    connection = await asyncpg.connect(deployment.ledger_url)
     tables = await connection.fetch("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
     for (table,) in tables:
         sinks.keep("ledger", *map(dict, await connection.fetch(f'SELECT * FROM "{table}"')))
     await connection.close()
-    async with hold_dead_letters(house.stage.url) as held:
+    async with hold_dead_letters(deployment.stage.url) as held:
         # A dead letter is the sender's message, so what the sender wrote into it stays there.
         sinks.keep("dead letters", *(letter.message.headers for letter in held.letters))
-    await every_event(house, sinks)
-    for log in house.stage.state.glob("*.log"):
+    await every_event(deployment, sinks)
+    for log in deployment.stage.state.glob("*.log"):
         sinks.keep(log.name, log.read_text())
 
 
-async def every_event(house: House, sinks: Sinks) -> None:
+async def every_event(deployment: Deployment, sinks: Sinks) -> None:
     """The events from the first to one that is the last."""
-    async with Strategy.connected(house.stage.url) as strategy:
+    async with Strategy.connected(deployment.stage.url) as strategy:
         await strategy.ask("freeze", {"exchange": "okx", "reason": "the end"})
         await strategy.channel.set_qos(prefetch_count=200)
         inbox = asyncio.Queue[AbstractIncomingMessage]()
@@ -330,27 +333,29 @@ async def every_event(house: House, sinks: Sinks) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_no_secret_reaches_any_sink(house: House, node: Node, capsys: pytest.CaptureFixture[str]) -> None:
-    secret, sinks = house.environment["PERPS_DMA_JWT_SECRET"], Sinks(house.stage)
+async def test_no_secret_reaches_any_sink(
+    deployment: Deployment, node: Node, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret, sinks = deployment.environment["PERPS_DMA_JWT_SECRET"], Sinks(deployment.stage)
     tokens = tokens_of(secret)
     passwords = {
-        "broker": urlsplit(house.stage.url).password or "",
-        "ledger": urlsplit(house.ledger_url).password or "",
+        "broker": urlsplit(deployment.stage.url).password or "",
+        "ledger": urlsplit(deployment.ledger_url).password or "",
         "misplaced": MISPLACED,
         "jwt secret": secret,
     }
     signatures = {
         f"signature of {name}": token.rpartition(".")[2] for name, token in tokens.items() if token[-1] != "."
     }
-    canaries = Canaries.of(of_accounts(house.stage.sandbox.accounts) | passwords | signatures, tokens)
+    canaries = Canaries.of(of_accounts(deployment.stage.sandbox.accounts) | passwords | signatures, tokens)
 
-    await through_every_fault_of_the_sandbox(house, sinks)
-    await with_a_misplaced_secret(house, sinks)
-    await over_http(house, sinks, tokens)
-    await without_the_ledger(house, sinks)
-    await while_the_broker_restarts(house, node)
-    await on_a_terminal(house, sinks, capsys)
-    await written_down(house, sinks)
+    await through_every_fault_of_the_sandbox(deployment, sinks)
+    await with_a_misplaced_secret(deployment, sinks)
+    await over_http(deployment, sinks, tokens)
+    await without_the_ledger(deployment, sinks)
+    await while_the_broker_restarts(deployment, node)
+    await on_a_terminal(deployment, sinks, capsys)
+    await written_down(deployment, sinks)
 
     leaked = {sink: found for sink, texts in sinks.texts.items() if (found := canaries.found("\n".join(texts)))}
     assert leaked == {}

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from schemas import OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE
-from tests.fakes import ACCOUNT, BTC
-from tests.fuzz.wire import RawMessage, long, short, table, text
+from tests.support.memory_venue import ACCOUNT, BTC
+from tests.support.raw_messages import RawMessage, deep, long, short, table, text
 from worker.bus.topology import UNROUTED
 
 VALID: Mapping[str, Any] = {
@@ -106,13 +106,6 @@ _table_values = st.recursive(
     ),
     max_leaves=6,
 )
-
-
-def deep(levels: int) -> bytes:
-    value = b"V"
-    for _ in range(levels):
-        value = b"F" + table({b"a": value})
-    return value
 
 
 def _death(**facts: bytes) -> bytes:

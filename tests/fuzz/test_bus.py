@@ -20,12 +20,12 @@ from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from schemas import COMMANDS, OPERATIONS
-from tests.fakes import ACCOUNT, MemoryVenue
 from tests.fuzz.conftest import fuzzed
 from tests.fuzz.messages import Sent, messages
-from tests.fuzz.wire import RawMessage, publish_raw
-from tests.integration.conftest import emptied
-from tests.strategy import Inbox, Strategy
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
+from tests.support.operation_queues import emptied
+from tests.support.raw_messages import RawMessage, publish_raw
+from tests.support.strategy import Inbox, Strategy
 from worker import documents
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker

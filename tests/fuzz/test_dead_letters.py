@@ -13,8 +13,8 @@ from pydantic import AmqpDsn
 from tests.fuzz.conftest import fuzzed
 from tests.fuzz.messages import properties
 from tests.fuzz.test_bus import REFUSED
-from tests.fuzz.wire import RawMessage, publish_raw
-from tests.integration.conftest import emptied
+from tests.support.operation_queues import emptied
+from tests.support.raw_messages import RawMessage, publish_raw
 from worker.bus.topology import DEAD_LETTERS
 from worker.console.dead_letters import requeue_letters, show_letter, show_letters
 from worker.settings import Settings

@@ -3,25 +3,16 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import aio_pika
 import pytest
 
-from tests.fakes import ACCOUNT, MemoryVenue
-from tests.strategy import Strategy
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
+from tests.support.operation_queues import emptied
+from tests.support.strategy import Strategy
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.rpc import RpcClient, connect_rpc
-from worker.bus.topology import declare
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.settings import Settings
-
-
-async def emptied(amqp_url: str) -> None:
-    """What the worker of the test before gave back belongs to that test: an ack just before closing can be lost."""
-    async with await aio_pika.connect(amqp_url) as connection:
-        declared = await declare(await connection.channel())
-        for queue in (*declared.operations.values(), declared.unrouted):
-            await queue.purge()
 
 
 @pytest.fixture

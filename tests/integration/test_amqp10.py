@@ -11,15 +11,15 @@ from uuid import uuid4
 import aio_pika
 import pytest
 
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.strategy import Body
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.strategy import Body
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.private_broker import PrivateBroker, find_server
 from worker.clock import now
 from worker.settings import Settings
 
-CLIENT = Path(__file__).parents[1] / "amqp10_strategy.py"
+CLIENT = Path(__file__).parents[1] / "support" / "amqp10_strategy.py"
 PYTHON = "/usr/bin/python3"
 """Debian's, with Debian's python3-qpid-proton; `make amqp10` installs it."""
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from tests.fakes import MemoryBus
-from tests.house import Body, House, house
+from tests.support.memory_venue import MemoryBus
+from tests.support.worker_harness import Body, WorkerHarness, worker_harness
 
 DENIAL: Body = {
     "at": 1_706_745_600_000,
@@ -23,22 +23,22 @@ REPORT: Body = {"shim": "shim-1", "denials": [DENIAL, ANOTHER]}
 
 
 @pytest.fixture
-async def home(ledger_url: str) -> AsyncIterator[House]:
+async def harness(ledger_url: str) -> AsyncIterator[WorkerHarness]:
     """A worker on an empty ledger."""
-    async with house(ledger_url) as home:
-        yield home
+    async with worker_harness(ledger_url) as harness:
+        yield harness
 
 
-async def entries(home: House, **more: Any) -> list[Body]:
-    data = (await home.ask("get_audit", more))["data"]
+async def entries(harness: WorkerHarness, **more: Any) -> list[Body]:
+    data = (await harness.ask("get_audit", more))["data"]
     assert data["count"] == len(data["entries"])
     found: list[Body] = data["entries"]
     return found
 
 
-async def test_a_denial_is_an_entry_and_an_event(home: House) -> None:
-    assert (await home.ask("report_denials", REPORT))["data"] == {"recorded": 2}
-    newest, oldest = await entries(home)
+async def test_a_denial_is_an_entry_and_an_event(harness: WorkerHarness) -> None:
+    assert (await harness.ask("report_denials", REPORT))["data"] == {"recorded": 2}
+    newest, oldest = await entries(harness)
     assert oldest == {
         "at": DENIAL["at"],
         "actor": "engine-7",
@@ -54,37 +54,37 @@ async def test_a_denial_is_an_entry_and_an_event(home: House) -> None:
         },
     }
     assert (newest["actor"], newest["details"]["reason"]) == (None, "invalid_token")
-    assert home.bus.told("denial") == [DENIAL, ANOTHER]
-    assert [event.routing_key for event in home.bus.events] == ["control.denial"] * 2
+    assert harness.bus.told("denial") == [DENIAL, ANOTHER]
+    assert [event.routing_key for event in harness.bus.events] == ["control.denial"] * 2
 
 
 async def test_the_same_report_is_written_down_once_also_by_another_worker(ledger_url: str) -> None:
     bus = MemoryBus()
     for _ in range(2):
-        async with house(ledger_url, bus=bus) as home:
+        async with worker_harness(ledger_url, bus=bus) as harness:
             for _ in range(2):
-                await home.ask("report_denials", REPORT)
-    async with house(ledger_url) as home:
-        assert len(await entries(home)) == 2
+                await harness.ask("report_denials", REPORT)
+    async with worker_harness(ledger_url) as harness:
+        assert len(await entries(harness)) == 2
     assert len(bus.events) == 2
     assert len({event.id for event in bus.events}) == 2
 
 
-async def test_what_differs_in_anything_is_another_denial(home: House) -> None:
+async def test_what_differs_in_anything_is_another_denial(harness: WorkerHarness) -> None:
     for change in ({}, {"at": 1}, {"count": 4}, {"address": None}, {"operation": "get_positions"}, {"actor": None}):
-        await home.ask("report_denials", {**REPORT, "denials": [{**DENIAL, **change}]})
-    await home.ask("report_denials", {"shim": "shim-2", "denials": [DENIAL]})
-    assert len(await entries(home)) == 7
-    assert len({event.id for event in home.bus.events}) == 7
+        await harness.ask("report_denials", {**REPORT, "denials": [{**DENIAL, **change}]})
+    await harness.ask("report_denials", {"shim": "shim-2", "denials": [DENIAL]})
+    assert len(await entries(harness)) == 7
+    assert len({event.id for event in harness.bus.events}) == 7
 
 
-async def test_the_newest_come_first_and_no_more_than_asked_for(home: House) -> None:
-    await home.ask("freeze", {"all": True, "reason": "audit"})
-    await home.ask("report_denials", REPORT)
-    await home.ask("unfreeze", {"all": True})
-    assert [row["action"] for row in await entries(home)] == ["unfreeze", "denial", "denial", "freeze"]
-    assert [row["action"] for row in await entries(home, limit=2)] == ["unfreeze", "denial"]
-    assert (await home.ask("get_audit", {"limit": 0}))["statusCode"] == 400
+async def test_the_newest_come_first_and_no_more_than_asked_for(harness: WorkerHarness) -> None:
+    await harness.ask("freeze", {"all": True, "reason": "audit"})
+    await harness.ask("report_denials", REPORT)
+    await harness.ask("unfreeze", {"all": True})
+    assert [row["action"] for row in await entries(harness)] == ["unfreeze", "denial", "denial", "freeze"]
+    assert [row["action"] for row in await entries(harness, limit=2)] == ["unfreeze", "denial"]
+    assert (await harness.ask("get_audit", {"limit": 0}))["statusCode"] == 400
 
 
 BAD: dict[str, Body] = {
@@ -98,6 +98,6 @@ BAD: dict[str, Body] = {
 
 
 @pytest.mark.parametrize("change", BAD.values(), ids=BAD)
-async def test_a_report_that_is_none_is_refused(home: House, change: Body) -> None:
-    assert (await home.ask("report_denials", {**REPORT, **change}))["statusCode"] == 400
-    assert await entries(home) == []
+async def test_a_report_that_is_none_is_refused(harness: WorkerHarness, change: Body) -> None:
+    assert (await harness.ask("report_denials", {**REPORT, **change}))["statusCode"] == 400
+    assert await entries(harness) == []

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import Body, house
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
+from tests.support.worker_harness import Body, worker_harness
 from worker.execution.ledger.freezes import Freeze
 from worker.execution.ledger.ledger import open_ledger
 from worker.wire import Outgoing
@@ -26,7 +26,7 @@ async def program(*argv: str) -> bytes:
 
 
 async def restored_remembers(restored: str, replies: list[Body]) -> None:
-    async with house(restored) as after:
+    async with worker_harness(restored) as after:
         await after.deliver(command_id="c-1")
         assert after.venue.log == []
         assert after.replies == replies
@@ -36,7 +36,7 @@ async def restored_remembers(restored: str, replies: list[Body]) -> None:
 
 async def used(url: str) -> list[Body]:
     """A ledger with a command and a freeze in it; what the command was answered."""
-    async with house(url) as before:
+    async with worker_harness(url) as before:
         await before.deliver(command_id="c-1")
         await before.ledger.freezes.freeze(FREEZE, TOLD)
     return before.replies
@@ -59,7 +59,7 @@ async def test_sqlite_from_vacuum_into(tmp_path: Path, *, running: bool) -> None
     replies = await used(url)
     script = "import sqlite3, sys; sqlite3.connect(sys.argv[1]).execute('VACUUM INTO ?', (sys.argv[2],))"
     if running:
-        async with house(url):
+        async with worker_harness(url):
             await program("python3", "-c", script, str(source), str(copy))
     else:
         await program("python3", "-c", script, str(source), str(copy))

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
+from tests.support.sandbox_harness import (
+    BROKEN_ANSWERS,
+    FUTURE,
+    SWAP,
+    TIMEOUT_MS,
+    SandboxHarness,
+    harness_fixtures,
+    market,
+)
 from worker.accounts import Accounts
 from worker.venues.errors import (
     AccessDenied,
@@ -32,12 +40,12 @@ LINEAR, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USD:BTC", "ETH/USDT:USDT"
 UNKNOWN_OUTCOME = "Unknown error, please check your request or try again later."
 
 
-shared, stand = stands("binance")
+shared, harness = harness_fixtures("binance")
 
 
-def delivery(stand: Stand) -> Market:
+def delivery(harness: SandboxHarness) -> Market:
     """The delivery future that the hedged account holds."""
-    venue = stand.adapter(HEDGE)
+    venue = harness.adapter(HEDGE)
     with pytest.raises(UnknownSymbol) as caught:
         venue.market("BTCUSDT_9", FUTURE)
     return venue.market(caught.value.details["suggestion"], FUTURE)
@@ -47,23 +55,23 @@ class TestLeverage:
     @pytest.mark.parametrize("account_id", [PERP, HEDGE, PM])
     @pytest.mark.parametrize("symbol", [LINEAR, INVERSE])
     async def test_the_echo_and_the_read_back_show_the_leverage(
-        self, stand: Stand, account_id: str, symbol: str
+        self, harness: SandboxHarness, account_id: str, symbol: str
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         wanted = market(adapter, symbol)
         echo = await adapter.set_leverage(wanted, Decimal(7))
         assert (echo.leverage, echo.margin_mode) == (Decimal(7), None)
         assert echo.raw["symbol"] == wanted.id
         assert (await adapter.terms(wanted)).leverage == Decimal(7)
 
-    async def test_a_delivery_future_has_a_leverage_of_its_own(self, stand: Stand) -> None:
-        adapter, future = stand.adapter(HEDGE), delivery(stand)
+    async def test_a_delivery_future_has_a_leverage_of_its_own(self, harness: SandboxHarness) -> None:
+        adapter, future = harness.adapter(HEDGE), delivery(harness)
         await adapter.set_leverage(future, Decimal(3))
         assert (await adapter.terms(future)).leverage == Decimal(3)
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(10)
 
-    async def test_it_leaves_the_margin_mode_alone(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_it_leaves_the_margin_mode_alone(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         flat = market(adapter, FLAT)
         await adapter.set_margin_mode(flat, MarginMode.ISOLATED)
         await adapter.set_leverage(flat, Decimal(4))
@@ -72,46 +80,48 @@ class TestLeverage:
     @pytest.mark.parametrize("account_id", [PERP, PM])
     @pytest.mark.parametrize(("symbol", "maximum"), [(LINEAR, 125), (INVERSE, 125), (FLAT, 100)])
     async def test_more_than_the_bracket_allows_names_the_maximum(
-        self, stand: Stand, account_id: str, symbol: str, maximum: int
+        self, harness: SandboxHarness, account_id: str, symbol: str, maximum: int
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         await adapter.check_leverage(market(adapter, symbol), Decimal(maximum))
         with pytest.raises(ValueRefused, match=f"takes 1x to {maximum}x, not 200x"):
             await adapter.check_leverage(market(adapter, symbol), Decimal(200))
-        assert len(await stand.paths()) == 1
+        assert len(await harness.paths()) == 1
 
-    async def test_unreadable_brackets_leave_it_to_the_venue_which_refuses(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault("/fapi/v1/leverageBracket", "html")
+    async def test_unreadable_brackets_leave_it_to_the_venue_which_refuses(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault("/fapi/v1/leverageBracket", "html")
         await adapter.check_leverage(market(adapter, LINEAR), Decimal(200))
         with pytest.raises(ValueRefused) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(200))
         assert caught.value.venue_code == "-4028"
 
-    async def test_an_isolated_positions_leverage_cannot_be_lowered(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_an_isolated_positions_leverage_cannot_be_lowered(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         with pytest.raises(PreconditionFailed) as caught:
             await adapter.set_leverage(market(adapter, FLAT), Decimal(2))
         assert caught.value.venue_code == "-4161"
 
-    async def test_an_echo_for_another_market_is_no_confirmation(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault("/fapi/v1/leverage", "status", body={"symbol": "ETHUSDT", "leverage": 7})
+    async def test_an_echo_for_another_market_is_no_confirmation(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault("/fapi/v1/leverage", "status", body={"symbol": "ETHUSDT", "leverage": 7})
         with pytest.raises(Ambiguous, match="answered for ETHUSDT"):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(7))
 
 
 class TestMarginMode:
     @pytest.mark.parametrize("symbol", [FLAT, INVERSE])
-    async def test_a_flat_market_switches_and_the_read_back_shows_it(self, stand: Stand, symbol: str) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_flat_market_switches_and_the_read_back_shows_it(
+        self, harness: SandboxHarness, symbol: str
+    ) -> None:
+        adapter = harness.adapter(PERP)
         wanted = market(adapter, symbol)
         echo = await adapter.set_margin_mode(wanted, MarginMode.ISOLATED)
         assert (echo.margin_mode, echo.accepted) == (None, False)
         assert (await adapter.terms(wanted)).margin_mode is MarginMode.ISOLATED
 
-    async def test_what_is_so_already_is_no_change(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_what_is_so_already_is_no_change(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(AlreadySo) as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
         assert caught.value.venue_code == "-4046"
@@ -120,8 +130,10 @@ class TestMarginMode:
         ("account_id", "symbol", "held"),
         [(PERP, LINEAR, "long 0.05"), (HEDGE, LINEAR, "long 0.1 and short 0.04"), (HEDGE, INVERSE, "long 20")],
     )
-    async def test_an_open_position_is_named(self, stand: Stand, account_id: str, symbol: str, held: str) -> None:
-        adapter = stand.adapter(account_id)
+    async def test_an_open_position_is_named(
+        self, harness: SandboxHarness, account_id: str, symbol: str, held: str
+    ) -> None:
+        adapter = harness.adapter(account_id)
         with pytest.raises(PreconditionFailed) as caught:
             await adapter.set_margin_mode(market(adapter, symbol), MarginMode.ISOLATED)
         assert caught.value.message == (
@@ -129,37 +141,37 @@ class TestMarginMode:
         )
         assert caught.value.venue_code == "-4048"
 
-    async def test_a_position_that_cannot_be_read_is_still_in_the_way(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault("/fapi/v3/positionRisk", "html")
+    async def test_a_position_that_cannot_be_read_is_still_in_the_way(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault("/fapi/v3/positionRisk", "html")
         with pytest.raises(PreconditionFailed, match="has an open position; close it"):
             await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.ISOLATED)
 
-    async def test_open_orders_are_named(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.change(PERP, open_orders={"ETHUSDT": 2})
+    async def test_open_orders_are_named(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.change(PERP, open_orders={"ETHUSDT": 2})
         with pytest.raises(PreconditionFailed, match="ETH/USDT:USDT has open orders; cancel them") as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert caught.value.venue_code == "-4047"
 
-    async def test_multi_assets_mode_is_a_precondition(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.change(PERP, multi_assets=True)
+    async def test_multi_assets_mode_is_a_precondition(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.change(PERP, multi_assets=True)
         with pytest.raises(PreconditionFailed, match="single-asset mode") as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert caught.value.venue_code == "-4168"
 
-    async def test_portfolio_margin_refuses_before_any_call(self, stand: Stand) -> None:
-        adapter = stand.adapter(PM)
+    async def test_portfolio_margin_refuses_before_any_call(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PM)
         with pytest.raises(NotSupported):
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert Capability.MARGIN_MODE not in adapter.capabilities
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
 
 class TestSymbolState:
-    async def test_the_documented_position(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_the_documented_position(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         state = await adapter.symbol_state(market(adapter, LINEAR))
         assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), MarginMode.CROSS)
         assert (state.side, state.size, state.notional) == ("long", Decimal("0.05"), Decimal("4925.25"))
@@ -168,26 +180,28 @@ class TestSymbolState:
     @pytest.mark.parametrize(
         ("account_id", "symbol"), [(PERP, FLAT), (PERP, INVERSE), (PM, LINEAR), (PM, "ETH/USD:ETH")]
     )
-    async def test_a_flat_market_has_terms_and_no_side(self, stand: Stand, account_id: str, symbol: str) -> None:
-        adapter = stand.adapter(account_id)
+    async def test_a_flat_market_has_terms_and_no_side(
+        self, harness: SandboxHarness, account_id: str, symbol: str
+    ) -> None:
+        adapter = harness.adapter(account_id)
         state = await adapter.symbol_state(market(adapter, symbol))
         assert (state.side, state.size) == (None, Decimal(0))
         assert state.terms.leverage > 0
 
-    async def test_both_legs_of_a_hedge_are_summed(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_both_legs_of_a_hedge_are_summed(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         state = await adapter.symbol_state(market(adapter, LINEAR))
         assert (state.side, state.size, state.notional) == ("both", Decimal("0.14"), Decimal("13790.70"))
 
-    async def test_an_inverse_position_is_valued_in_quote(self, stand: Stand) -> None:
-        adapter = stand.adapter(PM)
+    async def test_an_inverse_position_is_valued_in_quote(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PM)
         state = await adapter.symbol_state(market(adapter, INVERSE))
         assert (state.side, state.size, state.notional) == ("long", Decimal(100), Decimal(10_000))
 
 
 class TestPositions:
-    async def test_the_documented_position(self, stand: Stand) -> None:
-        found = await stand.adapter(PERP).positions(SWAP)
+    async def test_the_documented_position(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter(PERP).positions(SWAP)
         assert found.coverage == ("linear", "inverse")
         (position,) = found.positions
         assert position.model_dump(mode="json") == {
@@ -210,8 +224,8 @@ class TestPositions:
             "exchange_account_id": PERP,
         }
 
-    async def test_swaps_and_futures_are_told_apart(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_swaps_and_futures_are_told_apart(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         swaps, futures, both = [(await adapter.positions(kind)).positions for kind in (SWAP, FUTURE, None)]
         assert [(row.symbol, row.side) for row in swaps] == [
             (LINEAR, "long"),
@@ -219,11 +233,11 @@ class TestPositions:
             (FLAT, "long"),
             (INVERSE, "long"),
         ]
-        assert [row.symbol for row in futures] == [delivery(stand).symbol]
+        assert [row.symbol for row in futures] == [delivery(harness).symbol]
         assert {row.symbol for row in both} == {row.symbol for row in (*swaps, *futures)}
 
-    async def test_an_isolated_position_holds_its_own_margin(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_an_isolated_position_holds_its_own_margin(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         (position,) = (await adapter.positions(SWAP, market(adapter, FLAT))).positions
         assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("750.00"))
 
@@ -237,38 +251,38 @@ class TestPositions:
         ],
     )
     async def test_a_symbol_asks_its_own_family_only(
-        self, stand: Stand, account_id: str, symbol: str, paths: list[str], coverage: tuple[str, ...]
+        self, harness: SandboxHarness, account_id: str, symbol: str, paths: list[str], coverage: tuple[str, ...]
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         found = await adapter.positions(SWAP, market(adapter, symbol))
         assert found.coverage == coverage
         assert {row.symbol for row in found.positions} <= {symbol}
-        assert await stand.paths() == paths
+        assert await harness.paths() == paths
 
-    async def test_a_portfolio_margin_account_is_read_through_papi_only(self, stand: Stand) -> None:
-        found = await stand.adapter(PM).positions(SWAP)
+    async def test_a_portfolio_margin_account_is_read_through_papi_only(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter(PM).positions(SWAP)
         assert [(row.symbol, row.margin_mode) for row in found.positions] == [
             (FLAT, MarginMode.CROSS),
             (INVERSE, MarginMode.CROSS),
         ]
-        assert all(path.startswith("/papi/") for path in await stand.paths())
+        assert all(path.startswith("/papi/") for path in await harness.paths())
 
-    async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
-        account = stand.sandbox.open_account("binance", id="hundred", open_positions=100)
-        found = await stand.venue.adapter(account).positions()
+    async def test_a_hundred_positions_come_whole(self, harness: SandboxHarness) -> None:
+        account = harness.sandbox.open_account("binance", id="hundred", open_positions=100)
+        found = await harness.venue.adapter(account).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
-    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
+    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         row = {"symbol": "NEWUSDT", "positionAmt": "1"}
-        await stand.fault("/fapi/v3/positionRisk", "status", body=[row])
+        await harness.fault("/fapi/v3/positionRisk", "status", body=[row])
         with pytest.raises(Ambiguous, match="NEWUSDT"):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
 
     @pytest.mark.parametrize("body", [{}, [1], [{"symbol": "BTCUSDT", "positionAmt": "1"}], [{"positionAmt": "1"}]])
-    async def test_rows_of_another_shape_are_no_positions(self, stand: Stand, body: Any) -> None:
-        await stand.fault("/fapi/v3/positionRisk", "status", body=body)
+    async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any) -> None:
+        await harness.fault("/fapi/v3/positionRisk", "status", body=body)
         with pytest.raises(Ambiguous):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
 
 
 class TestHistory:
@@ -284,9 +298,9 @@ class TestHistory:
     @pytest.mark.parametrize("account_id", [PERP, PM])
     @pytest.mark.parametrize("symbol", [None, LINEAR, INVERSE])
     async def test_all_funding_comes_once_and_in_order(
-        self, stand: Stand, query: Any, account_id: str, symbol: str | None
+        self, harness: SandboxHarness, query: Any, account_id: str, symbol: str | None
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         wanted = market(adapter, symbol) if symbol else None
         history = await adapter.funding_history(query(wanted, since=0))
         times = [entry.timestamp for entry in history.entries]
@@ -299,9 +313,9 @@ class TestHistory:
         assert len(times) == expected[symbol]
 
     async def test_rows_of_one_instant_over_a_page_border_are_neither_lost_nor_doubled(
-        self, stand: Stand, query: Any
+        self, harness: SandboxHarness, query: Any
     ) -> None:
-        history = await stand.adapter(PERP).funding_history(query(since=0))
+        history = await harness.adapter(PERP).funding_history(query(since=0))
         by_time: dict[int, int] = {}
         for entry in history.entries:
             if entry.symbol not in (INVERSE, "ETH/USD:ETH"):
@@ -309,8 +323,8 @@ class TestHistory:
         assert len(history.entries) > 1_000
         assert set(by_time.values()) == {7}
 
-    async def test_from_since_on_the_first_entries_are_given(self, stand: Stand, query: Any) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_from_since_on_the_first_entries_are_given(self, harness: SandboxHarness, query: Any) -> None:
+        adapter = harness.adapter(PERP)
         everything = (await adapter.funding_history(query(since=0))).entries
         since = everything[-200].timestamp
         some = await adapter.funding_history(query(since=since, limit=50))
@@ -318,8 +332,8 @@ class TestHistory:
         assert [entry.timestamp for entry in some.entries] == [entry.timestamp for entry in expected]
         assert some.complete_from == since
 
-    async def test_without_since_the_newest_entries_are_given(self, stand: Stand, query: Any) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_without_since_the_newest_entries_are_given(self, harness: SandboxHarness, query: Any) -> None:
+        adapter = harness.adapter(PERP)
         newest = await adapter.funding_history(query(market(adapter, LINEAR), limit=10))
         assert len(newest.entries) == 10
         last = newest.entries[-1]
@@ -328,41 +342,43 @@ class TestHistory:
         assert newest.complete_from == newest.entries[0].timestamp
 
     async def test_more_newest_entries_than_a_week_holds_are_found_in_earlier_windows(
-        self, stand: Stand, query: Any
+        self, harness: SandboxHarness, query: Any
     ) -> None:
-        adapter = stand.adapter(PERP)
+        adapter = harness.adapter(PERP)
         newest = await adapter.funding_history(query(market(adapter, LINEAR), limit=150))
         assert len(newest.entries) == 150
         assert newest.entries[-1].timestamp - newest.entries[0].timestamp > 49 * DAY
 
-    async def test_without_since_and_limit_a_week_is_given(self, stand: Stand, query: Any) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_without_since_and_limit_a_week_is_given(self, harness: SandboxHarness, query: Any) -> None:
+        adapter = harness.adapter(PERP)
         week = await adapter.funding_history(query(market(adapter, LINEAR)))
         assert len(week.entries) == 21
         assert abs(week.complete_from - (time.time_ns() // 1_000_000 - 7 * DAY)) < 60_000
 
-    async def test_what_the_venue_forgot_is_admitted(self, stand: Stand, query: Any) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_what_the_venue_forgot_is_admitted(self, harness: SandboxHarness, query: Any) -> None:
+        adapter = harness.adapter(PERP)
         forgets = await adapter.funding_history(query(market(adapter, LINEAR), since=1))
         keeps = await adapter.funding_history(query(market(adapter, INVERSE), since=1))
         assert abs(forgets.complete_from - (time.time_ns() // 1_000_000 - 90 * DAY)) < 60_000
         assert keeps.complete_from == 1
 
-    async def test_futures_have_no_funding_and_nothing_is_asked(self, stand: Stand, query: Any) -> None:
-        history = await stand.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
+    async def test_futures_have_no_funding_and_nothing_is_asked(self, harness: SandboxHarness, query: Any) -> None:
+        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
         assert (history.entries, history.complete_from) == ((), 5)
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_realized_profits_have_their_sign_and_their_code(self, stand: Stand, query: Any) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_realized_profits_have_their_sign_and_their_code(self, harness: SandboxHarness, query: Any) -> None:
+        adapter = harness.adapter(PERP)
         entries = (await adapter.realized_pnl(query(market(adapter, LINEAR), since=0))).entries
         assert (entries[-1].id, entries[-1].amount) == ("987654321", Decimal("125.50"))
         assert any(entry.amount < 0 for entry in entries)
         inverse = (await adapter.realized_pnl(query(market(adapter, INVERSE), since=0))).entries
         assert {entry.code for entry in inverse} == {"BTC"}
 
-    async def test_realized_profits_of_swaps_and_futures_are_told_apart(self, stand: Stand, query: Any) -> None:
-        adapter, future = stand.adapter(PERP), delivery(stand)
+    async def test_realized_profits_of_swaps_and_futures_are_told_apart(
+        self, harness: SandboxHarness, query: Any
+    ) -> None:
+        adapter, future = harness.adapter(PERP), delivery(harness)
         swaps = await adapter.realized_pnl(query(since=0))
         futures = await adapter.realized_pnl(query(kind=FUTURE, since=0))
         assert {entry.symbol for entry in futures.entries} == {future.symbol}
@@ -370,19 +386,19 @@ class TestHistory:
         of_symbol = await adapter.realized_pnl(query(future, FUTURE, since=0))
         assert [entry.id for entry in of_symbol.entries] == [entry.id for entry in futures.entries]
 
-    async def test_a_broken_page_breaks_the_history(self, stand: Stand, query: Any) -> None:
-        await stand.fault("/fapi/v1/income", "html")
+    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness, query: Any) -> None:
+        await harness.fault("/fapi/v1/income", "html")
         with pytest.raises(Ambiguous):
-            await stand.adapter(PERP).funding_history(query(since=0))
+            await harness.adapter(PERP).funding_history(query(since=0))
 
 
 class TestPortfolioMargin:
-    async def test_other_accounts_have_none(self, stand: Stand) -> None:
-        assert stand.adapter(PERP).portfolio_margin is None
-        assert Capability.PORTFOLIO_MARGIN not in stand.adapter(PERP).capabilities
+    async def test_other_accounts_have_none(self, harness: SandboxHarness) -> None:
+        assert harness.adapter(PERP).portfolio_margin is None
+        assert Capability.PORTFOLIO_MARGIN not in harness.adapter(PERP).capabilities
 
-    async def test_the_documented_balances(self, stand: Stand) -> None:
-        portfolio = stand.adapter(PM).portfolio_margin
+    async def test_the_documented_balances(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
         assert portfolio
         balance = await portfolio.balance()
         assert {asset: row.model_dump(mode="json") for asset, row in balance.items()} == {
@@ -402,8 +418,8 @@ class TestPortfolioMargin:
             },
         }
 
-    async def test_the_documented_account(self, stand: Stand) -> None:
-        portfolio = stand.adapter(PM).portfolio_margin
+    async def test_the_documented_account(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
         assert portfolio
         rows, totals = await portfolio.account()
         assert [row["asset"] for row in rows] == ["USDT", "BTC"]
@@ -417,35 +433,35 @@ class TestPortfolioMargin:
             "maxWithdrawAmount": "11500.00",
         }
 
-    async def test_a_collection_is_accepted_only_in_the_documented_words(self, stand: Stand) -> None:
-        portfolio = stand.adapter(PM).portfolio_margin
+    async def test_a_collection_is_accepted_only_in_the_documented_words(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
         assert portfolio
         assert (await portfolio.auto_collect()).accepted
         assert (await portfolio.asset_collect("USDT")).accepted
         others: list[Any] = [{"msg": "ok"}, {}, [], {"msg": "success", "code": 200}]
         for body in others:
-            await stand.fault("/papi/v1/auto-collection", "status", body=body)
+            await harness.fault("/papi/v1/auto-collection", "status", body=body)
             with pytest.raises(Ambiguous):
                 await portfolio.auto_collect()
 
-    async def test_a_collection_without_an_answer_is_sent_once(self, stand: Stand) -> None:
-        portfolio = stand.adapter(PM).portfolio_margin
+    async def test_a_collection_without_an_answer_is_sent_once(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
         assert portfolio
-        await stand.fault("/papi/v1/asset-collection", "reset", apply=True)
+        await harness.fault("/papi/v1/asset-collection", "reset", apply=True)
         with pytest.raises(Ambiguous):
             await portfolio.asset_collect("USDT")
-        assert await stand.paths() == ["/papi/v1/asset-collection"]
+        assert await harness.paths() == ["/papi/v1/asset-collection"]
 
-    async def test_bnb_is_refused_before_any_call(self, stand: Stand) -> None:
-        portfolio = stand.adapter(PM).portfolio_margin
+    async def test_bnb_is_refused_before_any_call(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
         assert portfolio
         with pytest.raises(NotSupported, match="BNB"):
             await portfolio.asset_collect("BNB")
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_an_account_without_portfolio_margin_must_enable_it(self, stand: Stand) -> None:
-        account = stand.account(PERP).model_copy(update={"portfolio_margin": True})
-        portfolio = stand.venue.adapter(account).portfolio_margin
+    async def test_an_account_without_portfolio_margin_must_enable_it(self, harness: SandboxHarness) -> None:
+        account = harness.account(PERP).model_copy(update={"portfolio_margin": True})
+        portfolio = harness.venue.adapter(account).portfolio_margin
         assert portfolio
         with pytest.raises(Refused):
             await portfolio.balance()
@@ -468,60 +484,62 @@ class TestTheVenueAtItsWorst:
         ids=str,
     )  # fmt: skip
     async def test_each_misbehaviour_is_told_apart(
-        self, stand: Stand, fault: dict[str, Any], error: type[VenueError]
+        self, harness: SandboxHarness, fault: dict[str, Any], error: type[VenueError]
     ) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault("/fapi/v1/leverage", **fault)
+        adapter = harness.adapter(PERP)
+        await harness.fault("/fapi/v1/leverage", **fault)
         with pytest.raises(error) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert type(caught.value) is error
-        account = stand.account(PERP)
+        account = harness.account(PERP)
         told = f"{caught.value!r} {vars(caught.value)}"
         for secret in (account.reveal("api_key"), account.reveal("secret"), "signature=", "http://"):
             assert secret not in told
         if isinstance(caught.value, Throttled) and "retry_after" in fault:
             assert caught.value.retry_after == fault["retry_after"] * 1_000
 
-    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault("/fapi/v1/leverage", "reset", apply=True)
+    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault("/fapi/v1/leverage", "reset", apply=True)
         with pytest.raises(Ambiguous):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(5)
 
     @pytest.mark.parametrize("offset_ms", [-120_000, 120_000])
-    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(self, stand: Stand, offset_ms: int) -> None:
-        await stand.control.put("/clock", json={"offset_ms": offset_ms})
-        adapter = stand.adapter(PERP)
+    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(
+        self, harness: SandboxHarness, offset_ms: int
+    ) -> None:
+        await harness.control.put("/clock", json={"offset_ms": offset_ms})
+        adapter = harness.adapter(PERP)
         echo = await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert echo.leverage == Decimal(5)
-        statuses = [(entry["path"], entry["status"]) for entry in await stand.requests()]
+        statuses = [(entry["path"], entry["status"]) for entry in await harness.requests()]
         assert statuses == [("/fapi/v1/leverage", 400), ("/fapi/v1/time", 200), ("/fapi/v1/leverage", 200)]
 
-    async def test_a_wrong_secret_is_refused(self, stand: Stand) -> None:
-        account = stand.account(PERP).model_copy(update={"secret": stand.account(PM).secret})
+    async def test_a_wrong_secret_is_refused(self, harness: SandboxHarness) -> None:
+        account = harness.account(PERP).model_copy(update={"secret": harness.account(PM).secret})
         with pytest.raises(AccessDenied) as caught:
-            await stand.venue.adapter(account).positions(SWAP)
+            await harness.venue.adapter(account).positions(SWAP)
         assert caught.value.venue_code == "-1022"
 
-    async def test_a_cancelled_call_stays_cancelled(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault("/fapi/v1/leverage", "delay", delay_ms=TIMEOUT_MS)
+    async def test_a_cancelled_call_stays_cancelled(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault("/fapi/v1/leverage", "delay", delay_ms=TIMEOUT_MS)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
 
-    async def test_no_log_line_tells_a_key(self, stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
-        account = stand.account(PERP)
+    async def test_no_log_line_tells_a_key(self, harness: SandboxHarness, caplog: pytest.LogCaptureFixture) -> None:
+        account = harness.account(PERP)
         with caplog.at_level(logging.DEBUG):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
         assert account.reveal("api_key") not in caplog.text
 
 
-async def test_a_venue_that_lists_no_markets_is_reported(stand: Stand) -> None:
-    venues = Venues(stand.connections, Accounts(stand.sandbox.accounts), TIMEOUT_MS)
-    await stand.fault("/fapi/v1/exchangeInfo", "html")
+async def test_a_venue_that_lists_no_markets_is_reported(harness: SandboxHarness) -> None:
+    venues = Venues(harness.connections, Accounts(harness.sandbox.accounts), TIMEOUT_MS)
+    await harness.fault("/fapi/v1/exchangeInfo", "html")
     with pytest.raises(Ambiguous):
-        await venues.load_once(stand.account(PERP))
-    await venues.load_once(stand.account(PERP))
-    assert venues.adapter(stand.account(PERP)).market(LINEAR, SWAP).id == "BTCUSDT"
+        await venues.load_once(harness.account(PERP))
+    await venues.load_once(harness.account(PERP))
+    assert venues.adapter(harness.account(PERP)).market(LINEAR, SWAP).id == "BTCUSDT"

@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError, InvalidFrameError
 
 from schemas.operations import COMMANDS_EXCHANGE
-from tests.users import Place, rabbitmqctl, until
+from tests.support.broker_users import BrokerWithUsers, rabbitmqctl, until
 from worker.bus.private_broker import PrivateBroker
 from worker.bus.rights import CLIENTS, RIGHTS, RISK_USER, STRATEGY_USER, WORKER_USER
 from worker.bus.topology import DEAD_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE, EVENTS_LOG, declare
@@ -45,7 +45,7 @@ def shrunk(content: Any, figures: dict[str, int]) -> Any:
     return content
 
 
-async def import_definitions(place: Place, **figures: int) -> None:
+async def import_definitions(place: BrokerWithUsers, **figures: int) -> None:
     small = shrunk(json.loads(definitions_text(place.passwords)), SMALL | figures)
     file = place.passwords / "definitions.json"
     file.write_text(json.dumps(small))
@@ -53,9 +53,9 @@ async def import_definitions(place: Place, **figures: int) -> None:
 
 
 @pytest.fixture(scope="module")
-async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrokerWithUsers]:
     async with PrivateBroker(tmp_path_factory.mktemp("limits")) as node:
-        place = Place(node, tmp_path_factory.mktemp("passwords"), "")
+        place = BrokerWithUsers(node, tmp_path_factory.mktemp("passwords"), "")
         await place.set_passwords(*RIGHTS)
         await import_definitions(place)
         async with place.connected(WORKER_USER) as connection:
@@ -71,7 +71,7 @@ async def unread(channel: AbstractChannel, kind: str, **arguments: Any) -> Abstr
     return queue
 
 
-async def publish_events(place: Place, count: int) -> None:
+async def publish_events(place: BrokerWithUsers, count: int) -> None:
     async with place.connected(WORKER_USER) as connection:
         events = await (await connection.channel()).get_exchange(EVENTS_EXCHANGE)
         for number in range(count):
@@ -95,7 +95,7 @@ def segments(node: PrivateBroker, queue: str) -> int:
 @pytest.mark.parametrize("arguments", [{}, WIDE, {"x-overflow": "drop-head"}], ids=["plain", "wide", "overflow"])
 @pytest.mark.parametrize("kind", ["classic", "quorum"])
 async def test_a_queue_that_nobody_reads_loses_its_oldest_messages(
-    place: Place, kind: str, arguments: dict[str, Any]
+    place: BrokerWithUsers, kind: str, arguments: dict[str, Any]
 ) -> None:
     count = 3 * MOST_BYTES // len(BODY)
     async with place.connected(RISK_USER) as connection:
@@ -110,7 +110,7 @@ async def test_a_queue_that_nobody_reads_loses_its_oldest_messages(
         await channel.queue_delete(queue.name)
 
 
-async def test_a_queue_that_nobody_named_is_bounded_as_well(place: Place) -> None:
+async def test_a_queue_that_nobody_named_is_bounded_as_well(place: BrokerWithUsers) -> None:
     async with place.connected(RISK_USER) as connection:
         channel = await connection.channel()
         queue = await channel.declare_queue(exclusive=True, arguments=dict(WIDE))
@@ -119,7 +119,7 @@ async def test_a_queue_that_nobody_named_is_bounded_as_well(place: Place) -> Non
         assert await waiting(channel, queue.name) <= MOST_BYTES // len(BODY)
 
 
-async def test_a_stream_of_a_client_is_bounded_and_ours_keeps_all(place: Place) -> None:
+async def test_a_stream_of_a_client_is_bounded_and_ours_keeps_all(place: BrokerWithUsers) -> None:
     async with place.connected(RISK_USER) as connection:
         channel = await connection.channel()
         before = segments(place.node, EVENTS_LOG)
@@ -134,7 +134,7 @@ async def test_a_stream_of_a_client_is_bounded_and_ours_keeps_all(place: Place) 
         await channel.queue_delete(queue.name)
 
 
-async def test_a_queue_that_nobody_reads_ends_whatever_it_was_declared_with(place: Place) -> None:
+async def test_a_queue_that_nobody_reads_ends_whatever_it_was_declared_with(place: BrokerWithUsers) -> None:
     await import_definitions(place, **{"expires": 500})
     async with place.connected(RISK_USER) as connection:
         channel = await connection.channel()
@@ -154,7 +154,7 @@ async def test_a_queue_that_nobody_reads_ends_whatever_it_was_declared_with(plac
     await import_definitions(place)
 
 
-async def test_the_number_of_queues_is_bounded_and_a_worker_starts_all_the_same(place: Place) -> None:
+async def test_the_number_of_queues_is_bounded_and_a_worker_starts_all_the_same(place: BrokerWithUsers) -> None:
     async with place.connected(RISK_USER) as connection:
         assert 0 < await declared_until_refused(connection) < MOST_QUEUES
         async with place.connected(WORKER_USER) as worker:
@@ -171,7 +171,7 @@ async def declared_until_refused(connection: AbstractConnection) -> int:
 
 
 @pytest.mark.parametrize("user", CLIENTS)
-async def test_the_number_of_a_clients_connections_is_bounded(place: Place, user: str) -> None:
+async def test_the_number_of_a_clients_connections_is_bounded(place: BrokerWithUsers, user: str) -> None:
     async with AsyncExitStack() as stack:
         for _ in range(MOST_CONNECTIONS):
             await stack.enter_async_context(place.connected(user))
@@ -183,7 +183,7 @@ async def test_the_number_of_a_clients_connections_is_bounded(place: Place, user
 
 @pytest.mark.parametrize("operation", ["set_leverage", "get_positions", "nonsense"])
 async def test_what_no_worker_takes_is_refused_at_a_bound_and_nothing_of_it_is_dropped(
-    place: Place, operation: str
+    place: BrokerWithUsers, operation: str
 ) -> None:
     queue = "dma.unrouted" if operation == "nonsense" else operation
     taken = await publish_until_refused(place, STRATEGY_USER, COMMANDS_EXCHANGE, operation)
@@ -194,7 +194,7 @@ async def test_what_no_worker_takes_is_refused_at_a_bound_and_nothing_of_it_is_d
         await (await channel.get_queue(queue)).purge()
 
 
-async def test_dead_letters_are_refused_at_a_bound_and_none_is_dropped(place: Place) -> None:
+async def test_dead_letters_are_refused_at_a_bound_and_none_is_dropped(place: BrokerWithUsers) -> None:
     taken = await publish_until_refused(place, WORKER_USER, DEAD_EXCHANGE, "set_leverage")
     async with place.connected(WORKER_USER) as connection:
         channel = await connection.channel()
@@ -202,7 +202,7 @@ async def test_dead_letters_are_refused_at_a_bound_and_none_is_dropped(place: Pl
         await (await channel.get_queue(DEAD_LETTERS)).purge()
 
 
-async def publish_until_refused(place: Place, user: str, exchange: str, key: str) -> int:
+async def publish_until_refused(place: BrokerWithUsers, user: str, exchange: str, key: str) -> int:
     """How many messages were confirmed before the first that was refused."""
     message = aio_pika.Message(BODY, delivery_mode=aio_pika.DeliveryMode.PERSISTENT)
     async with place.connected(user) as connection:

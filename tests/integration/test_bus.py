@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 
 from schemas import COMMANDS, OPERATIONS
-from tests.fakes import ACCOUNT, BTC, MemoryVenue, Misbehaviour
-from tests.strategy import Body, Strategy
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
+from tests.support.strategy import Body, Strategy
 from worker.bus.connection import connect
 from worker.bus.publisher import LARGEST_MESSAGE, Publisher, TooLarge
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc

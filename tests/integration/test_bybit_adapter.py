@@ -10,7 +10,16 @@ import pytest
 
 from schemas.events import Scope
 from schemas.requests import MarginMode, MarketType
-from tests.stand import BROKEN_ANSWERS, FUTURE, PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, stands
+from tests.support.sandbox_harness import (
+    BROKEN_ANSWERS,
+    FUTURE,
+    PATIENCE_MS,
+    SWAP,
+    TIMEOUT_MS,
+    SandboxHarness,
+    harness_fixtures,
+    market,
+)
 from worker.clock import now
 from worker.sandbox.bybit.venue import Bybit
 from worker.venues.bybit import BybitVenue
@@ -44,23 +53,23 @@ INFO, LOG, EXECUTIONS, CLOSED = (
 UNLIMITED = {"ip": 1_000_000} | dict.fromkeys((LIST, INFO, LOG, EXECUTIONS, CLOSED), 1_000_000)
 
 
-shared, stand = stands("bybit", UNLIMITED)
+shared, harness = harness_fixtures("bybit", UNLIMITED)
 
 
-def standin(stand: Stand) -> Bybit:
+def standin(harness: SandboxHarness) -> Bybit:
     """The venue inside the sandbox."""
-    venue = stand.sandbox.desks["bybit"].venue
+    venue = harness.sandbox.desks["bybit"].venue
     assert isinstance(venue, Bybit)
     return venue
 
 
-def opened(stand: Stand, **content: Any) -> str:
-    return stand.sandbox.open_account("bybit", id=f"opened-{uuid4()}", **content).id
+def opened(harness: SandboxHarness, **content: Any) -> str:
+    return harness.sandbox.open_account("bybit", id=f"opened-{uuid4()}", **content).id
 
 
-async def delivery(stand: Stand) -> Market:
+async def delivery(harness: SandboxHarness) -> Market:
     """The delivery future that the unified account holds."""
-    adapter = stand.adapter(PERP)
+    adapter = harness.adapter(PERP)
     (held,) = (await adapter.positions(FUTURE)).positions
     return adapter.market(held.symbol, FUTURE)
 
@@ -69,9 +78,9 @@ class TestLeverage:
     @pytest.mark.parametrize("account_id", [PERP, CLASSIC, HEDGE])
     @pytest.mark.parametrize("symbol", [LINEAR, INVERSE, FLAT])
     async def test_nothing_is_echoed_and_the_read_back_shows_it_on_every_side(
-        self, stand: Stand, account_id: str, symbol: str
+        self, harness: SandboxHarness, account_id: str, symbol: str
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         wanted = market(adapter, symbol)
         before = (await adapter.terms(wanted)).margin_mode
         echo = await adapter.set_leverage(wanted, Decimal(7))
@@ -80,68 +89,68 @@ class TestLeverage:
         assert terms.all_at(Decimal(7))
         assert terms.margin_mode is before
 
-    async def test_a_fraction_is_taken_and_read_back_whole(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_fraction_is_taken_and_read_back_whole(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         await adapter.check_leverage(market(adapter, LINEAR), Decimal("4.5"))
         await adapter.set_leverage(market(adapter, LINEAR), Decimal("4.50"))
         assert (await adapter.symbol_state(market(adapter, LINEAR))).terms.leverage == Decimal("4.5")
 
-    async def test_a_delivery_future_has_a_leverage_of_its_own(self, stand: Stand) -> None:
-        adapter, future = stand.adapter(PERP), await delivery(stand)
+    async def test_a_delivery_future_has_a_leverage_of_its_own(self, harness: SandboxHarness) -> None:
+        adapter, future = harness.adapter(PERP), await delivery(harness)
         await adapter.set_leverage(future, Decimal(3))
         assert (await adapter.terms(future)).leverage == Decimal(3)
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(10)
 
-    async def test_what_is_so_already_is_no_change(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_what_is_so_already_is_no_change(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(AlreadySo) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(10))
         assert (caught.value.venue_code, caught.value.scope) == ("110043", Scope.SYMBOL)
 
-    async def test_each_side_has_its_own_until_both_are_set(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_each_side_has_its_own_until_both_are_set(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         terms = await adapter.terms(market(adapter, LINEAR))
         assert (terms.leverage, terms.sides) == (Decimal(10), (Decimal(10), Decimal(5)))
         await adapter.set_leverage(market(adapter, LINEAR), Decimal(10))
         assert (await adapter.terms(market(adapter, LINEAR))).sides == (Decimal(10), Decimal(10))
 
-    async def test_more_than_the_market_allows_names_the_maximum_and_asks_nobody(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_more_than_the_market_allows_names_the_maximum_and_asks_nobody(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(ValueRefused, match="BTC/USDT:USDT takes 1x to 100x, not 200x"):
             await adapter.check_leverage(market(adapter, LINEAR), Decimal(200))
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_the_venue_refuses_it_too(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_the_venue_refuses_it_too(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(ValueRefused) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(200))
         assert caught.value.venue_code == "110013"
 
-    async def test_portfolio_margin_has_none_to_set(self, stand: Stand) -> None:
-        await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
-        adapter = stand.adapter(PERP)
+    async def test_portfolio_margin_has_none_to_set(self, harness: SandboxHarness) -> None:
+        await harness.change(PERP, margin_mode="PORTFOLIO_MARGIN")
+        adapter = harness.adapter(PERP)
         with pytest.raises(PreconditionFailed, match="portfolio margin has no leverage"):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
 
 
 class TestMarginModeOfAUnifiedAccount:
-    async def test_it_changes_for_the_whole_account_and_says_so(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_it_changes_for_the_whole_account_and_says_so(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         echo = await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
         assert (echo.scope, echo.margin_mode) == (Scope.ACCOUNT, None)
         for symbol in (LINEAR, FLAT, INVERSE):
             assert (await adapter.terms(market(adapter, symbol))).margin_mode is MarginMode.CROSS
 
-    async def test_what_is_so_already_is_found_by_reading(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_what_is_so_already_is_found_by_reading(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         with pytest.raises(AlreadySo) as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert (caught.value.scope, caught.value.note) == (Scope.ACCOUNT, None)
-        assert await stand.paths() == [INFO]
+        assert await harness.paths() == [INFO]
 
-    async def test_portfolio_margin_counts_as_cross_and_is_named(self, stand: Stand) -> None:
-        await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
-        adapter = stand.adapter(PERP)
+    async def test_portfolio_margin_counts_as_cross_and_is_named(self, harness: SandboxHarness) -> None:
+        await harness.change(PERP, margin_mode="PORTFOLIO_MARGIN")
+        adapter = harness.adapter(PERP)
         with pytest.raises(AlreadySo) as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
         assert caught.value.note
@@ -151,15 +160,15 @@ class TestMarginModeOfAUnifiedAccount:
 
     @pytest.mark.parametrize("mode", MarginMode)
     async def test_registered_for_symbols_only_it_refuses_before_it_changes_anything(
-        self, stand: Stand, mode: MarginMode
+        self, harness: SandboxHarness, mode: MarginMode
     ) -> None:
-        adapter = stand.adapter(PERP, margin_mode_scope="symbol")
+        adapter = harness.adapter(PERP, margin_mode_scope="symbol")
         with pytest.raises(NotSupported, match="margin_mode_scope = account"):
             await adapter.set_margin_mode(market(adapter, FLAT), mode)
-        assert await stand.paths() == [INFO]
+        assert await harness.paths() == [INFO]
 
-    async def test_a_refusal_tells_the_reasons_and_the_open_positions(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_refusal_tells_the_reasons_and_the_open_positions(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(PreconditionFailed) as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert caught.value.venue_code == "3400045"
@@ -168,16 +177,16 @@ class TestMarginModeOfAUnifiedAccount:
         assert caught.value.details["reasons"][0]["reasonCode"] == "110012"
         assert len(caught.value.details["open_positions"]) == 5
 
-    async def test_positions_that_cannot_be_read_leave_the_reasons(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.change(PERP, reasons={"3400013": "Repay your loans first."})
-        await stand.fault(LIST, "html", times=3)
+    async def test_positions_that_cannot_be_read_leave_the_reasons(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.change(PERP, reasons={"3400013": "Repay your loans first."})
+        await harness.fault(LIST, "html", times=3)
         with pytest.raises(PreconditionFailed, match="Repay your loans first") as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert caught.value.details["open_positions"] == []
 
-    async def test_only_the_linear_part_of_the_first_kind_is_unified(self, stand: Stand) -> None:
-        adapter = stand.adapter(opened(stand, status=3, open_positions=1))
+    async def test_only_the_linear_part_of_the_first_kind_is_unified(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(opened(harness, status=3, open_positions=1))
         linear, inverse = market(adapter, LINEAR), market(adapter, INVERSE)
         assert (await adapter.set_margin_mode(inverse, MarginMode.ISOLATED)).scope is Scope.SYMBOL
         assert (await adapter.terms(linear)).margin_mode is MarginMode.CROSS
@@ -186,8 +195,8 @@ class TestMarginModeOfAUnifiedAccount:
 
 class TestMarginModeOfAClassicAccount:
     @pytest.mark.parametrize("symbol", [LINEAR, FLAT, INVERSE])
-    async def test_a_symbol_switches_alone_and_keeps_its_leverage(self, stand: Stand, symbol: str) -> None:
-        adapter = stand.adapter(CLASSIC)
+    async def test_a_symbol_switches_alone_and_keeps_its_leverage(self, harness: SandboxHarness, symbol: str) -> None:
+        adapter = harness.adapter(CLASSIC)
         wanted = market(adapter, symbol)
         before = await adapter.terms(wanted)
         echo = await adapter.set_margin_mode(wanted, MarginMode.ISOLATED)
@@ -196,70 +205,72 @@ class TestMarginModeOfAClassicAccount:
         assert (after.margin_mode, after.leverage) == (MarginMode.ISOLATED, before.leverage)
         assert (await adapter.terms(market(adapter, "XRP/USDT:USDT"))).margin_mode is MarginMode.CROSS
 
-    async def test_what_is_so_already_is_no_change(self, stand: Stand) -> None:
-        adapter = stand.adapter(CLASSIC)
+    async def test_what_is_so_already_is_no_change(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(CLASSIC)
         with pytest.raises(AlreadySo) as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.CROSS)
         assert (caught.value.venue_code, caught.value.scope) == ("110026", Scope.SYMBOL)
 
-    async def test_it_may_be_registered_for_symbols_only(self, stand: Stand) -> None:
-        adapter = stand.adapter(CLASSIC, margin_mode_scope="symbol")
+    async def test_it_may_be_registered_for_symbols_only(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(CLASSIC, margin_mode_scope="symbol")
         await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert (await adapter.terms(market(adapter, FLAT))).margin_mode is MarginMode.ISOLATED
 
-    async def test_each_side_keeps_the_leverage_it_has(self, stand: Stand) -> None:
-        account_id = opened(stand, status=1, hedged=True)
-        await stand.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 3, "isolated": True}})
-        adapter = stand.adapter(account_id)
+    async def test_each_side_keeps_the_leverage_it_has(self, harness: SandboxHarness) -> None:
+        account_id = opened(harness, status=1, hedged=True)
+        await harness.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 3, "isolated": True}})
+        adapter = harness.adapter(account_id)
         await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.CROSS)
         terms = await adapter.terms(market(adapter, LINEAR))
         assert (terms.margin_mode, terms.sides) == (MarginMode.CROSS, (Decimal(8), Decimal(3)))
 
-    async def test_usdc_contracts_have_none_of_their_own(self, stand: Stand) -> None:
-        adapter = stand.adapter(CLASSIC)
+    async def test_usdc_contracts_have_none_of_their_own(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(CLASSIC)
         with pytest.raises(NotSupported, match="upgrade the account"):
             await adapter.set_margin_mode(market(adapter, USDC), MarginMode.ISOLATED)
-        assert await stand.paths() == [INFO]
+        assert await harness.paths() == [INFO]
 
-    async def test_a_refusal_names_the_position_of_the_symbol(self, stand: Stand) -> None:
-        adapter = stand.adapter(CLASSIC)
+    async def test_a_refusal_names_the_position_of_the_symbol(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(CLASSIC)
         body = {"retCode": 110011, "retMsg": "Liquidation.", "result": {}, "time": 1}
-        await stand.fault("/v5/position/switch-isolated", "status", body=body)
+        await harness.fault("/v5/position/switch-isolated", "status", body=body)
         with pytest.raises(PreconditionFailed, match=r"open positions: BTC/USDT:USDT long 0\.05$"):
             await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.ISOLATED)
 
 
 class TestSymbolState:
-    async def test_a_held_symbol(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_held_symbol(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         state = await adapter.symbol_state(market(adapter, LINEAR))
         assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), MarginMode.CROSS)
         assert (state.side, state.size, state.notional) == ("long", Decimal("0.05"), Decimal("4925.25"))
         assert state.unrealized_pnl == Decimal("25.25")
 
     @pytest.mark.parametrize(("account_id", "leverage"), [(PERP, 10), (CLASSIC, "12.5")])
-    async def test_a_flat_market_has_terms_and_no_side(self, stand: Stand, account_id: str, leverage: Any) -> None:
-        adapter = stand.adapter(account_id)
+    async def test_a_flat_market_has_terms_and_no_side(
+        self, harness: SandboxHarness, account_id: str, leverage: Any
+    ) -> None:
+        adapter = harness.adapter(account_id)
         state = await adapter.symbol_state(market(adapter, FLAT))
         assert (state.side, state.size) == (None, Decimal(0))
         assert state.terms.leverage == Decimal(leverage)
 
-    async def test_both_legs_of_a_hedge_are_summed(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_both_legs_of_a_hedge_are_summed(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         state = await adapter.symbol_state(market(adapter, LINEAR))
         assert (state.side, state.size, state.notional) == ("both", Decimal("0.14"), Decimal("13790.70"))
 
-    async def test_an_inverse_position_is_valued_in_quote(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_an_inverse_position_is_valued_in_quote(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         state = await adapter.symbol_state(market(adapter, INVERSE))
         assert (state.side, state.size, state.notional) == ("long", Decimal(1500), Decimal(1500))
 
 
 class TestPositions:
-    async def test_every_settle_coin_and_both_categories_are_read(self, stand: Stand) -> None:
-        found = await stand.adapter(PERP).positions()
+    async def test_every_settle_coin_and_both_categories_are_read(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter(PERP).positions()
         assert found.coverage == ("linear USDT", "linear USDC", "inverse")
-        future = await delivery(stand)
+        future = await delivery(harness)
         assert [(row.symbol, row.side) for row in found.positions] == [
             (LINEAR, "long"),
             ("SOL/USDT:USDT", "short"),
@@ -269,22 +280,22 @@ class TestPositions:
         ]
         assert {row.margin_mode for row in found.positions} == {MarginMode.CROSS}
 
-    async def test_swaps_and_futures_are_told_apart(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_swaps_and_futures_are_told_apart(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         swaps, futures = [(await adapter.positions(kind)).positions for kind in (SWAP, FUTURE)]
-        assert [row.symbol for row in futures] == [(await delivery(stand)).symbol]
+        assert [row.symbol for row in futures] == [(await delivery(harness)).symbol]
         assert {row.symbol for row in swaps} == {LINEAR, "SOL/USDT:USDT", USDC, INVERSE}
 
-    async def test_a_classic_account_has_both_modes_at_once(self, stand: Stand) -> None:
-        rows = (await stand.adapter(CLASSIC).positions()).positions
+    async def test_a_classic_account_has_both_modes_at_once(self, harness: SandboxHarness) -> None:
+        rows = (await harness.adapter(CLASSIC).positions()).positions
         assert [(row.symbol, row.margin_mode, row.collateral) for row in rows] == [
             (LINEAR, MarginMode.CROSS, Decimal("492.52")),
             ("SOL/USDT:USDT", MarginMode.ISOLATED, Decimal("513.60")),
             (INVERSE, MarginMode.CROSS, Decimal("0.00081218")),
         ]
 
-    async def test_both_sides_of_a_hedge_are_positions_with_their_own_leverage(self, stand: Stand) -> None:
-        rows = (await stand.adapter(HEDGE).positions(SWAP)).positions
+    async def test_both_sides_of_a_hedge_are_positions_with_their_own_leverage(self, harness: SandboxHarness) -> None:
+        rows = (await harness.adapter(HEDGE).positions(SWAP)).positions
         legs = [(row.side, row.contracts, row.leverage) for row in rows if row.symbol == LINEAR]
         assert legs == [("long", Decimal("0.1"), Decimal(10)), ("short", Decimal("0.04"), Decimal(5))]
         assert all(row.liquidation_price for row in rows)
@@ -293,34 +304,34 @@ class TestPositions:
         ("symbol", "coverage"),
         [(LINEAR, "linear USDT"), (USDC, "linear USDC"), (INVERSE, "inverse"), (FLAT, "linear USDT")],
     )
-    async def test_a_symbol_asks_for_its_own_only(self, stand: Stand, symbol: str, coverage: str) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_symbol_asks_for_its_own_only(self, harness: SandboxHarness, symbol: str, coverage: str) -> None:
+        adapter = harness.adapter(PERP)
         found = await adapter.positions(SWAP, market(adapter, symbol))
         assert found.coverage == (coverage,)
         assert [row.symbol for row in found.positions] == ([] if symbol == FLAT else [symbol])
-        assert await stand.paths() == [INFO, LIST]
+        assert await harness.paths() == [INFO, LIST]
 
-    async def test_portfolio_margin_positions_are_complete(self, stand: Stand) -> None:
-        await stand.change(PERP, margin_mode="PORTFOLIO_MARGIN")
-        rows = (await stand.adapter(PERP).positions()).positions
+    async def test_portfolio_margin_positions_are_complete(self, harness: SandboxHarness) -> None:
+        await harness.change(PERP, margin_mode="PORTFOLIO_MARGIN")
+        rows = (await harness.adapter(PERP).positions()).positions
         assert {(row.leverage, row.collateral, row.margin_mode) for row in rows} == {(None, None, MarginMode.CROSS)}
         assert len(rows) == 5
 
-    async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
-        found = await stand.adapter(opened(stand, open_positions=100)).positions()
+    async def test_a_hundred_positions_come_whole(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter(opened(harness, open_positions=100)).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
-    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
+    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         result = {"list": [{"symbol": "NEWUSDT", "size": "1"}], "nextPageCursor": ""}
-        await stand.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
+        await harness.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
         with pytest.raises(Ambiguous, match="NEWUSDT"):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
 
     @pytest.mark.parametrize("result", [None, {}, {"list": None}, {"list": [1]}, {"list": [{"symbol": "BTCUSDT"}]}])
-    async def test_rows_of_another_shape_are_no_positions(self, stand: Stand, result: Any) -> None:
-        await stand.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
+    async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, result: Any) -> None:
+        await harness.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
         with pytest.raises(Ambiguous):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
 
 
 def query(
@@ -331,10 +342,12 @@ def query(
 
 class TestHistory:
     @pytest.mark.parametrize("account_id", [PERP, CLASSIC])
-    async def test_funding_is_whole_over_two_years_and_many_pages(self, stand: Stand, account_id: str) -> None:
-        history = await stand.adapter(account_id).funding_history(query(since=0))
-        now = standin(stand).clock.now()
-        seeded = standin(stand).states[account_id].funding
+    async def test_funding_is_whole_over_two_years_and_many_pages(
+        self, harness: SandboxHarness, account_id: str
+    ) -> None:
+        history = await harness.adapter(account_id).funding_history(query(since=0))
+        now = standin(harness).clock.now()
+        seeded = standin(harness).states[account_id].funding
         assert len(history.entries) == len(seeded) > 3 * 50
         assert sum(entry.amount for entry in history.entries) == sum(row.amount for row in seeded)
         times = [entry.timestamp for entry in history.entries]
@@ -343,11 +356,13 @@ class TestHistory:
         assert now - KEPT - 60_000 < history.complete_from <= now - KEPT
         assert times[0] < now - 700 * DAY
 
-    async def test_both_kinds_of_account_tell_the_same_with_the_sign_of_what_is_received(self, stand: Stand) -> None:
-        since = standin(stand).clock.now() - 20 * DAY
+    async def test_both_kinds_of_account_tell_the_same_with_the_sign_of_what_is_received(
+        self, harness: SandboxHarness
+    ) -> None:
+        since = standin(harness).clock.now() - 20 * DAY
         told = []
         for account_id in (PERP, CLASSIC):
-            entries = (await stand.adapter(account_id).funding_history(query(since=since))).entries
+            entries = (await harness.adapter(account_id).funding_history(query(since=since))).entries
             told.append(sorted((row.timestamp, row.symbol, row.amount, row.code) for row in entries if row.symbol))
         assert told[0] == told[1]
         signs = {(symbol, code): amount > 0 for _, symbol, amount, code in told[0]}
@@ -356,27 +371,29 @@ class TestHistory:
         assert signs[USDC, "USDC"] is False
         assert signs[INVERSE, "BTC"] is True
 
-    async def test_the_first_kind_of_unified_account_has_each_payment_once(self, stand: Stand) -> None:
+    async def test_the_first_kind_of_unified_account_has_each_payment_once(self, harness: SandboxHarness) -> None:
         entries = (
-            await stand.adapter(opened(stand, status=4, with_history=True)).funding_history(query(limit=70))
+            await harness.adapter(opened(harness, status=4, with_history=True)).funding_history(query(limit=70))
         ).entries
         assert len({(row.timestamp, row.symbol) for row in entries}) == 70
         assert {row.symbol for row in entries} >= {LINEAR, INVERSE}
 
     @pytest.mark.parametrize("symbol", [LINEAR, USDC, INVERSE])
     @pytest.mark.parametrize("account_id", [PERP, CLASSIC])
-    async def test_the_history_of_a_symbol_is_of_that_symbol(self, stand: Stand, account_id: str, symbol: str) -> None:
-        adapter = stand.adapter(account_id)
-        since = standin(stand).clock.now() - 20 * DAY
+    async def test_the_history_of_a_symbol_is_of_that_symbol(
+        self, harness: SandboxHarness, account_id: str, symbol: str
+    ) -> None:
+        adapter = harness.adapter(account_id)
+        since = standin(harness).clock.now() - 20 * DAY
         everything = (await adapter.funding_history(query(since=since))).entries
         found = (await adapter.funding_history(query(market(adapter, symbol), since=since))).entries
         assert found == tuple(row for row in everything if row.symbol == symbol)
         assert found
 
     @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
-    async def test_since_and_limit_cut_where_they_say(self, stand: Stand, operation: str) -> None:
-        read = getattr(stand.adapter(PERP), operation)
-        since = standin(stand).clock.now() - 20 * DAY
+    async def test_since_and_limit_cut_where_they_say(self, harness: SandboxHarness, operation: str) -> None:
+        read = getattr(harness.adapter(PERP), operation)
+        since = standin(harness).clock.now() - 20 * DAY
         entries = (await read(query(since=since))).entries
         middle = entries[len(entries) // 2].timestamp
         assert (await read(query(since=middle))).entries == tuple(row for row in entries if row.timestamp >= middle)
@@ -385,37 +402,37 @@ class TestHistory:
         week = (await read(query())).entries
         assert week == entries[-len(week) :]
 
-    async def test_delivery_futures_pay_no_funding_and_nothing_is_asked(self, stand: Stand) -> None:
-        history = await stand.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
+    async def test_delivery_futures_pay_no_funding_and_nothing_is_asked(self, harness: SandboxHarness) -> None:
+        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
         assert (history.entries, history.complete_from) == ((), 5)
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_realized_profits_are_whole_linear_and_inverse(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        seeded = standin(stand).states[PERP].profits
+    async def test_realized_profits_are_whole_linear_and_inverse(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        seeded = standin(harness).states[PERP].profits
         swaps = (await adapter.realized_pnl(query(since=0))).entries
         futures = (await adapter.realized_pnl(query(kind=FUTURE, since=0))).entries
         assert len(swaps) + len(futures) == len(seeded) > 3 * 100
-        assert {row.symbol for row in futures} == {(await delivery(stand)).symbol}
+        assert {row.symbol for row in futures} == {(await delivery(harness)).symbol}
         assert {row.code for row in swaps} == {"USDT", "USDC", "BTC"}
         assert {row.amount > 0 for row in swaps} == {True, False}
         assert len({row.id for row in swaps}) == len(swaps)
         of_one = (await adapter.realized_pnl(query(market(adapter, LINEAR), since=0))).entries
         assert of_one == tuple(row for row in swaps if row.symbol == LINEAR)
 
-    async def test_more_pages_than_a_second_allows_come_one_second_later(self, stand: Stand) -> None:
-        await stand.limit({LOG: 2})
-        since = standin(stand).clock.now() - 6 * DAY
+    async def test_more_pages_than_a_second_allows_come_one_second_later(self, harness: SandboxHarness) -> None:
+        await harness.limit({LOG: 2})
+        since = standin(harness).clock.now() - 6 * DAY
         with within(now() + PATIENCE_MS):
-            entries = (await stand.adapter(PERP).funding_history(query(since=since))).entries
-        answers = [entry["status"] for entry in await stand.requests() if entry["path"] == LOG]
+            entries = (await harness.adapter(PERP).funding_history(query(since=since))).entries
+        answers = [entry["status"] for entry in await harness.requests() if entry["path"] == LOG]
         assert len(entries) > 2 * 50
         assert (len(answers) >= 3, set(answers)) == (True, {200})
 
-    async def test_a_broken_page_breaks_the_history(self, stand: Stand) -> None:
-        await stand.fault(LOG, "html")
+    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness) -> None:
+        await harness.fault(LOG, "html")
         with pytest.raises(Ambiguous):
-            await stand.adapter(PERP).funding_history(query(limit=5))
+            await harness.adapter(PERP).funding_history(query(limit=5))
 
 
 class TestTheVenueAtItsWorst:
@@ -439,94 +456,98 @@ class TestTheVenueAtItsWorst:
         ids=str,
     )  # fmt: skip
     async def test_each_misbehaviour_is_told_apart(
-        self, stand: Stand, fault: dict[str, Any], error: type[VenueError]
+        self, harness: SandboxHarness, fault: dict[str, Any], error: type[VenueError]
     ) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, **fault)
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, **fault)
         with pytest.raises(error) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert type(caught.value) is error
-        account = stand.account(PERP)
+        account = harness.account(PERP)
         told = f"{caught.value!r} {vars(caught.value)}"
         for secret in (account.reveal("api_key"), account.reveal("secret"), "http://"):
             assert secret not in told
 
-    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "reset", apply=True)
+    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "reset", apply=True)
         with pytest.raises(Ambiguous):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(5)
 
     @pytest.mark.parametrize("offset_ms", [-120_000, 120_000])
-    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(self, stand: Stand, offset_ms: int) -> None:
-        await stand.control.put("/clock", json={"offset_ms": offset_ms})
-        adapter = stand.adapter(PERP)
+    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(
+        self, harness: SandboxHarness, offset_ms: int
+    ) -> None:
+        await harness.control.put("/clock", json={"offset_ms": offset_ms})
+        adapter = harness.adapter(PERP)
         await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-        assert [entry["path"] for entry in await stand.requests()] == [SET_LEVERAGE, "/v5/market/time", SET_LEVERAGE]
+        assert [entry["path"] for entry in await harness.requests()] == [SET_LEVERAGE, "/v5/market/time", SET_LEVERAGE]
 
-    async def test_a_limit_that_is_used_up_says_when_it_is_fresh_again(self, stand: Stand) -> None:
-        await stand.limit({SET_LEVERAGE: 1})
-        adapter = stand.adapter(PERP)
+    async def test_a_limit_that_is_used_up_says_when_it_is_fresh_again(self, harness: SandboxHarness) -> None:
+        await harness.limit({SET_LEVERAGE: 1})
+        adapter = harness.adapter(PERP)
         await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         with pytest.raises(Throttled) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(6))
         assert caught.value.retry_after is not None
         assert 0 < caught.value.retry_after <= 1_000 + ROLLING_MARGIN
-        assert len(await stand.paths()) == 1
+        assert len(await harness.paths()) == 1
 
-    async def test_an_address_that_sends_too_much_is_banned(self, stand: Stand) -> None:
-        await stand.limit({"ip": 1})
-        adapter = stand.adapter(PERP)
+    async def test_an_address_that_sends_too_much_is_banned(self, harness: SandboxHarness) -> None:
+        await harness.limit({"ip": 1})
+        adapter = harness.adapter(PERP)
         with pytest.raises(Throttled) as caught:
             await adapter.terms(market(adapter, LINEAR))
         assert caught.value.retry_after == 600_000
 
-    async def test_a_wrong_secret_is_refused_and_the_key_in_the_answer_is_not_told(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP, secret=stand.account(HEDGE).secret)
+    async def test_a_wrong_secret_is_refused_and_the_key_in_the_answer_is_not_told(
+        self, harness: SandboxHarness
+    ) -> None:
+        adapter = harness.adapter(PERP, secret=harness.account(HEDGE).secret)
         with pytest.raises(AccessDenied, match="origin_string") as caught:
             await adapter.positions(SWAP)
         assert caught.value.venue_code == "10004"
-        assert stand.account(PERP).reveal("api_key") not in f"{caught.value} {caught.value.raw}"
+        assert harness.account(PERP).reveal("api_key") not in f"{caught.value} {caught.value.raw}"
 
-    async def test_a_key_nobody_has_is_refused(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP, api_key=stand.account(PERP).secret)
+    async def test_a_key_nobody_has_is_refused(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP, api_key=harness.account(PERP).secret)
         with pytest.raises(AccessDenied) as caught:
             await adapter.positions(SWAP)
         assert caught.value.venue_code == "10003"
 
-    async def test_a_cancelled_call_stays_cancelled(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "delay", delay_ms=TIMEOUT_MS)
+    async def test_a_cancelled_call_stays_cancelled(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "delay", delay_ms=TIMEOUT_MS)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
 
-    async def test_no_log_line_tells_a_key(self, stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
-        account = stand.account(PERP)
+    async def test_no_log_line_tells_a_key(self, harness: SandboxHarness, caplog: pytest.LogCaptureFixture) -> None:
+        account = harness.account(PERP)
         with caplog.at_level(logging.DEBUG):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
         assert account.reveal("api_key") not in caplog.text
 
 
-def test_all_but_portfolio_margin_is_declared(shared: Stand) -> None:
+def test_all_but_portfolio_margin_is_declared(shared: SandboxHarness) -> None:
     adapter = shared.adapter(PERP)
     assert adapter.capabilities == frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
     assert adapter.portfolio_margin is None
 
 
-async def test_a_venue_that_lists_no_markets_is_reported(stand: Stand) -> None:
-    await stand.fault("/v5/market/instruments-info", "html")
+async def test_a_venue_that_lists_no_markets_is_reported(harness: SandboxHarness) -> None:
+    await harness.fault("/v5/market/instruments-info", "html")
     with pytest.raises(Ambiguous):
-        await stand.venue.load()
-    await stand.venue.load()
-    assert stand.venue.adapter(stand.account(PERP)).market(LINEAR, SWAP).id == "BTCUSDT"
+        await harness.venue.load()
+    await harness.venue.load()
+    assert harness.venue.adapter(harness.account(PERP)).market(LINEAR, SWAP).id == "BTCUSDT"
 
 
-async def test_an_adapter_before_the_markets_or_for_another_address_is_a_mistake(stand: Stand) -> None:
+async def test_an_adapter_before_the_markets_or_for_another_address_is_a_mistake(harness: SandboxHarness) -> None:
     async with VenueConnections() as connections:
-        unloaded = BybitVenue(connections, stand.sandbox.base_urls["bybit"])
+        unloaded = BybitVenue(connections, harness.sandbox.base_urls["bybit"])
         with pytest.raises(RuntimeError, match="load"):
-            unloaded.adapter(stand.account(PERP))
+            unloaded.adapter(harness.account(PERP))
     with pytest.raises(ValueError, match="another address"):
-        stand.venue.adapter(stand.account(PERP).model_copy(update={"base_url": None}))
+        harness.venue.adapter(harness.account(PERP).model_copy(update={"base_url": None}))

@@ -6,8 +6,8 @@ from typing import get_args
 import pytest
 
 from schemas.control import Exchange
-from tests.faults.canaries import Canaries, of_accounts
-from tests.stand import standing
+from tests.support.canaries import Canaries, of_accounts
+from tests.support.sandbox_harness import sandbox_harness
 from worker.venues.errors import VenueError
 from worker.venues.signing import SigningExchange
 
@@ -20,15 +20,15 @@ async def test_it_says_nothing_even_when_it_is_told_to_say_everything(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(SigningExchange, "verbose", True, raising=False)
-    async with standing(exchange) as stand:
+    async with sandbox_harness(exchange) as harness:
         caplog.set_level(logging.DEBUG)
         for name in [name for name in logging.root.manager.loggerDict if name.startswith("ccxt")]:
             caplog.set_level(logging.DEBUG, name)
-        adapter = stand.adapter()
+        adapter = harness.adapter()
         await adapter.positions()
-        await stand.control.post("/faults", json={"fault": "status", "status": 401, "body": "{}"})
+        await harness.control.post("/faults", json={"fault": "status", "status": 401, "body": "{}"})
         with pytest.raises(VenueError):
             await adapter.positions()
         assert [record for record in caplog.records if record.name.startswith("ccxt")] == []
         assert capfd.readouterr() == ("", "")
-        assert Canaries.of(of_accounts(stand.sandbox.accounts), {}).found(caplog.text) == set()
+        assert Canaries.of(of_accounts(harness.sandbox.accounts), {}).found(caplog.text) == set()

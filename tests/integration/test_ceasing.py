@@ -3,8 +3,8 @@
 import asyncio
 import json
 
-from tests.fakes import ACCOUNT
-from tests.house import TO_10X, House, Stalls, house, in_time
+from tests.support.memory_venue import ACCOUNT
+from tests.support.worker_harness import TO_10X, Stalls, WorkerHarness, in_time, worker_harness
 from worker.clock import now
 from worker.execution.ledger.commands import Entry
 from worker.execution.recovery import Recovery
@@ -13,13 +13,13 @@ from worker.wire import NotBegun
 OVERDUE = Entry("c-0", "set_leverage", "binance", ACCOUNT.id, "ann", "f", json.dumps(TO_10X), 1_000, 11_000)
 
 
-async def deliver(home: House, number: int) -> None:
-    await home.deliver(body={**TO_10X, "leverage": 10 + number}, command_id=f"c-{number}", deadline=in_time(60_000))
+async def deliver(harness: WorkerHarness, number: int) -> None:
+    await harness.deliver(body={**TO_10X, "leverage": 10 + number}, command_id=f"c-{number}", deadline=in_time(60_000))
 
 
 async def test_what_is_at_the_venue_is_finished_and_what_waits_behind_it_is_left(ledger_url: str) -> None:
     venue = Stalls()
-    async with house(ledger_url, venue) as stopping:
+    async with worker_harness(ledger_url, venue) as stopping:
         first, *waiting = [asyncio.create_task(deliver(stopping, number)) for number in range(6)]
         await venue.reached.wait()
         stopping.worker.cease()
@@ -28,7 +28,7 @@ async def test_what_is_at_the_venue_is_finished_and_what_waits_behind_it_is_left
         left = await asyncio.gather(*waiting, return_exceptions=True)
         assert {type(error) for error in left} == {NotBegun}
         assert (stopping.changes, stopping.outcomes) == (["leverage 10"], ["applied"])
-    async with house(ledger_url, venue) as following:
+    async with worker_harness(ledger_url, venue) as following:
         for number in range(6):
             await deliver(following, number)
         assert following.changes == [f"leverage {10 + number}" for number in range(6)]
@@ -37,7 +37,7 @@ async def test_what_is_at_the_venue_is_finished_and_what_waits_behind_it_is_left
 
 async def test_a_copy_of_what_is_left_is_left_too(ledger_url: str) -> None:
     venue = Stalls()
-    async with house(ledger_url, venue) as stopping:
+    async with worker_harness(ledger_url, venue) as stopping:
         first, *copies = [asyncio.create_task(deliver(stopping, number)) for number in (1, 2, 2)]
         await venue.reached.wait()
         stopping.worker.cease()
@@ -49,7 +49,7 @@ async def test_a_copy_of_what_is_left_is_left_too(ledger_url: str) -> None:
 
 
 async def test_it_looks_for_no_overdue_commands_any_more(ledger_url: str) -> None:
-    async with house(ledger_url) as stopping:
+    async with worker_harness(ledger_url) as stopping:
         await stopping.ledger.commands.note(OVERDUE)
         stopping.worker.cease()
         later = Recovery(stopping.ledger, stopping.worker.handle, lambda _: False, now)

@@ -5,54 +5,54 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.house import TIMEOUT_MS, Body, House, Stalls, house
+from tests.support.worker_harness import TIMEOUT_MS, Body, Stalls, WorkerHarness, worker_harness
 
 
 @pytest.fixture
-async def home(ledger_url: str) -> AsyncIterator[House]:
+async def harness(ledger_url: str) -> AsyncIterator[WorkerHarness]:
     """A worker whose venue answers when it is told to."""
-    async with house(ledger_url, Stalls()) as home:
-        yield home
+    async with worker_harness(ledger_url, Stalls()) as harness:
+        yield harness
 
 
-async def known(home: House, command_id: str) -> Body:
+async def known(harness: WorkerHarness, command_id: str) -> Body:
     """What is known of a command, once it is noted."""
     async with asyncio.timeout(40):
-        while (envelope := await home.ask("get_command", {"command_id": command_id}))["isError"]:
+        while (envelope := await harness.ask("get_command", {"command_id": command_id}))["isError"]:
             assert envelope["error"]["code"] == "unknown_command"
     data: Body = envelope["data"]
     return data
 
 
-async def test_a_command_is_received_then_sent_then_finished(home: House) -> None:
-    venue = home.venue
+async def test_a_command_is_received_then_sent_then_finished(harness: WorkerHarness) -> None:
+    venue = harness.venue
     assert isinstance(venue, Stalls)
-    first = asyncio.create_task(home.deliver(command_id="c-1"))
-    second = asyncio.create_task(home.deliver(command_id="c-2"))
+    first = asyncio.create_task(harness.deliver(command_id="c-1"))
+    second = asyncio.create_task(harness.deliver(command_id="c-2"))
     await venue.reached.wait()
-    states = [await known(home, name) for name in ("c-1", "c-2")]
+    states = [await known(harness, name) for name in ("c-1", "c-2")]
     assert [(state["state"], state["outcome"], state["message"]) for state in states] == [
         ("sent", None, None),
         ("received", None, None),
     ]
     venue.go_on.set()
     await asyncio.gather(first, second)
-    told = (await home.ask("get_command", {"command_id": "c-1"}))["data"]
+    told = (await harness.ask("get_command", {"command_id": "c-1"}))["data"]
     assert (told["state"], told["outcome"], told["attempts"], told["actor"]) == ("finished", "applied", 1, "ann")
     assert told["message"] == "Leverage set to 10x for BTC/USDT:USDT"
     assert told["deadline"] - told["received"] == TIMEOUT_MS
-    assert told["event_id"] in {event.id for event in home.bus.events}
+    assert told["event_id"] in {event.id for event in harness.bus.events}
 
 
-async def test_a_command_nobody_knows_is_404_and_says_what_that_can_mean(home: House) -> None:
-    envelope = await home.ask("get_command", {"command_id": "c-9"})
+async def test_a_command_nobody_knows_is_404_and_says_what_that_can_mean(harness: WorkerHarness) -> None:
+    envelope = await harness.ask("get_command", {"command_id": "c-9"})
     assert (envelope["statusCode"], envelope["error"]["code"]) == (404, "unknown_command")
     assert "older than the retention" in envelope["message"]
 
 
-async def test_an_id_that_can_be_none_is_refused(home: House) -> None:
-    assert (await home.ask("get_command", {"command_id": "white space"}))["statusCode"] == 400
-    letter = await home.deliver(command_id="white space", reply=False)
+async def test_an_id_that_can_be_none_is_refused(harness: WorkerHarness) -> None:
+    assert (await harness.ask("get_command", {"command_id": "white space"}))["statusCode"] == 400
+    letter = await harness.deliver(command_id="white space", reply=False)
     assert letter is not None
     assert "message_id must be 1 to 128 visible ASCII characters" in letter.reason
-    assert home.venue.log == []
+    assert harness.venue.log == []

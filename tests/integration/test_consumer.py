@@ -10,7 +10,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 
-from tests.integration.conftest import emptied
+from tests.support.operation_queues import emptied
 from worker.bus.connection import connect
 from worker.bus.consumer import FIRST_PAUSE_S, Consumer
 from worker.bus.publisher import Publisher

@@ -4,7 +4,7 @@ from contextlib import ExitStack
 import aio_pika
 import pytest
 
-from tests.containers import engine_answers, rabbitmq_container
+from tests.support.rabbitmq_container import engine_answers, rabbitmq_container
 from worker.bus.private_broker import find_broker
 from worker.settings import Settings
 

@@ -17,9 +17,9 @@ from pydantic import AmqpDsn
 from rich.cells import cell_len
 from yarl import URL
 
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.integration.conftest import emptied
-from tests.strategy import Body, Strategy
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.operation_queues import emptied
+from tests.support.strategy import Body, Strategy
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.connection import connect

@@ -10,8 +10,8 @@ from uuid import uuid4
 import pytest
 
 from schemas import OPERATIONS
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.processes import free_port
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.processes import free_port
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.actors import SHIM_USER

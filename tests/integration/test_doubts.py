@@ -15,8 +15,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas.control import VenueHealth, VenueState
-from tests.fakes import ACCOUNT, BTC, MemoryBus, MemoryVenue
-from tests.house import COLLECT, TO_10X, Body, House, Stalls, house
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryBus, MemoryVenue
+from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHarness, worker_harness
 from worker.accounts import Accounts
 from worker.background import in_background
 from worker.clock import now
@@ -37,9 +37,9 @@ NO_ANSWER = Ambiguous("no answer")
 
 
 @pytest.fixture
-async def home(ledger_url: str) -> AsyncIterator[House]:
-    async with house(ledger_url) as home:
-        yield home
+async def harness(ledger_url: str) -> AsyncIterator[WorkerHarness]:
+    async with worker_harness(ledger_url) as harness:
+        yield harness
 
 
 @dataclass
@@ -54,19 +54,19 @@ class Later:
 
 @dataclass
 class Watched:
-    """A resolver of the house, whose time and venue health are set by hand."""
+    """A resolver of the worker, whose time and venue health are set by hand."""
 
-    home: House
+    harness: WorkerHarness
     clock: Later = field(default_factory=Later)
     health: VenueHealth = VenueHealth.UP
     accounts: Accounts = field(default_factory=lambda: Accounts((ACCOUNT,)))
 
     def __post_init__(self) -> None:
         self.resolver = DoubtResolver(
-            ledger=self.home.ledger,
-            relay=Relay(self.home.ledger, self.home.bus),
+            ledger=self.harness.ledger,
+            relay=Relay(self.harness.ledger, self.harness.bus),
             accounts=self.accounts,
-            adapter_of=lambda _: self.home.venue,
+            adapter_of=lambda _: self.harness.venue,
             venues=self.states,
             timeout_ms=5_000,
             clock=self.clock,
@@ -79,36 +79,41 @@ class Watched:
         """What has been told once it has looked, so much later."""
         self.clock.ahead = self.clock.ahead if ahead is None else ahead
         await self.resolver.look()
-        return self.home.bus.told("doubt")
+        return self.harness.bus.told("doubt")
 
     @property
     def reads(self) -> int:
-        """How often terms or balances were asked for since the last command of the house ended."""
-        return sum(row in ("terms", "balance") for row in self.home.venue.log)
+        """How often terms or balances were asked for since the last command of the worker ended."""
+        return sum(row in ("terms", "balance") for row in self.harness.venue.log)
 
 
 async def fall_into_doubt(
-    home: House, operation: str = "set_leverage", body: Body = TO_10X, *, applied: bool = True, name: str | None = None
+    harness: WorkerHarness,
+    operation: str = "set_leverage",
+    body: Body = TO_10X,
+    *,
+    applied: bool = True,
+    name: str | None = None,
 ) -> None:
     """A change whose answer gets lost, and whose read-back fails."""
-    home.venue.fail(NO_ANSWER, applied=applied)
+    harness.venue.fail(NO_ANSWER, applied=applied)
     if not operation.startswith("pm_"):
-        home.venue.unreadable.append(NO_ANSWER)
-    await home.deliver(operation, body, name)
-    assert home.outcomes[-1] == "unknown"
-    home.venue.log.clear()
+        harness.venue.unreadable.append(NO_ANSWER)
+    await harness.deliver(operation, body, name)
+    assert harness.outcomes[-1] == "unknown"
+    harness.venue.log.clear()
 
 
-async def in_doubt(home: House) -> list[Body]:
-    doubts: list[Body] = (await home.ask("get_doubts", {}))["data"]["doubts"]
+async def in_doubt(harness: WorkerHarness) -> list[Body]:
+    doubts: list[Body] = (await harness.ask("get_doubts", {}))["data"]["doubts"]
     return doubts
 
 
-async def test_a_doubt_says_what_was_wanted_where_and_since_when(home: House) -> None:
+async def test_a_doubt_says_what_was_wanted_where_and_since_when(harness: WorkerHarness) -> None:
     before = now()
-    await fall_into_doubt(home, name="c-1")
-    (doubt,) = await in_doubt(home)
-    count, since = await home.ledger.doubts.oldest()
+    await fall_into_doubt(harness, name="c-1")
+    (doubt,) = await in_doubt(harness)
+    count, since = await harness.ledger.doubts.oldest()
     assert (count, since) == (1, doubt["since"])
     assert before <= doubt["since"] <= now()
     assert doubt | {"since": 0, "next_look": 0} == {
@@ -125,13 +130,13 @@ async def test_a_doubt_says_what_was_wanted_where_and_since_when(home: House) ->
         "next_look": 0,
         "problem": None,
     }
-    assert (await home.ask("get_command", {"command_id": "c-1"}))["data"]["doubt"] == doubt
+    assert (await harness.ask("get_command", {"command_id": "c-1"}))["data"]["doubt"] == doubt
 
 
-async def test_the_answer_the_event_and_the_log_say_it_too(home: House) -> None:
+async def test_the_answer_the_event_and_the_log_say_it_too(harness: WorkerHarness) -> None:
     with capture_logs() as lines:
-        await fall_into_doubt(home, name="c-1")
-    (answer,), (result,) = home.replies, home.bus.told("result")
+        await fall_into_doubt(harness, name="c-1")
+    (answer,), (result,) = harness.replies, harness.bus.told("result")
     about = {"symbol": BTC.symbol, "wanted": {"leverage": 10}}
     for error in (answer["error"], result["envelope"]["error"]):
         details = error["details"]
@@ -143,37 +148,37 @@ async def test_the_answer_the_event_and_the_log_say_it_too(home: House) -> None:
     assert done.items() >= about.items()
 
 
-async def test_a_look_that_shows_what_was_wanted_ends_it_at_once_and_is_told(home: House) -> None:
-    await fall_into_doubt(home, name="c-1")
-    (doubt,) = await in_doubt(home)
-    (told,) = await Watched(home).looks()
+async def test_a_look_that_shows_what_was_wanted_ends_it_at_once_and_is_told(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, name="c-1")
+    (doubt,) = await in_doubt(harness)
+    (told,) = await Watched(harness).looks()
     assert (told["in_force"], told["as_wanted"]) == ({"leverage": 10, "margin_mode": "cross", "sides": []}, True)
     assert (told["confirmed_by"], told["settled_by"], told["balances"]) == ("read_back", None, None)
     for name in ("command_id", "exchange_account_id", "operation", "symbol", "wanted", "since"):
         assert told[name] == doubt[name]
     assert told["message"] == f"{BTC.symbol} is at 10x cross, as was wanted"
-    event = home.bus.events[-1]
+    event = harness.bus.events[-1]
     assert (event.routing_key, orjson.loads(event.body)["subject"]) == (
         f"control.doubt.binance.{ACCOUNT.id}",
         ACCOUNT.id,
     )
-    assert await home.ledger.doubts.oldest() == (0, None)
-    command = (await home.ask("get_command", {"command_id": "c-1"}))["data"]
+    assert await harness.ledger.doubts.oldest() == (0, None)
+    command = (await harness.ask("get_command", {"command_id": "c-1"}))["data"]
     assert (command["outcome"], command["doubt"], command["resolution"]) == ("unknown", None, told)
-    assert home.outcomes == ["unknown"]
+    assert harness.outcomes == ["unknown"]
 
 
-async def test_the_margin_mode_is_looked_at_as_well(home: House) -> None:
-    await fall_into_doubt(home, "set_margin_mode", {**CROSS, "margin_mode": "isolated"})
-    (told,) = await Watched(home).looks()
+async def test_the_margin_mode_is_looked_at_as_well(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, "set_margin_mode", {**CROSS, "margin_mode": "isolated"})
+    (told,) = await Watched(harness).looks()
     assert (told["wanted"], told["as_wanted"]) == ({"margin_mode": "isolated"}, True)
 
 
-async def test_another_value_is_believed_only_once_the_venue_has_settled(home: House) -> None:
-    await fall_into_doubt(home, applied=False)
-    watched = Watched(home)
+async def test_another_value_is_believed_only_once_the_venue_has_settled(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, applied=False)
+    watched = Watched(harness)
     assert await watched.looks() == []
-    (doubt,) = await in_doubt(home)
+    (doubt,) = await in_doubt(harness)
     assert (doubt["next_look"], doubt["tries"], doubt["problem"]) == (doubt["since"] + SETTLE_MS, 1, None)
     assert await watched.looks(ahead=SETTLE_MS // 2) == []
     assert watched.reads == 1
@@ -182,12 +187,12 @@ async def test_another_value_is_believed_only_once_the_venue_has_settled(home: H
     assert told["message"].endswith("5x cross, and not as was wanted")
 
 
-async def test_each_command_in_doubt_is_told_and_the_oldest_stays_the_oldest(home: House) -> None:
-    await fall_into_doubt(home, name="c-1")
-    first = await home.ledger.doubts.oldest()
-    await fall_into_doubt(home, body={**TO_10X, "leverage": 20}, name="c-2")
-    assert await home.ledger.doubts.oldest() == first
-    watched = Watched(home)
+async def test_each_command_in_doubt_is_told_and_the_oldest_stays_the_oldest(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, name="c-1")
+    first = await harness.ledger.doubts.oldest()
+    await fall_into_doubt(harness, body={**TO_10X, "leverage": 20}, name="c-2")
+    assert await harness.ledger.doubts.oldest() == first
+    watched = Watched(harness)
     told = await watched.looks(ahead=10)
     assert [(row["command_id"], row["in_force"]["leverage"], row["as_wanted"]) for row in told] == [
         ("c-1", 20, False),
@@ -196,13 +201,13 @@ async def test_each_command_in_doubt_is_told_and_the_oldest_stays_the_oldest(hom
     assert watched.reads == 1
 
 
-async def test_what_cant_be_read_is_looked_at_later_and_later_and_says_why(home: House) -> None:
-    await fall_into_doubt(home)
-    watched, longest = Watched(home), 0
+async def test_what_cant_be_read_is_looked_at_later_and_later_and_says_why(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    watched, longest = Watched(harness), 0
     for tries in range(1, 13):
-        home.venue.unreadable.append(Ambiguous(f"HTTP 502, the {tries}th"))
+        harness.venue.unreadable.append(Ambiguous(f"HTTP 502, the {tries}th"))
         assert await watched.looks() == []
-        (doubt,) = await in_doubt(home)
+        (doubt,) = await in_doubt(harness)
         assert (doubt["tries"], doubt["problem"]) == (tries, f"HTTP 502, the {tries}th")
         wait = doubt["next_look"] - watched.clock()
         longest = max(longest, wait)
@@ -213,20 +218,20 @@ async def test_what_cant_be_read_is_looked_at_later_and_later_and_says_why(home:
     assert len(await watched.looks()) == 1
 
 
-async def test_our_own_limiter_is_believed_when_it_says_how_long_to_wait(home: House) -> None:
-    await fall_into_doubt(home)
-    home.venue.unreadable.append(LimitReached("no room", retry_after=60_000))
-    watched = Watched(home)
+async def test_our_own_limiter_is_believed_when_it_says_how_long_to_wait(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    harness.venue.unreadable.append(LimitReached("no room", retry_after=60_000))
+    watched = Watched(harness)
     assert await watched.looks() == []
-    (doubt,) = await in_doubt(home)
+    (doubt,) = await in_doubt(harness)
     assert doubt["next_look"] - now() > 50_000
 
 
-async def test_what_is_not_due_is_not_looked_at(home: House) -> None:
-    await fall_into_doubt(home)
-    (doubt,) = await home.ledger.doubts.all()
-    await home.ledger.doubts.put_off((doubt,), now() + 60_000)
-    watched = Watched(home)
+async def test_what_is_not_due_is_not_looked_at(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    (doubt,) = await harness.ledger.doubts.all()
+    await harness.ledger.doubts.put_off((doubt,), now() + 60_000)
+    watched = Watched(harness)
     assert await watched.looks() == []
     assert watched.reads == 0
     assert len(await watched.looks(ahead=60_001)) == 1
@@ -246,25 +251,25 @@ class HeardBus(MemoryBus):
 
 async def test_a_query_that_the_venue_answers_has_it_looked_at_at_once(ledger_url: str) -> None:
     bus = HeardBus()
-    async with house(ledger_url, bus=bus) as home:
-        await fall_into_doubt(home)
-        (doubt,) = await home.ledger.doubts.all()
-        await home.ledger.doubts.put_off((doubt,), now() + LONGEST_WAIT_MS)
-        await home.worker.doubts.look()
+    async with worker_harness(ledger_url, bus=bus) as harness:
+        await fall_into_doubt(harness)
+        (doubt,) = await harness.ledger.doubts.all()
+        await harness.ledger.doubts.put_off((doubt,), now() + LONGEST_WAIT_MS)
+        await harness.worker.doubts.look()
         assert bus.told("doubt") == []
-        async with in_background(home.worker.doubts.run()), asyncio.timeout(10):
-            assert (await home.ask("get_leverage", READ))["data"]["leverage"] == 10
+        async with in_background(harness.worker.doubts.run()), asyncio.timeout(10):
+            assert (await harness.ask("get_leverage", READ))["data"]["leverage"] == 10
             await bus.heard.wait()
-        assert await home.ledger.doubts.oldest() == (0, None)
+        assert await harness.ledger.doubts.oldest() == (0, None)
 
 
-async def test_queries_have_it_looked_at_no_more_often_than_they_should(home: House) -> None:
-    await fall_into_doubt(home)
-    watched = Watched(home)
-    home.venue.unreadable.extend([NO_ANSWER] * 3)
+async def test_queries_have_it_looked_at_no_more_often_than_they_should(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    watched = Watched(harness)
+    harness.venue.unreadable.extend([NO_ANSWER] * 3)
     await watched.looks()
-    (doubt,) = await home.ledger.doubts.all()
-    await home.ledger.doubts.put_off((doubt,), now() + LONGEST_WAIT_MS)
+    (doubt,) = await harness.ledger.doubts.all()
+    await harness.ledger.doubts.put_off((doubt,), now() + LONGEST_WAIT_MS)
     for _ in range(5):
         watched.resolver.answered(ACCOUNT.id)
         watched.resolver.answered("another")
@@ -276,82 +281,87 @@ async def test_queries_have_it_looked_at_no_more_often_than_they_should(home: Ho
     assert watched.reads == 3
 
 
-async def test_a_venue_that_is_down_is_left_alone_and_asked_once_it_is_back(home: House) -> None:
-    await fall_into_doubt(home)
-    watched = Watched(home, health=VenueHealth.DOWN)
+async def test_a_venue_that_is_down_is_left_alone_and_asked_once_it_is_back(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    watched = Watched(harness, health=VenueHealth.DOWN)
     assert await watched.looks(ahead=LONGEST_WAIT_MS) == []
     assert watched.reads == 0
-    (doubt,) = await home.ledger.doubts.all()
-    await home.ledger.doubts.put_off((doubt,), now() + 2 * LONGEST_WAIT_MS)
+    (doubt,) = await harness.ledger.doubts.all()
+    await harness.ledger.doubts.put_off((doubt,), now() + 2 * LONGEST_WAIT_MS)
     watched.health = VenueHealth.UP
     assert len(await watched.looks()) == 1
 
 
-async def test_an_account_that_is_gone_or_elsewhere_by_now_stays_in_doubt(home: House) -> None:
-    await fall_into_doubt(home)
-    watched = Watched(home)
+async def test_an_account_that_is_gone_or_elsewhere_by_now_stays_in_doubt(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    watched = Watched(harness)
     for others in ((), (ACCOUNT.model_copy(update={"exchange": "bybit", "portfolio_margin": False}),)):
         watched.accounts.replace(others)
         assert await watched.looks(ahead=SETTLE_MS) == []
-    assert (watched.reads, (await home.ledger.doubts.oldest())[0]) == (0, 1)
+    assert (watched.reads, (await harness.ledger.doubts.oldest())[0]) == (0, 1)
     watched.accounts.replace((ACCOUNT,))
     assert len(await watched.looks()) == 1
 
 
-async def test_the_next_command_that_succeeds_ends_it_and_that_is_told(home: House) -> None:
-    await fall_into_doubt(home, name="c-1")
-    await home.deliver(body={**TO_10X, "leverage": 20}, command_id="c-2")
-    watched = Watched(home)
+async def test_the_next_command_that_succeeds_ends_it_and_that_is_told(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, name="c-1")
+    await harness.deliver(body={**TO_10X, "leverage": 20}, command_id="c-2")
+    watched = Watched(harness)
     (told,) = await watched.looks()
     assert (told["command_id"], told["settled_by"], told["confirmed_by"]) == ("c-1", "c-2", "echo")
     assert (told["in_force"]["leverage"], told["as_wanted"]) == (20, False)
-    assert told["as_of"] == home.bus.told("result")[-1]["timings"]["finished"]
+    assert told["as_of"] == harness.bus.told("result")[-1]["timings"]["finished"]
     assert told["message"] == f"a later command has settled it: Leverage set to 20x for {BTC.symbol}"
-    assert (watched.reads, await home.ledger.doubts.oldest()) == (0, (0, None))
+    assert (watched.reads, await harness.ledger.doubts.oldest()) == (0, (0, None))
 
 
-async def test_a_command_that_is_in_doubt_after_one_that_succeeded_stays_so(home: House) -> None:
-    await fall_into_doubt(home, name="c-1")
-    await home.deliver(command_id="c-2")
-    await fall_into_doubt(home, name="c-3", applied=False)
-    watched = Watched(home)
+async def test_a_command_that_is_in_doubt_after_one_that_succeeded_stays_so(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, name="c-1")
+    await harness.deliver(command_id="c-2")
+    await fall_into_doubt(harness, name="c-3", applied=False)
+    watched = Watched(harness)
     assert [row["command_id"] for row in await watched.looks(ahead=10)] == ["c-1", "c-3"]
-    assert [row["settled_by"] for row in home.bus.told("doubt")] == ["c-2", None]
+    assert [row["settled_by"] for row in harness.bus.told("doubt")] == ["c-2", None]
 
 
-async def test_what_shows_nothing_of_the_setting_ends_no_doubt(home: House) -> None:
-    await fall_into_doubt(home)
-    home.venue.fail(ValueRefused("no such leverage"), applied=False)
-    await home.deliver()
-    await home.deliver("set_margin_mode", CROSS)
-    assert home.outcomes[-2:] == ["rejected", "applied"]
-    assert not home.ledger.doubts.ended
-    assert (await home.ledger.doubts.oldest())[0] == 1
+async def test_what_shows_nothing_of_the_setting_ends_no_doubt(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    harness.venue.fail(ValueRefused("no such leverage"), applied=False)
+    await harness.deliver()
+    await harness.deliver("set_margin_mode", CROSS)
+    assert harness.outcomes[-2:] == ["rejected", "applied"]
+    assert not harness.ledger.doubts.ended
+    assert (await harness.ledger.doubts.oldest())[0] == 1
 
 
-async def test_a_command_of_another_worker_ends_it_as_well(home: House, ledger_url: str) -> None:
-    await fall_into_doubt(home, name="c-1")
-    async with house(ledger_url, home.venue) as other:
+async def test_a_command_of_another_worker_ends_it_as_well(harness: WorkerHarness, ledger_url: str) -> None:
+    await fall_into_doubt(harness, name="c-1")
+    async with worker_harness(ledger_url, harness.venue) as other:
         await other.deliver(command_id="c-2")
         assert other.outcomes == ["applied"]
         (told,) = await Watched(other).looks()
         assert (told["command_id"], told["settled_by"]) == ("c-1", "c-2")
-    assert (await home.ledger.doubts.oldest())[0] == 0
+    assert (await harness.ledger.doubts.oldest())[0] == 0
 
 
-async def test_a_worker_that_dies_before_it_could_tell_leaves_it_to_be_looked_at(home: House, ledger_url: str) -> None:
-    await fall_into_doubt(home, name="c-1")
-    async with house(ledger_url, home.venue) as other:
+async def test_a_worker_that_dies_before_it_could_tell_leaves_it_to_be_looked_at(
+    harness: WorkerHarness, ledger_url: str
+) -> None:
+    await fall_into_doubt(harness, name="c-1")
+    async with worker_harness(ledger_url, harness.venue) as other:
         await other.deliver(command_id="c-2")
-    (told,) = await Watched(home).looks(ahead=1_000)
+    (told,) = await Watched(harness).looks(ahead=1_000)
     assert (told["command_id"], told["settled_by"], told["confirmed_by"]) == ("c-1", None, "read_back")
 
 
-async def test_any_number_of_workers_tell_it_once(home: House, ledger_url: str) -> None:
-    await fall_into_doubt(home)
-    async with house(ledger_url, home.venue, home.bus) as second, house(ledger_url, home.venue, home.bus) as third:
-        await asyncio.gather(*(Watched(one).looks() for one in (home, second, third)))
-    assert len(home.bus.told("doubt")) == 1
+async def test_any_number_of_workers_tell_it_once(harness: WorkerHarness, ledger_url: str) -> None:
+    await fall_into_doubt(harness)
+    async with (
+        worker_harness(ledger_url, harness.venue, harness.bus) as second,
+        worker_harness(ledger_url, harness.venue, harness.bus) as third,
+    ):
+        await asyncio.gather(*(Watched(one).looks() for one in (harness, second, third)))
+    assert len(harness.bus.told("doubt")) == 1
 
 
 class ReadsSlowly(Stalls):
@@ -373,9 +383,9 @@ class ReadsSlowly(Stalls):
 @pytest.mark.parametrize("is_over", [True, False], ids=["over", "under way"])
 async def test_a_reading_beside_a_command_about_the_same_is_not_believed(ledger_url: str, is_over: bool) -> None:
     venue = ReadsSlowly()
-    async with house(ledger_url, venue) as home:
-        await fall_into_doubt(home, name="c-1")
-        watched = Watched(home)
+    async with worker_harness(ledger_url, venue) as harness:
+        await fall_into_doubt(harness, name="c-1")
+        watched = Watched(harness)
         venue.asked.clear()
         venue.answer.clear()
         look = asyncio.create_task(watched.looks())
@@ -383,7 +393,7 @@ async def test_a_reading_beside_a_command_about_the_same_is_not_believed(ledger_
         if not is_over:
             venue.reached.clear()
             venue.go_on.clear()
-        command = asyncio.create_task(home.deliver(body={**TO_10X, "leverage": 20}, command_id="c-2"))
+        command = asyncio.create_task(harness.deliver(body={**TO_10X, "leverage": 20}, command_id="c-2"))
         await (command if is_over else venue.reached.wait())
         venue.answer.set()
         assert await look == []
@@ -393,16 +403,16 @@ async def test_a_reading_beside_a_command_about_the_same_is_not_believed(ledger_
         assert (told["settled_by"], told["in_force"]["leverage"]) == ("c-2", 20)
 
 
-async def test_commands_about_other_markets_dont_hold_it_up(home: House) -> None:
-    await fall_into_doubt(home)
-    (doubt,) = await home.ledger.doubts.all()
+async def test_commands_about_other_markets_dont_hold_it_up(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness)
+    (doubt,) = await harness.ledger.doubts.all()
     beside = (
         "INSERT INTO commands SELECT $1, operation, exchange, account, actor, fingerprint, $2, received, deadline, "
     )
     rest = "owner, attempts, intended, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM commands WHERE id = $3"
     other = orjson.dumps({**TO_10X, "symbol": "ETH/USDT:USDT"}).decode()
-    await home.ledger.database.write(Statement(beside + rest, ("c-9", other, doubt.command)))
-    assert len(await Watched(home).looks()) == 1
+    await harness.ledger.database.write(Statement(beside + rest, ("c-9", other, doubt.command)))
+    assert len(await Watched(harness).looks()) == 1
 
 
 SWEEPS: dict[str, tuple[str, Body, str]] = {
@@ -413,13 +423,13 @@ SWEEPS: dict[str, tuple[str, Body, str]] = {
 
 @pytest.mark.parametrize(("operation", "body", "what"), SWEEPS.values(), ids=SWEEPS)
 async def test_a_sweep_is_never_sent_again_and_its_event_carries_the_balances(
-    home: House, operation: str, body: Body, what: str
+    harness: WorkerHarness, operation: str, body: Body, what: str
 ) -> None:
-    await fall_into_doubt(home, operation, body, name="c-1")
-    (answer,) = home.replies
+    await fall_into_doubt(harness, operation, body, name="c-1")
+    (answer,) = harness.replies
     assert "never sent again: look at the balances with pm_get_balance" in answer["message"]
     assert answer["error"]["details"]["wanted"] == {"collected": what}
-    watched = Watched(home)
+    watched = Watched(harness)
     assert await watched.looks() == []
     assert watched.reads == 0
     (told,) = await watched.looks(ahead=SETTLE_MS + 1)
@@ -427,14 +437,14 @@ async def test_a_sweep_is_never_sent_again_and_its_event_carries_the_balances(
     assert told["balances"]["USDT"]["total_wallet_balance"] == 10
     assert (told["in_force"], told["as_wanted"], told["confirmed_by"]) == (None, None, "read_back")
     assert f"whether {what} was swept can't be known" in told["message"]
-    assert (home.changes, await home.ledger.doubts.oldest()) == ([], (0, None))
+    assert (harness.changes, await harness.ledger.doubts.oldest()) == ([], (0, None))
 
 
-async def test_a_later_sweep_tells_nothing_of_an_earlier_one(home: House) -> None:
-    await fall_into_doubt(home, "pm_auto_collect", COLLECT)
-    await home.deliver("pm_auto_collect", COLLECT)
-    assert home.outcomes[-1] == "applied"
-    (told,) = await Watched(home).looks(ahead=SETTLE_MS + 1)
+async def test_a_later_sweep_tells_nothing_of_an_earlier_one(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, "pm_auto_collect", COLLECT)
+    await harness.deliver("pm_auto_collect", COLLECT)
+    assert harness.outcomes[-1] == "applied"
+    (told,) = await Watched(harness).looks(ahead=SETTLE_MS + 1)
     assert told["balances"].keys() == {"USDT"}
 
 
@@ -444,23 +454,25 @@ async def test_leverage_of_several_sides_is_told_side_by_side(ledger_url: str) -
             shown = await super().terms(market)
             return Terms(shown.leverage, shown.margin_mode, sides=(Decimal("2.5"), shown.leverage))
 
-    async with house(ledger_url, Hedged()) as home:
-        await fall_into_doubt(home)
-        (told,) = await Watched(home).looks(ahead=SETTLE_MS + 1)
+    async with worker_harness(ledger_url, Hedged()) as harness:
+        await fall_into_doubt(harness)
+        (told,) = await Watched(harness).looks(ahead=SETTLE_MS + 1)
         assert (told["in_force"]["sides"], told["as_wanted"]) == ([2.5, 10], False)
 
 
 async def test_where_each_order_names_its_mode_nobody_says_that_it_is_another(ledger_url: str) -> None:
     okx = ACCOUNT.model_copy(update={"exchange": "okx", "portfolio_margin": False})
-    async with house(ledger_url, accounts=Accounts((okx,))) as home:
-        await fall_into_doubt(home, "set_margin_mode", {**CROSS, "margin_mode": "isolated"}, applied=False)
-        watched = Watched(home, accounts=Accounts((okx,)))
+    async with worker_harness(ledger_url, accounts=Accounts((okx,))) as harness:
+        await fall_into_doubt(harness, "set_margin_mode", {**CROSS, "margin_mode": "isolated"}, applied=False)
+        watched = Watched(harness, accounts=Accounts((okx,)))
         (told,) = await watched.looks(ahead=SETTLE_MS + 1)
         assert (told["in_force"]["margin_mode"], told["as_wanted"]) == ("cross", None)
 
 
-async def test_a_doubt_outlives_its_worker_and_is_forgotten_with_its_command(home: House, ledger_url: str) -> None:
-    await fall_into_doubt(home)
+async def test_a_doubt_outlives_its_worker_and_is_forgotten_with_its_command(
+    harness: WorkerHarness, ledger_url: str
+) -> None:
+    await fall_into_doubt(harness)
     async with open_ledger(ledger_url) as later:
         assert (await later.doubts.oldest())[0] == 1
         await Retention(later, 1, 1, lambda: now() + 2 * 86_400_000).clean()
@@ -482,8 +494,8 @@ class Counting:
         return getattr(self.database, name)
 
 
-async def test_an_account_that_once_had_a_doubt_costs_no_more_than_any_other(home: House) -> None:
-    counting = Counting(home.ledger.database)
+async def test_an_account_that_once_had_a_doubt_costs_no_more_than_any_other(harness: WorkerHarness) -> None:
+    counting = Counting(harness.ledger.database)
     doubts, setting = Doubts(counting, "w"), Setting(ACCOUNT.id, "set_leverage", BTC.symbol)
     doubts.heard_of(ACCOUNT.id)
     for _ in range(5):
@@ -518,8 +530,8 @@ async def test_doubts_that_an_older_program_has_left_are_looked_at_too(ledger_ur
         f"('c-1', 'set_leverage', 'binance', '{ACCOUNT.id}', 'f', '{request}', 1, 2, 'gone', 3, 4, 'unknown')",
         f"INSERT INTO doubts VALUES ('{ACCOUNT.id}', 'set_leverage', '{BTC.symbol}', 'c-1', 4)",
     )
-    async with house(ledger_url) as home:
-        (kept,) = await in_doubt(home)
+    async with worker_harness(ledger_url) as harness:
+        (kept,) = await in_doubt(harness)
         assert (kept["command_id"], kept["wanted"], kept["since"], kept["tries"]) == ("c-1", {"leverage": 10}, 4, 0)
-        (told,) = await Watched(home).looks()
+        (told,) = await Watched(harness).looks()
         assert (told["in_force"]["leverage"], told["as_wanted"]) == (5, False)

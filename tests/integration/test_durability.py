@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
-from tests.house import COLLECT, TIMEOUT_MS, TO_10X, Body, House
+from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
+from tests.support.worker_harness import COLLECT, TIMEOUT_MS, TO_10X, Body, WorkerHarness
 from worker.accounts import Accounts
 from worker.bootstrap import build_worker
 from worker.execution.ledger.database import Database
@@ -30,27 +30,30 @@ class SlowDisk(Ledger):
 
 
 @asynccontextmanager
-async def on_a_slow_disk(ledger_url: str) -> AsyncIterator[tuple[House, SlowDisk]]:
+async def on_a_slow_disk(ledger_url: str) -> AsyncIterator[tuple[WorkerHarness, SlowDisk]]:
     """A worker on it."""
     database = await open_database(ledger_url)
     ledger, venue, bus = SlowDisk(database), MemoryVenue(), MemoryBus()
     settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS)
-    yield House(build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus), ledger, venue, bus), ledger
+    yield (
+        WorkerHarness(build_worker(settings, Accounts((ACCOUNT,)), lambda _: venue, ledger, bus), ledger, venue, bus),
+        ledger,
+    )
     await database.close()
 
 
 async def test_a_setting_in_force_is_answered_at_once_and_told_to_everybody_when_it_is_on_the_disk(
     ledger_url: str,
 ) -> None:
-    async with on_a_slow_disk(ledger_url) as (home, disk):
-        delivering = asyncio.create_task(home.deliver(body=TO_10X))
+    async with on_a_slow_disk(ledger_url) as (harness, disk):
+        delivering = asyncio.create_task(harness.deliver(body=TO_10X))
         async with asyncio.timeout(40):
             await disk.asked.wait()
-            assert [reply["statusCode"] for reply in home.replies] == [200]
-            assert home.bus.events == []
+            assert [reply["statusCode"] for reply in harness.replies] == [200]
+            assert harness.bus.events == []
             disk.go_on.set()
             await delivering
-        assert home.outcomes == ["applied"]
+        assert harness.outcomes == ["applied"]
 
 
 @pytest.mark.parametrize(
@@ -63,11 +66,11 @@ async def test_a_setting_in_force_is_answered_at_once_and_told_to_everybody_when
 async def test_what_could_end_otherwise_if_the_record_were_lost_is_told_when_it_is_on_the_disk(
     ledger_url: str, operation: str, body: Body, outcome: str
 ) -> None:
-    async with on_a_slow_disk(ledger_url) as (home, disk):
-        delivering = asyncio.create_task(home.deliver(operation, body))
+    async with on_a_slow_disk(ledger_url) as (harness, disk):
+        delivering = asyncio.create_task(harness.deliver(operation, body))
         async with asyncio.timeout(40):
             await disk.asked.wait()
-            assert (home.replies, home.bus.events) == ([], [])
+            assert (harness.replies, harness.bus.events) == ([], [])
             disk.go_on.set()
             await delivering
-        assert (len(home.replies), home.outcomes) == (1, [outcome])
+        assert (len(harness.replies), harness.outcomes) == (1, [outcome])

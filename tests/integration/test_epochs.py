@@ -18,10 +18,10 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import SecretStr
 
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.integration.conftest import emptied
-from tests.postgres import PostgresServer
-from tests.strategy import Body, Strategy
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.operation_queues import emptied
+from tests.support.postgres import PostgresServer
+from tests.support.strategy import Body, Strategy
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.connection import CONNECTION_TROUBLE

@@ -12,9 +12,9 @@ import asyncpg
 import pytest
 
 from schemas.control import Exchange
-from tests.fakes import MemoryBus
-from tests.postgres import PostgresServer
-from tests.stand import PATIENCE_MS, Stand, standing
+from tests.support.memory_venue import MemoryBus
+from tests.support.postgres import PostgresServer
+from tests.support.sandbox_harness import PATIENCE_MS, SandboxHarness, sandbox_harness
 from worker.accounts import Account, Accounts
 from worker.bootstrap import Worker, build_worker
 from worker.clock import now
@@ -43,7 +43,7 @@ POLL_S = 0.005
 class Kind:
     """What is changed at which stand-in, and the accounts that were opened there for it."""
 
-    stand: Stand
+    harness: SandboxHarness
     operation: str
     accounts: list[Account]
 
@@ -52,7 +52,7 @@ class Kind:
 class Scene:
     """A worker on the stand-in of one venue, its ledger, and the accounts that it serves."""
 
-    stand: Stand
+    harness: SandboxHarness
     worker: Worker
     ledger: Ledger
     bus: MemoryBus
@@ -63,14 +63,14 @@ class Scene:
     @property
     def change(self) -> dict[str, Any]:
         """What the requests look like that change something."""
-        return SWEEP if self.operation == "pm_auto_collect" else CHANGES[self.stand.exchange]
+        return SWEEP if self.operation == "pm_auto_collect" else CHANGES[self.harness.exchange]
 
     def begin(self, count: int) -> None:
         """Deliver a command for each of so many accounts."""
         for number, account in enumerate(self.accounts[:count]):
             fields: dict[str, Any] = {}
             if self.operation == "set_leverage":
-                symbol = SYMBOL.get(self.stand.exchange, "BTC/USDT:USDT")
+                symbol = SYMBOL.get(self.harness.exchange, "BTC/USDT:USDT")
                 fields = {"symbol": symbol, "leverage": 3 + number % 5}
             self.deliveries.append(asyncio.ensure_future(self.worker.handle(self._message(account.id, fields))))
 
@@ -91,7 +91,7 @@ class Scene:
 
     async def sent(self) -> list[dict[str, Any]]:
         """The changes that have arrived at the venue."""
-        return [entry for entry in await self.stand.requests() if _is_change(entry)]
+        return [entry for entry in await self.harness.requests() if _is_change(entry)]
 
     async def known(self, count: int) -> None:
         """Wait until the ledger knows so many commands."""
@@ -100,7 +100,7 @@ class Scene:
 
     async def arrived(self, matching: Callable[[dict[str, Any]], bool]) -> None:
         """Wait until such a request is at the venue."""
-        while not any(map(matching, await self.stand.requests())):  # noqa: ASYNC110 - the venue tells nobody
+        while not any(map(matching, await self.harness.requests())):  # noqa: ASYNC110 - the venue tells nobody
             await asyncio.sleep(POLL_S)
 
 
@@ -112,26 +112,26 @@ def _is_change(entry: dict[str, Any]) -> bool:
 async def kind(request: pytest.FixtureRequest) -> AsyncIterator[Kind]:
     sweeps = request.param == "sweeps"
     operation, more = ("pm_auto_collect", {"portfolio_margin": True}) if sweeps else ("set_leverage", {})
-    async with standing("binance" if sweeps else request.param, PATIENCE_MS) as stand:
-        opened = (stand.sandbox.open_account(stand.exchange, id=f"frozen-{one}", **more) for one in range(MANY))
-        yield Kind(stand, operation, list(opened))
+    async with sandbox_harness("binance" if sweeps else request.param, PATIENCE_MS) as harness:
+        opened = (harness.sandbox.open_account(harness.exchange, id=f"frozen-{one}", **more) for one in range(MANY))
+        yield Kind(harness, operation, list(opened))
 
 
 @pytest.fixture
 async def scene(kind: Kind, tmp_path: Path) -> AsyncIterator[Scene]:
-    stand, settings, bus = kind.stand, Settings(state=tmp_path), MemoryBus()
-    await stand.reset()
-    await stand.limit({"papi": 100_000} if stand.exchange == "binance" else {})
-    stand.connections.limits = Limits(granted={"binance": {"papi weight": 100_000}})
+    harness, settings, bus = kind.harness, Settings(state=tmp_path), MemoryBus()
+    await harness.reset()
+    await harness.limit({"papi": 100_000} if harness.exchange == "binance" else {})
+    harness.connections.limits = Limits(granted={"binance": {"papi weight": 100_000}})
     async with open_ledger(settings.ledger) as ledger:
-        worker = build_worker(settings, Accounts(tuple(kind.accounts)), stand.venue.adapter, ledger, bus)
-        yield Scene(stand, worker, ledger, bus, kind.accounts, kind.operation)
+        worker = build_worker(settings, Accounts(tuple(kind.accounts)), harness.venue.adapter, ledger, bus)
+        yield Scene(harness, worker, ledger, bus, kind.accounts, kind.operation)
 
 
 async def slow_reads(scene: Scene) -> None:
     """The reads before a change take a while; while they do, the freeze comes."""
-    slow = READS.get(scene.stand.exchange, {"method": "GET"})
-    await scene.stand.fault(slow.get("path"), "delay", delay_ms=300, times=100, method=slow.get("method"))
+    slow = READS.get(scene.harness.exchange, {"method": "GET"})
+    await scene.harness.fault(slow.get("path"), "delay", delay_ms=300, times=100, method=slow.get("method"))
     scene.begin(FEW)
     await scene.known(FEW)
 
@@ -140,7 +140,7 @@ async def a_closed_limiter(scene: Scene) -> None:
     """The venue wants no more for a second; the commands wait for its end."""
     change, again = scene.change, {"x-gate-ratelimit-reset-timestamp": str(now() // 1_000 + 2)}
     refusal = {"status": 429, "code": -1003, "msg": "Too many.", "retry_after": 1, "headers": again}
-    await scene.stand.fault(change.get("path"), "status", method=change.get("method"), **refusal)
+    await scene.harness.fault(change.get("path"), "status", method=change.get("method"), **refusal)
     scene.begin(1)
     await asyncio.gather(*scene.deliveries)
     assert [entry["status"] for entry in await scene.sent()] == [429]
@@ -150,16 +150,16 @@ async def a_closed_limiter(scene: Scene) -> None:
 
 async def a_refused_timestamp(scene: Scene) -> None:
     """The venue's clock is far off; the refusal comes late, and the freeze before it."""
-    (await scene.stand.control.put("/clock", json={"offset_ms": 600_000})).raise_for_status()
+    (await scene.harness.control.put("/clock", json={"offset_ms": 600_000})).raise_for_status()
     change = scene.change
-    await scene.stand.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=200, times=100)
+    await scene.harness.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=200, times=100)
     scene.begin(FEW)
     await scene.known(FEW)
 
 
 async def latency(scene: Scene) -> None:
     """Every answer takes 60 ms, as over an ocean."""
-    await scene.stand.fault(None, "delay", delay_ms=60, times=10_000)
+    await scene.harness.fault(None, "delay", delay_ms=60, times=10_000)
     scene.begin(MANY)
     await scene.known(MANY)
 
@@ -183,7 +183,7 @@ async def test_nothing_leaves_after_a_freeze_is_answered(
 
 async def test_a_freeze_waits_for_what_is_at_the_venue(scene: Scene) -> None:
     change = scene.change
-    await scene.stand.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=250)
+    await scene.harness.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=250)
     scene.begin(1)
     await scene.arrived(_is_change)
     answer = await scene.freeze()
@@ -193,7 +193,7 @@ async def test_a_freeze_waits_for_what_is_at_the_venue(scene: Scene) -> None:
 async def test_a_freeze_names_what_stays_at_the_venue(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("worker.control.office.UNDER_WAY_S", 0.05)
     change = scene.change
-    await scene.stand.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=500)
+    await scene.harness.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=500)
     scene.begin(1)
     await scene.arrived(_is_change)
     answer = await scene.freeze()

@@ -10,7 +10,15 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands
+from tests.support.sandbox_harness import (
+    BROKEN_ANSWERS,
+    FUTURE,
+    SWAP,
+    TIMEOUT_MS,
+    SandboxHarness,
+    harness_fixtures,
+    market,
+)
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -37,17 +45,17 @@ SWITCH = f"{USDT}/positions/cross_mode"
 BEFORE_CONTRACTS = 1_690_848_000_000
 
 
-shared, stand = stands("gate")
+shared, harness = harness_fixtures("gate")
 
 
-async def sent(stand: Stand, method: str) -> list[str]:
-    return [entry["path"].removeprefix("/api/v4") for entry in await stand.requests() if entry["method"] == method]
+async def sent(harness: SandboxHarness, method: str) -> list[str]:
+    return [entry["path"].removeprefix("/api/v4") for entry in await harness.requests() if entry["method"] == method]
 
 
-async def held_delivery(stand: Stand) -> Market:
+async def held_delivery(harness: SandboxHarness) -> Market:
     """The delivery future that the one-way account holds."""
-    (position,) = (await stand.adapter(PERP).positions(FUTURE)).positions
-    return stand.adapter(PERP).market(position.symbol, FUTURE)
+    (position,) = (await harness.adapter(PERP).positions(FUTURE)).positions
+    return harness.adapter(PERP).market(position.symbol, FUTURE)
 
 
 class TestLeverage:
@@ -65,9 +73,9 @@ class TestLeverage:
         ],
     )
     async def test_it_is_echoed_read_back_and_leaves_the_margin_mode_alone(
-        self, stand: Stand, account_id: str, symbol: str, mode: MarginMode
+        self, harness: SandboxHarness, account_id: str, symbol: str, mode: MarginMode
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         wanted = market(adapter, symbol)
         echo = await adapter.set_leverage(wanted, Decimal(7))
         assert echo.leverage == Decimal(7)
@@ -75,23 +83,27 @@ class TestLeverage:
         assert terms.all_at(Decimal(7))
         assert (terms.leverage, terms.margin_mode) == (Decimal(7), mode)
 
-    async def test_a_one_way_market_is_set_through_the_endpoint_that_names_the_mode(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_one_way_market_is_set_through_the_endpoint_that_names_the_mode(
+        self, harness: SandboxHarness
+    ) -> None:
+        adapter = harness.adapter(PERP)
         await adapter.set_leverage(market(adapter, SHORT), Decimal(7))
-        (change,) = [entry for entry in await stand.requests() if entry["method"] == "POST"]
+        (change,) = [entry for entry in await harness.requests() if entry["method"] == "POST"]
         assert change["path"] == f"{USDT}/positions/SOL_USDT/set_leverage"
         assert (change["params"]["leverage"], change["params"]["margin_mode"]) == ("7", "isolated")
 
-    async def test_both_sides_of_a_hedged_market_are_set_by_one_request(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_both_sides_of_a_hedged_market_are_set_by_one_request(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         assert (await adapter.terms(market(adapter, FLAT))).sides == (Decimal(10), Decimal(20))
         await adapter.set_leverage(market(adapter, FLAT), Decimal(15))
-        assert await sent(stand, "POST") == ["/futures/usdt/dual_comp/positions/ETH_USDT/leverage"]
+        assert await sent(harness, "POST") == ["/futures/usdt/dual_comp/positions/ETH_USDT/leverage"]
         assert (await adapter.terms(market(adapter, FLAT))).sides == (Decimal(15), Decimal(15))
 
     @pytest.mark.parametrize("mode", [CROSS, ISOLATED])
-    async def test_a_delivery_future_has_a_leverage_and_a_mode_of_its_own(self, stand: Stand, mode: MarginMode) -> None:
-        adapter, future = stand.adapter(PERP), await held_delivery(stand)
+    async def test_a_delivery_future_has_a_leverage_and_a_mode_of_its_own(
+        self, harness: SandboxHarness, mode: MarginMode
+    ) -> None:
+        adapter, future = harness.adapter(PERP), await held_delivery(harness)
         if mode is CROSS:
             assert (await adapter.set_margin_mode(future, CROSS)).margin_mode is CROSS
         echo = await adapter.set_leverage(future, Decimal(3))
@@ -102,42 +114,42 @@ class TestLeverage:
     @pytest.mark.parametrize(("symbol", "maximum"), [(LINEAR, 125), (INVERSE, 100), (FLAT, 100), (SHORT, 75)])
     @pytest.mark.parametrize(("leverage", "steps"), [("200", ""), ("0", ""), ("4.5", " in whole steps")])
     async def test_a_leverage_out_of_range_names_the_range_and_sends_nothing(
-        self, stand: Stand, symbol: str, maximum: int, leverage: str, steps: str
+        self, harness: SandboxHarness, symbol: str, maximum: int, leverage: str, steps: str
     ) -> None:
-        adapter = stand.adapter(PERP)
+        adapter = harness.adapter(PERP)
         await adapter.check_leverage(market(adapter, symbol), Decimal(maximum))
         with pytest.raises(ValueRefused) as caught:
             await adapter.check_leverage(market(adapter, symbol), Decimal(leverage))
         assert caught.value.message == f"{symbol} takes 1x to {maximum}x{steps}, not {leverage}x"
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_what_only_the_venue_knows_to_be_too_much_is_refused_by_it(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_what_only_the_venue_knows_to_be_too_much_is_refused_by_it(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(ValueRefused) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(200))
         assert caught.value.venue_code == "LEVERAGE_TOO_HIGH"
 
-    async def test_a_leverage_whose_margin_is_not_there_is_a_precondition(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_leverage_whose_margin_is_not_there_is_a_precondition(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         with pytest.raises(PreconditionFailed, match="add margin") as caught:
             await adapter.set_leverage(market(adapter, SHORT), Decimal(1))
         assert caught.value.venue_code == "INSUFFICIENT_AVAILABLE"
 
-    async def test_an_echo_for_another_market_is_no_confirmation(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "status", body={"contract": "ETH_USDT", "lever": "7"})
+    async def test_an_echo_for_another_market_is_no_confirmation(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "status", body={"contract": "ETH_USDT", "lever": "7"})
         with pytest.raises(Ambiguous, match="answered for ETH_USDT"):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(7))
 
-    async def test_accepted_is_not_applied(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "status", status=202, body={"contract": "BTC_USDT", "lever": "7"})
+    async def test_accepted_is_not_applied(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "status", status=202, body={"contract": "BTC_USDT", "lever": "7"})
         with pytest.raises(Ambiguous, match="accepted, but not carried out"):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(7))
 
-    async def test_nothing_to_change_is_told(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "status", status=400, body={"label": "NO_CHANGE", "message": "No change"})
+    async def test_nothing_to_change_is_told(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "status", status=400, body={"label": "NO_CHANGE", "message": "No change"})
         with pytest.raises(AlreadySo):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(10))
 
@@ -152,29 +164,29 @@ class TestMarginMode:
         ],
     )
     async def test_a_flat_market_switches_there_and_back_and_keeps_its_leverage(
-        self, stand: Stand, account_id: str, symbol: str, path: str
+        self, harness: SandboxHarness, account_id: str, symbol: str, path: str
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         wanted = market(adapter, symbol)
         for mode in (ISOLATED, CROSS):
             echo = await adapter.set_margin_mode(wanted, mode)
             assert (echo.margin_mode, echo.note) == (mode, None)
             terms = await adapter.terms(wanted)
             assert (terms.margin_mode, terms.leverage) == (mode, Decimal(10))
-        assert await sent(stand, "POST") == [path, path]
+        assert await sent(harness, "POST") == [path, path]
 
-    async def test_it_is_sent_as_a_signed_body(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_it_is_sent_as_a_signed_body(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         await adapter.set_margin_mode(market(adapter, FLAT), ISOLATED)
-        (change,) = [entry for entry in await stand.requests() if entry["method"] == "POST"]
+        (change,) = [entry for entry in await harness.requests() if entry["method"] == "POST"]
         assert (change["params"]["mode"], change["params"]["contract"]) == ("ISOLATED", "ETH_USDT")
         assert change["status"] == 200
 
     @pytest.mark.parametrize(("account_id", "symbol", "mode"), [(PERP, FLAT, CROSS), (HEDGE, FLAT, ISOLATED)])
     async def test_what_is_so_already_is_no_change(
-        self, stand: Stand, account_id: str, symbol: str, mode: MarginMode
+        self, harness: SandboxHarness, account_id: str, symbol: str, mode: MarginMode
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         with pytest.raises(AlreadySo) as caught:
             await adapter.set_margin_mode(market(adapter, symbol), mode)
         assert caught.value.venue_code == "NO_CHANGE"
@@ -189,9 +201,9 @@ class TestMarginMode:
         ],
     )
     async def test_an_open_position_is_named(
-        self, stand: Stand, account_id: str, symbol: str, mode: MarginMode, held: str
+        self, harness: SandboxHarness, account_id: str, symbol: str, mode: MarginMode, held: str
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         with pytest.raises(PreconditionFailed) as caught:
             await adapter.set_margin_mode(market(adapter, symbol), mode)
         assert caught.value.message == (
@@ -199,22 +211,22 @@ class TestMarginMode:
         )
         assert caught.value.venue_code == "POSITION_HOLDING"
 
-    async def test_a_position_that_cannot_be_read_is_still_in_the_way(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(f"{USDT}/positions/BTC_USDT", "delay")  # the first question is answered
-        await stand.fault(f"{USDT}/positions/BTC_USDT", "html")
+    async def test_a_position_that_cannot_be_read_is_still_in_the_way(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(f"{USDT}/positions/BTC_USDT", "delay")  # the first question is answered
+        await harness.fault(f"{USDT}/positions/BTC_USDT", "html")
         with pytest.raises(PreconditionFailed, match="has an open position; close it"):
             await adapter.set_margin_mode(market(adapter, LINEAR), ISOLATED)
 
-    async def test_open_orders_are_named(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.change(PERP, open_orders={"ETH_USDT": 2})
+    async def test_open_orders_are_named(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.change(PERP, open_orders={"ETH_USDT": 2})
         with pytest.raises(PreconditionFailed, match="ETH/USDT:USDT has open orders; cancel them") as caught:
             await adapter.set_margin_mode(market(adapter, FLAT), ISOLATED)
         assert caught.value.venue_code == "ORDER_PENDING"
 
-    async def test_a_delivery_keeps_its_leverage(self, stand: Stand) -> None:
-        adapter, future = stand.adapter(PERP), await held_delivery(stand)
+    async def test_a_delivery_keeps_its_leverage(self, harness: SandboxHarness) -> None:
+        adapter, future = harness.adapter(PERP), await held_delivery(harness)
         assert (await adapter.set_margin_mode(future, CROSS)).margin_mode is CROSS
         terms = await adapter.terms(future)
         assert (terms.margin_mode, terms.leverage) == (CROSS, Decimal(5))
@@ -234,14 +246,14 @@ class TestSymbolState:
         ],
     )
     async def test_a_position_is_valued_in_quote_and_both_legs_are_summed(
-        self, stand: Stand, account_id: str, symbol: str, expected: tuple[str, Decimal, Decimal]
+        self, harness: SandboxHarness, account_id: str, symbol: str, expected: tuple[str, Decimal, Decimal]
     ) -> None:
-        adapter = stand.adapter(account_id)
+        adapter = harness.adapter(account_id)
         state = await adapter.symbol_state(market(adapter, symbol))
         assert (state.side, state.size, state.notional) == expected
 
-    async def test_a_cross_position_has_its_real_leverage(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_cross_position_has_its_real_leverage(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         state = await adapter.symbol_state(market(adapter, LINEAR))
         assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), CROSS)
         assert state.terms.raw["leverage"] == "0"
@@ -250,20 +262,22 @@ class TestSymbolState:
     @pytest.mark.parametrize(
         ("account_id", "symbol"), [(PERP, FLAT), (PERP, UNTOUCHED), (HEDGE, SHORT), (HEDGE, UNTOUCHED)]
     )
-    async def test_a_flat_market_has_terms_and_no_side(self, stand: Stand, account_id: str, symbol: str) -> None:
-        adapter = stand.adapter(account_id)
+    async def test_a_flat_market_has_terms_and_no_side(
+        self, harness: SandboxHarness, account_id: str, symbol: str
+    ) -> None:
+        adapter = harness.adapter(account_id)
         state = await adapter.symbol_state(market(adapter, symbol))
         assert (state.side, state.size, state.terms.leverage) == (None, Decimal(0), Decimal(10))
 
-    async def test_an_account_nothing_was_paid_into_says_so(self, stand: Stand) -> None:
-        adapter = stand.adapter(HEDGE)
+    async def test_an_account_nothing_was_paid_into_says_so(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(HEDGE)
         with pytest.raises(PreconditionFailed, match="transfer funds into this futures account"):
             await adapter.symbol_state(market(adapter, INVERSE))
 
 
 class TestPositions:
-    async def test_the_seeded_long_position(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_the_seeded_long_position(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         (position,) = (await adapter.positions(SWAP, market(adapter, LINEAR))).positions
         shown = position.model_dump(mode="json")
         assert shown.pop("liquidation_price") > 0
@@ -286,10 +300,10 @@ class TestPositions:
             "exchange_account_id": PERP,
         }
 
-    async def test_every_settle_currency_and_every_type_is_read(self, stand: Stand) -> None:
-        found = await stand.adapter(PERP).positions()
+    async def test_every_settle_currency_and_every_type_is_read(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter(PERP).positions()
         assert found.coverage == ("usdt", "btc", "delivery usdt")
-        future = (await held_delivery(stand)).symbol
+        future = (await held_delivery(harness)).symbol
         assert [(row.symbol, row.side, row.margin_mode) for row in found.positions] == [
             (LINEAR, "long", CROSS),
             (SHORT, "short", ISOLATED),
@@ -297,14 +311,16 @@ class TestPositions:
             (future, "short", ISOLATED),
         ]
 
-    async def test_swaps_and_futures_are_told_apart(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_swaps_and_futures_are_told_apart(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         swaps, futures = await adapter.positions(SWAP), await adapter.positions(FUTURE)
         assert (swaps.coverage, len(swaps.positions)) == (("usdt", "btc"), 3)
         assert (futures.coverage, len(futures.positions)) == (("delivery usdt",), 1)
 
-    async def test_both_legs_of_a_hedge_are_listed_and_missing_accounts_hold_nothing(self, stand: Stand) -> None:
-        found = await stand.adapter(HEDGE).positions()
+    async def test_both_legs_of_a_hedge_are_listed_and_missing_accounts_hold_nothing(
+        self, harness: SandboxHarness
+    ) -> None:
+        found = await harness.adapter(HEDGE).positions()
         assert [(row.symbol, row.side) for row in found.positions] == [
             (LINEAR, "long"),
             (LINEAR, "short"),
@@ -312,32 +328,32 @@ class TestPositions:
         ]
         assert found.coverage == ("usdt", "btc", "delivery usdt")
 
-    async def test_an_isolated_position_holds_its_own_margin(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_an_isolated_position_holds_its_own_margin(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         (position,) = (await adapter.positions(SWAP, market(adapter, SHORT))).positions
         assert (position.collateral, position.percentage) == (Decimal("380.50"), Decimal("2.56"))
 
-    async def test_a_symbol_asks_its_own_part_only(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_symbol_asks_its_own_part_only(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         found = await adapter.positions(SWAP, market(adapter, INVERSE))
         assert (found.coverage, [row.symbol for row in found.positions]) == (("btc",), [INVERSE])
-        assert await sent(stand, "GET") == ["/futures/btc/positions"]
+        assert await sent(harness, "GET") == ["/futures/btc/positions"]
 
-    async def test_more_positions_than_a_page_holds_come_whole(self, stand: Stand) -> None:
-        account = stand.sandbox.open_account("gate", id="many-gate", open_positions=103)
-        found = await stand.venue.adapter(account).positions(SWAP)
+    async def test_more_positions_than_a_page_holds_come_whole(self, harness: SandboxHarness) -> None:
+        account = harness.sandbox.open_account("gate", id="many-gate", open_positions=103)
+        found = await harness.venue.adapter(account).positions(SWAP)
         assert len({row.symbol for row in found.positions}) == 103
 
-    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
-        await stand.fault(f"{USDT}/positions", "status", body=[{"contract": "NEW_USDT", "size": "1"}])
+    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
+        await harness.fault(f"{USDT}/positions", "status", body=[{"contract": "NEW_USDT", "size": "1"}])
         with pytest.raises(Ambiguous, match="NEW_USDT"):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
 
     @pytest.mark.parametrize("body", [{}, [1], [{"contract": "BTC_USDT", "size": "1"}], [{"size": "1"}]])
-    async def test_rows_of_another_shape_are_no_positions(self, stand: Stand, body: Any) -> None:
-        await stand.fault(f"{USDT}/positions", "status", body=body)
+    async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any) -> None:
+        await harness.fault(f"{USDT}/positions", "status", body=body)
         with pytest.raises(Ambiguous):
-            await stand.adapter(PERP).positions(SWAP)
+            await harness.adapter(PERP).positions(SWAP)
 
 
 class TestHistory:
@@ -346,8 +362,8 @@ class TestHistory:
     ) -> HistoryQuery:
         return HistoryQuery(market, kind, since, limit)
 
-    async def test_all_funding_comes_once_and_in_order(self, stand: Stand) -> None:
-        history = await stand.adapter(PERP).funding_history(self.query(since=0))
+    async def test_all_funding_comes_once_and_in_order(self, harness: SandboxHarness) -> None:
+        history = await harness.adapter(PERP).funding_history(self.query(since=0))
         times = [entry.timestamp for entry in history.entries]
         assert times == sorted(times)
         assert len({entry.id for entry in history.entries}) == len(times) > 3_000
@@ -356,23 +372,23 @@ class TestHistory:
         assert set(per_instant.values()) == {6}
 
     @pytest.mark.parametrize("symbol", [LINEAR, FLAT, INVERSE])
-    async def test_a_symbols_funding_is_that_part_of_all_funding(self, stand: Stand, symbol: str) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_a_symbols_funding_is_that_part_of_all_funding(self, harness: SandboxHarness, symbol: str) -> None:
+        adapter = harness.adapter(PERP)
         everything = await adapter.funding_history(self.query(since=0))
         of_symbol = await adapter.funding_history(self.query(market(adapter, symbol), since=0))
         expected = [entry.id for entry in everything.entries if entry.symbol == symbol]
         assert len(expected) > 500
         assert [entry.id for entry in of_symbol.entries] == expected
 
-    async def test_entries_from_before_contracts_were_noted_are_found_by_symbol(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_entries_from_before_contracts_were_noted_are_found_by_symbol(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         first = await adapter.funding_history(self.query(market(adapter, LINEAR), since=0, limit=30))
         assert first.entries[0].timestamp == BEFORE_CONTRACTS
         assert all("contract" not in entry.info for entry in first.entries)
         assert {entry.symbol for entry in first.entries} == {LINEAR}
 
-    async def test_from_since_on_the_first_entries_are_given(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_from_since_on_the_first_entries_are_given(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         everything = (await adapter.funding_history(self.query(since=0))).entries
         since = everything[-200].timestamp
         some = await adapter.funding_history(self.query(since=since, limit=50))
@@ -380,27 +396,27 @@ class TestHistory:
         assert [entry.timestamp for entry in some.entries] == [entry.timestamp for entry in expected]
         assert some.complete_from == since
 
-    async def test_without_since_the_newest_entries_are_given(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_without_since_the_newest_entries_are_given(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         newest = await adapter.funding_history(self.query(market(adapter, LINEAR), limit=100))
         assert len(newest.entries) == 100
         last = newest.entries[-1]
         assert (last.amount, last.code, last.symbol) == (Decimal("-0.15"), "USDT", LINEAR)
         assert newest.complete_from == newest.entries[0].timestamp
 
-    async def test_without_since_and_limit_a_week_is_given(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_without_since_and_limit_a_week_is_given(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         week = await adapter.funding_history(self.query(market(adapter, LINEAR)))
         assert len(week.entries) == 21
         assert abs(week.complete_from - (time.time_ns() // 1_000_000 - 7 * DAY)) < 60_000
 
-    async def test_futures_have_no_funding_and_nothing_is_asked(self, stand: Stand) -> None:
-        history = await stand.adapter(PERP).funding_history(self.query(kind=FUTURE, since=5))
+    async def test_futures_have_no_funding_and_nothing_is_asked(self, harness: SandboxHarness) -> None:
+        history = await harness.adapter(PERP).funding_history(self.query(kind=FUTURE, since=5))
         assert (history.entries, history.complete_from) == ((), 5)
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_realized_profits_come_whole_with_their_sign(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_realized_profits_come_whole_with_their_sign(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         history = await adapter.realized_pnl(self.query(since=0))
         assert len({entry.id for entry in history.entries}) == len(history.entries) > 2_500
         assert history.entries[-1].amount > 0
@@ -408,22 +424,24 @@ class TestHistory:
         assert {entry.symbol for entry in history.entries} == {LINEAR, FLAT, INVERSE}
         assert {entry.info["type"] for entry in history.entries} == {"pnl"}
 
-    async def test_a_deliverys_profits_include_its_settlement_and_name_delisted_contracts(self, stand: Stand) -> None:
-        adapter, future = stand.adapter(PERP), await held_delivery(stand)
+    async def test_a_deliverys_profits_include_its_settlement_and_name_delisted_contracts(
+        self, harness: SandboxHarness
+    ) -> None:
+        adapter, future = harness.adapter(PERP), await held_delivery(harness)
         history = await adapter.realized_pnl(self.query(kind=FUTURE, since=0))
         assert {entry.info["type"] for entry in history.entries} == {"pnl", "settle"}
         assert {entry.symbol for entry in history.entries} == {future.symbol, "BTC_USDT_20260626"}
         of_symbol = await adapter.realized_pnl(self.query(future, FUTURE, since=0))
         assert {entry.symbol for entry in of_symbol.entries} == {future.symbol}
 
-    async def test_an_account_without_any_has_an_empty_history(self, stand: Stand) -> None:
-        history = await stand.adapter(HEDGE).realized_pnl(self.query(since=0))
+    async def test_an_account_without_any_has_an_empty_history(self, harness: SandboxHarness) -> None:
+        history = await harness.adapter(HEDGE).realized_pnl(self.query(since=0))
         assert (history.entries, history.complete_from) == ((), 0)
 
-    async def test_a_broken_page_breaks_the_history(self, stand: Stand) -> None:
-        await stand.fault(f"{USDT}/account_book", "html")
+    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness) -> None:
+        await harness.fault(f"{USDT}/account_book", "html")
         with pytest.raises(Ambiguous):
-            await stand.adapter(PERP).funding_history(self.query(since=0))
+            await harness.adapter(PERP).funding_history(self.query(since=0))
 
 
 class TestTheVenueAtItsWorst:
@@ -445,23 +463,23 @@ class TestTheVenueAtItsWorst:
         ids=str,
     )  # fmt: skip
     async def test_each_misbehaviour_is_told_apart(
-        self, stand: Stand, fault: dict[str, Any], error: type[VenueError]
+        self, harness: SandboxHarness, fault: dict[str, Any], error: type[VenueError]
     ) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, **fault)
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, **fault)
         with pytest.raises(error) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert type(caught.value) is error
-        account = stand.account(PERP)
+        account = harness.account(PERP)
         told = f"{caught.value!r} {vars(caught.value)}"
         for secret in (account.reveal("api_key"), account.reveal("secret"), "SIGN", "http://"):
             assert secret not in told
 
-    async def test_keys_that_the_venue_echoes_are_scrubbed(self, stand: Stand) -> None:
-        adapter, account = stand.adapter(PERP), stand.account(PERP)
+    async def test_keys_that_the_venue_echoes_are_scrubbed(self, harness: SandboxHarness) -> None:
+        adapter, account = harness.adapter(PERP), harness.account(PERP)
         key, secret = account.reveal("api_key"), account.reveal("secret")
         body = {"label": "INVALID_KEY", "message": f"Invalid key {key} with {secret}"}
-        await stand.fault(SET_LEVERAGE, "status", status=401, body=body)
+        await harness.fault(SET_LEVERAGE, "status", status=401, body=body)
         with pytest.raises(AccessDenied) as caught:
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         told = f"{caught.value!r} {vars(caught.value)}"
@@ -470,37 +488,41 @@ class TestTheVenueAtItsWorst:
         assert secret not in told
 
     @pytest.mark.parametrize("path", [f"{USDT}/accounts", f"{USDT}/positions/BTC_USDT"])
-    async def test_where_the_present_mode_cannot_be_read_no_change_is_sent(self, stand: Stand, path: str) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(path, "status", status=502, body="<html>")
+    async def test_where_the_present_mode_cannot_be_read_no_change_is_sent(
+        self, harness: SandboxHarness, path: str
+    ) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(path, "status", status=502, body="<html>")
         with pytest.raises(NotSent, match="nothing was changed"):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-        assert await sent(stand, "POST") == []
+        assert await sent(harness, "POST") == []
 
-    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "reset", apply=True)
+    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "reset", apply=True)
         with pytest.raises(Ambiguous):
             await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(5)
 
-    async def test_a_used_up_limit_says_when_it_is_free_again(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.control.put("/limits", json={"futures": 1})
+    async def test_a_used_up_limit_says_when_it_is_free_again(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.control.put("/limits", json={"futures": 1})
         await adapter.terms(market(adapter, LINEAR))
         with pytest.raises(Throttled) as caught:
             await adapter.terms(market(adapter, LINEAR))
         assert caught.value.retry_after is not None
         assert 0 < caught.value.retry_after <= 10_000 + ROLLING_MARGIN
-        assert len(await stand.paths()) == 2
+        assert len(await harness.paths()) == 2
 
     @pytest.mark.parametrize("offset_ms", [-120_000, 120_000])
-    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(self, stand: Stand, offset_ms: int) -> None:
-        await stand.control.put("/clock", json={"offset_ms": offset_ms})
-        adapter = stand.adapter(PERP)
+    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(
+        self, harness: SandboxHarness, offset_ms: int
+    ) -> None:
+        await harness.control.put("/clock", json={"offset_ms": offset_ms})
+        adapter = harness.adapter(PERP)
         assert (await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))).leverage == Decimal(5)
         await adapter.set_margin_mode(market(adapter, FLAT), ISOLATED)
-        statuses = [(entry["path"].removeprefix("/api/v4"), entry["status"]) for entry in await stand.requests()]
+        statuses = [(entry["path"].removeprefix("/api/v4"), entry["status"]) for entry in await harness.requests()]
         assert statuses[:3] == [
             ("/futures/usdt/accounts", 403),
             ("/spot/time", 200),
@@ -508,36 +530,36 @@ class TestTheVenueAtItsWorst:
         ]
         assert {status for _, status in statuses[3:]} == {200}
 
-    async def test_a_wrong_secret_is_refused(self, stand: Stand) -> None:
-        account = stand.account(PERP).model_copy(update={"secret": stand.account(HEDGE).secret})
-        adapter = stand.venue.adapter(account)
+    async def test_a_wrong_secret_is_refused(self, harness: SandboxHarness) -> None:
+        account = harness.account(PERP).model_copy(update={"secret": harness.account(HEDGE).secret})
+        adapter = harness.venue.adapter(account)
         with pytest.raises(AccessDenied) as caught:
             await adapter.positions(SWAP)
         assert caught.value.venue_code == "INVALID_SIGNATURE"
 
-    async def test_a_cancelled_call_stays_cancelled(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
-        await stand.fault(SET_LEVERAGE, "delay", delay_ms=TIMEOUT_MS)
+    async def test_a_cancelled_call_stays_cancelled(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        await harness.fault(SET_LEVERAGE, "delay", delay_ms=TIMEOUT_MS)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
 
-    async def test_no_log_line_tells_a_key(self, stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
-        account = stand.account(PERP)
+    async def test_no_log_line_tells_a_key(self, harness: SandboxHarness, caplog: pytest.LogCaptureFixture) -> None:
+        account = harness.account(PERP)
         with caplog.at_level(logging.DEBUG):
-            await stand.adapter(PERP).set_margin_mode(market(stand.adapter(PERP), FLAT), ISOLATED)
+            await harness.adapter(PERP).set_margin_mode(market(harness.adapter(PERP), FLAT), ISOLATED)
         assert account.reveal("api_key") not in caplog.text
 
 
 class TestTheVenue:
-    async def test_it_can_do_all_but_portfolio_margin(self, stand: Stand) -> None:
-        adapter = stand.adapter(PERP)
+    async def test_it_can_do_all_but_portfolio_margin(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
         assert adapter.capabilities == frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
         assert adapter.portfolio_margin is None
 
-    async def test_markets_are_loaded_by_three_lists_and_without_a_key(self, stand: Stand) -> None:
-        await GateVenue(stand.connections, stand.sandbox.base_urls["gate"], TIMEOUT_MS).load()
-        entries = await stand.requests()
+    async def test_markets_are_loaded_by_three_lists_and_without_a_key(self, harness: SandboxHarness) -> None:
+        await GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS).load()
+        entries = await harness.requests()
         assert sorted(entry["path"].removeprefix("/api/v4") for entry in entries) == [
             "/delivery/usdt/contracts",
             "/futures/btc/contracts",
@@ -546,15 +568,17 @@ class TestTheVenue:
         assert {entry["account"] for entry in entries} == {None}
 
     @pytest.mark.parametrize("fault", [{"fault": "html"}, {"fault": "status", "body": [{"name": "BTC_USDT"}]}], ids=str)
-    async def test_contracts_that_cannot_be_read_are_reported(self, stand: Stand, fault: dict[str, Any]) -> None:
-        venue = GateVenue(stand.connections, stand.sandbox.base_urls["gate"], TIMEOUT_MS)
-        await stand.fault(f"{USDT}/contracts", **fault)
+    async def test_contracts_that_cannot_be_read_are_reported(
+        self, harness: SandboxHarness, fault: dict[str, Any]
+    ) -> None:
+        venue = GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS)
+        await harness.fault(f"{USDT}/contracts", **fault)
         with pytest.raises(VenueError):
             await venue.load()
         with pytest.raises(RuntimeError, match="load"):
-            venue.adapter(stand.account(PERP))
+            venue.adapter(harness.account(PERP))
 
-    async def test_an_account_of_another_address_gets_no_adapter(self, stand: Stand) -> None:
-        account = stand.account(PERP).model_copy(update={"base_url": None})
+    async def test_an_account_of_another_address_gets_no_adapter(self, harness: SandboxHarness) -> None:
+        account = harness.account(PERP).model_copy(update={"base_url": None})
         with pytest.raises(ValueError, match="another address"):
-            stand.venue.adapter(account)
+            harness.venue.adapter(account)

@@ -9,7 +9,16 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.requests import MarginMode
-from tests.stand import BROKEN_ANSWERS, FUTURE, SWAP, TIMEOUT_MS, Stand, market, stands, unguarded
+from tests.support.sandbox_harness import (
+    BROKEN_ANSWERS,
+    FUTURE,
+    SWAP,
+    TIMEOUT_MS,
+    SandboxHarness,
+    harness_fixtures,
+    market,
+    unguarded,
+)
 from worker.sandbox.clock import DAY
 from worker.venues.errors import (
     AccessDenied,
@@ -31,24 +40,24 @@ BTC, FLAT, SHORT, GOLD = "BTC/USDC:USDC", "ETH/USDC:USDC", "SOL/USDC:USDC", "XYZ
 PLENTY = 10**9
 
 
-shared, stand = stands("hyperliquid", {"api": PLENTY})
+shared, harness = harness_fixtures("hyperliquid", {"api": PLENTY})
 
 
-async def asked(stand: Stand) -> list[str]:
-    return [entry["params"]["type"] for entry in await stand.requests()]
+async def asked(harness: SandboxHarness) -> list[str]:
+    return [entry["params"]["type"] for entry in await harness.requests()]
 
 
 class TestMarkets:
-    async def test_loading_asks_every_dex_and_signs_nothing(self, stand: Stand) -> None:
-        await stand.venue.load()
-        assert sorted(await asked(stand)) == [
+    async def test_loading_asks_every_dex_and_signs_nothing(self, harness: SandboxHarness) -> None:
+        await harness.venue.load()
+        assert sorted(await asked(harness)) == [
             "metaAndAssetCtxs",
             "metaAndAssetCtxs",
             "metaAndAssetCtxs",
             "perpDexs",
             "spotMeta",
         ]
-        assert {entry["path"] for entry in await stand.requests()} == {"/info"}
+        assert {entry["path"] for entry in await harness.requests()} == {"/info"}
 
     @pytest.mark.parametrize(
         ("symbol", "coin", "settle"),
@@ -60,39 +69,41 @@ class TestMarkets:
         ],
     )
     async def test_a_market_has_the_venues_coin_as_its_id(
-        self, stand: Stand, symbol: str, coin: str, settle: str
+        self, harness: SandboxHarness, symbol: str, coin: str, settle: str
     ) -> None:
-        found = market(stand.adapter(), symbol)
+        found = market(harness.adapter(), symbol)
         assert (found.id, found.settle, found.contract_size, found.inverse) == (coin, settle, Decimal(1), False)
 
-    async def test_a_misspelt_symbol_gets_a_suggestion(self, stand: Stand) -> None:
+    async def test_a_misspelt_symbol_gets_a_suggestion(self, harness: SandboxHarness) -> None:
         with pytest.raises(UnknownSymbol, match="did you mean BTC/USDC:USDC"):
-            market(stand.adapter(), "BTC/USDT:USDT")
+            market(harness.adapter(), "BTC/USDT:USDT")
 
-    async def test_there_are_no_futures_and_nobody_is_asked(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_there_are_no_futures_and_nobody_is_asked(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         query = HistoryQuery(None, FUTURE, 0, None)
         with pytest.raises(NotSupported):
             adapter.market(BTC, FUTURE)
         for refused in (adapter.positions(FUTURE), adapter.funding_history(query), adapter.realized_pnl(query)):
             with pytest.raises(NotSupported, match="perpetuals only"):
                 await refused
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_a_venue_that_lists_no_markets_is_reported(self, stand: Stand) -> None:
+    async def test_a_venue_that_lists_no_markets_is_reported(self, harness: SandboxHarness) -> None:
         for fault in ({"fault": "html"}, {"fault": "status", "body": {}}, {"fault": "status", "body": [None]}):
-            await stand.fault("/info", times=5, **fault)
+            await harness.fault("/info", times=5, **fault)
             with pytest.raises(VenueError):
-                await stand.venue.load()
-            (await stand.control.delete("/faults")).raise_for_status()
-        await stand.venue.load()
-        assert market(stand.adapter(), BTC).id == "BTC"
+                await harness.venue.load()
+            (await harness.control.delete("/faults")).raise_for_status()
+        await harness.venue.load()
+        assert market(harness.adapter(), BTC).id == "BTC"
 
 
 class TestLeverage:
     @pytest.mark.parametrize("symbol", [BTC, FLAT, GOLD])
-    async def test_the_venue_echoes_nothing_and_the_read_back_shows_it(self, stand: Stand, symbol: str) -> None:
-        adapter = stand.adapter()
+    async def test_the_venue_echoes_nothing_and_the_read_back_shows_it(
+        self, harness: SandboxHarness, symbol: str
+    ) -> None:
+        adapter = harness.adapter()
         echo = await adapter.set_leverage(market(adapter, symbol), Decimal(12))
         assert (echo.leverage, echo.margin_mode, echo.accepted) == (None, None, False)
         assert echo.raw == {"status": "ok", "response": {"type": "default"}}
@@ -108,8 +119,10 @@ class TestLeverage:
             ("XYZ-NVDA/USDC:USDC", MarginMode.ISOLATED),
         ],
     )
-    async def test_it_leaves_the_margin_mode_alone(self, stand: Stand, symbol: str, mode: MarginMode) -> None:
-        adapter = stand.adapter()
+    async def test_it_leaves_the_margin_mode_alone(
+        self, harness: SandboxHarness, symbol: str, mode: MarginMode
+    ) -> None:
+        adapter = harness.adapter()
         wanted = market(adapter, symbol)
         leverage = Decimal(3) if mode is MarginMode.ISOLATED and symbol != SHORT else Decimal(15)
         leverage = min(leverage, Decimal(10)) if symbol == "XYZ-NVDA/USDC:USDC" else leverage
@@ -118,93 +131,95 @@ class TestLeverage:
         terms = await adapter.terms(wanted)
         assert (terms.margin_mode, terms.leverage) == (mode, leverage)
 
-    async def test_a_flat_market_that_was_switched_to_isolated_stays_so(self, stand: Stand) -> None:
-        await stand.change(terms={"ETH": {"leverage": 20, "cross": False}})
-        adapter = stand.adapter()
+    async def test_a_flat_market_that_was_switched_to_isolated_stays_so(self, harness: SandboxHarness) -> None:
+        await harness.change(terms={"ETH": {"leverage": 20, "cross": False}})
+        adapter = harness.adapter()
         await adapter.set_leverage(market(adapter, FLAT), Decimal(4))
         terms = await adapter.terms(market(adapter, FLAT))
         assert (terms.margin_mode, terms.leverage) == (MarginMode.ISOLATED, Decimal(4))
 
     @pytest.mark.parametrize(("symbol", "maximum"), [(BTC, 40), (FLAT, 25), (GOLD, 20), ("CANTO/USDC:USDC", 3)])
-    async def test_more_than_the_market_allows_names_the_maximum(self, stand: Stand, symbol: str, maximum: int) -> None:
-        adapter = stand.adapter()
+    async def test_more_than_the_market_allows_names_the_maximum(
+        self, harness: SandboxHarness, symbol: str, maximum: int
+    ) -> None:
+        adapter = harness.adapter()
         await adapter.check_leverage(market(adapter, symbol), Decimal(maximum))
         with pytest.raises(ValueRefused, match=f"takes 1x to {maximum}x, not 200x"):
             await adapter.check_leverage(market(adapter, symbol), Decimal(200))
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
-    async def test_what_the_venue_refuses_is_refused(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_what_the_venue_refuses_is_refused(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         with pytest.raises(ValueRefused) as caught:
             await adapter.set_leverage(market(adapter, BTC), Decimal(200))
         assert caught.value.venue_code == "Invalid leverage value"
 
     @pytest.mark.parametrize(("symbol", "leverage"), [(BTC, 2), (SHORT, 3)])
     async def test_a_lower_leverage_without_margin_is_a_precondition(
-        self, stand: Stand, symbol: str, leverage: int
+        self, harness: SandboxHarness, symbol: str, leverage: int
     ) -> None:
-        adapter = stand.adapter()
+        adapter = harness.adapter()
         with pytest.raises(PreconditionFailed, match="reduce the position or add margin"):
             await adapter.set_leverage(market(adapter, symbol), Decimal(leverage))
 
-    async def test_an_unreadable_margin_mode_means_that_nothing_is_sent(self, stand: Stand) -> None:
-        adapter = stand.adapter()
-        await stand.fault("/info", "html")
+    async def test_an_unreadable_margin_mode_means_that_nothing_is_sent(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
+        await harness.fault("/info", "html")
         with pytest.raises(NotSent, match="nothing was sent"):
             await adapter.set_leverage(market(adapter, BTC), Decimal(12))
-        assert {entry["path"] for entry in await stand.requests()} == {"/info"}
+        assert {entry["path"] for entry in await harness.requests()} == {"/info"}
 
-    async def test_an_answer_for_another_coin_is_no_answer(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_an_answer_for_another_coin_is_no_answer(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         state: dict[str, Any] = {"assetPositions": []}
-        await stand.fault("/info", "status", body=state)
-        await stand.fault("/info", "status", body={"coin": "BTC", "leverage": {"type": "cross", "value": 3}})
+        await harness.fault("/info", "status", body=state)
+        await harness.fault("/info", "status", body={"coin": "BTC", "leverage": {"type": "cross", "value": 3}})
         with pytest.raises(Ambiguous, match="answered for BTC, not for ETH"):
             await adapter.terms(market(adapter, FLAT))
 
     @pytest.mark.parametrize("body", [{}, [], {"status": "unknown"}, {"response": {"type": "default"}}])
-    async def test_a_success_of_another_shape_is_no_success(self, stand: Stand, body: Any) -> None:
-        adapter = stand.adapter()
-        await stand.fault("/exchange", "status", body=body)
+    async def test_a_success_of_another_shape_is_no_success(self, harness: SandboxHarness, body: Any) -> None:
+        adapter = harness.adapter()
+        await harness.fault("/exchange", "status", body=body)
         with pytest.raises(Ambiguous):
             await adapter.set_leverage(market(adapter, BTC), Decimal(12))
 
 
 class TestMarginMode:
-    async def test_it_is_unsupported_before_any_call(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_it_is_unsupported_before_any_call(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         with pytest.raises(NotSupported):
             await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
     @pytest.mark.parametrize("account_id", [PERP, VAULT])
-    async def test_it_is_not_declared(self, stand: Stand, account_id: str) -> None:
-        declared = stand.adapter(account_id).capabilities
+    async def test_it_is_not_declared(self, harness: SandboxHarness, account_id: str) -> None:
+        declared = harness.adapter(account_id).capabilities
         assert declared == frozenset(Capability) - {Capability.MARGIN_MODE, Capability.PORTFOLIO_MARGIN}
-        assert stand.adapter(account_id).portfolio_margin is None
+        assert harness.adapter(account_id).portfolio_margin is None
 
 
 class TestSymbolState:
-    async def test_an_open_position_is_read_with_one_question(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_an_open_position_is_read_with_one_question(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         state = await adapter.symbol_state(market(adapter, BTC))
         assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), MarginMode.CROSS)
         assert (state.side, state.size, state.notional) == ("long", Decimal("0.05"), Decimal("4925.25"))
         assert state.unrealized_pnl == Decimal("25.25")
-        assert await asked(stand) == ["clearinghouseState"]
+        assert await asked(harness) == ["clearinghouseState"]
 
     @pytest.mark.parametrize("symbol", [FLAT, "XYZ-NVDA/USDC:USDC", "FLX-OIL/USDH:USDH"])
-    async def test_a_flat_market_has_terms_and_no_side(self, stand: Stand, symbol: str) -> None:
-        adapter = stand.adapter()
+    async def test_a_flat_market_has_terms_and_no_side(self, harness: SandboxHarness, symbol: str) -> None:
+        adapter = harness.adapter()
         state = await adapter.symbol_state(market(adapter, symbol))
         assert (state.side, state.size, state.notional) == (None, Decimal(0), Decimal(0))
         assert state.terms.leverage > 0
-        assert await asked(stand) == ["clearinghouseState", "activeAssetData"]
+        assert await asked(harness) == ["clearinghouseState", "activeAssetData"]
 
 
 class TestPositions:
-    async def test_all_dexes_are_read_and_named(self, stand: Stand) -> None:
-        found = await stand.adapter().positions(SWAP)
+    async def test_all_dexes_are_read_and_named(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter().positions(SWAP)
         assert found.coverage == ("main", "xyz", "flx")
         assert {(row.symbol, row.side) for row in found.positions} == {
             (BTC, "long"),
@@ -212,8 +227,8 @@ class TestPositions:
             (GOLD, "long"),
         }
 
-    async def test_the_fields_mean_what_is_documented(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_the_fields_mean_what_is_documented(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         (position,) = (await adapter.positions(SWAP, market(adapter, BTC))).positions
         assert position.model_dump(mode="json") == {
             "symbol": BTC,
@@ -235,97 +250,97 @@ class TestPositions:
             "exchange_account_id": PERP,
         }
 
-    async def test_an_isolated_position_holds_its_own_margin(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_an_isolated_position_holds_its_own_margin(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         (position,) = (await adapter.positions(None, market(adapter, SHORT))).positions
         assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("222.50"))
 
     @pytest.mark.parametrize(("symbol", "coverage"), [(BTC, "main"), (GOLD, "xyz"), ("FLX-OIL/USDH:USDH", "flx")])
-    async def test_a_symbol_asks_its_own_dex_only(self, stand: Stand, symbol: str, coverage: str) -> None:
-        adapter = stand.adapter()
+    async def test_a_symbol_asks_its_own_dex_only(self, harness: SandboxHarness, symbol: str, coverage: str) -> None:
+        adapter = harness.adapter()
         found = await adapter.positions(SWAP, market(adapter, symbol))
         assert found.coverage == (coverage,)
         assert {row.symbol for row in found.positions} <= {symbol}
-        assert await asked(stand) == ["clearinghouseState"]
+        assert await asked(harness) == ["clearinghouseState"]
 
-    async def test_a_position_in_another_collateral_is_counted_in_it(self, stand: Stand) -> None:
+    async def test_a_position_in_another_collateral_is_counted_in_it(self, harness: SandboxHarness) -> None:
         position = {"coin": "flx:OIL", "size": "10", "entry_price": "60", "margin": "130"}
-        await stand.change(positions=[position], balances={"flx": "200"})
-        adapter = stand.adapter()
+        await harness.change(positions=[position], balances={"flx": "200"})
+        adapter = harness.adapter()
         (found,) = (await adapter.positions(SWAP, market(adapter, "FLX-OIL/USDH:USDH"))).positions
         assert (found.unrealized_pnl, found.collateral) == (Decimal("2.5"), Decimal("132.50"))
 
-    async def test_a_hundred_positions_come_whole(self, stand: Stand) -> None:
-        account = stand.sandbox.open_account("hyperliquid", id="hundred", open_positions=100)
-        found = await stand.venue.adapter(account).positions()
+    async def test_a_hundred_positions_come_whole(self, harness: SandboxHarness) -> None:
+        account = harness.sandbox.open_account("hyperliquid", id="hundred", open_positions=100)
+        found = await harness.venue.adapter(account).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
-    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, stand: Stand) -> None:
+    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         row = {"type": "oneWay", "position": {"coin": "NEW", "szi": "1.0"}}
-        await stand.fault("/info", "status", body={"assetPositions": [row]})
+        await harness.fault("/info", "status", body={"assetPositions": [row]})
         with pytest.raises(Ambiguous, match="NEW"):
-            await stand.adapter().positions(SWAP)
+            await harness.adapter().positions(SWAP)
 
-    async def test_one_dex_that_cannot_be_read_spoils_them_all(self, stand: Stand) -> None:
-        await stand.fault("/info", "html")
+    async def test_one_dex_that_cannot_be_read_spoils_them_all(self, harness: SandboxHarness) -> None:
+        await harness.fault("/info", "html")
         with pytest.raises(Ambiguous):
-            await stand.adapter().positions(SWAP)
+            await harness.adapter().positions(SWAP)
 
 
 class TestVault:
-    async def test_its_positions_are_read_and_not_those_of_its_leader(self, stand: Stand) -> None:
-        found = await stand.adapter(VAULT).positions(SWAP)
+    async def test_its_positions_are_read_and_not_those_of_its_leader(self, harness: SandboxHarness) -> None:
+        found = await harness.adapter(VAULT).positions(SWAP)
         assert [(row.symbol, row.side) for row in found.positions] == [(BTC, "short"), (FLAT, "long")]
-        as_leader = stand.account(VAULT).model_copy(update={"vault_address": None})
-        own = await stand.venue.adapter(as_leader).positions(SWAP)
+        as_leader = harness.account(VAULT).model_copy(update={"vault_address": None})
+        own = await harness.venue.adapter(as_leader).positions(SWAP)
         assert [(row.symbol, row.side) for row in own.positions] == [(SHORT, "long")]
 
-    async def test_its_leverage_is_set_and_not_that_of_its_leader(self, stand: Stand) -> None:
-        adapter = stand.adapter(VAULT)
-        as_leader = stand.venue.adapter(stand.account(VAULT).model_copy(update={"vault_address": None}))
+    async def test_its_leverage_is_set_and_not_that_of_its_leader(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(VAULT)
+        as_leader = harness.venue.adapter(harness.account(VAULT).model_copy(update={"vault_address": None}))
         for symbol in (BTC, FLAT, GOLD):
             await adapter.set_leverage(market(adapter, symbol), Decimal(17))
             assert (await adapter.terms(market(adapter, symbol))).leverage == Decimal(17)
             assert (await as_leader.terms(market(adapter, symbol))).leverage == Decimal(20)
 
-    async def test_an_address_that_is_no_vault_is_refused(self, stand: Stand) -> None:
-        account = stand.account(PERP)
+    async def test_an_address_that_is_no_vault_is_refused(self, harness: SandboxHarness) -> None:
+        account = harness.account(PERP)
         wrong = account.model_copy(update={"vault_address": account.account_address})
-        adapter = unguarded(stand.venue.adapter(wrong))
+        adapter = unguarded(harness.venue.adapter(wrong))
         with pytest.raises(AccessDenied, match="must be a vault or a sub-account"):
             await adapter.set_leverage(market(adapter, FLAT), Decimal(3))
 
 
 class TestSigning:
-    async def test_nothing_but_changes_of_leverage_is_ever_signed(self, stand: Stand) -> None:
-        await stand.venue.load()
+    async def test_nothing_but_changes_of_leverage_is_ever_signed(self, harness: SandboxHarness) -> None:
+        await harness.venue.load()
         query = HistoryQuery(None, SWAP, None, 5)
         for account_id in (PERP, VAULT):
-            adapter = stand.adapter(account_id)
+            adapter = harness.adapter(account_id)
             await adapter.positions()
             await adapter.symbol_state(market(adapter, FLAT))
             await adapter.set_leverage(market(adapter, BTC), Decimal(21))
             await adapter.funding_history(query)
             await adapter.realized_pnl(query)
-        signed = [entry["params"]["type"] for entry in await stand.requests() if entry["path"] == "/exchange"]
+        signed = [entry["params"]["type"] for entry in await harness.requests() if entry["path"] == "/exchange"]
         assert signed == ["updateLeverage", "updateLeverage"]
         known = {"approveBuilderFee", "setReferrer", "userAbstraction", "userSetAbstraction", "referral"}
-        assert known.isdisjoint(await asked(stand))
+        assert known.isdisjoint(await asked(harness))
 
-    async def test_adapters_of_one_signer_never_collide(self, stand: Stand) -> None:
-        adapters = [unguarded(stand.venue.adapter(stand.account(PERP))) for _ in range(4)]
+    async def test_adapters_of_one_signer_never_collide(self, harness: SandboxHarness) -> None:
+        adapters = [unguarded(harness.venue.adapter(harness.account(PERP))) for _ in range(4)]
         changes = [
             adapter.set_leverage(market(adapter, FLAT), Decimal(leverage))
             for adapter in adapters
             for leverage in range(2, 12)
         ]
         assert len(await asyncio.gather(*changes)) == 40
-        nonces = [entry["params"]["nonce"] for entry in await stand.requests() if entry["path"] == "/exchange"]
+        nonces = [entry["params"]["nonce"] for entry in await harness.requests() if entry["path"] == "/exchange"]
         assert len(set(nonces)) == 40
 
-    async def test_a_wallet_that_was_not_approved_is_refused(self, stand: Stand) -> None:
-        stranger = stand.account(PERP).model_copy(update={"secret": SecretStr("0x" + "5a" * 32)})
-        adapter = unguarded(stand.venue.adapter(stranger))
+    async def test_a_wallet_that_was_not_approved_is_refused(self, harness: SandboxHarness) -> None:
+        stranger = harness.account(PERP).model_copy(update={"secret": SecretStr("0x" + "5a" * 32)})
+        adapter = unguarded(harness.venue.adapter(stranger))
         with pytest.raises(AccessDenied, match="does not exist") as caught:
             await adapter.set_leverage(market(adapter, FLAT), Decimal(3))
         assert caught.value.venue_code == "User or API Wallet"
@@ -339,18 +354,18 @@ class TestSigning:
         ],
     )
     async def test_malformed_credentials_are_found_out_before_any_call(
-        self, stand: Stand, change: dict[str, Any], named: str
+        self, harness: SandboxHarness, change: dict[str, Any], named: str
     ) -> None:
         with pytest.raises(AccessDenied, match=f"the {named} of {PERP}") as caught:
-            stand.venue.adapter(stand.account(PERP).model_copy(update=change))
+            harness.venue.adapter(harness.account(PERP).model_copy(update=change))
         assert "no-key" not in str(caught.value)
-        assert await stand.requests() == []
+        assert await harness.requests() == []
 
 
 class TestHistory:
     @pytest.mark.parametrize("symbol", [None, BTC, GOLD])
-    async def test_all_funding_comes_once_and_in_order(self, stand: Stand, symbol: str | None) -> None:
-        adapter = stand.adapter()
+    async def test_all_funding_comes_once_and_in_order(self, harness: SandboxHarness, symbol: str | None) -> None:
+        adapter = harness.adapter()
         wanted = market(adapter, symbol) if symbol else None
         history = await adapter.funding_history(HistoryQuery(wanted, SWAP, 0, None))
         times = [entry.timestamp for entry in history.entries]
@@ -359,24 +374,26 @@ class TestHistory:
         assert {entry.symbol for entry in history.entries} == ({symbol} if symbol else {BTC, SHORT, GOLD})
         assert {entry.code for entry in history.entries} == {"USDC"}
         assert history.complete_from == 0
-        assert len(await asked(stand)) == 5
+        assert len(await asked(harness)) == 5
 
-    async def test_payments_of_one_instant_over_a_page_border_are_neither_lost_nor_doubled(self, stand: Stand) -> None:
-        history = await stand.adapter().funding_history(HistoryQuery(None, SWAP, 0, None))
+    async def test_payments_of_one_instant_over_a_page_border_are_neither_lost_nor_doubled(
+        self, harness: SandboxHarness
+    ) -> None:
+        history = await harness.adapter().funding_history(HistoryQuery(None, SWAP, 0, None))
         by_time: dict[int, int] = {}
         for entry in history.entries:
             by_time[entry.timestamp] = by_time.get(entry.timestamp, 0) + 1
         assert set(by_time.values()) == {3}
 
-    async def test_received_is_positive(self, stand: Stand) -> None:
-        newest = (await stand.adapter().funding_history(HistoryQuery(None, SWAP, None, 3))).entries
+    async def test_received_is_positive(self, harness: SandboxHarness) -> None:
+        newest = (await harness.adapter().funding_history(HistoryQuery(None, SWAP, None, 3))).entries
         found = {entry.symbol: (entry.amount, entry.info["delta"]["usdc"]) for entry in newest}
         assert found[BTC] == (Decimal("-0.0615"), "-0.0615")
         assert found[SHORT] == (Decimal("0.0116"), "0.0116")
 
     @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
-    async def test_from_since_on_the_first_entries_are_given(self, stand: Stand, operation: str) -> None:
-        ask = getattr(stand.adapter(), operation)
+    async def test_from_since_on_the_first_entries_are_given(self, harness: SandboxHarness, operation: str) -> None:
+        ask = getattr(harness.adapter(), operation)
         everything = (await ask(HistoryQuery(None, SWAP, 0, None))).entries
         since = everything[-700].timestamp
         some = await ask(HistoryQuery(None, SWAP, since, 50))
@@ -384,22 +401,24 @@ class TestHistory:
         assert some.complete_from == since
 
     @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
-    async def test_without_since_the_newest_entries_are_given(self, stand: Stand, operation: str) -> None:
-        ask = getattr(stand.adapter(), operation)
+    async def test_without_since_the_newest_entries_are_given(self, harness: SandboxHarness, operation: str) -> None:
+        ask = getattr(harness.adapter(), operation)
         everything = (await ask(HistoryQuery(None, SWAP, 0, None))).entries
         newest = await ask(HistoryQuery(None, SWAP, None, 1_000))
         assert [entry.id for entry in newest.entries] == [entry.id for entry in everything[-1_000:]]
         assert newest.complete_from == newest.entries[0].timestamp
 
-    async def test_without_since_and_limit_a_week_is_given(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_without_since_and_limit_a_week_is_given(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         week = await adapter.funding_history(HistoryQuery(market(adapter, BTC), SWAP, None, None))
         assert len(week.entries) == 7 * 24
         assert abs(week.complete_from - (time.time_ns() // 1_000_000 - 7 * DAY)) < 60_000
 
     @pytest.mark.parametrize("symbol", [None, FLAT, GOLD])
-    async def test_all_realized_profits_come_once_and_in_order(self, stand: Stand, symbol: str | None) -> None:
-        adapter = stand.adapter()
+    async def test_all_realized_profits_come_once_and_in_order(
+        self, harness: SandboxHarness, symbol: str | None
+    ) -> None:
+        adapter = harness.adapter()
         wanted = market(adapter, symbol) if symbol else None
         history = await adapter.realized_pnl(HistoryQuery(wanted, SWAP, 0, None))
         times = [entry.timestamp for entry in history.entries]
@@ -407,10 +426,10 @@ class TestHistory:
         assert len({entry.id for entry in history.entries}) == len(times) == 6_600 // 2 // 5 * (1 if symbol else 3)
         assert {entry.symbol for entry in history.entries} == ({symbol} if symbol else {BTC, FLAT, GOLD})
         assert all(entry.amount for entry in history.entries)
-        assert len(await asked(stand)) == 4
+        assert len(await asked(harness)) == 4
 
-    async def test_realized_profits_have_their_sign(self, stand: Stand) -> None:
-        newest = (await stand.adapter().realized_pnl(HistoryQuery(None, SWAP, None, 3))).entries
+    async def test_realized_profits_have_their_sign(self, harness: SandboxHarness) -> None:
+        newest = (await harness.adapter().realized_pnl(HistoryQuery(None, SWAP, None, 3))).entries
         assert {entry.symbol: entry.amount for entry in newest} == {
             BTC: Decimal("1.25"),
             FLAT: Decimal("-0.75"),
@@ -418,25 +437,27 @@ class TestHistory:
         }
 
     @pytest.mark.parametrize("limit", [None, 10])
-    async def test_fills_that_the_venue_has_forgotten_are_admitted(self, stand: Stand, limit: int | None) -> None:
-        adapter = stand.venue.adapter(stand.sandbox.open_account("hyperliquid", id=f"busy-{limit}", fills=12_000))
+    async def test_fills_that_the_venue_has_forgotten_are_admitted(
+        self, harness: SandboxHarness, limit: int | None
+    ) -> None:
+        adapter = harness.venue.adapter(harness.sandbox.open_account("hyperliquid", id=f"busy-{limit}", fills=12_000))
         history = await adapter.realized_pnl(HistoryQuery(None, SWAP, 1, limit))
         oldest = history.entries[0].timestamp
         assert 1 < history.complete_from <= oldest + 30 * 60_000
 
-    async def test_the_newest_fills_are_complete_from_the_first_of_them_on(self, stand: Stand) -> None:
-        adapter = stand.venue.adapter(stand.sandbox.open_account("hyperliquid", id="busy", fills=12_000))
+    async def test_the_newest_fills_are_complete_from_the_first_of_them_on(self, harness: SandboxHarness) -> None:
+        adapter = harness.venue.adapter(harness.sandbox.open_account("hyperliquid", id="busy", fills=12_000))
         newest = await adapter.realized_pnl(HistoryQuery(None, SWAP, None, 10))
         assert newest.complete_from == newest.entries[0].timestamp
 
-    async def test_a_vault_has_a_history_of_its_own(self, stand: Stand) -> None:
+    async def test_a_vault_has_a_history_of_its_own(self, harness: SandboxHarness) -> None:
         query = HistoryQuery(None, SWAP, 0, None)
-        assert len((await stand.adapter(VAULT).realized_pnl(query)).entries) == 90
+        assert len((await harness.adapter(VAULT).realized_pnl(query)).entries) == 90
 
     @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
-    async def test_a_broken_page_breaks_the_history(self, stand: Stand, operation: str) -> None:
-        ask = getattr(stand.adapter(), operation)
-        await stand.fault("/info", "html")
+    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness, operation: str) -> None:
+        ask = getattr(harness.adapter(), operation)
+        await harness.fault("/info", "html")
         with pytest.raises(Ambiguous):
             await ask(HistoryQuery(None, SWAP, 0, None))
 
@@ -460,77 +481,79 @@ class TestTheVenueAtItsWorst:
         ids=str,
     )  # fmt: skip
     async def test_each_misbehaviour_is_told_apart(
-        self, stand: Stand, fault: dict[str, Any], error: type[VenueError]
+        self, harness: SandboxHarness, fault: dict[str, Any], error: type[VenueError]
     ) -> None:
-        adapter = stand.adapter()
-        await stand.fault("/exchange", **fault)
+        adapter = harness.adapter()
+        await harness.fault("/exchange", **fault)
         with pytest.raises(error) as caught:
             await adapter.set_leverage(market(adapter, BTC), Decimal(15))
         assert type(caught.value) is error
-        key = stand.account().reveal("secret")
+        key = harness.account().reveal("secret")
         told = f"{caught.value!r} {vars(caught.value)}"
         for secret in (key, key.removeprefix("0x"), "http://", "signature"):
             assert secret not in told
         if isinstance(caught.value, Throttled):
             assert caught.value.retry_after == 3_000
 
-    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, stand: Stand) -> None:
-        adapter = stand.adapter()
-        await stand.fault("/exchange", "reset", apply=True)
+    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
+        await harness.fault("/exchange", "reset", apply=True)
         with pytest.raises(Ambiguous):
             await adapter.set_leverage(market(adapter, BTC), Decimal(15))
         assert (await adapter.terms(market(adapter, BTC))).leverage == Decimal(15)
 
     @pytest.mark.parametrize("days", [3, -3])
     async def test_a_clock_that_differs_is_set_and_the_action_sent_again_with_a_new_nonce(
-        self, stand: Stand, days: int
+        self, harness: SandboxHarness, days: int
     ) -> None:
-        await stand.control.put("/clock", json={"offset_ms": days * DAY})
-        adapter = stand.adapter()
+        await harness.control.put("/clock", json={"offset_ms": days * DAY})
+        adapter = harness.adapter()
         await adapter.set_leverage(market(adapter, BTC), Decimal(15))
         assert (await adapter.terms(market(adapter, BTC))).leverage == Decimal(15)
-        entries = await stand.requests()
+        entries = await harness.requests()
         sent = [entry["params"]["nonce"] for entry in entries if entry["path"] == "/exchange"]
         assert len(sent) == 2
         assert abs(int(sent[1]) - int(sent[0])) > 2 * DAY
 
-    async def test_a_nonce_that_another_process_has_used_is_replaced(self, stand: Stand) -> None:
-        adapter = stand.adapter()
-        await stand.fault("/exchange", "status", body={"status": "err", "response": "Invalid nonce: duplicate nonce 7"})
+    async def test_a_nonce_that_another_process_has_used_is_replaced(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
+        await harness.fault(
+            "/exchange", "status", body={"status": "err", "response": "Invalid nonce: duplicate nonce 7"}
+        )
         await adapter.set_leverage(market(adapter, BTC), Decimal(15))
         assert (await adapter.terms(market(adapter, BTC))).leverage == Decimal(15)
 
-    async def test_a_clock_that_cannot_be_set_is_a_refusal(self, stand: Stand) -> None:
-        adapter = stand.adapter()
+    async def test_a_clock_that_cannot_be_set_is_a_refusal(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
         refusal = {"status": "err", "response": "Invalid nonce: duplicate nonce 7"}
-        await stand.fault("/exchange", "status", body=refusal, times=2)
+        await harness.fault("/exchange", "status", body=refusal, times=2)
         with pytest.raises(ClockSkewed, match="another process"):
             await adapter.set_leverage(market(adapter, BTC), Decimal(15))
 
-    async def test_an_address_without_actions_left_is_throttled(self, stand: Stand) -> None:
-        adapter = stand.adapter()
-        await stand.change(actions=10_000)
+    async def test_an_address_without_actions_left_is_throttled(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
+        await harness.change(actions=10_000)
         await adapter.set_leverage(market(adapter, BTC), Decimal(15))
         with pytest.raises(Throttled, match="one every ten seconds") as caught:
             await adapter.set_leverage(market(adapter, BTC), Decimal(16))
         assert caught.value.retry_after == 10_000
 
-    async def test_a_used_up_weight_is_throttled(self, stand: Stand) -> None:
-        stand.sandbox.desks["hyperliquid"].venue.set_limits({"api": 1})
+    async def test_a_used_up_weight_is_throttled(self, harness: SandboxHarness) -> None:
+        harness.sandbox.desks["hyperliquid"].venue.set_limits({"api": 1})
         with pytest.raises(Throttled) as caught:
-            await stand.adapter().positions(SWAP)
+            await harness.adapter().positions(SWAP)
         assert caught.value.retry_after
         assert 0 < caught.value.retry_after <= 60_000
 
-    async def test_a_cancelled_call_stays_cancelled(self, stand: Stand) -> None:
-        adapter = stand.adapter()
-        await stand.fault("/exchange", "delay", delay_ms=TIMEOUT_MS)
+    async def test_a_cancelled_call_stays_cancelled(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
+        await harness.fault("/exchange", "delay", delay_ms=TIMEOUT_MS)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.05):
                 await adapter.set_leverage(market(adapter, BTC), Decimal(15))
 
-    async def test_no_log_line_tells_the_key(self, stand: Stand, caplog: pytest.LogCaptureFixture) -> None:
-        adapter = stand.adapter()
+    async def test_no_log_line_tells_the_key(self, harness: SandboxHarness, caplog: pytest.LogCaptureFixture) -> None:
+        adapter = harness.adapter()
         with caplog.at_level("DEBUG"):
             await adapter.set_leverage(market(adapter, BTC), Decimal(15))
-        assert stand.account().reveal("secret").removeprefix("0x") not in caplog.text
+        assert harness.account().reveal("secret").removeprefix("0x") not in caplog.text

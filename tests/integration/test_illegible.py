@@ -10,10 +10,9 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 
 from schemas.operations import COMMANDS_EXCHANGE
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.fuzz.messages import deep
-from tests.fuzz.wire import RawMessage, long, publish_raw, short, table, text
-from tests.strategy import Inbox, Strategy
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.raw_messages import RawMessage, deep, long, publish_raw, short, table, text
+from tests.support.strategy import Inbox, Strategy
 
 BODY = json.dumps({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}).encode()
 BINARY = bytes(range(200, 216))

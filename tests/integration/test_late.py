@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from schemas.base import Milliseconds
-from tests.fakes import MemoryBus
-from tests.house import COLLECT, TO_10X, house
-from tests.stand import PATIENCE_MS, Stand, standing
+from tests.support.memory_venue import MemoryBus
+from tests.support.sandbox_harness import PATIENCE_MS, SandboxHarness, sandbox_harness
+from tests.support.worker_harness import COLLECT, TO_10X, worker_harness
 from worker.accounts import Account, Accounts
 from worker.bootstrap import Worker, build_worker
 from worker.clock import now
@@ -28,14 +28,14 @@ ACCOUNTS = 12
 
 
 @pytest.fixture(scope="module", params=["binance", "bybit"])
-async def stand(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
-    async with standing(request.param, PATIENCE_MS) as standing_there:
-        yield standing_there
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[SandboxHarness]:
+    async with sandbox_harness(request.param, PATIENCE_MS) as running:
+        yield running
 
 
-async def opened(stand: Stand, prefix: str, **content: Any) -> list[Account]:
-    await stand.reset()
-    return [stand.sandbox.open_account(stand.exchange, id=f"{prefix}-{n}", **content) for n in range(ACCOUNTS)]
+async def opened(harness: SandboxHarness, prefix: str, **content: Any) -> list[Account]:
+    await harness.reset()
+    return [harness.sandbox.open_account(harness.exchange, id=f"{prefix}-{n}", **content) for n in range(ACCOUNTS)]
 
 
 def message(operation: str, account: Account, left: Milliseconds, **fields: Any) -> Delivery:
@@ -50,16 +50,16 @@ async def told(worker: Worker, bus: MemoryBus, messages: list[Delivery]) -> Coun
     return Counter(result["outcome"] for result in bus.told("result")[before:])
 
 
-async def test_with_less_time_than_an_answer_takes_nothing_is_sent(stand: Stand, tmp_path: Path) -> None:
-    sweep = stand.exchange == "binance"
-    accounts = await opened(stand, "late", **({"portfolio_margin": True} if sweep else {}))
-    await stand.limit({"papi": 10**6} if sweep else {})
-    stand.connections.limits = Limits(granted={"binance": {"papi weight": 10**6}})
+async def test_with_less_time_than_an_answer_takes_nothing_is_sent(harness: SandboxHarness, tmp_path: Path) -> None:
+    sweep = harness.exchange == "binance"
+    accounts = await opened(harness, "late", **({"portfolio_margin": True} if sweep else {}))
+    await harness.limit({"papi": 10**6} if sweep else {})
+    harness.connections.limits = Limits(granted={"binance": {"papi weight": 10**6}})
     settings, bus = Settings(state=tmp_path), MemoryBus()
     operation = "pm_auto_collect" if sweep else "set_leverage"
     async with open_ledger(settings.ledger) as ledger:
-        worker = build_worker(settings, Accounts(tuple(accounts)), stand.venue.adapter, ledger, bus)
-        await stand.fault(None, "delay", delay_ms=LATENCY_MS, times=10**6)
+        worker = build_worker(settings, Accounts(tuple(accounts)), harness.venue.adapter, ledger, bus)
+        await harness.fault(None, "delay", delay_ms=LATENCY_MS, times=10**6)
 
         def row(number: int, left: Milliseconds) -> Delivery:
             fields = {} if sweep else {"symbol": SYMBOL, "leverage": 2 + number % 7}
@@ -72,18 +72,18 @@ async def test_with_less_time_than_an_answer_takes_nothing_is_sent(stand: Stand,
         assert late["expired"] > 0
         expired = [row for row in bus.told("result") if row["outcome"] == "expired"]
         assert {row["attempts"] for row in expired} == {0}
-        sent = [entry for entry in await stand.requests() if entry["method"] == "POST"]
+        sent = [entry for entry in await harness.requests() if entry["method"] == "POST"]
         assert len(sent) == len(bus.told("result")) - len(expired)
 
 
 async def test_a_change_that_is_confirmed_by_a_read_leaves_with_the_room_for_it(tmp_path: Path) -> None:
-    async with standing("bybit", PATIENCE_MS) as stand:
-        accounts = await opened(stand, "crowd")
-        await stand.limit(dict.fromkeys(("/v5/position/set-leverage", "/v5/account/info"), 10**6) | {"ip": 40})
-        stand.connections.limits = Limits(granted={"bybit": {"requests by address": 40}})
+    async with sandbox_harness("bybit", PATIENCE_MS) as harness:
+        accounts = await opened(harness, "crowd")
+        await harness.limit(dict.fromkeys(("/v5/position/set-leverage", "/v5/account/info"), 10**6) | {"ip": 40})
+        harness.connections.limits = Limits(granted={"bybit": {"requests by address": 40}})
         settings, bus = Settings(state=tmp_path, timeout_ms=1_500), MemoryBus()
         async with open_ledger(settings.ledger) as ledger:
-            worker = build_worker(settings, Accounts(tuple(accounts)), stand.venue.adapter, ledger, bus)
+            worker = build_worker(settings, Accounts(tuple(accounts)), harness.venue.adapter, ledger, bus)
             crowd = [
                 message("set_leverage", account, 1_500, symbol=SYMBOL, leverage=3 + number)
                 for account in accounts
@@ -96,16 +96,16 @@ async def test_a_change_that_is_confirmed_by_a_read_leaves_with_the_room_for_it(
 
 
 async def test_sweeps_keep_their_place_among_the_changes_of_their_account(ledger_url: str) -> None:
-    async with house(ledger_url) as home:
+    async with worker_harness(ledger_url) as harness:
         wanted: list[str] = []
         tasks = []
         for number in range(20):
             body = {**TO_10X, "leverage": 10 + number}
-            tasks.append(asyncio.create_task(home.deliver("set_leverage", body)))
-            tasks.append(asyncio.create_task(home.deliver("pm_auto_collect", COLLECT)))
+            tasks.append(asyncio.create_task(harness.deliver("set_leverage", body)))
+            tasks.append(asyncio.create_task(harness.deliver("pm_auto_collect", COLLECT)))
             wanted += [f"leverage {10 + number}", "auto collect"]
         await asyncio.gather(*tasks)
-        assert home.changes == wanted
+        assert harness.changes == wanted
 
 
 class TestLatency:

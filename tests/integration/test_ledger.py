@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 from worker.execution.ledger import migrations, postgres, sqlite
 from worker.execution.ledger.commands import Ending, Entry
 from worker.execution.ledger.database import Database, Statement

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.house import House, house
+from tests.support.worker_harness import WorkerHarness, worker_harness
 from worker.clock import now
 from worker.execution.ledger.errors import LedgerError, LedgerGone, LedgerInPlace, LedgerUnavailable
 from worker.execution.ledger.freezes import Freeze
@@ -39,9 +39,9 @@ def url(path: Path) -> str:
 
 
 @pytest.fixture
-async def running(path: Path) -> AsyncIterator[House]:
+async def running(path: Path) -> AsyncIterator[WorkerHarness]:
     """A worker on the ledger, which has carried a command out."""
-    async with house(url(path)) as running:
+    async with worker_harness(url(path)) as running:
         await running.deliver(command_id="c-1")
         running.venue.log.clear()
         yield running
@@ -130,7 +130,7 @@ async def problem_of(ledger: Ledger) -> str:
             await asyncio.sleep(LOOK_S / 20)
 
 
-async def sends_nothing(running: House) -> None:
+async def sends_nothing(running: WorkerHarness) -> None:
     """A command waits, and so does every other write that something depends on."""
     delivered = asyncio.create_task(running.deliver(command_id="c-2"))
     with pytest.raises(LedgerUnavailable):
@@ -146,7 +146,7 @@ async def sends_nothing(running: House) -> None:
 
 @pytest.mark.parametrize("breakage", VANISHED)
 async def test_of_a_file_that_vanished_it_is_known_at_once_and_nothing_is_sent(
-    running: House, path: Path, breakage: Breakage
+    running: WorkerHarness, path: Path, breakage: Breakage
 ) -> None:
     breakage(path)
     await sends_nothing(running)
@@ -157,7 +157,7 @@ async def test_of_a_file_that_vanished_it_is_known_at_once_and_nothing_is_sent(
 
 
 @pytest.mark.parametrize("breakage", DAMAGED)
-async def test_a_damaged_file_is_used_no_more(running: House, path: Path, breakage: Breakage) -> None:
+async def test_a_damaged_file_is_used_no_more(running: WorkerHarness, path: Path, breakage: Breakage) -> None:
     shutil.copy(path, path.with_name("whole.db"))
     breakage(path)
     reason = await problem_of(running.ledger)
@@ -168,7 +168,9 @@ async def test_a_damaged_file_is_used_no_more(running: House, path: Path, breaka
     assert await problem_of(running.ledger) == reason  # what is in memory must not be mixed with it
 
 
-async def test_a_ledger_that_another_is_copied_over_is_used_no_more(running: House, path: Path, another: Path) -> None:
+async def test_a_ledger_that_another_is_copied_over_is_used_no_more(
+    running: WorkerHarness, path: Path, another: Path
+) -> None:
     for _ in range(2):  # the identity is in the file itself then, not in the log alone
         with closing(sqlite3.connect(path)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -177,7 +179,7 @@ async def test_a_ledger_that_another_is_copied_over_is_used_no_more(running: Hou
     await sends_nothing(running)
 
 
-async def test_a_file_that_comes_back_is_used_again(running: House, path: Path) -> None:
+async def test_a_file_that_comes_back_is_used_again(running: WorkerHarness, path: Path) -> None:
     away = path.parent.with_name("away")
     path.parent.rename(away)
     delivered = asyncio.create_task(running.deliver(command_id="c-2"))
@@ -188,7 +190,7 @@ async def test_a_file_that_comes_back_is_used_again(running: House, path: Path) 
     assert running.outcomes == ["applied", "applied"]
 
 
-async def test_no_file_is_made_in_the_place_of_one_that_is_gone(running: House, path: Path) -> None:
+async def test_no_file_is_made_in_the_place_of_one_that_is_gone(running: WorkerHarness, path: Path) -> None:
     remove(path)
     for _ in range(3):
         await problem_of(running.ledger)
@@ -199,11 +201,11 @@ async def test_no_file_is_made_in_the_place_of_one_that_is_gone(running: House, 
 
 @pytest.mark.parametrize("breakage", [remove_log, remove_index])
 async def test_a_stop_saves_what_stood_in_a_log_that_was_removed(path: Path, breakage: Breakage) -> None:
-    async with house(url(path)) as running:
+    async with worker_harness(url(path)) as running:
         await running.deliver(command_id="c-1")
         breakage(path)
         assert "Stop the workers with SIGTERM" in await problem_of(running.ledger)
-    async with house(url(path)) as later:
+    async with worker_harness(url(path)) as later:
         await later.deliver(command_id="c-1")
         assert (later.venue.log, later.outcomes) == ([], ["applied"])
 
@@ -337,7 +339,7 @@ sys.stdin.read()
 
 
 @pytest.fixture
-async def held(running: House, path: Path) -> AsyncIterator[House]:
+async def held(running: WorkerHarness, path: Path) -> AsyncIterator[WorkerHarness]:
     """The worker, while another process has its ledger."""
     holder = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", HOLDER, str(path)), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
@@ -348,7 +350,7 @@ async def held(running: House, path: Path) -> AsyncIterator[House]:
     await holder.communicate(b"")
 
 
-async def test_while_another_process_holds_the_file_it_is_told_soon(held: House) -> None:
+async def test_while_another_process_holds_the_file_it_is_told_soon(held: WorkerHarness) -> None:
     began = time.monotonic()
     status = await held.ask("get_status", {})
     assert time.monotonic() - began < 1.4
@@ -356,7 +358,7 @@ async def test_while_another_process_holds_the_file_it_is_told_soon(held: House)
     assert "another program holds it" in status["data"]["ledger_problem"]
 
 
-async def test_hundreds_who_wait_for_the_file_leave_the_processor_alone(held: House) -> None:
+async def test_hundreds_who_wait_for_the_file_leave_the_processor_alone(held: WorkerHarness) -> None:
     waiting = [asyncio.create_task(held.deliver(deadline=now() + 60_000)) for _ in range(300)]
     await asyncio.sleep(0.5)
     began, used_s = time.monotonic(), time.process_time()
@@ -380,7 +382,7 @@ def remove_lock_files(path: Path) -> None:
 
 @pytest.mark.parametrize("breakage", [remove_locks, remove_lock_files])
 async def test_missing_locks_are_made_anew_and_those_held_are_held(
-    running: House, path: Path, breakage: Breakage
+    running: WorkerHarness, path: Path, breakage: Breakage
 ) -> None:
     async with open_ledger(url(path)) as other, running.ledger.account_lock("a-1"):
         breakage(path)
@@ -395,7 +397,7 @@ async def test_missing_locks_are_made_anew_and_those_held_are_held(
     assert running.outcomes == ["applied", "applied"]
 
 
-async def test_a_lock_that_another_took_meanwhile_is_waited_for(running: House, path: Path) -> None:
+async def test_a_lock_that_another_took_meanwhile_is_waited_for(running: WorkerHarness, path: Path) -> None:
     async with open_ledger(url(path)) as other, running.ledger.account_lock("a-1"):
         remove_locks(path)
         async with other.account_lock("a-1"):

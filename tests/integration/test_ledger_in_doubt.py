@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from tests.house import COLLECT, TO_10X, House, Stalls, house
 from tests.integration.test_ledger import ENDING, ENTRY, EVENT
-from tests.postgres import PostgresServer
-from tests.postgres_proxy import Break, PostgresProxy, postgres_proxy
+from tests.support.postgres import PostgresServer
+from tests.support.postgres_proxy import Break, PostgresProxy, postgres_proxy
+from tests.support.worker_harness import COLLECT, TO_10X, Stalls, WorkerHarness, worker_harness
 from worker.execution.ledger.audit import Audited
 from worker.execution.ledger.database import Statement
 from worker.execution.ledger.errors import CommitInDoubt, NothingMatched
@@ -122,15 +122,15 @@ async def test_what_is_in_doubt_twice_is_said_to_be(ledger: Ledger, proxy: Postg
 
 
 @pytest.fixture
-async def behind(proxy: PostgresProxy) -> AsyncIterator[House]:
+async def behind(proxy: PostgresProxy) -> AsyncIterator[WorkerHarness]:
     """A worker whose ledger is behind the proxy."""
-    async with house(proxy.url) as built:
+    async with worker_harness(proxy.url) as built:
         yield built
 
 
 @pytest.mark.parametrize("how", CUT)
 async def test_an_unfreeze_in_doubt_is_answered_by_what_is_in_force(
-    behind: House, proxy: PostgresProxy, how: Break
+    behind: WorkerHarness, proxy: PostgresProxy, how: Break
 ) -> None:
     await behind.ask("freeze", FREEZE_ALL)
     proxy.plan(UNFREEZE, how)
@@ -141,7 +141,7 @@ async def test_an_unfreeze_in_doubt_is_answered_by_what_is_in_force(
 
 
 async def test_a_control_that_stays_in_doubt_does_not_say_that_nothing_was_changed(
-    behind: House, proxy: PostgresProxy
+    behind: WorkerHarness, proxy: PostgresProxy
 ) -> None:
     proxy.plan(FREEZE, Break.BEFORE, times=2)
     answer = await behind.ask("freeze", FREEZE_ALL)
@@ -153,7 +153,7 @@ async def test_a_control_that_stays_in_doubt_does_not_say_that_nothing_was_chang
 @pytest.mark.parametrize("sql", [NOTE, INTEND, FINISH])
 @pytest.mark.parametrize("how", CUT)
 async def test_a_command_is_carried_out_once_whatever_commit_is_in_doubt(
-    behind: House, proxy: PostgresProxy, sql: str, how: Break
+    behind: WorkerHarness, proxy: PostgresProxy, sql: str, how: Break
 ) -> None:
     for number, (operation, body) in enumerate({"set_leverage": TO_10X, "pm_auto_collect": COLLECT}.items(), start=1):
         proxy.plan(sql, how)
@@ -168,7 +168,7 @@ FORGET = Statement("DELETE FROM commands")
 async def test_what_was_sent_and_is_forgotten_is_unknown(ledger_url: str) -> None:
     """As after a failover that lost commits."""
     venue = Stalls()
-    async with house(ledger_url, venue) as worker:
+    async with worker_harness(ledger_url, venue) as worker:
         sending = asyncio.create_task(worker.ask("pm_auto_collect", COLLECT, "c-1"))
         await venue.reached.wait()
         await worker.ledger.database.write(FORGET)
@@ -184,7 +184,7 @@ async def test_what_was_sent_and_is_forgotten_is_unknown(ledger_url: str) -> Non
 
 async def test_what_was_not_sent_and_is_forgotten_is_carried_out(ledger_url: str) -> None:
     venue = Stalls()
-    async with house(ledger_url, venue) as worker:
+    async with worker_harness(ledger_url, venue) as worker:
         first = asyncio.create_task(worker.ask(command_id="c-1"))
         await venue.reached.wait()
         second = asyncio.create_task(worker.deliver(body={**TO_10X, "leverage": 20}, command_id="c-2"))

@@ -13,11 +13,11 @@ import pytest
 
 from schemas import OPERATIONS
 from schemas.requests import SetLeverage
-from tests.fakes import ACCOUNT
-from tests.house import COLLECT, TO_10X, House, Stalls, house, in_time
 from tests.integration.test_ledger import ENDING, ENTRY, is_free, is_gone
-from tests.postgres import PostgresServer
-from tests.postgres_proxy import Break, PostgresProxy, postgres_proxy
+from tests.support.memory_venue import ACCOUNT
+from tests.support.postgres import PostgresServer
+from tests.support.postgres_proxy import Break, PostgresProxy, postgres_proxy
+from tests.support.worker_harness import COLLECT, TO_10X, Stalls, WorkerHarness, in_time, worker_harness
 from worker.clock import now
 from worker.execution.ledger.commands import Entry, Noted
 from worker.execution.ledger.errors import LedgerUnavailable, LockLost, NotInTime
@@ -167,7 +167,7 @@ async def test_who_takes_an_account_waits_for_what_a_living_worker_has_under_way
     ledger_url: str, is_same_command: bool
 ) -> None:
     venue = StallsOnce()
-    async with house(ledger_url, venue) as one, house(ledger_url, venue) as two:
+    async with worker_harness(ledger_url, venue) as one, worker_harness(ledger_url, venue) as two:
         first = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
         await venue.reached.wait()
         await end_lock_sessions(ledger_url)
@@ -221,7 +221,7 @@ TAKE = "pg_try_advisory_lock(hashtextextended($2::text, 0))"
 async def test_a_lock_that_was_granted_and_not_answered_is_free_when_its_session_was_given_up(
     ledger_url: str, proxy: PostgresProxy
 ) -> None:
-    async with house(proxy.url) as one, house(ledger_url) as two:
+    async with worker_harness(proxy.url) as one, worker_harness(ledger_url) as two:
         proxy.plan(TAKE, Break.NO_ANSWER)
         await one.deliver(deadline=in_time(20_000))
         assert proxy.broke == 1
@@ -231,18 +231,18 @@ async def test_a_lock_that_was_granted_and_not_answered_is_free_when_its_session
         assert monotonic() - began < 1
 
 
-async def answer_to(house: House) -> tuple[int, str, bool]:
+async def answer_to(harness: WorkerHarness) -> tuple[int, str, bool]:
     """The first answer that comes: its status, its code, and whether it claims an outcome."""
     async with asyncio.timeout(SOON_S):
-        while not house.bus.replies:  # noqa: ASYNC110 - it is another task's
+        while not harness.bus.replies:  # noqa: ASYNC110 - it is another task's
             await asyncio.sleep(0.005)
-    reply = house.bus.replies[0][1]
+    reply = harness.bus.replies[0][1]
     return reply.status, json.loads(reply.body)["error"]["code"], "Outcome" in reply.headers
 
 
 @pytest.mark.long
 async def test_a_deadline_is_kept_while_the_ledger_stalls(ledger_url: str, proxy: PostgresProxy) -> None:
-    async with house(proxy.url) as one, house(ledger_url) as two:
+    async with worker_harness(proxy.url) as one, worker_harness(ledger_url) as two:
         await one.deliver()
         one.bus.replies.clear()
         proxy.stall()
@@ -265,7 +265,7 @@ async def test_what_was_sent_and_cant_be_recorded_is_answered_in_time_and_told_l
     proxy: PostgresProxy,
 ) -> None:
     venue = Stalls()
-    async with house(proxy.url, venue) as one:
+    async with worker_harness(proxy.url, venue) as one:
         deadline = in_time(1_000)
         carrying_out = asyncio.create_task(one.deliver(command_id="c-1", deadline=deadline))
         await venue.reached.wait()
@@ -280,7 +280,7 @@ async def test_what_was_sent_and_cant_be_recorded_is_answered_in_time_and_told_l
 
 async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledger(ledger_url: str) -> None:
     async with (
-        house(ledger_url) as one,
+        worker_harness(ledger_url) as one,
         open_ledger(ledger_url) as holder,
         holder.account_lock(TO_10X["exchange_account_id"]),
     ):
@@ -291,7 +291,7 @@ async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledge
 
 
 async def test_what_is_behind_a_command_that_another_worker_took_does_not_overtake_it(ledger_url: str) -> None:
-    async with house(ledger_url) as one, open_ledger(ledger_url) as other:
+    async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as other:
         async with other.account_lock(TO_10X["exchange_account_id"]):
             first = asyncio.create_task(one.deliver(command_id="c-1"))
             second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2"))
@@ -310,7 +310,7 @@ async def test_what_is_behind_a_command_that_another_worker_took_does_not_overta
 async def test_what_another_worker_took_and_left_is_carried_out_before_what_is_behind_it(
     ledger_url: str, was_sent: bool
 ) -> None:
-    async with house(ledger_url) as one:
+    async with worker_harness(ledger_url) as one:
         async with open_ledger(ledger_url) as other, other.account_lock(TO_10X["exchange_account_id"]):
             first = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
             second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2", deadline=in_time(30_000)))
@@ -329,7 +329,7 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
     ledger_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     account = TO_10X["exchange_account_id"]
-    async with house(ledger_url) as one, open_ledger(ledger_url) as other:
+    async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as other:
         note, go_on = one.ledger.commands.note, asyncio.Event()
 
         async def slow_note(entry: Entry) -> Noted:

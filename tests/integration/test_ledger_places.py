@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.house import house
 from tests.integration.test_ledger_locks import end_lock_sessions, is_ready, until_ready
-from tests.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
-from tests.processes import free_port
+from tests.support.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
+from tests.support.processes import free_port
+from tests.support.worker_harness import worker_harness
 from worker.execution.ledger.database import Statement
 from worker.execution.ledger.ledger import open_database, open_ledger
 
@@ -18,7 +18,7 @@ async def test_the_first_of_several_hosts_may_be_down(postgres: PostgresServer) 
     here = f"127.0.0.1:{postgres.port}"
     for hosts in (f"127.0.0.1:{free_port()},{here}", f"{here},127.0.0.1:{free_port()}", f"[::1]:{free_port()},{here}"):
         for asked in ("", "?target_session_attrs=read-write", "?target_session_attrs=any"):
-            async with house(url.replace(here, hosts) + asked) as worker:
+            async with worker_harness(url.replace(here, hosts) + asked) as worker:
                 await worker.deliver()
                 assert worker.outcomes == ["applied"]
 
@@ -26,7 +26,7 @@ async def test_the_first_of_several_hosts_may_be_down(postgres: PostgresServer) 
 async def test_hosts_and_ports_may_stand_in_the_query(postgres: PostgresServer) -> None:
     url, here = await postgres.database(), f"127.0.0.1:{postgres.port}"
     several = f"?host=127.0.0.1,127.0.0.1&port={free_port()},{postgres.port}"
-    async with house(url.replace(here, "") + several) as worker:
+    async with worker_harness(url.replace(here, "") + several) as worker:
         await worker.deliver()
         assert worker.outcomes == ["applied"]
 
@@ -55,7 +55,7 @@ async def pooler(postgres: PostgresServer) -> AsyncIterator[Pgbouncer]:
 
 async def test_a_pooler_of_sessions_may_stand_in_front(postgres: PostgresServer, pooler: Pgbouncer) -> None:
     url = pooler.url(await postgres.database())
-    async with house(url) as one, open_ledger(url) as two:
+    async with worker_harness(url) as one, open_ledger(url) as two:
         await one.deliver()
         await end_lock_sessions(url)
         await one.deliver(body={"exchange_account_id": "memory-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 20})

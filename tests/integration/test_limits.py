@@ -14,8 +14,16 @@ import pytest
 from schemas.base import Milliseconds
 from schemas.control import Exchange
 from schemas.requests import SetLeverage
-from tests.fakes import MemoryBus
-from tests.stand import PATIENCE_MS, SWAP, TIMEOUT_MS, Stand, market, standing, unguarded
+from tests.support.memory_venue import MemoryBus
+from tests.support.sandbox_harness import (
+    PATIENCE_MS,
+    SWAP,
+    TIMEOUT_MS,
+    SandboxHarness,
+    market,
+    sandbox_harness,
+    unguarded,
+)
 from worker.accounts import Account, Accounts
 from worker.bootstrap import build_worker
 from worker.clock import Clocks, now
@@ -35,30 +43,30 @@ MID_MINUTE: Milliseconds = 1_700_000_010_000
 LINEAR = {"hyperliquid": "BTC/USDC:USDC"}
 
 
-def stop_the_clock(stand: Stand, share: float = 1.0) -> None:
-    stand.connections.limits = Limits(share, clocks=Clocks.alike(lambda: MID_MINUTE))
+def stop_the_clock(harness: SandboxHarness, share: float = 1.0) -> None:
+    harness.connections.limits = Limits(share, clocks=Clocks.alike(lambda: MID_MINUTE))
 
 
 @pytest.fixture(scope="module", params=["binance", "bybit", "gate", "hyperliquid", "okx"])
-async def each(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
-    async with standing(request.param) as stand:
-        yield stand
+async def each(request: pytest.FixtureRequest) -> AsyncIterator[SandboxHarness]:
+    async with sandbox_harness(request.param) as harness:
+        yield harness
 
 
 @pytest.fixture(scope="module")
-async def shared() -> AsyncIterator[dict[Exchange, Stand]]:
-    async with standing("binance") as binance, standing("bybit") as bybit:
+async def shared() -> AsyncIterator[dict[Exchange, SandboxHarness]]:
+    async with sandbox_harness("binance") as binance, sandbox_harness("bybit") as bybit:
         yield {"binance": binance, "bybit": bybit}
 
 
 @pytest.fixture
-async def binance(shared: dict[Exchange, Stand]) -> Stand:
+async def binance(shared: dict[Exchange, SandboxHarness]) -> SandboxHarness:
     await shared["binance"].reset()
     return shared["binance"]
 
 
 @pytest.fixture
-async def bybit(shared: dict[Exchange, Stand]) -> Stand:
+async def bybit(shared: dict[Exchange, SandboxHarness]) -> SandboxHarness:
     await shared["bybit"].reset()
     return shared["bybit"]
 
@@ -74,8 +82,8 @@ async def outcomes(*requests: Awaitable[object]) -> Counter[str]:
     return Counter(type(one).__name__ if isinstance(one, BaseException) else "done" for one in ended)
 
 
-async def statuses(stand: Stand) -> Counter[int]:
-    return Counter(entry["status"] for entry in await stand.requests())
+async def statuses(harness: SandboxHarness) -> Counter[int]:
+    return Counter(entry["status"] for entry in await harness.requests())
 
 
 LIMITED: dict[Exchange, dict[str, int]] = {
@@ -90,7 +98,7 @@ LIMITED: dict[Exchange, dict[str, int]] = {
 GRANTED = {"hyperliquid": {"weight": 220}}
 
 
-async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(each: Stand) -> None:
+async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(each: SandboxHarness) -> None:
     await each.reset()
     await each.limit(LIMITED[each.exchange])
     each.connections.limits = Limits(granted=GRANTED, clocks=Clocks.alike(lambda: MID_MINUTE))
@@ -103,14 +111,16 @@ async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(
     assert min(row.left for row in each.connections.limits.headroom() if row.left is not None) < 20
 
 
-async def test_twenty_reads_at_once_are_under_way_at_once(binance: Stand) -> None:
+async def test_twenty_reads_at_once_are_under_way_at_once(binance: SandboxHarness) -> None:
     adapter, started = binance.adapter(), time.monotonic()
     await binance.fault("/fapi/v1/symbolConfig", "delay", delay_ms=TIMEOUT_MS // 2, times=20)
     await asyncio.gather(*(read(adapter) for _ in range(20)))
     assert time.monotonic() - started < TIMEOUT_MS / 1000
 
 
-async def test_all_accounts_share_the_budget_of_the_address_and_the_limit_the_venue_tells(binance: Stand) -> None:
+async def test_all_accounts_share_the_budget_of_the_address_and_the_limit_the_venue_tells(
+    binance: SandboxHarness,
+) -> None:
     await binance.limit({"fapi": 101})
     stop_the_clock(binance)
     await binance.venue.load()
@@ -120,14 +130,14 @@ async def test_all_accounts_share_the_budget_of_the_address_and_the_limit_the_ve
     assert set(await statuses(binance)) == {200}
 
 
-async def test_a_share_of_the_address_is_all_that_is_used(binance: Stand) -> None:
+async def test_a_share_of_the_address_is_all_that_is_used(binance: SandboxHarness) -> None:
     stop_the_clock(binance, share=0.01)
     adapter = binance.adapter()
     ended = await outcomes(*(read(adapter) for _ in range(6)))
     assert ended == {"done": 4, "LimitReached": 2}
 
 
-async def test_what_others_behind_the_address_use_is_heard_of(binance: Stand) -> None:
+async def test_what_others_behind_the_address_use_is_heard_of(binance: SandboxHarness) -> None:
     await binance.limit({"fapi": 100})
     stop_the_clock(binance)
     await binance.venue.load()
@@ -141,7 +151,7 @@ async def test_what_others_behind_the_address_use_is_heard_of(binance: Stand) ->
     assert set(await statuses(binance)) == {200}
 
 
-async def test_a_429_stops_everybody_until_its_end_and_never_becomes_a_418(binance: Stand) -> None:
+async def test_a_429_stops_everybody_until_its_end_and_never_becomes_a_418(binance: SandboxHarness) -> None:
     adapter = binance.adapter()
     await binance.fault("/fapi/v1/leverage", "status", status=429, code=-1003, msg="Too many.", retry_after=1)
     with pytest.raises(Throttled):
@@ -154,7 +164,7 @@ async def test_a_429_stops_everybody_until_its_end_and_never_becomes_a_418(binan
     assert min(entry["time"] for entry in later) - throttled["time"] >= 1_000
 
 
-async def test_a_429_teaches_how_much_a_minute_really_holds(binance: Stand) -> None:
+async def test_a_429_teaches_how_much_a_minute_really_holds(binance: SandboxHarness) -> None:
     stop_the_clock(binance)
     await binance.venue.load()
     await binance.limit({"fapi": 4})
@@ -163,7 +173,7 @@ async def test_a_429_teaches_how_much_a_minute_really_holds(binance: Stand) -> N
     assert [row.limit for row in binance.connections.limits.headroom() if row.scope == "fapi weight"] == [4]
 
 
-async def test_a_ban_of_the_address_is_kept_to_its_end_in_all_families(binance: Stand) -> None:
+async def test_a_ban_of_the_address_is_kept_to_its_end_in_all_families(binance: SandboxHarness) -> None:
     adapter = binance.adapter()
     await binance.fault("/fapi/v1/symbolConfig", "status", status=418, code=-1003, msg="Banned.", retry_after=600)
     with pytest.raises(Throttled):
@@ -175,7 +185,7 @@ async def test_a_ban_of_the_address_is_kept_to_its_end_in_all_families(binance: 
     assert len(await binance.requests()) == 1
 
 
-async def test_a_bybit_403_keeps_every_account_from_it_for_ten_minutes(bybit: Stand) -> None:
+async def test_a_bybit_403_keeps_every_account_from_it_for_ten_minutes(bybit: SandboxHarness) -> None:
     await bybit.limit({"ip": 1})
     await outcomes(read(bybit.adapter()))
     sent = len(await bybit.requests())
@@ -188,7 +198,7 @@ async def test_a_bybit_403_keeps_every_account_from_it_for_ten_minutes(bybit: St
     assert len(await bybit.requests()) == sent
 
 
-async def test_a_higher_limit_is_used_as_soon_as_the_venue_tells_it(bybit: Stand) -> None:
+async def test_a_higher_limit_is_used_as_soon_as_the_venue_tells_it(bybit: SandboxHarness) -> None:
     await bybit.limit(dict.fromkeys(("/v5/position/list", "/v5/account/info"), 1_000))
     adapter = bybit.adapter()
     await read(adapter)
@@ -199,7 +209,9 @@ async def test_a_higher_limit_is_used_as_soon_as_the_venue_tells_it(bybit: Stand
     assert set(await statuses(bybit)) == {200}
 
 
-async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_is_sent(binance: Stand) -> None:
+async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_is_sent(
+    binance: SandboxHarness,
+) -> None:
     adapter = binance.adapter()
     await binance.fault("/fapi/v1/symbolConfig", "status", status=429, code=-1003, msg="Too many.", retry_after=30)
     with pytest.raises(Throttled):
@@ -223,7 +235,7 @@ def command(operation: str, account: Account, **body: object) -> Delivery:
 
 
 async def test_a_collection_that_waits_for_its_room_delays_no_change_of_its_account(
-    binance: Stand, tmp_path: Path
+    binance: SandboxHarness, tmp_path: Path
 ) -> None:
     binance.connections.limits = Limits(
         granted={"binance": {"papi weight": 1_000}}, clocks=Clocks.alike(lambda: MID_MINUTE)
@@ -244,7 +256,7 @@ async def test_a_collection_that_waits_for_its_room_delays_no_change_of_its_acco
     assert sent == ["/papi/v1/auto-collection", "/papi/v1/um/leverage"]
 
 
-async def test_collections_leave_the_tenth_part_of_a_minute_to_others(binance: Stand) -> None:
+async def test_collections_leave_the_tenth_part_of_a_minute_to_others(binance: SandboxHarness) -> None:
     stop_the_clock(binance)
     account = binance.account("binance-pm-001")
     portfolio = unguarded(binance.venue.adapter(account)).portfolio_margin

@@ -12,9 +12,9 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from tests.collector import Collector, Span, collecting
 from tests.integration.test_up import new_settings, up
-from tests.strategy import Strategy
+from tests.support.otlp_collector import Collector, Span, collecting
+from tests.support.strategy import Strategy
 from worker.observation.trace_context import TraceContext
 
 Line = dict[str, Any]

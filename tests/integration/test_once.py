@@ -9,9 +9,9 @@ import pytest
 
 from schemas import OPERATIONS
 from schemas.requests import SetLeverage
-from tests.fakes import ACCOUNT, BTC, MemoryVenue, Misbehaviour
-from tests.house import COLLECT, TO_10X, Body, House, Stalls, house, in_time
-from tests.unit.snapshot_desk import HandClock
+from tests.support.hand_clock import HandClock
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
+from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHarness, in_time, worker_harness
 from worker.accounts import Accounts
 from worker.clock import now
 from worker.execution.ledger.commands import Entry
@@ -24,53 +24,53 @@ from worker.wire import Delivery
 
 
 @pytest.fixture
-async def home(ledger_url: str) -> AsyncIterator[House]:
+async def harness(ledger_url: str) -> AsyncIterator[WorkerHarness]:
     """A worker on an empty ledger."""
-    async with house(ledger_url) as home:
-        yield home
+    async with worker_harness(ledger_url) as harness:
+        yield harness
 
 
-async def test_a_second_delivery_makes_no_second_venue_call_and_is_told_the_same(home: House) -> None:
+async def test_a_second_delivery_makes_no_second_venue_call_and_is_told_the_same(harness: WorkerHarness) -> None:
     for _ in range(3):
-        await home.deliver(command_id="c-1")
-    assert home.changes == ["leverage 10"]
-    first, *again = home.replies
+        await harness.deliver(command_id="c-1")
+    assert harness.changes == ["leverage 10"]
+    first, *again = harness.replies
     assert again == [first, first]
-    events = [event for event in home.bus.events if event.type == "perps-dma.result.v1"]
+    events = [event for event in harness.bus.events if event.type == "perps-dma.result.v1"]
     assert events == [events[0]] * 3
 
 
-async def test_the_answer_has_the_same_headers_every_time(home: House) -> None:
+async def test_the_answer_has_the_same_headers_every_time(harness: WorkerHarness) -> None:
     for _ in range(2):
-        await home.deliver(command_id="c-1")
-    (_, first), (_, again) = home.bus.replies
+        await harness.deliver(command_id="c-1")
+    (_, first), (_, again) = harness.bus.replies
     assert first == again
     assert first.headers == {"Command-Id": "c-1", "Exchange": "binance", "Outcome": "applied"}
 
 
-async def test_fifty_at_once_are_one_change_and_fifty_answers(home: House) -> None:
-    await asyncio.gather(*(home.deliver(command_id="c-1") for _ in range(50)))
-    assert home.changes == ["leverage 10"]
-    assert home.replies == [home.replies[0]] * 50
-    assert set(home.outcomes) == {"applied"}
+async def test_fifty_at_once_are_one_change_and_fifty_answers(harness: WorkerHarness) -> None:
+    await asyncio.gather(*(harness.deliver(command_id="c-1") for _ in range(50)))
+    assert harness.changes == ["leverage 10"]
+    assert harness.replies == [harness.replies[0]] * 50
+    assert set(harness.outcomes) == {"applied"}
 
 
 async def test_a_restart_changes_nothing_of_it(ledger_url: str) -> None:
-    async with house(ledger_url) as before:
+    async with worker_harness(ledger_url) as before:
         await before.deliver(command_id="c-1")
-    async with house(ledger_url) as after:
+    async with worker_harness(ledger_url) as after:
         await after.deliver(command_id="c-1")
         assert after.venue.log == []
         assert after.replies == before.replies
         assert after.bus.events[0] == before.bus.events[0]
 
 
-async def test_the_same_request_written_differently_is_the_same(home: House) -> None:
-    await home.deliver(command_id="c-1")
+async def test_the_same_request_written_differently_is_the_same(harness: WorkerHarness) -> None:
+    await harness.deliver(command_id="c-1")
     written_differently = {**dict(reversed(TO_10X.items())), "market_type": "swap", "leverage": 10.0}
-    await home.deliver(body=written_differently, command_id="c-1")
-    assert home.changes == ["leverage 10"]
-    assert home.replies[0] == home.replies[1]
+    await harness.deliver(body=written_differently, command_id="c-1")
+    assert harness.changes == ["leverage 10"]
+    assert harness.replies[0] == harness.replies[1]
 
 
 ANOTHER = ACCOUNT.model_copy(update={"id": "another-account"})
@@ -81,12 +81,12 @@ OTHERS: dict[str, tuple[str, Body]] = {
 
 
 @pytest.mark.parametrize(("operation", "body"), OTHERS.values(), ids=OTHERS)
-async def test_the_same_id_with_another_body_is_a_conflict(home: House, operation: str, body: Body) -> None:
-    await home.deliver(command_id="c-1")
-    envelope = await home.ask(operation, body, "c-1")
+async def test_the_same_id_with_another_body_is_a_conflict(harness: WorkerHarness, operation: str, body: Body) -> None:
+    await harness.deliver(command_id="c-1")
+    envelope = await harness.ask(operation, body, "c-1")
     assert (envelope["statusCode"], envelope["error"]["code"]) == (409, "conflict")
-    assert home.changes == ["leverage 10"]
-    letter = await home.deliver(operation, body, "c-1", reply=False)
+    assert harness.changes == ["leverage 10"]
+    letter = await harness.deliver(operation, body, "c-1", reply=False)
     assert letter is not None
     assert "was used for another command" in letter.reason
 
@@ -95,10 +95,10 @@ async def test_the_same_id_with_another_body_is_a_conflict(home: House, operatio
 async def test_who_uses_the_id_of_another_command_learns_nothing_of_it(
     ledger_url: str, operation: str, body: Body
 ) -> None:
-    async with house(ledger_url, accounts=Accounts((ACCOUNT, ANOTHER))) as home:
-        await home.deliver(command_id="c-1")
-        envelope = await home.ask(operation, {**body, "exchange_account_id": ANOTHER.id}, "c-1")
-        reply = home.bus.replies[-1][1]
+    async with worker_harness(ledger_url, accounts=Accounts((ACCOUNT, ANOTHER))) as harness:
+        await harness.deliver(command_id="c-1")
+        envelope = await harness.ask(operation, {**body, "exchange_account_id": ANOTHER.id}, "c-1")
+        reply = harness.bus.replies[-1][1]
         message = "Error - the command id c-1 was used for another command; nothing was sent, take a new id"
         assert envelope["message"] == message
         assert envelope["error"] == {
@@ -108,52 +108,52 @@ async def test_who_uses_the_id_of_another_command_learns_nothing_of_it(
             "details": {"command_id": "c-1"},
         }
         assert reply.headers == {"Command-Id": "c-1", "Outcome": "rejected"}
-        assert home.changes == ["leverage 10"]
+        assert harness.changes == ["leverage 10"]
 
 
-async def test_who_uses_the_id_of_another_command_is_in_the_audit_once_for_many_times(home: House) -> None:
-    await home.deliver(command_id="c-1")
+async def test_who_uses_the_id_of_another_command_is_in_the_audit_once_for_many_times(harness: WorkerHarness) -> None:
+    await harness.deliver(command_id="c-1")
     for leverage in (11, 12, 13):
-        await home.deliver(body={**TO_10X, "leverage": leverage}, command_id="c-1")
-    await home.worker.denials.tell()
-    [entry] = (await home.ask("get_audit", {}))["data"]["entries"]
+        await harness.deliver(body={**TO_10X, "leverage": leverage}, command_id="c-1")
+    await harness.worker.denials.tell()
+    [entry] = (await harness.ask("get_audit", {}))["data"]["entries"]
     assert (entry["action"], entry["actor"], entry["subject"]) == ("denial", "ann", "set_leverage")
     told = {name: value for name, value in entry["details"].items() if name != "worker"}
     assert told == {"status": 409, "reason": "command_id", "address": None, "account": ACCOUNT.id, "count": 3}
-    [event] = home.bus.told("denial")
+    [event] = harness.bus.told("denial")
     assert (event["reason"], event["actor"], event["count"]) == ("command_id", "ann", 3)
 
 
-async def test_a_flood_of_conflicts_makes_a_bounded_number_of_entries(home: House) -> None:
-    await home.deliver(command_id="c-1")
+async def test_a_flood_of_conflicts_makes_a_bounded_number_of_entries(harness: WorkerHarness) -> None:
+    await harness.deliver(command_id="c-1")
     for number in range(100):
-        home.worker.denials.note_conflict("set_leverage", f"engine-{number}", ACCOUNT.id)
-    await home.worker.denials.tell()
-    entries = (await home.ask("get_audit", {}))["data"]["entries"]
+        harness.worker.denials.note_conflict("set_leverage", f"engine-{number}", ACCOUNT.id)
+    await harness.worker.denials.tell()
+    entries = (await harness.ask("get_audit", {}))["data"]["entries"]
     assert len(entries) == DISTINCT + 1
     assert sum(entry["details"]["count"] for entry in entries) == 100
 
 
-async def test_the_same_command_from_another_subject_is_told_the_first_result(home: House) -> None:
-    await home.deliver(command_id="c-1")
+async def test_the_same_command_from_another_subject_is_told_the_first_result(harness: WorkerHarness) -> None:
+    await harness.deliver(command_id="c-1")
     message = Delivery("set_leverage", json.dumps(TO_10X).encode(), "c-1", reply_to="bob", actor="bob")
-    await home.worker.handle(message)
-    assert home.replies[0] == home.replies[1]
-    await home.worker.denials.tell()
-    assert (await home.ask("get_audit", {}))["data"]["entries"] == []
+    await harness.worker.handle(message)
+    assert harness.replies[0] == harness.replies[1]
+    await harness.worker.denials.tell()
+    assert (await harness.ask("get_audit", {}))["data"]["entries"] == []
 
 
-async def test_a_conflict_is_found_while_the_first_one_still_runs(home: House) -> None:
-    first = asyncio.create_task(home.deliver(command_id="c-1"))
-    second = asyncio.create_task(home.deliver(body={**TO_10X, "leverage": 11}, command_id="c-1"))
+async def test_a_conflict_is_found_while_the_first_one_still_runs(harness: WorkerHarness) -> None:
+    first = asyncio.create_task(harness.deliver(command_id="c-1"))
+    second = asyncio.create_task(harness.deliver(body={**TO_10X, "leverage": 11}, command_id="c-1"))
     await asyncio.gather(first, second)
-    assert sorted(envelope["statusCode"] for envelope in home.replies) == [200, 409]
-    assert home.changes == ["leverage 10"]
+    assert sorted(envelope["statusCode"] for envelope in harness.replies) == [200, 409]
+    assert harness.changes == ["leverage 10"]
 
 
 async def test_two_workers_share_one_memory(ledger_url: str) -> None:
     venue = MemoryVenue()
-    async with house(ledger_url, venue) as one, house(ledger_url, venue) as two:
+    async with worker_harness(ledger_url, venue) as one, worker_harness(ledger_url, venue) as two:
         await asyncio.gather(*(side.deliver(command_id="c-1") for side in (one, two) for _ in range(10)))
         assert one.changes == ["leverage 10"]
         assert set(one.outcomes + two.outcomes) == {"applied"}
@@ -177,7 +177,7 @@ class DiesBeforeSending(MemoryVenue):
 
 async def dies(url: str, venue: MemoryVenue, operation: str, body: Body, deadline: int | None = None) -> None:
     """A worker begins a command and dies in the middle of it."""
-    async with house(url, venue) as before:
+    async with worker_harness(url, venue) as before:
         with pytest.raises(Died):
             await before.deliver(operation, body, "c-1", deadline=deadline)
         assert before.bus.events == []
@@ -186,7 +186,7 @@ async def dies(url: str, venue: MemoryVenue, operation: str, body: Body, deadlin
 async def test_a_worker_that_died_before_sending_leaves_a_command_like_new(ledger_url: str) -> None:
     venue = DiesBeforeSending()
     await dies(ledger_url, venue, "set_leverage", TO_10X)
-    async with house(ledger_url) as after:
+    async with worker_harness(ledger_url) as after:
         await after.deliver(command_id="c-1")
         assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
 
@@ -195,7 +195,7 @@ async def test_a_setter_that_came_through_is_found_in_force_and_not_sent_again(l
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
     await dies(ledger_url, venue, "set_leverage", TO_10X)
-    async with house(ledger_url, venue) as after:
+    async with worker_harness(ledger_url, venue) as after:
         await after.deliver(command_id="c-1")
         [result] = after.bus.told("result")
         assert (result["outcome"], result["confirmed_by"], result["attempts"]) == ("applied", "read_back", 1)
@@ -206,7 +206,7 @@ async def test_a_setter_that_got_lost_is_sent_again_after_the_read_back(ledger_u
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=False))
     await dies(ledger_url, venue, "set_leverage", TO_10X)
-    async with house(ledger_url, venue) as after:
+    async with worker_harness(ledger_url, venue) as after:
         await after.deliver(command_id="c-1")
         [result] = after.bus.told("result")
         assert (result["outcome"], result["attempts"]) == ("applied", 2)
@@ -217,7 +217,7 @@ async def test_a_setter_whose_deadline_is_past_is_read_back_and_never_sent_late(
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=False))
     await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(SHORT_MS))
-    async with house(ledger_url, venue) as after:
+    async with worker_harness(ledger_url, venue) as after:
         await passed(in_time(SHORT_MS))
         await after.deliver(command_id="c-1")
         assert (after.outcomes, after.changes) == (["unknown"], ["leverage 10"])
@@ -229,7 +229,7 @@ async def test_a_read_back_that_fails_once_is_tried_again(ledger_url: str) -> No
     venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
     await dies(ledger_url, venue, "set_leverage", TO_10X)
     venue.unreadable.append(Ambiguous("502"))
-    async with house(ledger_url, venue) as after:
+    async with worker_harness(ledger_url, venue) as after:
         await after.deliver(command_id="c-1")
         assert (after.outcomes, after.changes) == (["applied"], ["leverage 10"])
 
@@ -244,7 +244,7 @@ async def test_a_collection_in_doubt_is_told_and_never_sent_again(
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=applied))
     await dies(ledger_url, venue, operation, body)
-    async with house(ledger_url, venue) as after:
+    async with worker_harness(ledger_url, venue) as after:
         for _ in range(3):
             await after.deliver(operation, body, "c-1")
         assert set(after.outcomes) == {"unknown"}
@@ -255,7 +255,7 @@ async def test_a_command_whose_message_is_lost_is_finished_from_the_ledger(ledge
     venue = MemoryVenue()
     venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
     await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(SHORT_MS))
-    async with house(ledger_url, venue) as after:
+    async with worker_harness(ledger_url, venue) as after:
         await passed(in_time(SHORT_MS))
         later = Recovery(after.ledger, after.worker.handle, lambda _: False, lambda: now() + 60_000)
         await later.look()
@@ -268,7 +268,7 @@ async def test_a_command_whose_account_is_gone_is_finished_once_the_account_is_b
     venue, accounts, clock = MemoryVenue(), Accounts([]), HandClock(now() + 60_000)
     venue.misbehaviours.append(Misbehaviour(Died(), applied=True))
     await dies(ledger_url, venue, "set_leverage", TO_10X, deadline=in_time(SHORT_MS))
-    async with house(ledger_url, venue, accounts=accounts) as after:
+    async with worker_harness(ledger_url, venue, accounts=accounts) as after:
         await passed(in_time(SHORT_MS))
         later = Recovery(after.ledger, after.worker.handle, lambda _: False, clock)
         await later.look()
@@ -282,20 +282,20 @@ async def test_a_command_whose_account_is_gone_is_finished_once_the_account_is_b
 
 @pytest.mark.parametrize("gone", [120, BATCH * BATCHES])
 async def test_commands_of_accounts_that_are_gone_keep_none_of_the_living_waiting(ledger_url: str, gone: int) -> None:
-    async with house(ledger_url) as home:
+    async with worker_harness(ledger_url) as harness:
         for number in range(gone):
-            await home.ledger.commands.note(overdue(f"gone-{number}", "gone", 1_000 + number % 7))
-        await home.ledger.commands.note(overdue("living", ACCOUNT.id, 2_000))
-        later = Recovery(home.ledger, home.worker.handle, lambda _: False, now)
+            await harness.ledger.commands.note(overdue(f"gone-{number}", "gone", 1_000 + number % 7))
+        await harness.ledger.commands.note(overdue("living", ACCOUNT.id, 2_000))
+        later = Recovery(harness.ledger, harness.worker.handle, lambda _: False, now)
         looks = 1
         while not await later.look():
             looks += 1
         assert looks == 1 + gone // (BATCH * BATCHES)  # one look does not grow with what is left
-        assert [data["command_id"] for data in home.bus.told("result")] == ["living"]
-        await home.ledger.commands.note(overdue("older", ACCOUNT.id, 1_000))
+        assert [data["command_id"] for data in harness.bus.told("result")] == ["living"]
+        await harness.ledger.commands.note(overdue("older", ACCOUNT.id, 1_000))
         while not await later.look():
             pass
-        assert [data["command_id"] for data in home.bus.told("result")] == ["living", "older"]
+        assert [data["command_id"] for data in harness.bus.told("result")] == ["living", "older"]
 
 
 def overdue(command_id: str, account: str, deadline: int) -> Entry:
@@ -313,7 +313,7 @@ async def passed(moment: int) -> None:
 
 async def test_a_worker_that_was_superseded_tells_nothing(ledger_url: str) -> None:
     venue = Stalls()
-    async with house(ledger_url, venue) as frozen, house(ledger_url, venue) as other:
+    async with worker_harness(ledger_url, venue) as frozen, worker_harness(ledger_url, venue) as other:
         stalled = asyncio.create_task(frozen.deliver(command_id="c-1"))
         await venue.reached.wait()
         record = await other.ledger.commands.find("c-1")
@@ -326,7 +326,7 @@ async def test_a_worker_that_was_superseded_tells_nothing(ledger_url: str) -> No
 
 async def test_an_account_that_a_stuck_worker_holds_is_given_up_at_the_deadline(ledger_url: str) -> None:
     venue = Stalls()
-    async with house(ledger_url, venue) as stuck, house(ledger_url, venue) as other:
+    async with worker_harness(ledger_url, venue) as stuck, worker_harness(ledger_url, venue) as other:
         first = asyncio.create_task(stuck.deliver(command_id="c-1"))
         await venue.reached.wait()
         await asyncio.gather(

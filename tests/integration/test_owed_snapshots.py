@@ -8,8 +8,8 @@ from itertools import chain
 import pytest
 
 from schemas.requests import MarketType
-from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
-from tests.house import TO_10X, house, in_time
+from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
+from tests.support.worker_harness import TO_10X, in_time, worker_harness
 from worker.accounts import Accounts
 from worker.execution.ledger.ledger import open_ledger
 from worker.execution.ledger.owed import Owed
@@ -48,25 +48,25 @@ def venue() -> SlowToRead:
 
 
 async def test_a_message_is_done_with_before_its_snapshot(ledger_url: str, venue: SlowToRead) -> None:
-    async with house(ledger_url, venue) as home:
+    async with worker_harness(ledger_url, venue) as harness:
         for number in range(3):
-            await home.worker.handle(message(f"c-{number}", 10 + number))
+            await harness.worker.handle(message(f"c-{number}", 10 + number))
         await venue.asked.wait()
-        assert (home.outcomes, snapshots(home.bus)) == (["applied"] * 3, [])
-        assert (await home.ledger.owed.oldest())[0] == 3
+        assert (harness.outcomes, snapshots(harness.bus)) == (["applied"] * 3, [])
+        assert (await harness.ledger.owed.oldest())[0] == 3
         venue.shows.set()
-        await home.worker.after_commands.settled()
-        assert sorted(chain.from_iterable(snapshots(home.bus))) == ["c-0", "c-1", "c-2"]
-        assert await home.ledger.owed.oldest() == (0, None)
+        await harness.worker.after_commands.settled()
+        assert sorted(chain.from_iterable(snapshots(harness.bus))) == ["c-0", "c-1", "c-2"]
+        assert await harness.ledger.owed.oldest() == (0, None)
 
 
 async def test_what_a_worker_owed_that_is_gone_is_taken_by_another(ledger_url: str, venue: SlowToRead) -> None:
-    async with house(ledger_url, venue) as gone:
+    async with worker_harness(ledger_url, venue) as gone:
         await gone.worker.handle(message("c-1"))
         await venue.asked.wait()
         await gone.worker.after_commands.close(0)
     venue.shows.set()
-    async with house(ledger_url, venue) as other:
+    async with worker_harness(ledger_url, venue) as other:
         async with asyncio.timeout(20 + 5 * LOOK_S):
             while not snapshots(other.bus):
                 await other.worker.after_commands.look()
@@ -79,16 +79,16 @@ async def test_what_a_worker_owed_that_is_gone_is_taken_by_another(ledger_url: s
 async def test_what_is_owed_for_an_account_that_is_gone_is_dropped(ledger_url: str) -> None:
     async with open_ledger(ledger_url) as ledger:
         await ledger.database.write(ledger.owed.owing(Owed("c-1", ACCOUNT.id), 1))
-    async with house(ledger_url, accounts=Accounts(())) as home:
+    async with worker_harness(ledger_url, accounts=Accounts(())) as harness:
         async with asyncio.timeout(20 + 5 * LOOK_S):
-            while (await home.ledger.owed.oldest())[0]:
-                await home.worker.after_commands.look()
+            while (await harness.ledger.owed.oldest())[0]:
+                await harness.worker.after_commands.look()
                 await asyncio.sleep(POLL_S)
-        assert home.bus.events == []
+        assert harness.bus.events == []
 
 
 async def test_what_is_refused_before_it_is_sent_owes_nothing(ledger_url: str, venue: SlowToRead) -> None:
-    async with house(ledger_url, venue) as home:
-        await home.worker.handle(message("c-1", 10_000))
-        assert home.outcomes == ["rejected"]
-        assert await home.ledger.owed.oldest() == (0, None)
+    async with worker_harness(ledger_url, venue) as harness:
+        await harness.worker.handle(message("c-1", 10_000))
+        assert harness.outcomes == ["rejected"]
+        assert await harness.ledger.owed.oldest() == (0, None)

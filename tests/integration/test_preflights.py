@@ -9,8 +9,8 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.control import Exchange
-from tests.processes import free_port
-from tests.stand import TIMEOUT_MS, Stand, standing
+from tests.support.processes import free_port
+from tests.support.sandbox_harness import TIMEOUT_MS, SandboxHarness, sandbox_harness
 from worker.accounts import NEEDS, Account
 from worker.preflight import Report, check_accounts
 from worker.sandbox.clock import DAY, HOUR, SECOND
@@ -21,28 +21,28 @@ EXCHANGES: tuple[Exchange, ...] = ("binance", "bybit", "gate", "okx", "hyperliqu
 OK, WARNING, PROBLEM, NOT_CHECKED = Verdict.OK, Verdict.WARNING, Verdict.PROBLEM, Verdict.NOT_CHECKED
 KEY, ACCOUNT, PERMISSIONS, MODE, CLOCK = ACCOUNT_CHECKS
 
-Stands = Mapping[str, Stand]
+Harnesses = Mapping[str, SandboxHarness]
 
 
 @pytest.fixture(scope="module")
-async def standing_there() -> AsyncIterator[Stands]:
+async def shared() -> AsyncIterator[Harnesses]:
     async with AsyncExitStack() as stack:
-        yield {exchange: await stack.enter_async_context(standing(exchange)) for exchange in EXCHANGES}
+        yield {exchange: await stack.enter_async_context(sandbox_harness(exchange)) for exchange in EXCHANGES}
 
 
 @pytest.fixture
-async def stands(standing_there: Stands) -> Stands:
-    for stand in standing_there.values():
-        await stand.reset()
-    return standing_there
+async def harnesses(shared: Harnesses) -> Harnesses:
+    for harness in shared.values():
+        await harness.reset()
+    return shared
 
 
-def accounts_of(stand: Stand) -> list[Account]:
-    return [account for account in stand.sandbox.accounts if account.exchange == stand.exchange]
+def accounts_of(harness: SandboxHarness) -> list[Account]:
+    return [account for account in harness.sandbox.accounts if account.exchange == harness.exchange]
 
 
-async def findings(stand: Stand, account_id: str | None = None, **registered: Any) -> tuple[Finding, ...]:
-    found = await stand.adapter(account_id, **registered).preflight()
+async def findings(harness: SandboxHarness, account_id: str | None = None, **registered: Any) -> tuple[Finding, ...]:
+    found = await harness.adapter(account_id, **registered).preflight()
     assert {finding.check for finding in found} == set(ACCOUNT_CHECKS)
     assert all((row.remedy is None) is (row.verdict is OK) for row in found if row.verdict is not NOT_CHECKED)
     return found
@@ -58,19 +58,19 @@ def wrong(found: tuple[Finding, ...]) -> list[Check]:
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
 async def test_the_seeded_accounts_have_no_problem_and_nothing_is_left_unchecked(
-    stands: Stands, exchange: Exchange
+    harnesses: Harnesses, exchange: Exchange
 ) -> None:
-    for account in accounts_of(stands[exchange]):
-        verdicts = {finding.verdict for finding in await findings(stands[exchange], account.id)}
+    for account in accounts_of(harnesses[exchange]):
+        verdicts = {finding.verdict for finding in await findings(harnesses[exchange], account.id)}
         assert verdicts <= {OK, WARNING}
 
 
 @pytest.mark.parametrize("exchange", EXCHANGES)
-async def test_nothing_but_reads_reaches_the_venue(stands: Stands, exchange: Exchange) -> None:
-    stand = stands[exchange]
-    for account in accounts_of(stand):
-        await findings(stand, account.id)
-    asked = {(entry["method"], entry["path"]) for entry in await stand.requests()}
+async def test_nothing_but_reads_reaches_the_venue(harnesses: Harnesses, exchange: Exchange) -> None:
+    harness = harnesses[exchange]
+    for account in accounts_of(harness):
+        await findings(harness, account.id)
+    asked = {(entry["method"], entry["path"]) for entry in await harness.requests()}
     if exchange == "hyperliquid":
         assert asked == {("POST", "/info")}
     else:
@@ -127,10 +127,10 @@ FOUND: list[State] = [
 
 
 @pytest.mark.parametrize("expected", FOUND, ids=str)
-async def test_the_state_of_a_key_or_an_account_is_recognised(stands: Stands, expected: State) -> None:
+async def test_the_state_of_a_key_or_an_account_is_recognised(harnesses: Harnesses, expected: State) -> None:
     exchange, state, check, verdict, says = expected
-    await stands[exchange].change(None, **state)
-    heard = told(await findings(stands[exchange]), check)
+    await harnesses[exchange].change(None, **state)
+    heard = told(await findings(harnesses[exchange]), check)
     assert re.search(says, heard[verdict])
 
 
@@ -149,17 +149,17 @@ EVERYTHING: list[tuple[Exchange, dict[str, Any], list[Check]]] = [
 
 @pytest.mark.parametrize(("exchange", "state", "problems"), EVERYTHING, ids=EXCHANGES)
 async def test_all_that_is_wrong_with_an_account_is_told_at_once(
-    stands: Stands, exchange: Exchange, state: dict[str, Any], problems: list[Check]
+    harnesses: Harnesses, exchange: Exchange, state: dict[str, Any], problems: list[Check]
 ) -> None:
-    stand = stands[exchange]
-    await stand.change(None, **state)
-    await skew(stand, 3 * DAY)
-    assert wrong(await findings(stand, position_mode="hedge")) == problems
+    harness = harnesses[exchange]
+    await harness.change(None, **state)
+    await skew(harness, 3 * DAY)
+    assert wrong(await findings(harness, position_mode="hedge")) == problems
 
 
-async def skew(stand: Stand, offset_ms: int) -> None:
+async def skew(harness: SandboxHarness, offset_ms: int) -> None:
     """Set the venue's clock ahead of ours."""
-    (await stand.control.put("/clock", json={"offset_ms": offset_ms})).raise_for_status()
+    (await harness.control.put("/clock", json={"offset_ms": offset_ms})).raise_for_status()
 
 
 @pytest.mark.parametrize(
@@ -167,28 +167,28 @@ async def skew(stand: Stand, offset_ms: int) -> None:
     [("binance-pm-001", False, "a portfolio margin account"), ("binance-perp-001", True, "a standard account")],
 )
 async def test_an_account_of_another_type_than_registered_is_recognised(
-    stands: Stands, account_id: str, registered: bool, told_type: str
+    harnesses: Harnesses, account_id: str, registered: bool, told_type: str
 ) -> None:
-    found = await findings(stands["binance"], account_id, portfolio_margin=registered)
+    found = await findings(harnesses["binance"], account_id, portfolio_margin=registered)
     assert wrong(found) == [ACCOUNT]
     assert told_type in told(found, ACCOUNT)[PROBLEM]
     assert told(found, PERMISSIONS)[OK]
 
 
 @pytest.mark.parametrize("status", ["MARGIN_CALL", "REDUCE_ONLY", "BANKRUPTED"])
-async def test_a_portfolio_margin_account_that_is_not_normal_is_a_problem(stands: Stands, status: str) -> None:
-    await stands["binance"].change("binance-pm-001", status=status)
-    found = await findings(stands["binance"], "binance-pm-001")
+async def test_a_portfolio_margin_account_that_is_not_normal_is_a_problem(harnesses: Harnesses, status: str) -> None:
+    await harnesses["binance"].change("binance-pm-001", status=status)
+    found = await findings(harnesses["binance"], "binance-pm-001")
     assert status in told(found, ACCOUNT)[PROBLEM]
 
 
 @pytest.mark.parametrize("exchange", ["binance", "bybit", "gate", "okx"])
-async def test_a_position_mode_other_than_registered_is_a_problem(stands: Stands, exchange: Exchange) -> None:
+async def test_a_position_mode_other_than_registered_is_a_problem(harnesses: Harnesses, exchange: Exchange) -> None:
     for account_id, mode, other in (("perp", "one_way", "hedge"), ("hedge", "hedge", "one_way")):
         name = f"{exchange}-{account_id}-001"
-        as_registered = told(await findings(stands[exchange], name, position_mode=mode), MODE)
+        as_registered = told(await findings(harnesses[exchange], name, position_mode=mode), MODE)
         assert as_registered == {OK: f"{mode}, as registered"}
-        assert told(await findings(stands[exchange], name, position_mode=other), MODE) == {
+        assert told(await findings(harnesses[exchange], name, position_mode=other), MODE) == {
             PROBLEM: f"{mode}, but {other} is registered"
         }
 
@@ -203,34 +203,34 @@ async def test_a_position_mode_other_than_registered_is_a_problem(stands: Stands
     ],
 )
 async def test_hedge_mode_is_seen_while_nothing_is_open(
-    stands: Stands, exchange: Exchange, state: dict[str, Any]
+    harnesses: Harnesses, exchange: Exchange, state: dict[str, Any]
 ) -> None:
-    stand = stands[exchange]
-    account = stand.sandbox.open_account(exchange, id=f"{exchange}-empty-{len(stand.sandbox.accounts)}")
-    assert told(await findings(stand, account.id), MODE) == {OK: "one_way"}
-    await stand.change(account.id, **state)
-    assert told(await findings(stand, account.id), MODE) == {OK: "hedge"}
+    harness = harnesses[exchange]
+    account = harness.sandbox.open_account(exchange, id=f"{exchange}-empty-{len(harness.sandbox.accounts)}")
+    assert told(await findings(harness, account.id), MODE) == {OK: "one_way"}
+    await harness.change(account.id, **state)
+    assert told(await findings(harness, account.id), MODE) == {OK: "hedge"}
 
 
-async def test_hyperliquid_knows_one_way_mode_only(stands: Stands) -> None:
-    assert told(await findings(stands["hyperliquid"], position_mode="one_way"), MODE)[OK]
-    assert told(await findings(stands["hyperliquid"], position_mode="hedge"), MODE)[PROBLEM]
+async def test_hyperliquid_knows_one_way_mode_only(harnesses: Harnesses) -> None:
+    assert told(await findings(harnesses["hyperliquid"], position_mode="one_way"), MODE)[OK]
+    assert told(await findings(harnesses["hyperliquid"], position_mode="hedge"), MODE)[PROBLEM]
 
 
-async def test_the_parts_of_a_gate_account_may_differ_in_their_position_mode(stands: Stands) -> None:
+async def test_the_parts_of_a_gate_account_may_differ_in_their_position_mode(harnesses: Harnesses) -> None:
     part = {"in_dual_mode": True, "margin_mode": 1}
-    await stands["gate"].fault("/api/v4/futures/btc/accounts", "status", body=part)
-    found = await findings(stands["gate"], position_mode="one_way")
+    await harnesses["gate"].fault("/api/v4/futures/btc/accounts", "status", body=part)
+    found = await findings(harnesses["gate"], position_mode="one_way")
     assert told(found, MODE)[PROBLEM] == "one_way (usdt), hedge (btc), but one_way is registered"
     assert "classic, multi-currency margin account" in told(found, ACCOUNT)[OK]
 
 
-async def test_a_gate_user_who_never_paid_into_a_futures_account_has_none(stands: Stands) -> None:
-    stand = stands["gate"]
+async def test_a_gate_user_who_never_paid_into_a_futures_account_has_none(harnesses: Harnesses) -> None:
+    harness = harnesses["gate"]
     empty = {"label": "USER_NOT_FOUND", "message": "please transfer funds first to create futures account"}
     for part in ("futures/usdt", "futures/btc", "delivery/usdt"):
-        await stand.fault(f"/api/v4/{part}/accounts", "status", status=400, body=empty)
-    found = await findings(stand)
+        await harness.fault(f"/api/v4/{part}/accounts", "status", status=400, body=empty)
+    found = await findings(harness)
     assert wrong(found) == [ACCOUNT]
     assert "no futures account yet" in told(found, ACCOUNT)[PROBLEM]
 
@@ -250,34 +250,34 @@ SOMEBODY = "0x" + "11" * 20
     ids=str,
 )
 async def test_a_vault_must_be_the_accounts_own(
-    stands: Stands, vault: dict[str, Any], verdict: Verdict, says: str
+    harnesses: Harnesses, vault: dict[str, Any], verdict: Verdict, says: str
 ) -> None:
-    await stands["hyperliquid"].change(VAULT, vault=vault)
-    assert says in told(await findings(stands["hyperliquid"], VAULT), ACCOUNT)[verdict]
+    await harnesses["hyperliquid"].change(VAULT, vault=vault)
+    assert says in told(await findings(harnesses["hyperliquid"], VAULT), ACCOUNT)[verdict]
 
 
-async def test_addresses_that_were_mixed_up_are_told_apart(stands: Stands) -> None:
+async def test_addresses_that_were_mixed_up_are_told_apart(harnesses: Harnesses) -> None:
     """The API wallet's address in place of the account's, the account's in place of a vault's, and the reverse."""
-    stand = stands["hyperliquid"]
-    account, vault = stand.account(), stand.account(VAULT)
+    harness = harnesses["hyperliquid"]
+    account, vault = harness.account(), harness.account(VAULT)
     wallet = credentials_of(account).signer
-    found = await findings(stand, account_address=wallet)
+    found = await findings(harness, account_address=wallet)
     assert f"set account_address = {account.account_address}" in {
         row.remedy.partition(",")[0] for row in found if row.remedy
     }
-    found = await findings(stand, vault_address=account.account_address)
+    found = await findings(harness, vault_address=account.account_address)
     assert "no vault or sub-account but user" in told(found, ACCOUNT)[PROBLEM]
-    found = await findings(stand, VAULT, account_address=vault.vault_address, vault_address=None)
+    found = await findings(harness, VAULT, account_address=vault.vault_address, vault_address=None)
     assert wrong(found) == [KEY, ACCOUNT]
     assert "account_address is a vault" in told(found, ACCOUNT)[PROBLEM]
 
 
-async def test_the_accounts_own_key_works_and_is_warned_about(stands: Stands) -> None:
+async def test_the_accounts_own_key_works_and_is_warned_about(harnesses: Harnesses) -> None:
     """The signer's own address stands in for the account: it is known to the venue once it holds something."""
-    stand = stands["hyperliquid"]
-    wallet = credentials_of(stand.account()).signer
-    await stand.change(None, agent={"approved": False})
-    found = await findings(stand, account_address=wallet)
+    harness = harnesses["hyperliquid"]
+    wallet = credentials_of(harness.account()).signer
+    await harness.change(None, agent={"approved": False})
+    found = await findings(harness, account_address=wallet)
     assert told(found, KEY)[OK] == "it is the account's own"
     assert "own private key" in told(found, PERMISSIONS)[WARNING]
 
@@ -287,17 +287,17 @@ async def test_the_accounts_own_key_works_and_is_warned_about(stands: Stands) ->
     [(exchange, name) for exchange in EXCHANGES if "api_key" in NEEDS[exchange] for name in NEEDS[exchange]],
 )
 async def test_a_refused_key_is_one_problem_and_what_needs_it_says_so(
-    stands: Stands, exchange: Exchange, credential: str
+    harnesses: Harnesses, exchange: Exchange, credential: str
 ) -> None:
-    own = stands[exchange].account().reveal(credential)
+    own = harnesses[exchange].account().reveal(credential)
     mistyped = SecretStr(own[:-1] + ("0" if own[-1] != "0" else "1"))
     registered: dict[str, Any] = {credential: mistyped}
-    found = await findings(stands[exchange], **registered)
+    found = await findings(harnesses[exchange], **registered)
     assert wrong(found) == [KEY]
     assert [finding.check for finding in found if finding.verdict is OK] == [CLOCK]
     text = " ".join(f"{finding.says} {finding.remedy}" for finding in found)
     for secret in NEEDS[exchange]:
-        assert stands[exchange].account().reveal(secret) not in text
+        assert harnesses[exchange].account().reveal(secret) not in text
     assert mistyped.get_secret_value() not in text
 
 
@@ -321,10 +321,10 @@ SKEWS: list[tuple[Exchange, int, Verdict]] = [
 
 @pytest.mark.parametrize(("exchange", "offset_ms", "verdict"), SKEWS)
 async def test_a_clock_is_judged_by_what_the_venue_tolerates_and_hinders_no_other_check(
-    stands: Stands, exchange: Exchange, offset_ms: int, verdict: Verdict
+    harnesses: Harnesses, exchange: Exchange, offset_ms: int, verdict: Verdict
 ) -> None:
-    await skew(stands[exchange], offset_ms)
-    found = await findings(stands[exchange])
+    await skew(harnesses[exchange], offset_ms)
+    found = await findings(harnesses[exchange])
     heard = told(found, CLOCK)
     assert list(heard) == [verdict]
     assert ("behind" if offset_ms > 0 else "ahead of") in heard[verdict]
@@ -345,14 +345,14 @@ BROKEN: tuple[dict[str, Any], ...] = (
 @pytest.mark.parametrize("exchange", EXCHANGES)
 @pytest.mark.parametrize("broken", BROKEN, ids=str)
 async def test_whatever_a_venue_answers_is_a_finding_and_raises_nothing(
-    stands: Stands, exchange: Exchange, broken: dict[str, Any]
+    harnesses: Harnesses, exchange: Exchange, broken: dict[str, Any]
 ) -> None:
-    stand = stands[exchange]
-    await findings(stand)
-    for path in sorted(set(await stand.paths())):
-        await stand.reset()
-        await stand.fault(path, times=20, **broken)
-        found = await findings(stand)
+    harness = harnesses[exchange]
+    await findings(harness)
+    for path in sorted(set(await harness.paths())):
+        await harness.reset()
+        await harness.fault(path, times=20, **broken)
+        found = await findings(harness)
         assert {finding.verdict for finding in found} - {OK, WARNING}, path
 
 
@@ -361,10 +361,10 @@ async def report_of(*accounts: Account) -> list[Report]:
 
 
 async def test_a_venue_that_is_away_is_told_for_each_of_its_accounts_and_leaves_the_others_alone(
-    stands: Stands,
+    harnesses: Harnesses,
 ) -> None:
-    away = stands["okx"].account().model_copy(update={"base_url": f"http://127.0.0.1:{free_port()}"})
-    other = stands["bybit"].account()
+    away = harnesses["okx"].account().model_copy(update={"base_url": f"http://127.0.0.1:{free_port()}"})
+    other = harnesses["bybit"].account()
     lost, well = await report_of(away, other)
     assert (lost.account.id, lost.sound, well.account.id, well.sound) == (away.id, False, other.id, True)
     assert [(row.check, row.verdict) for row in lost.findings] == [
@@ -373,17 +373,17 @@ async def test_a_venue_that_is_away_is_told_for_each_of_its_accounts_and_leaves_
     ]
 
 
-async def test_a_key_that_can_sign_nothing_is_told_as_such(stands: Stands) -> None:
-    malformed = stands["hyperliquid"].account().model_copy(update={"secret": SecretStr("not a key")})
+async def test_a_key_that_can_sign_nothing_is_told_as_such(harnesses: Harnesses) -> None:
+    malformed = harnesses["hyperliquid"].account().model_copy(update={"secret": SecretStr("not a key")})
     [report] = await report_of(malformed)
     assert wrong(report.findings) == [KEY]
     assert len(report.findings) == len(ACCOUNT_CHECKS)
 
 
-async def test_an_account_that_takes_long_keeps_no_other_waiting(stands: Stands) -> None:
-    slow, quick = stands["okx"].account("okx-perp-001"), stands["okx"].account("okx-hedge-001")
-    elsewhere = stands["gate"].account()
-    await stands["okx"].fault("/api/v5/account/config", "delay", delay_ms=TIMEOUT_MS // 2, account=slow.id)
+async def test_an_account_that_takes_long_keeps_no_other_waiting(harnesses: Harnesses) -> None:
+    slow, quick = harnesses["okx"].account("okx-perp-001"), harnesses["okx"].account("okx-hedge-001")
+    elsewhere = harnesses["gate"].account()
+    await harnesses["okx"].fault("/api/v5/account/config", "delay", delay_ms=TIMEOUT_MS // 2, account=slow.id)
     heard: list[str] = []
     reports = await check_accounts([slow, quick, elsewhere], TIMEOUT_MS, lambda report: heard.append(report.account.id))
     assert [report.account.id for report in reports] == [slow.id, quick.id, elsewhere.id]
@@ -391,10 +391,10 @@ async def test_an_account_that_takes_long_keeps_no_other_waiting(stands: Stands)
     assert {*heard} == {slow.id, quick.id, elsewhere.id}
 
 
-async def test_many_accounts_are_checked_in_one_go(stands: Stands) -> None:
+async def test_many_accounts_are_checked_in_one_go(harnesses: Harnesses) -> None:
     for number in range(12):  # OKX tells its time ten times in two seconds
-        stands["okx"].sandbox.open_account("okx", id=f"okx-one-of-many-{number}")
-    accounts = [account for stand in stands.values() for account in accounts_of(stand)]
+        harnesses["okx"].sandbox.open_account("okx", id=f"okx-one-of-many-{number}")
+    accounts = [account for harness in harnesses.values() for account in accounts_of(harness)]
     reports = await report_of(*accounts)
     assert [report.account.id for report in reports] == [account.id for account in accounts]
     assert all(report.sound for report in reports)

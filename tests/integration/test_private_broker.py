@@ -12,7 +12,7 @@ import aio_pika
 import aiormq
 import pytest
 
-from tests.processes import gone, listening_addresses
+from tests.support.processes import gone, listening_addresses
 from worker.bus.node_folder import NodeFolder
 from worker.bus.policies import CLIENT_BYTES
 from worker.bus.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server

@@ -15,7 +15,7 @@ import asyncpg
 import pytest
 
 from tests.integration.test_ledger import ENDING, ENTRY, EVENT
-from tests.postgres import PostgresServer
+from tests.support.postgres import PostgresServer
 from worker.clock import now
 from worker.execution.ledger.audit import Audited, AuditTrail
 from worker.execution.ledger.commands import Commands

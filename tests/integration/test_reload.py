@@ -13,8 +13,8 @@ import pytest
 
 from schemas import OPERATIONS
 from schemas.control import Exchange
-from tests.integration.conftest import emptied
-from tests.strategy import Body, Strategy
+from tests.support.operation_queues import emptied
+from tests.support.strategy import Body, Strategy
 from worker.accounts import Account, Accounts
 from worker.background import in_background
 from worker.bootstrap import open_venues, running_worker

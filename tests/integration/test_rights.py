@@ -14,13 +14,11 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedReso
 
 from schemas import OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.strategy import Body
-from tests.users import (
+from tests.support.broker_users import (
     EXCHANGES,
     QUEUES,
     SHARDS,
-    Place,
+    BrokerWithUsers,
     bindable,
     creates,
     rabbitmqctl,
@@ -31,6 +29,8 @@ from tests.users import (
     url_of,
     writable,
 )
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.strategy import Body
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.actors import SHIM_USER
@@ -60,9 +60,9 @@ async def node(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Privat
 
 
 @pytest.fixture(scope="module")
-async def place(node: PrivateBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place]:
+async def place(node: PrivateBroker, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[BrokerWithUsers]:
     settings = Settings(state=tmp_path_factory.mktemp("state"))
-    place = Place(node, tmp_path_factory.mktemp("passwords"), settings.ledger)
+    place = BrokerWithUsers(node, tmp_path_factory.mktemp("passwords"), settings.ledger)
     await place.set_passwords(*RIGHTS)
     settings = Settings(
         state=settings.state,
@@ -85,44 +85,44 @@ def test_a_password_is_hashed_as_rabbitmqs_documentation_has_it() -> None:
     assert password_hash("test12", bytes.fromhex("908dc60a")) == "kI3GCqW5JLMJa4iX1lo7X4D6XbYqlLgxIs30+P6tENUV2POR"
 
 
-async def test_each_user_publishes_where_it_may_and_nowhere_else(place: Place) -> None:
+async def test_each_user_publishes_where_it_may_and_nowhere_else(place: BrokerWithUsers) -> None:
     assert await writable(place, STRATEGY_USER) == {COMMANDS_EXCHANGE}
     assert await writable(place, RISK_USER) == set()
     assert await writable(place, SHIM_USER) == {COMMANDS_EXCHANGE, CONTROL_EXCHANGE}
     assert await writable(place, WORKER_USER) == set(EXCHANGES) - {"amq.topic"}
 
 
-async def test_each_user_reads_what_it_may_and_nothing_else(place: Place) -> None:
+async def test_each_user_reads_what_it_may_and_nothing_else(place: BrokerWithUsers) -> None:
     assert await readable(place, STRATEGY_USER) == set()
     assert await readable(place, RISK_USER) == {EVENTS_LOG}
     assert await readable(place, SHIM_USER) == set()
 
 
-async def test_events_alone_can_be_had_and_by_risk_systems_alone(place: Place) -> None:
+async def test_events_alone_can_be_had_and_by_risk_systems_alone(place: BrokerWithUsers) -> None:
     assert await bindable(place, STRATEGY_USER) == set()
     assert await bindable(place, RISK_USER) == {EVENTS_EXCHANGE}
     assert await bindable(place, SHIM_USER) == set()
 
 
 @pytest.mark.parametrize("user", [STRATEGY_USER, RISK_USER, SHIM_USER])
-async def test_nobody_but_a_worker_creates_deletes_or_empties_anything(place: Place, user: str) -> None:
+async def test_nobody_but_a_worker_creates_deletes_or_empties_anything(place: BrokerWithUsers, user: str) -> None:
     assert await spoils(place, user) == []
     assert await creates(place, user) == []
 
 
-async def test_a_worker_creates_nothing_under_names_that_are_not_ours(place: Place) -> None:
+async def test_a_worker_creates_nothing_under_names_that_are_not_ours(place: BrokerWithUsers) -> None:
     created = await creates(place, WORKER_USER)
     assert not {"queue mine", "exchange mine", "queue amq.gen-mine"}.intersection(created)
 
 
-async def test_the_shim_may_know_of_every_operation_how_many_consume_it(place: Place) -> None:
+async def test_the_shim_may_know_of_every_operation_how_many_consume_it(place: BrokerWithUsers) -> None:
     async with place.rpc() as rpc:
         counts = await rpc.consumers()
     assert counts.keys() == OPERATIONS.keys()
     assert min(counts.values()) > 0
 
 
-async def test_the_shim_leads_nothing_into_the_queues_that_it_may_ask_about(place: Place) -> None:
+async def test_the_shim_leads_nothing_into_the_queues_that_it_may_ask_about(place: BrokerWithUsers) -> None:
     async with place.connected(SHIM_USER) as connection:
         for queue in (*OPERATIONS, shard_queue(OPERATIONS["set_leverage"], 1, SHARDS)):
             for exchange in (COMMANDS_EXCHANGE, EVENTS_EXCHANGE, "amq.topic"):
@@ -131,7 +131,7 @@ async def test_the_shim_leads_nothing_into_the_queues_that_it_may_ask_about(plac
                     await channel.queue_bind(queue, exchange)
 
 
-async def test_a_reply_queue_is_its_owners_alone(place: Place) -> None:
+async def test_a_reply_queue_is_its_owners_alone(place: BrokerWithUsers) -> None:
     async with place.connected(STRATEGY_USER) as one, place.connected(STRATEGY_USER) as other:
         own = await (await one.channel()).declare_queue(exclusive=True)
         channel = await other.channel()
@@ -139,14 +139,14 @@ async def test_a_reply_queue_is_its_owners_alone(place: Place) -> None:
             await (await channel.get_queue(own.name, ensure=False)).consume(asyncio.Queue[Any]().put)
 
 
-async def test_without_its_password_nobody_gets_in(node: PrivateBroker, place: Place) -> None:
+async def test_without_its_password_nobody_gets_in(node: PrivateBroker, place: BrokerWithUsers) -> None:
     for user in RIGHTS:
         for password in ("", "guess"):
             with pytest.raises((ProbableAuthenticationError, AMQPError, ConnectionError)):
                 await aio_pika.connect(url_of(node, user, password))
 
 
-async def test_importing_again_changes_a_password_and_cuts_nobody_off(place: Place) -> None:
+async def test_importing_again_changes_a_password_and_cuts_nobody_off(place: BrokerWithUsers) -> None:
     async with place.connected(STRATEGY_USER) as connection:
         before = place.url(STRATEGY_USER)
         await place.set_passwords(STRATEGY_USER)
@@ -157,12 +157,14 @@ async def test_importing_again_changes_a_password_and_cuts_nobody_off(place: Pla
         pass
 
 
-async def test_no_user_manages_the_broker(node: PrivateBroker, place: Place) -> None:
+async def test_no_user_manages_the_broker(node: PrivateBroker, place: BrokerWithUsers) -> None:
     listed = json.loads(await rabbitmqctl(node, "list_users", "--formatter", "json"))
     assert {row["user"]: row["tags"] for row in listed if row["user"] in RIGHTS} == {user: [] for user in RIGHTS}
 
 
-async def test_no_queue_is_lost_with_a_node_where_a_cluster_is_asked_for(node: PrivateBroker, place: Place) -> None:
+async def test_no_queue_is_lost_with_a_node_where_a_cluster_is_asked_for(
+    node: PrivateBroker, place: BrokerWithUsers
+) -> None:
     listed = await rabbitmqctl(node, "list_queues", "--vhost", VHOST, "--formatter", "json", "name", "type")
     kinds = {row["name"]: row["type"] for row in json.loads(listed)}
     assert {name: kinds[name] for name in QUEUES if kinds[name] != "quorum"} == {EVENTS_LOG: "stream"}
@@ -180,7 +182,7 @@ async def answer(channel: AbstractChannel, exchange: str, operation: str, body: 
     return envelope
 
 
-async def test_a_strategys_command_is_answered_and_its_user_is_the_actor(place: Place) -> None:
+async def test_a_strategys_command_is_answered_and_its_user_is_the_actor(place: BrokerWithUsers) -> None:
     command_id = str(uuid4())
     async with place.connected(STRATEGY_USER) as connection:
         channel = await connection.channel()
@@ -191,7 +193,7 @@ async def test_a_strategys_command_is_answered_and_its_user_is_the_actor(place: 
     assert status["data"]["actor"] == STRATEGY_USER
 
 
-async def test_direct_reply_to_takes_no_right(place: Place) -> None:
+async def test_direct_reply_to_takes_no_right(place: BrokerWithUsers) -> None:
     async with place.connected(STRATEGY_USER) as connection:
         channel = await connection.channel()
         inbox = asyncio.Queue[Any]()
@@ -202,14 +204,14 @@ async def test_direct_reply_to_takes_no_right(place: Place) -> None:
             assert json.loads((await inbox.get()).body)["statusCode"] == 200
 
 
-async def test_nobody_passes_for_another_user(place: Place) -> None:
+async def test_nobody_passes_for_another_user(place: BrokerWithUsers) -> None:
     async with place.connected(STRATEGY_USER) as connection:
         commands = await (await connection.channel()).get_exchange(COMMANDS_EXCHANGE)
         with pytest.raises(AMQPError, match="user_id"):
             await commands.publish(aio_pika.Message(b"{}", user_id=SHIM_USER), "get_status")
 
 
-async def test_a_strategy_does_not_freeze_by_naming_it_where_it_may_write(place: Place) -> None:
+async def test_a_strategy_does_not_freeze_by_naming_it_where_it_may_write(place: BrokerWithUsers) -> None:
     async with place.connected(STRATEGY_USER) as connection:
         channel = await connection.channel()
         told = await answer(channel, COMMANDS_EXCHANGE, "freeze", FREEZE, user_id=STRATEGY_USER)
@@ -218,7 +220,7 @@ async def test_a_strategy_does_not_freeze_by_naming_it_where_it_may_write(place:
         assert await ledger.freezes.all() == []
 
 
-async def test_a_binding_that_an_older_version_left_is_gone_once_a_worker_has_started(place: Place) -> None:
+async def test_a_binding_that_an_older_version_left_is_gone_once_a_worker_has_started(place: BrokerWithUsers) -> None:
     async with place.connected(WORKER_USER) as connection, place.connected(STRATEGY_USER) as asking:
         channel = await connection.channel()
         await (await channel.get_queue("freeze")).bind(COMMANDS_EXCHANGE, "freeze")
@@ -227,7 +229,7 @@ async def test_a_binding_that_an_older_version_left_is_gone_once_a_worker_has_st
     assert told["statusCode"] == 403
 
 
-async def test_a_freeze_among_the_dead_letters_stays_refused_when_it_is_sent_again(place: Place) -> None:
+async def test_a_freeze_among_the_dead_letters_stays_refused_when_it_is_sent_again(place: BrokerWithUsers) -> None:
     command_id = str(uuid4())
     async with place.connected(STRATEGY_USER) as connection:
         commands = await (await connection.channel()).get_exchange(COMMANDS_EXCHANGE)
@@ -241,7 +243,7 @@ async def test_a_freeze_among_the_dead_letters_stays_refused_when_it_is_sent_aga
         assert await ledger.freezes.all() == []
 
 
-async def requeued(place: Place, command_id: str) -> Letter:
+async def requeued(place: BrokerWithUsers, command_id: str) -> Letter:
     """The letter with this id, once it has come and was sent again."""
     async with asyncio.timeout(20):
         while True:
@@ -251,7 +253,7 @@ async def requeued(place: Place, command_id: str) -> Letter:
                     return found[0]
 
 
-async def test_an_answer_is_never_led_into_a_queue_of_ours(place: Place) -> None:
+async def test_an_answer_is_never_led_into_a_queue_of_ours(place: BrokerWithUsers) -> None:
     marker = f"nobody-{uuid4()}"
     async with place.connected(RISK_USER) as listening, place.connected(STRATEGY_USER) as connection:
         inbox = asyncio.Queue[aio_pika.abc.AbstractIncomingMessage]()
@@ -281,7 +283,7 @@ async def freeze(rpc: RpcClient, operation: str, body: Body, actor: str | None) 
     assert told.status == 200, told.body
 
 
-async def test_the_shim_speaks_for_its_tokens_subject_and_the_audit_says_so(place: Place) -> None:
+async def test_the_shim_speaks_for_its_tokens_subject_and_the_audit_says_so(place: BrokerWithUsers) -> None:
     async with place.rpc() as rpc:
         await freeze(rpc, "freeze", FREEZE, "ann")
         await freeze(rpc, "unfreeze", {"all": True}, None)
@@ -290,7 +292,7 @@ async def test_the_shim_speaks_for_its_tokens_subject_and_the_audit_says_so(plac
     assert [(row.action, row.actor) for row in (before, last)] == [("freeze", "ann"), ("unfreeze", SHIM_USER)]
 
 
-async def test_a_message_that_names_no_user_is_on_record_as_unverified(place: Place) -> None:
+async def test_a_message_that_names_no_user_is_on_record_as_unverified(place: BrokerWithUsers) -> None:
     async with place.connected(STRATEGY_USER) as connection:
         channel = await connection.channel()
         command_id = str(uuid4())
@@ -301,7 +303,7 @@ async def test_a_message_that_names_no_user_is_on_record_as_unverified(place: Pl
     assert status["data"]["actor"] == f"unverified:{SHIM_USER}"
 
 
-async def test_a_risk_system_hears_results_and_reads_the_log_from_the_first_on(place: Place) -> None:
+async def test_a_risk_system_hears_results_and_reads_the_log_from_the_first_on(place: BrokerWithUsers) -> None:
     async with place.connected(RISK_USER) as connection, place.rpc() as rpc:
         channel = await connection.channel()
         await channel.set_qos(50)
@@ -326,7 +328,7 @@ async def result(inbox: asyncio.Queue[Any], command_id: str) -> Body:
             return data
 
 
-async def test_a_subscriber_that_refuses_events_holds_nobody_up(place: Place) -> None:
+async def test_a_subscriber_that_refuses_events_holds_nobody_up(place: BrokerWithUsers) -> None:
     async with place.connected(RISK_USER) as connection, place.rpc() as rpc:
         channel = await connection.channel()
         await channel.set_qos(50)

@@ -18,9 +18,9 @@ from uuid import uuid4
 import pytest
 
 from schemas import COMMANDS, OPERATIONS
-from tests.fakes import BTC
-from tests.recording_worker import ACCOUNTS, Change, read_record
-from tests.users import rabbitmqctl
+from tests.support.broker_users import rabbitmqctl
+from tests.support.memory_venue import BTC
+from tests.support.recording_worker import ACCOUNTS, Change, read_record
 from worker.bus.private_broker import PrivateBroker
 from worker.bus.rpc import BusError, RpcClient, connect_rpc
 from worker.console.watch import events
@@ -48,7 +48,7 @@ class Running:
 async def started(url: str, state: Path, environment: Mapping[str, str]) -> Running:
     """A worker that begins to start; it tells when it is ready."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.recording_worker", url, str(SHARDS), str(state)),
+        *(sys.executable, "-m", "tests.support.recording_worker", url, str(SHARDS), str(state)),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         env={**os.environ, **environment},

@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel
 
 from schemas import COMMANDS, OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.connection import connect

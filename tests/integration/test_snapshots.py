@@ -13,9 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from schemas import MarketType
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
-from tests.integration.conftest import emptied
-from tests.strategy import Body, Strategy
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
+from tests.support.operation_queues import emptied
+from tests.support.strategy import Body, Strategy
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.settings import Settings

@@ -5,7 +5,7 @@ import asyncio
 from aio_pika.abc import AbstractRobustConnection
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from tests.users import until
+from tests.support.broker_users import until
 from worker.bus.connection import FRAMES, closed_soon, connected, plain_channel
 from worker.bus.incoming import Incoming, Taking
 from worker.bus.publisher import properties, publish

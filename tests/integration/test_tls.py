@@ -15,11 +15,11 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas import OPERATIONS
-from tests.certificates import Authority, Pair
-from tests.fakes import ACCOUNT, MemoryVenue
-from tests.processes import free_port
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, gate
+from tests.support.certificates import Authority, Pair
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
+from tests.support.processes import free_port
+from tests.support.shim_client import BOUNDS, gate
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.bus.connection import CONNECTION_TROUBLE, connected

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.stand import SWAP, Stand, market, standing
+from tests.support.sandbox_harness import SWAP, SandboxHarness, market, sandbox_harness
 from worker.console.seeded import SEEDED
 from worker.venues.binance import connection as binance_connection
 from worker.venues.binance.adapter import BinanceAdapter
@@ -25,51 +25,53 @@ from worker.venues.okx.adapter import OkxAdapter
 from worker.venues.seam import Adapter, Market
 
 
-def _transport(stand: Stand, connection: Any) -> Any:
-    account = stand.account()
-    return connection.without_keys(stand.connections, account.base_url, 1_000).for_account(account)
+def _transport(harness: SandboxHarness, connection: Any) -> Any:
+    account = harness.account()
+    return connection.without_keys(harness.connections, account.base_url, 1_000).for_account(account)
 
 
-def _binance(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
-    return BinanceAdapter(stand.account(), _transport(stand, binance_connection), Markets([only], unlisted))
+def _binance(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
+    return BinanceAdapter(harness.account(), _transport(harness, binance_connection), Markets([only], unlisted))
 
 
-def _bybit(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+def _bybit(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
     listed = Instruments(Markets([only], unlisted), {})
-    return BybitAdapter(stand.account(), _transport(stand, bybit_connection), listed)
+    return BybitAdapter(harness.account(), _transport(harness, bybit_connection), listed)
 
 
-def _gate(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
-    return GateAdapter(stand.account(), _transport(stand, gate_connection), Markets([only], unlisted), {})
+def _gate(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
+    return GateAdapter(harness.account(), _transport(harness, gate_connection), Markets([only], unlisted), {})
 
 
-def _okx(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
-    return OkxAdapter(stand.account(), _transport(stand, okx_connection), Markets([only], unlisted), {})
+def _okx(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
+    return OkxAdapter(harness.account(), _transport(harness, okx_connection), Markets([only], unlisted), {})
 
 
-def _hyperliquid(stand: Stand, only: Market, unlisted: Unlisted) -> Adapter:
+def _hyperliquid(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
     listed = Universe([Instrument(only, 1, "", 50, 2)], unlisted)
-    return HyperliquidAdapter(stand.account(), _transport(stand, hyperliquid_connection), listed)
+    return HyperliquidAdapter(harness.account(), _transport(harness, hyperliquid_connection), listed)
 
 
-MAKERS: Mapping[str, Callable[[Stand, Market, Unlisted], Adapter]] = MappingProxyType(
+MAKERS: Mapping[str, Callable[[SandboxHarness, Market, Unlisted], Adapter]] = MappingProxyType(
     {"binance": _binance, "bybit": _bybit, "gate": _gate, "okx": _okx, "hyperliquid": _hyperliquid}
 )
 """Adapters that know one market only."""
 
 
 @pytest.fixture(params=SEEDED.values(), ids=str)
-async def stand(request: pytest.FixtureRequest) -> AsyncIterator[Stand]:
+async def harness(request: pytest.FixtureRequest) -> AsyncIterator[SandboxHarness]:
     """Each venue in turn, whose seeded account is long in one market and flat in another."""
-    async with standing(request.param.exchange) as stand:
-        yield stand
+    async with sandbox_harness(request.param.exchange) as harness:
+        yield harness
 
 
-async def test_it_is_told_that_the_positions_are_not_known_and_that_a_market_is_missing(stand: Stand) -> None:
+async def test_it_is_told_that_the_positions_are_not_known_and_that_a_market_is_missing(
+    harness: SandboxHarness,
+) -> None:
     wishes: list[str] = []
-    seeded = SEEDED[stand.exchange]
-    flat = market(stand.adapter(), seeded.flat)
-    adapter = MAKERS[stand.exchange](stand, flat, lambda: wishes.append("load"))
+    seeded = SEEDED[harness.exchange]
+    flat = market(harness.adapter(), seeded.flat)
+    adapter = MAKERS[harness.exchange](harness, flat, lambda: wishes.append("load"))
     with pytest.raises(Ambiguous, match="not among its loaded markets"):
         await adapter.positions(SWAP)
     assert wishes
@@ -78,9 +80,9 @@ async def test_it_is_told_that_the_positions_are_not_known_and_that_a_market_is_
     assert len(wishes) >= 2
 
 
-async def test_a_market_that_is_among_them_is_no_reason_to_load_them_again(stand: Stand) -> None:
+async def test_a_market_that_is_among_them_is_no_reason_to_load_them_again(harness: SandboxHarness) -> None:
     wishes: list[str] = []
-    seeded = SEEDED[stand.exchange]
-    adapter = MAKERS[stand.exchange](stand, market(stand.adapter(), seeded.flat), lambda: wishes.append("load"))
+    seeded = SEEDED[harness.exchange]
+    adapter = MAKERS[harness.exchange](harness, market(harness.adapter(), seeded.flat), lambda: wishes.append("load"))
     await adapter.terms(adapter.market(seeded.flat, SWAP))
     assert wishes == []

@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.processes import family, free_port, gone
+from tests.support.processes import family, free_port, gone
 from worker.execution.ledger.ledger import open_ledger
 from worker.log_files import LARGEST_LOG
 from worker.settings import Settings

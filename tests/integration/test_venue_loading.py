@@ -10,8 +10,8 @@ from pydantic import SecretStr
 
 from schemas import MarketType
 from schemas.control import VenueHealth
-from tests.processes import free_port
-from tests.scripted_venue import ScriptedVenue, answers, says_nothing
+from tests.support.processes import free_port
+from tests.support.scripted_venue import ScriptedVenue, answers, says_nothing
 from worker.accounts import Account, Accounts
 from worker.bootstrap import FIRST_LOAD_S, open_venues
 from worker.sandbox.server import Sandbox

@@ -15,9 +15,9 @@ import pytest
 
 from schemas import OPERATIONS
 from schemas.control import Status, VenueHealth
-from tests.integration.conftest import emptied
-from tests.strategy import Body, Strategy
-from tests.unit.shim_client import BOUNDS, gate
+from tests.support.operation_queues import emptied
+from tests.support.shim_client import BOUNDS, gate
+from tests.support.strategy import Body, Strategy
 from worker.accounts import Accounts
 from worker.bootstrap import open_venues, running_worker
 from worker.bus.rpc import RpcClient, connect_rpc

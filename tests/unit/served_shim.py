@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 from starlette.types import ASGIApp
 
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import PREFIX, gate, token
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import PREFIX, gate, token
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds

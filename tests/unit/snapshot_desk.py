@@ -12,7 +12,8 @@ from schemas.base import Milliseconds
 from schemas.events import Trigger
 from schemas.replies import Position
 from schemas.requests import SetLeverage
-from tests.fakes import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
+from tests.support.hand_clock import HandClock
+from tests.support.memory_venue import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
 from worker.accounts import Account, Accounts
 from worker.execution.ledger.commands import Ending, Entry
 from worker.execution.ledger.ledger import Ledger, open_ledger
@@ -31,19 +32,6 @@ INTERVAL = 10 * SECOND
 HEARTBEAT = 60 * SECOND
 RHYTHM = Rhythm(INTERVAL, HEARTBEAT)
 LONG = MemoryVenue()._position()
-
-
-@dataclass
-class HandClock:
-    """The time, which stands still until it is set."""
-
-    time: Milliseconds = THEN
-
-    def __call__(self) -> Milliseconds:
-        return self.time
-
-    def pass_(self, span: Milliseconds) -> None:
-        self.time += span
 
 
 @dataclass

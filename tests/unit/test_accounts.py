@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from tests.fakes import ACCOUNT
+from tests.support.memory_venue import ACCOUNT
 from worker.accounts import Account, Accounts, RegistryError, Replaced
 
 

@@ -4,16 +4,17 @@ import asyncio
 import time
 import tracemalloc
 import zlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 import pytest
 
-from tests.hostile_venue import answering, head
-from tests.scripted_venue import ScriptedVenue, answers
-from tests.stand import open_guard
+from tests.support.hostile_venue import answering, head
+from tests.support.sandbox_harness import open_guard
+from tests.support.scripted_venue import ScriptedVenue, answers
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.faults import packed_blanks
 from worker.venues.answer import DEEPEST, read_json
@@ -25,9 +26,8 @@ from worker.venues.hearing import Hearing
 __all__ = ["open_guard"]
 pytestmark = pytest.mark.usefixtures("open_guard")
 
-BOMB = packed_blanks()
-DEFLATED = zlib.compress(b" " * (100 * MIB))
 TIMEOUT_MS, PATIENCE_MS = 400, 10_000
+Sent = tuple[bytes, bytes]
 
 LONGEST_S = 2.0
 """Without a bound it was 5 s and more. The memory is traced here, which makes all slower."""
@@ -37,20 +37,25 @@ def packed(how: str, body: bytes, status: int = 200) -> bytes:
     return head(status, (f"Content-Encoding: {how}", f"Content-Length: {len(body)}")) + body
 
 
+@cache
+def deflated_blanks() -> bytes:
+    return zlib.compress(b" " * (100 * MIB))
+
+
 def lengthy(length: int) -> bytes:
     return head(headers=(f"Content-Length: {length}",))
 
 
-TOO_LARGE = {
-    "400 kB of gzip": (packed("gzip", BOMB), b""),
-    "the same with a refusal": (packed("gzip", BOMB, 400), b""),
-    "the same with a server error": (packed("gzip", BOMB, 502), b""),
-    "deflate": (packed("deflate", DEFLATED), b""),
-    "no end": (head(), b" " * 65_536),
-    "no end in chunks": (head(headers=("Transfer-Encoding: chunked",)), b"10000\r\n" + b" " * 65_536 + b"\r\n"),
-    "a length of 10 GB": (lengthy(10**10), b" " * 65_536),
+TOO_LARGE: dict[str, Callable[[], Sent]] = {
+    "400 kB of gzip": lambda: (packed("gzip", packed_blanks()), b""),
+    "the same with a refusal": lambda: (packed("gzip", packed_blanks(), 400), b""),
+    "the same with a server error": lambda: (packed("gzip", packed_blanks(), 502), b""),
+    "deflate": lambda: (packed("deflate", deflated_blanks()), b""),
+    "no end": lambda: (head(), b" " * 65_536),
+    "no end in chunks": lambda: (head(headers=("Transfer-Encoding: chunked",)), b"10000\r\n" + b" " * 65_536 + b"\r\n"),
+    "a length of 10 GB": lambda: (lengthy(10**10), b" " * 65_536),
 }
-"""What a venue sends, and what it goes on to send for ever."""
+"""What a venue sends, and what it goes on to send for ever; made by who sends it, for packing takes a while."""
 
 ODD_HEADS = {
     "a first line without end": (b"HTTP/1.1 200 ", b"a" * 65_536),
@@ -106,8 +111,8 @@ def transport(connections: VenueConnections, url: str) -> BinanceTransport:
 
 
 @pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE)
-async def test_what_is_too_large_tells_nothing_and_is_not_kept(sent: tuple[bytes, bytes]) -> None:
-    async with VenueConnections() as connections, answering(*sent) as url, watched() as loop:
+async def test_what_is_too_large_tells_nothing_and_is_not_kept(sent: Callable[[], Sent]) -> None:
+    async with VenueConnections() as connections, answering(*sent()) as url, watched() as loop:
         with memory() as most, pytest.raises(Ambiguous, match="AnswerTooLarge"):
             await transport(connections, url).call(SET_LEVERAGE, WANTED)
     assert most[0] < 3 * LARGEST_ANSWER
@@ -115,7 +120,7 @@ async def test_what_is_too_large_tells_nothing_and_is_not_kept(sent: tuple[bytes
 
 
 @pytest.mark.parametrize("sent", ODD_HEADS.values(), ids=ODD_HEADS)
-async def test_what_surrounds_an_answer_is_bounded_as_well(sent: tuple[bytes, bytes]) -> None:
+async def test_what_surrounds_an_answer_is_bounded_as_well(sent: Sent) -> None:
     async with VenueConnections() as connections, answering(*sent) as url, watched() as loop:
         with memory() as most, pytest.raises(Ambiguous):
             await transport(connections, url).call(SET_LEVERAGE, WANTED)
@@ -125,7 +130,7 @@ async def test_what_surrounds_an_answer_is_bounded_as_well(sent: tuple[bytes, by
 
 async def test_other_venues_are_not_delayed() -> None:
     """All calls of a venue get what is too large at once, and those to another are answered meanwhile."""
-    async with VenueConnections() as connections, ScriptedVenue() as venue, answering(*TOO_LARGE["no end"]) as url:
+    async with VenueConnections() as connections, ScriptedVenue() as venue, answering(*TOO_LARGE["no end"]()) as url:
         venue.on(PATH, answers(ECHO))
         hostile, good = transport(connections, url), transport(connections, venue.url)
         flood = [asyncio.create_task(hostile.call(SET_LEVERAGE, WANTED)) for _ in range(20)]
@@ -138,7 +143,7 @@ async def test_other_venues_are_not_delayed() -> None:
 
 async def test_it_counts_as_a_failure_of_the_venue() -> None:
     heard: list[str | None] = []
-    async with VenueConnections() as connections, answering(*TOO_LARGE["400 kB of gzip"]) as url:
+    async with VenueConnections() as connections, answering(*TOO_LARGE["400 kB of gzip"]()) as url:
         with pytest.raises(Ambiguous):
             await transport(connections.heard_by(Hearing(heard.append)), url).call(SET_LEVERAGE, WANTED)
     assert heard == ["a request to binance failed (AnswerTooLarge)"]

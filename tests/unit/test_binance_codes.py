@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
-from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE, Meaning
+from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE
 from worker.venues.binance.judge import judge
 from worker.venues.errors import (
     AccessDenied,
@@ -33,29 +33,32 @@ def judged(given: Answer) -> VenueError:
     return verdict
 
 
-@pytest.mark.parametrize(("key", "meaning"), CODES.items(), ids=str)
-def test_every_code_is_judged_by_its_row(key: tuple[str, int], meaning: Meaning) -> None:
-    family, code = key
-    body = {"code": code, "msg": "What the venue says."}
-    verdict = judged(answer(body, family=family))
-    assert type(verdict) is meaning.error
-    assert verdict.venue_code == str(code)
-    assert verdict.raw == body
-    assert verdict.message == f"Binance says 'What the venue says.' ({code}): {meaning.advice}"
+def test_every_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for key, meaning in CODES.items():
+        with subtests.test(key=key):
+            family, code = key
+            body = {"code": code, "msg": "What the venue says."}
+            verdict = judged(answer(body, family=family))
+            assert type(verdict) is meaning.error
+            assert verdict.venue_code == str(code)
+            assert verdict.raw == body
+            assert verdict.message == f"Binance says 'What the venue says.' ({code}): {meaning.advice}"
 
 
-@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
-    verdict = judged(answer("<html>", status))
-    assert type(verdict) is meaning.error
-    assert meaning.advice in verdict.message
+def test_every_status_without_a_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for status, meaning in STATUSES.items():
+        with subtests.test(status=status):
+            verdict = judged(answer("<html>", status))
+            assert type(verdict) is meaning.error
+            assert meaning.advice in verdict.message
 
 
-@pytest.mark.parametrize(("text", "meaning"), UNAVAILABLE.items())
-@pytest.mark.parametrize("as_json", [True, False])
-def test_a_503_means_what_its_message_says(text: str, meaning: Meaning, as_json: bool) -> None:
-    body: Any = {"code": -1000, "msg": text} if as_json else text
-    assert type(judged(answer(body, 503))) is meaning.error
+def test_a_503_means_what_its_message_says(subtests: pytest.Subtests) -> None:
+    for text, meaning in UNAVAILABLE.items():
+        for as_json in [True, False]:
+            with subtests.test(text=text, as_json=as_json):
+                body: Any = {"code": -1000, "msg": text} if as_json else text
+                assert type(judged(answer(body, 503))) is meaning.error
 
 
 @pytest.mark.parametrize(
@@ -70,30 +73,29 @@ def test_a_server_error_tells_nothing(status: int) -> None:
     assert type(judged(answer({"code": -9_999, "msg": "Oops."}, status))) is Ambiguous
 
 
-@pytest.mark.parametrize(
-    ("family", "code", "error"),
-    [
-        ("fapi", -4028, ValueRefused),
-        ("fapi", -4046, AlreadySo),
-        ("dapi", -4046, AlreadySo),
-        ("fapi", -4047, PreconditionFailed),
-        ("dapi", -4048, PreconditionFailed),
-        ("fapi", -4161, PreconditionFailed),
-        ("papi", -1021, ClockSkewed),
-        ("papi", -1022, AccessDenied),
-        ("papi", -1015, Throttled),
-        ("papi", -1007, Ambiguous),
-        ("papi", -2019, PreconditionFailed),
-        ("papi", -21001, PreconditionFailed),
-        ("fapi", -2015, AccessDenied),
-        ("fapi", -1121, UnknownSymbol),
-        ("fapi", -1000, Ambiguous),
-    ],
-)
-def test_the_codes_that_matter_most_mean_the_same_in_each_family(
-    family: str, code: int, error: type[VenueError]
-) -> None:
-    assert type(judged(answer({"code": code, "msg": "."}, family=family))) is error
+MATTER_MOST: list[tuple[str, int, type[VenueError]]] = [
+    ("fapi", -4028, ValueRefused),
+    ("fapi", -4046, AlreadySo),
+    ("dapi", -4046, AlreadySo),
+    ("fapi", -4047, PreconditionFailed),
+    ("dapi", -4048, PreconditionFailed),
+    ("fapi", -4161, PreconditionFailed),
+    ("papi", -1021, ClockSkewed),
+    ("papi", -1022, AccessDenied),
+    ("papi", -1015, Throttled),
+    ("papi", -1007, Ambiguous),
+    ("papi", -2019, PreconditionFailed),
+    ("papi", -21001, PreconditionFailed),
+    ("fapi", -2015, AccessDenied),
+    ("fapi", -1121, UnknownSymbol),
+    ("fapi", -1000, Ambiguous),
+]
+
+
+def test_the_codes_that_matter_most_mean_the_same_in_each_family(subtests: pytest.Subtests) -> None:
+    for family, code, error in MATTER_MOST:
+        with subtests.test(family=family, code=code):
+            assert type(judged(answer({"code": code, "msg": "."}, family=family))) is error
 
 
 def test_a_code_counts_more_than_the_status() -> None:

@@ -104,17 +104,26 @@ def test_what_the_venue_does_not_know_is_null() -> None:
     assert (position.liquidation_price, position.timestamp, position.datetime) == (None, None, None)
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["positionAmt", "entryPrice", "markPrice", "notional", "unRealizedProfit", "liquidationPrice", "updateTime"],
-)
-@pytest.mark.parametrize("amiss", ["missing", "", None, "many", [], True, "NaN", "Infinity"])
-def test_a_field_that_is_amiss_is_named(name: str, amiss: Any) -> None:
-    row = {key: value for key, value in DOCUMENTED.items() if key != name}
-    if amiss != "missing":
-        row[name] = amiss
-    with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
-        position_of(row, LINEAR, CROSS, "a")
+AMISS: tuple[Any, ...] = ("missing", "", None, "many", [], True, "NaN", "Infinity")
+
+
+def test_a_field_that_is_amiss_is_named(subtests: pytest.Subtests) -> None:
+    for name in [
+        "positionAmt",
+        "entryPrice",
+        "markPrice",
+        "notional",
+        "unRealizedProfit",
+        "liquidationPrice",
+        "updateTime",
+    ]:
+        for amiss in AMISS:
+            with subtests.test(name=name, amiss=amiss):
+                row = {key: value for key, value in DOCUMENTED.items() if key != name}
+                if amiss != "missing":
+                    row[name] = amiss
+                with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
+                    position_of(row, LINEAR, CROSS, "a")
 
 
 @pytest.mark.parametrize(

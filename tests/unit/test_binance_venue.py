@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.requests import MarketType
-from tests.scripted_venue import BTCUSDT, ScriptedVenue, answers, hangs_up
+from tests.support.scripted_venue import BTCUSDT, ScriptedVenue, answers, hangs_up
 from worker.accounts import Account
 from worker.venues.binance import BinanceVenue
 from worker.venues.connections import VenueConnections

@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
-from worker.venues.bybit.codes import CODES, STATUSES, Meaning
+from worker.venues.bybit.codes import CODES, STATUSES
 from worker.venues.bybit.judge import judge
 from worker.venues.errors import (
     AccessDenied,
@@ -38,43 +38,47 @@ def judged(given: Answer) -> VenueError:
     return verdict
 
 
-@pytest.mark.parametrize(("code", "meaning"), CODES.items(), ids=str)
-def test_every_code_is_judged_by_its_row(code: int, meaning: Meaning) -> None:
-    verdict = judged(answer(refusal(code)))
-    assert type(verdict) is meaning.error
-    assert verdict.venue_code == str(code)
-    assert verdict.raw == refusal(code)
-    assert verdict.message == f"Bybit says 'What the venue says.' ({code}): {meaning.advice}"
+def test_every_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for code, meaning in CODES.items():
+        with subtests.test(code=code):
+            verdict = judged(answer(refusal(code)))
+            assert type(verdict) is meaning.error
+            assert verdict.venue_code == str(code)
+            assert verdict.raw == refusal(code)
+            assert verdict.message == f"Bybit says 'What the venue says.' ({code}): {meaning.advice}"
 
 
-@pytest.mark.parametrize(
-    ("codes", "error"),
-    [
-        ((10002,), ClockSkewed),
-        ((10003, 10004, 10005, 10007, 10009, 10010, 33004), AccessDenied),
-        ((10006, 10018, 429, 10429), Throttled),
-        ((10000, 10016, 10019), Ambiguous),
-        ((110043, 110026, 110025, 34036), AlreadySo),
-        ((10001, 110013), ValueRefused),
-        ((110004, 110006, 110007, 110012, 110044, 110045, 110036, 110038, 3400045), PreconditionFailed),
-        ((100028, 10017), NotSupported),
-    ],
-)
-def test_the_codes_that_matter_most(codes: tuple[int, ...], error: type[VenueError]) -> None:
-    assert {type(judged(answer(refusal(code)))) for code in codes} == {error}
+MATTER_MOST: list[tuple[tuple[int, ...], type[VenueError]]] = [
+    ((10002,), ClockSkewed),
+    ((10003, 10004, 10005, 10007, 10009, 10010, 33004), AccessDenied),
+    ((10006, 10018, 429, 10429), Throttled),
+    ((10000, 10016, 10019), Ambiguous),
+    ((110043, 110026, 110025, 34036), AlreadySo),
+    ((10001, 110013), ValueRefused),
+    ((110004, 110006, 110007, 110012, 110044, 110045, 110036, 110038, 3400045), PreconditionFailed),
+    ((100028, 10017), NotSupported),
+]
 
 
-@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
-    verdict = judged(answer("<html>", status))
-    assert type(verdict) is meaning.error
-    assert meaning.advice in verdict.message
+def test_the_codes_that_matter_most(subtests: pytest.Subtests) -> None:
+    for codes, error in MATTER_MOST:
+        with subtests.test(codes=codes):
+            assert {type(judged(answer(refusal(code)))) for code in codes} == {error}
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-@pytest.mark.parametrize("body", ["<html>", {}, refusal(110013)])
-def test_a_server_error_tells_nothing_whatever_it_says(status: int, body: Any) -> None:
-    assert type(judged(answer(body, status))) is Ambiguous
+def test_every_status_without_a_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for status, meaning in STATUSES.items():
+        with subtests.test(status=status):
+            verdict = judged(answer("<html>", status))
+            assert type(verdict) is meaning.error
+            assert meaning.advice in verdict.message
+
+
+def test_a_server_error_tells_nothing_whatever_it_says(subtests: pytest.Subtests) -> None:
+    for status in [500, 502, 503, 504, 599]:
+        for body in ["<html>", {}, refusal(110013)]:
+            with subtests.test(status=status, body=body):
+                assert type(judged(answer(body, status))) is Ambiguous
 
 
 def test_a_code_nobody_knows_is_a_refusal_with_its_code() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.base import Milliseconds
 from schemas.requests import PmAssetCollect, PmAutoCollect
-from tests.fakes import ACCOUNT, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.execution.calls import READ_BACK_RESERVE_MS, Expired, VenueCalls
 from worker.handlers import COMMAND_HANDLERS
 from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect

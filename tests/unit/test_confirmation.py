@@ -7,7 +7,7 @@ import pytest
 from schemas import Outcome
 from schemas.events import ConfirmedBy
 from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from worker.clock import now
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.confirmation import carry_out

@@ -6,7 +6,7 @@ import pytest
 
 from schemas import OPERATIONS, ErrorCode, Outcome
 from schemas.requests import SetLeverage
-from tests.fakes import ACCOUNT, BTC, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from worker.accounts import Account
 from worker.clock import now
 from worker.execution.calls import Interrupted, VenueCalls

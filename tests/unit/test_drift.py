@@ -137,7 +137,7 @@ def is_ours(changed: DriftedTerms, *records: Record) -> bool:
     return from_outside([changed], asked_by(records)) == ()
 
 
-EXPLAINED = {
+EXPLAINED: dict[str, tuple[Any, ...]] = {
     "applied": (TO_20X, to(20)),
     "written otherwise": (TO_20X, to(20.0)),
     "unknown": (TO_20X, to(20, outcome="unknown")),
@@ -166,7 +166,7 @@ EXPLAINED = {
         to(20, exchange="okx", request={"symbol": "BTC/USDT:USDT-260327"}),
     ),
 }
-NOT_EXPLAINED = {
+NOT_EXPLAINED: dict[str, tuple[Any, ...]] = {
     "another value": (TO_20X, to(21)),
     "another symbol": (TO_20X, to(20, request={"symbol": ETH})),
     "refused": (TO_20X, to(20, outcome="rejected", reply='{"error": {"details": {"maximum": 10}}}')),
@@ -195,11 +195,13 @@ NOT_EXPLAINED = {
 }
 
 
-@pytest.mark.parametrize("case", EXPLAINED.values(), ids=EXPLAINED)
-def test_a_change_is_ours_by(case: tuple[Any, ...]) -> None:
-    assert is_ours(*case)
+def test_a_change_is_ours_by(subtests: pytest.Subtests) -> None:
+    for name, case in EXPLAINED.items():
+        with subtests.test(name):
+            assert is_ours(*case)
 
 
-@pytest.mark.parametrize("case", NOT_EXPLAINED.values(), ids=NOT_EXPLAINED)
-def test_a_change_is_not_ours_by(case: tuple[Any, ...]) -> None:
-    assert not is_ours(*case)
+def test_a_change_is_not_ours_by(subtests: pytest.Subtests) -> None:
+    for name, case in NOT_EXPLAINED.items():
+        with subtests.test(name):
+            assert not is_ours(*case)

@@ -120,9 +120,10 @@ def event(kind: str, data: dict[str, Any], subject: str = "binance-main") -> dic
     return {"type": f"perps-dma.{kind}.v1", "time": "2026-01-31T12:00:00Z", "subject": subject, "data": data}
 
 
-@pytest.mark.parametrize(("kind", "data", "told"), TOLD)
-def test_an_event_is_one_line_that_says_what_happened(kind: str, data: dict[str, Any], told: str) -> None:
-    assert event_line(event(kind, data), "some.key").plain == f"2026-01-31T12:00:00Z  some.key  {told}"
+def test_an_event_is_one_line_that_says_what_happened(subtests: pytest.Subtests) -> None:
+    for kind, data, told in TOLD:
+        with subtests.test(kind=kind, told=told):
+            assert event_line(event(kind, data), "some.key").plain == f"2026-01-31T12:00:00Z  some.key  {told}"
 
 
 def test_every_event_of_the_contract_has_its_line() -> None:

@@ -19,7 +19,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.gate.codes import CODES, STATUSES, Meaning
+from worker.venues.gate.codes import CODES, STATUSES
 from worker.venues.gate.judge import judge
 
 RESET = "X-Gate-RateLimit-Reset-Timestamp"
@@ -37,57 +37,61 @@ def judged(given: Answer) -> VenueError:
     return verdict
 
 
-@pytest.mark.parametrize(("label", "meaning"), CODES.items())
-@pytest.mark.parametrize("field", ["message", "detail"])
-def test_every_label_is_judged_by_its_row(label: str, meaning: Meaning, field: str) -> None:
-    body = {"label": label, field: "What the venue says."}
-    verdict = judged(answer(body))
-    assert type(verdict) is meaning.error
-    assert (verdict.venue_code, verdict.raw) == (label, body)
-    assert verdict.message == f"Gate says 'What the venue says.' ({label}): {meaning.advice}"
+def test_every_label_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for label, meaning in CODES.items():
+        for field in ["message", "detail"]:
+            with subtests.test(label=label, field=field):
+                body = {"label": label, field: "What the venue says."}
+                verdict = judged(answer(body))
+                assert type(verdict) is meaning.error
+                assert (verdict.venue_code, verdict.raw) == (label, body)
+                assert verdict.message == f"Gate says 'What the venue says.' ({label}): {meaning.advice}"
 
 
-@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_label_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
-    verdict = judged(answer("<html>", status))
-    assert type(verdict) is meaning.error
-    assert verdict.message == f"Gate answered with HTTP {status}: {meaning.advice}"
-    assert verdict.venue_code is None
+def test_every_status_without_a_label_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for status, meaning in STATUSES.items():
+        with subtests.test(status=status):
+            verdict = judged(answer("<html>", status))
+            assert type(verdict) is meaning.error
+            assert verdict.message == f"Gate answered with HTTP {status}: {meaning.advice}"
+            assert verdict.venue_code is None
 
 
-@pytest.mark.parametrize(
-    ("label", "error"),
-    [
-        ("INVALID_KEY", AccessDenied),
-        ("INVALID_SIGNATURE", AccessDenied),
-        ("IP_FORBIDDEN", AccessDenied),
-        ("REQUEST_EXPIRED", ClockSkewed),
-        ("TOO_MANY_REQUESTS", Throttled),
-        ("TOO_FAST", Throttled),
-        ("INTERNAL", Ambiguous),
-        ("SERVER_ERROR", Ambiguous),
-        ("TOO_BUSY", Ambiguous),
-        ("CONTRACT_NOT_FOUND", UnknownSymbol),
-        ("LEVERAGE_TOO_HIGH", ValueRefused),
-        ("LEVERAGE_TOO_LOW", ValueRefused),
-        ("INSUFFICIENT_AVAILABLE", PreconditionFailed),
-        ("POSITION_HOLDING", PreconditionFailed),
-        ("ORDER_PENDING", PreconditionFailed),
-        ("NO_CHANGE", AlreadySo),
-    ],
-)
-def test_the_labels_that_matter_most(label: str, error: type[VenueError]) -> None:
-    assert type(judged(answer({"label": label, "message": "."}))) is error
+MATTER_MOST: list[tuple[str, type[VenueError]]] = [
+    ("INVALID_KEY", AccessDenied),
+    ("INVALID_SIGNATURE", AccessDenied),
+    ("IP_FORBIDDEN", AccessDenied),
+    ("REQUEST_EXPIRED", ClockSkewed),
+    ("TOO_MANY_REQUESTS", Throttled),
+    ("TOO_FAST", Throttled),
+    ("INTERNAL", Ambiguous),
+    ("SERVER_ERROR", Ambiguous),
+    ("TOO_BUSY", Ambiguous),
+    ("CONTRACT_NOT_FOUND", UnknownSymbol),
+    ("LEVERAGE_TOO_HIGH", ValueRefused),
+    ("LEVERAGE_TOO_LOW", ValueRefused),
+    ("INSUFFICIENT_AVAILABLE", PreconditionFailed),
+    ("POSITION_HOLDING", PreconditionFailed),
+    ("ORDER_PENDING", PreconditionFailed),
+    ("NO_CHANGE", AlreadySo),
+]
+
+
+def test_the_labels_that_matter_most(subtests: pytest.Subtests) -> None:
+    for label, error in MATTER_MOST:
+        with subtests.test(label=label):
+            assert type(judged(answer({"label": label, "message": "."}))) is error
 
 
 def test_accepted_is_not_done() -> None:
     assert type(judged(answer({"contract": "BTC_USDT", "lever": "10"}, 202))) is Ambiguous
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-@pytest.mark.parametrize("body", ["<html>", {"message": "Oops."}, {"label": "NEVER_SEEN", "message": "Oops."}])
-def test_a_server_error_tells_nothing(status: int, body: Any) -> None:
-    assert type(judged(answer(body, status))) is Ambiguous
+def test_a_server_error_tells_nothing(subtests: pytest.Subtests) -> None:
+    for status in [500, 502, 503, 504, 599]:
+        for body in ["<html>", {"message": "Oops."}, {"label": "NEVER_SEEN", "message": "Oops."}]:
+            with subtests.test(status=status, body=body):
+                assert type(judged(answer(body, status))) is Ambiguous
 
 
 def test_a_label_counts_more_than_the_status() -> None:

@@ -149,14 +149,16 @@ def test_a_margin_mode_nobody_knows_is_reported() -> None:
         margin_mode_of({"pos_margin_mode": "portfolio"})
 
 
-@pytest.mark.parametrize(
-    "name", ["size", "entry_price", "mark_price", "value", "unrealised_pnl", "liq_price", "update_time"]
-)
-@pytest.mark.parametrize("amiss", ["missing", "", None, "many", [], True, "NaN", "Infinity"])
-def test_a_field_that_is_amiss_is_named(name: str, amiss: Any) -> None:
-    row = without(LONG, name) if amiss == "missing" else LONG | {name: amiss}
-    with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
-        position_of(row, LINEAR, "a")
+AMISS: tuple[Any, ...] = ("missing", "", None, "many", [], True, "NaN", "Infinity")
+
+
+def test_a_field_that_is_amiss_is_named(subtests: pytest.Subtests) -> None:
+    for name in ["size", "entry_price", "mark_price", "value", "unrealised_pnl", "liq_price", "update_time"]:
+        for amiss in AMISS:
+            with subtests.test(name=name, amiss=amiss):
+                row = without(LONG, name) if amiss == "missing" else LONG | {name: amiss}
+                with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
+                    position_of(row, LINEAR, "a")
 
 
 def test_both_legs_of_a_hedge_are_summed() -> None:

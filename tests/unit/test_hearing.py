@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import pytest
 from pydantic import SecretStr
 
-from tests.processes import free_port
-from tests.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
-from tests.stand import open_guard
+from tests.support.processes import free_port
+from tests.support.sandbox_harness import open_guard
+from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker.accounts import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
 from worker.venues.connections import VenueConnections

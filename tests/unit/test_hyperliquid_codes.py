@@ -16,7 +16,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.hyperliquid.codes import STATUSES, TEXTS, Meaning
+from worker.venues.hyperliquid.codes import STATUSES, TEXTS
 from worker.venues.hyperliquid.judge import judge
 
 
@@ -35,43 +35,46 @@ def judged(given: Answer) -> VenueError:
     return verdict
 
 
-@pytest.mark.parametrize(("text", "meaning"), TEXTS.items())
-@pytest.mark.parametrize("sentence", ["{}", "L1 error: {}", "{}. And more. asset=4"])
-def test_every_sentence_is_judged_by_its_row(text: str, meaning: Meaning, sentence: str) -> None:
-    said = sentence.format(text)
-    verdict = judged(refusal(said))
-    assert type(verdict) is meaning.error
-    assert verdict.venue_code == text
-    assert verdict.raw == {"status": "err", "response": said}
-    assert verdict.message == f"Hyperliquid says {said!r}: {meaning.advice}"
+def test_every_sentence_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for text, meaning in TEXTS.items():
+        for sentence in ["{}", "L1 error: {}", "{}. And more. asset=4"]:
+            with subtests.test(text=text, sentence=sentence):
+                said = sentence.format(text)
+                verdict = judged(refusal(said))
+                assert type(verdict) is meaning.error
+                assert verdict.venue_code == text
+                assert verdict.raw == {"status": "err", "response": said}
+                assert verdict.message == f"Hyperliquid says {said!r}: {meaning.advice}"
 
 
-@pytest.mark.parametrize(("status", "meaning"), STATUSES.items())
-@pytest.mark.parametrize("body", ["Failed to deserialize the JSON body into the target type", None])
-def test_every_status_is_judged_by_its_row(status: int, meaning: Meaning, body: Any) -> None:
-    verdict = judged(answer(body, status))
-    assert type(verdict) is meaning.error
-    assert meaning.advice in verdict.message
+def test_every_status_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for status, meaning in STATUSES.items():
+        for body in ["Failed to deserialize the JSON body into the target type", None]:
+            with subtests.test(status=status, body=body):
+                verdict = judged(answer(body, status))
+                assert type(verdict) is meaning.error
+                assert meaning.advice in verdict.message
 
 
-@pytest.mark.parametrize(
-    ("sentence", "error"),
-    [
-        ("Invalid leverage value", ValueRefused),
-        ("Cross margin is not allowed for this asset.", ValueRefused),
-        ("Cannot switch leverage type with open position.", PreconditionFailed),
-        ("Cross position does not have sufficient margin available to decrease leverage.", PreconditionFailed),
-        ("Isolated position does not have sufficient margin available to decrease leverage.", PreconditionFailed),
-        ("User or API Wallet 0x8c3ae6e7de0e0684fbfd0bf58c89c272773e5887 does not exist.", AccessDenied),
-        ("L1 error: User or API Wallet 0x399129af1d8f5b030e00a3e15e68610a884bced6 does not exist.", AccessDenied),
-        ("Must deposit before performing actions. User: 0x9a350a29af41dd611ba9e0dd9402051a6d0b", PreconditionFailed),
-        ("L1 error: Vault not registered: 0x6df4e05a0276a0f4f03ce15ed1d34dd8c38027e2", AccessDenied),
-        ("Invalid nonce: duplicate nonce 1754918518000", ClockSkewed),
-        ("Too many cumulative requests sent (37986 > 10436) for cumulative volume traded $437.92.", Throttled),
-    ],
-)  # fmt: skip
-def test_the_sentences_that_the_venue_is_known_to_write(sentence: str, error: type[VenueError]) -> None:
-    assert type(judged(refusal(sentence))) is error
+KNOWN_SENTENCES: list[tuple[str, type[VenueError]]] = [
+    ("Invalid leverage value", ValueRefused),
+    ("Cross margin is not allowed for this asset.", ValueRefused),
+    ("Cannot switch leverage type with open position.", PreconditionFailed),
+    ("Cross position does not have sufficient margin available to decrease leverage.", PreconditionFailed),
+    ("Isolated position does not have sufficient margin available to decrease leverage.", PreconditionFailed),
+    ("User or API Wallet 0x8c3ae6e7de0e0684fbfd0bf58c89c272773e5887 does not exist.", AccessDenied),
+    ("L1 error: User or API Wallet 0x399129af1d8f5b030e00a3e15e68610a884bced6 does not exist.", AccessDenied),
+    ("Must deposit before performing actions. User: 0x9a350a29af41dd611ba9e0dd9402051a6d0b", PreconditionFailed),
+    ("L1 error: Vault not registered: 0x6df4e05a0276a0f4f03ce15ed1d34dd8c38027e2", AccessDenied),
+    ("Invalid nonce: duplicate nonce 1754918518000", ClockSkewed),
+    ("Too many cumulative requests sent (37986 > 10436) for cumulative volume traded $437.92.", Throttled),
+]  # fmt: skip
+
+
+def test_the_sentences_that_the_venue_is_known_to_write(subtests: pytest.Subtests) -> None:
+    for sentence, error in KNOWN_SENTENCES:
+        with subtests.test(sentence=sentence):
+            assert type(judged(refusal(sentence))) is error
 
 
 def test_a_sentence_nobody_knows_is_a_refusal_all_the_same() -> None:
@@ -85,10 +88,11 @@ def test_a_refusal_without_a_sentence_is_a_refusal() -> None:
     assert type(judged(refusal({"odd": True}))) is Refused
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 599])
-@pytest.mark.parametrize("body", ["<html>", None, {"status": "err", "response": "Invalid leverage value"}])
-def test_a_server_error_tells_nothing(status: int, body: Any) -> None:
-    assert type(judged(answer(body, status))) is Ambiguous
+def test_a_server_error_tells_nothing(subtests: pytest.Subtests) -> None:
+    for status in [500, 502, 503, 599]:
+        for body in ["<html>", None, {"status": "err", "response": "Invalid leverage value"}]:
+            with subtests.test(status=status, body=body):
+                assert type(judged(answer(body, status))) is Ambiguous
 
 
 @pytest.mark.parametrize("body", [{"status": "ok", "response": {"type": "default"}}, {}, [], [None], "<html>"])

@@ -110,11 +110,11 @@ def test_terms_of_another_shape_are_unreadable(leverage: Any) -> None:
         terms_of({"leverage": leverage})
 
 
-@pytest.mark.parametrize("name", ["szi", "entryPx", "positionValue", "unrealizedPnl", "marginUsed"])
-@pytest.mark.parametrize("value", ["", "much", None, "NaN"])
-def test_a_figure_that_is_none_is_named(name: str, value: Any) -> None:
-    with pytest.raises(Ambiguous, match=name):
-        position_of(ROW | {name: value}, instrument(), "a")
+def test_a_figure_that_is_none_is_named(subtests: pytest.Subtests) -> None:
+    for name in ["szi", "entryPx", "positionValue", "unrealizedPnl", "marginUsed"]:
+        for value in ["", "much", None, "NaN"]:
+            with subtests.test(name=name, value=value), pytest.raises(Ambiguous, match=name):
+                position_of(ROW | {name: value}, instrument(), "a")
 
 
 def test_markets_are_known_by_coin_number_and_dex() -> None:

@@ -135,18 +135,20 @@ def test_okxs_limits_are_those_of_the_stand_in() -> None:
     assert ours == {name: served[name] for name in ours}
 
 
-@pytest.mark.parametrize("rows", [0, 1, 19, 20, 21, 500])
-@pytest.mark.parametrize("kind", ["userFunding", "userFillsByTime"])
-def test_hyperliquids_lists_are_settled_no_lighter_than_the_stand_in_charges(kind: str, rows: int) -> None:
-    cost = METERED["hyperliquid"].cost(INFO, {"type": kind})
-    answer: list[dict[str, Any]] = [{}] * rows
-    assert cost.settled
-    assert QUESTIONS[kind].weight_of(answer) <= cost.settled(answer) <= cost.weights[0][1]
+def test_hyperliquids_lists_are_settled_no_lighter_than_the_stand_in_charges(subtests: pytest.Subtests) -> None:
+    for rows in [0, 1, 19, 20, 21, 500]:
+        for kind in ["userFunding", "userFillsByTime"]:
+            with subtests.test(kind=kind, rows=rows):
+                cost = METERED["hyperliquid"].cost(INFO, {"type": kind})
+                answer: list[dict[str, Any]] = [{}] * rows
+                assert cost.settled
+                assert QUESTIONS[kind].weight_of(answer) <= cost.settled(answer) <= cost.weights[0][1]
 
 
-@pytest.mark.parametrize("kind", ["clearinghouseState", "activeAssetData", "exchangeStatus", "meta", "spotMeta"])
-def test_hyperliquids_questions_weigh_as_the_stand_in_says(kind: str) -> None:
-    assert weight_of("hyperliquid", INFO, {"type": kind}) == QUESTIONS[kind].weight
+def test_hyperliquids_questions_weigh_as_the_stand_in_says(subtests: pytest.Subtests) -> None:
+    for kind in ["clearinghouseState", "activeAssetData", "exchangeStatus", "meta", "spotMeta"]:
+        with subtests.test(kind=kind):
+            assert weight_of("hyperliquid", INFO, {"type": kind}) == QUESTIONS[kind].weight
 
 
 def told(status: int = 200, body: Any = None, text: str = "", **headers: object) -> Answer:
@@ -170,64 +172,66 @@ OVER_AT_AN_ADDRESS = {
 BANNED = {"code": -1003, "msg": "Way too many requests; IP banned until 1700000000000."}
 
 
-@pytest.mark.parametrize(
-    ("exchange", "answer", "reading"),
-    [
-        ("binance", told(X_MBX_USED_WEIGHT_1M=77), Reading(77, None, Per.ADDRESS)),
-        ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), Reading(7, 6_000, Per.ADDRESS)),
-        ("binance", told(body={"rateLimits": [{}]}), Reading(None, None, Per.ADDRESS)),
-        ("binance", told(429, OVER, X_MBX_USED_WEIGHT_1M=31), Reading(31, 30, Per.ADDRESS)),
-        ("binance", told(429, OVER_AT_AN_ADDRESS), Reading(None, 2_400, Per.ADDRESS)),
-        ("binance", told(418, BANNED), Reading(None, None, Per.ADDRESS)),
-        ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), Reading(None, None, Per.ADDRESS)),
-        ("bybit", told(X_Bapi_Limit=50, X_Bapi_Limit_Status=48), Reading(2, 50, Per.USER)),
-        ("bybit", told(X_Bapi_Limit=50), Reading(None, 50, Per.USER)),
-        ("bybit", told(), None),
-        ("gate", told(X_Gate_RateLimit_Limit=200, X_Gate_RateLimit_Requests_Remain=0), Reading(200, 200)),
-        ("gate", told(), None),
-        ("okx", told(X_Bapi_Limit=50), None),
-        ("hyperliquid", told(), None),
-    ],
-)  # fmt: skip
-def test_what_answers_tell_of_limits_is_read(exchange: str, answer: Answer, reading: Reading | None) -> None:
-    assert METERED[exchange].reading(answer) == reading
+READINGS: list[tuple[str, Answer, Reading | None]] = [
+    ("binance", told(X_MBX_USED_WEIGHT_1M=77), Reading(77, None, Per.ADDRESS)),
+    ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), Reading(7, 6_000, Per.ADDRESS)),
+    ("binance", told(body={"rateLimits": [{}]}), Reading(None, None, Per.ADDRESS)),
+    ("binance", told(429, OVER, X_MBX_USED_WEIGHT_1M=31), Reading(31, 30, Per.ADDRESS)),
+    ("binance", told(429, OVER_AT_AN_ADDRESS), Reading(None, 2_400, Per.ADDRESS)),
+    ("binance", told(418, BANNED), Reading(None, None, Per.ADDRESS)),
+    ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), Reading(None, None, Per.ADDRESS)),
+    ("bybit", told(X_Bapi_Limit=50, X_Bapi_Limit_Status=48), Reading(2, 50, Per.USER)),
+    ("bybit", told(X_Bapi_Limit=50), Reading(None, 50, Per.USER)),
+    ("bybit", told(), None),
+    ("gate", told(X_Gate_RateLimit_Limit=200, X_Gate_RateLimit_Requests_Remain=0), Reading(200, 200)),
+    ("gate", told(), None),
+    ("okx", told(X_Bapi_Limit=50), None),
+    ("hyperliquid", told(), None),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("exchange", "answer", "penalty"),
-    [
-        ("binance", told(200), None),
-        ("binance", told(400, {"code": -1121}), None),
-        ("binance", told(503, {"code": -1008}), None),
-        ("binance", told(429, {"code": -1003}, Retry_After=30), Penalty(30_000, Per.ADDRESS)),
-        ("binance", told(429), Penalty(None, Per.ADDRESS)),
-        ("binance", told(400, {"code": -1003}), Penalty(None, Per.ADDRESS)),
-        ("binance", told(403), Penalty(None, Per.ADDRESS)),
-        ("binance", told(418, {"code": -1003}, Retry_After=600), Penalty(600_000, ban=True)),
-        ("binance", told(418), Penalty(120_000, ban=True)),
-        ("bybit", told(403), Penalty(600_000, ban=True)),
-        ("bybit", told(200, {"retCode": 10018}), Penalty(None, Per.ADDRESS)),
-        ("bybit", told(200, LATER, X_Bapi_Limit_Reset_Timestamp=1_400), Penalty(400, Per.USER)),
-        ("bybit", told(200, {"retCode": 10006}), Penalty(None, Per.USER)),
-        ("bybit", told(200, {"retCode": 10429}), Penalty(None, Per.USER)),
-        ("bybit", told(429), Penalty(None, Per.USER)),
-        ("bybit", told(200, {"retCode": 110043}), None),
-        ("gate", told(429), Penalty(None)),
-        ("gate", told(400, {"label": "TOO_FAST"}), Penalty(None)),
-        ("gate", told(429, {"label": "TOO_MANY_REQUESTS"}, X_Gate_RateLimit_Reset_Timestamp=1), Penalty(None)),
-        ("gate", told(400, {"label": "NO_CHANGE"}), None),
-        ("okx", told(429, {"code": "50011", "data": []}), Penalty(2_000)),
-        ("okx", told(200, {"code": "50061", "data": []}), Penalty(2_000)),
-        ("okx", told(429), Penalty(2_000)),
-        ("okx", told(200, {"code": "59000", "data": []}), None),
-        ("hyperliquid", told(429), Penalty(None, Per.ADDRESS)),
-        ("hyperliquid", told(429, Retry_After=4), Penalty(4_000, Per.ADDRESS)),
-        ("hyperliquid", told(200, NO_ACTIONS), Penalty(10_000, Per.USER)),
-        ("hyperliquid", told(200, {"status": "err", "response": "Invalid nonce"}), None),
-    ],
-)  # fmt: skip
-def test_what_closes_a_limit_and_for_how_long(exchange: str, answer: Answer, penalty: Penalty | None) -> None:
-    assert METERED[exchange].penalty(answer) == penalty
+def test_what_answers_tell_of_limits_is_read(subtests: pytest.Subtests) -> None:
+    for exchange, answer, reading in READINGS:
+        with subtests.test(exchange=exchange, answer=answer):
+            assert METERED[exchange].reading(answer) == reading
+
+
+PENALTIES: list[tuple[str, Answer, Penalty | None]] = [
+    ("binance", told(200), None),
+    ("binance", told(400, {"code": -1121}), None),
+    ("binance", told(503, {"code": -1008}), None),
+    ("binance", told(429, {"code": -1003}, Retry_After=30), Penalty(30_000, Per.ADDRESS)),
+    ("binance", told(429), Penalty(None, Per.ADDRESS)),
+    ("binance", told(400, {"code": -1003}), Penalty(None, Per.ADDRESS)),
+    ("binance", told(403), Penalty(None, Per.ADDRESS)),
+    ("binance", told(418, {"code": -1003}, Retry_After=600), Penalty(600_000, ban=True)),
+    ("binance", told(418), Penalty(120_000, ban=True)),
+    ("bybit", told(403), Penalty(600_000, ban=True)),
+    ("bybit", told(200, {"retCode": 10018}), Penalty(None, Per.ADDRESS)),
+    ("bybit", told(200, LATER, X_Bapi_Limit_Reset_Timestamp=1_400), Penalty(400, Per.USER)),
+    ("bybit", told(200, {"retCode": 10006}), Penalty(None, Per.USER)),
+    ("bybit", told(200, {"retCode": 10429}), Penalty(None, Per.USER)),
+    ("bybit", told(429), Penalty(None, Per.USER)),
+    ("bybit", told(200, {"retCode": 110043}), None),
+    ("gate", told(429), Penalty(None)),
+    ("gate", told(400, {"label": "TOO_FAST"}), Penalty(None)),
+    ("gate", told(429, {"label": "TOO_MANY_REQUESTS"}, X_Gate_RateLimit_Reset_Timestamp=1), Penalty(None)),
+    ("gate", told(400, {"label": "NO_CHANGE"}), None),
+    ("okx", told(429, {"code": "50011", "data": []}), Penalty(2_000)),
+    ("okx", told(200, {"code": "50061", "data": []}), Penalty(2_000)),
+    ("okx", told(429), Penalty(2_000)),
+    ("okx", told(200, {"code": "59000", "data": []}), None),
+    ("hyperliquid", told(429), Penalty(None, Per.ADDRESS)),
+    ("hyperliquid", told(429, Retry_After=4), Penalty(4_000, Per.ADDRESS)),
+    ("hyperliquid", told(200, NO_ACTIONS), Penalty(10_000, Per.USER)),
+    ("hyperliquid", told(200, {"status": "err", "response": "Invalid nonce"}), None),
+]  # fmt: skip
+
+
+def test_what_closes_a_limit_and_for_how_long(subtests: pytest.Subtests) -> None:
+    for exchange, answer, penalty in PENALTIES:
+        with subtests.test(exchange=exchange, answer=answer):
+            assert METERED[exchange].penalty(answer) == penalty
 
 
 def test_a_bybit_ban_closes_what_all_requests_need() -> None:

@@ -13,8 +13,8 @@ import structlog
 from structlog.contextvars import merge_contextvars
 from structlog.testing import capture_logs
 
-from tests.fakes import ACCOUNT, MemoryBus
-from tests.house import TO_10X, House, house
+from tests.support.memory_venue import ACCOUNT, MemoryBus
+from tests.support.worker_harness import TO_10X, WorkerHarness, worker_harness
 from worker.execution.ledger.commands import Entry
 from worker.wire import NotPublished, Outgoing
 
@@ -35,40 +35,42 @@ class DeafBus(MemoryBus):
 
 
 @pytest.fixture
-async def home(tmp_path: Path) -> AsyncIterator[House]:
-    async with house(f"sqlite:///{tmp_path / 'ledger.db'}", bus=DeafBus()) as home:
-        yield home
-        await home.worker.relay.close()  # or what it has begun would log into the next test
+async def harness(tmp_path: Path) -> AsyncIterator[WorkerHarness]:
+    async with worker_harness(f"sqlite:///{tmp_path / 'ledger.db'}", bus=DeafBus()) as harness:
+        yield harness
+        await harness.worker.relay.close()  # or what it has begun would log into the next test
 
 
-async def lines_of(home: House, command_id: str) -> list[Line]:
+async def lines_of(harness: WorkerHarness, command_id: str) -> list[Line]:
     """What is logged while a command is carried out, in a task of its own, as the consumer does it."""
     with capture_logs(processors=[merge_contextvars]) as lines:
-        await asyncio.create_task(home.deliver(command_id=command_id))
+        await asyncio.create_task(harness.deliver(command_id=command_id))
     return lines
 
 
-async def test_an_event_that_is_not_confirmed_names_its_command(home: House) -> None:
-    assert isinstance(home.bus, DeafBus)
-    home.bus.refusals.append("the broker is busy")
-    lines = await lines_of(home, "c-1")
+async def test_an_event_that_is_not_confirmed_names_its_command(harness: WorkerHarness) -> None:
+    assert isinstance(harness.bus, DeafBus)
+    harness.bus.refusals.append("the broker is busy")
+    lines = await lines_of(harness, "c-1")
     assert [line["event"] for line in lines] == ["command_finished", "event_not_published"]
     assert all(line.items() >= (WHOSE | {"command_id": "c-1"}).items() for line in lines)
 
 
-async def test_a_fault_of_ours_names_the_command_that_met_it(home: House) -> None:
-    home.venue.fail(ZeroDivisionError("a bug"), applied=False)  # type: ignore[arg-type]
-    lines = await lines_of(home, "c-1")
+async def test_a_fault_of_ours_names_the_command_that_met_it(harness: WorkerHarness) -> None:
+    harness.venue.fail(ZeroDivisionError("a bug"), applied=False)  # type: ignore[arg-type]
+    lines = await lines_of(harness, "c-1")
     assert [line["event"] for line in lines] == ["handler_failed", "command_finished"]
     assert all(line.items() >= (WHOSE | {"command_id": "c-1"}).items() for line in lines)
 
 
-async def test_a_command_that_is_recovered_names_itself_and_a_trace_and_the_next_line_does_not(home: House) -> None:
-    await home.ledger.commands.note(
+async def test_a_command_that_is_recovered_names_itself_and_a_trace_and_the_next_line_does_not(
+    harness: WorkerHarness,
+) -> None:
+    await harness.ledger.commands.note(
         Entry("c-1", "set_leverage", ACCOUNT.exchange, ACCOUNT.id, None, "-", json.dumps(TO_10X), 1, 2)
     )
     with capture_logs(processors=[merge_contextvars]) as lines:
-        await home.worker.recovery.look()
+        await harness.worker.recovery.look()
         structlog.get_logger().info("afterwards")
     found, *_, afterwards = lines
     assert found["command_id"] == "c-1"

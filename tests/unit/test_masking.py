@@ -14,9 +14,9 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from tests.faults.canaries import Canaries
-from tests.hostile_venue import answering
-from tests.stand import open_guard
+from tests.support.canaries import Canaries
+from tests.support.hostile_venue import answering
+from tests.support.sandbox_harness import open_guard
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
 from worker.venues.binance.connection import without_keys
 from worker.venues.connections import LARGEST_ANSWER, VenueConnections
@@ -94,13 +94,15 @@ WRITINGS: Mapping[str, Writing] = {
 
 
 @pytest.mark.parametrize("secret", [KEY, ODD, IN_HEX, "0x" + IN_HEX, "Pass phrase 1"])
-@pytest.mark.parametrize("writing", WRITINGS.values(), ids=WRITINGS)
-def test_it_is_found_however_it_is_written(writing: Writing, secret: str) -> None:
-    written = writing(secret)
-    told = SecretMask("another secret", secret)(f'{{"code": -1, "msg": "you sent <{written}>, sorry"}}')
-    assert written not in told
-    assert not Canaries.of({"it": secret}, {}).found(told)
-    assert HIDDEN in told
+def test_it_is_found_however_it_is_written(secret: str, subtests: pytest.Subtests) -> None:
+    mask, canaries = SecretMask("another secret", secret), Canaries.of({"it": secret}, {})
+    for name, writing in WRITINGS.items():
+        with subtests.test(name):
+            written = writing(secret)
+            told = mask(f'{{"code": -1, "msg": "you sent <{written}>, sorry"}}')
+            assert written not in told
+            assert not canaries.found(told)
+            assert HIDDEN in told
 
 
 @pytest.mark.parametrize("bare", [IN_HEX, "0x" + IN_HEX, "0X" + IN_HEX.upper()])

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from schemas.control import VenueHealth, VenueStatus
-from tests.fakes import ACCOUNT
-from tests.house import House, house
-from tests.processes import free_port
+from tests.support.memory_venue import ACCOUNT
+from tests.support.processes import free_port
+from tests.support.worker_harness import WorkerHarness, worker_harness
 from worker.accounts import Accounts
 from worker.clock import now
 from worker.execution.ledger.ledger import open_ledger
@@ -48,7 +48,7 @@ async def _one_each() -> dict[str, int]:
 class Parts:
     """A worker's states, and what they are collected from."""
 
-    home: House
+    harness: WorkerHarness
     states: WorkerStates
     folder: Path
     venues: list[VenueStatus] = field(default_factory=list)
@@ -75,9 +75,9 @@ class Parts:
 
 @pytest.fixture
 async def parts(tmp_path: Path) -> AsyncIterator[Parts]:
-    async with house(f"sqlite:///{tmp_path / 'ledger.db'}") as home:
-        states = WorkerStates(home.ledger, Accounts((ACCOUNT,)), tuple, list)
-        made = Parts(home, states, tmp_path)
+    async with worker_harness(f"sqlite:///{tmp_path / 'ledger.db'}") as harness:
+        states = WorkerStates(harness.ledger, Accounts((ACCOUNT,)), tuple, list)
+        made = Parts(harness, states, tmp_path)
         states.venues, states.headroom = lambda: tuple(made.venues), lambda: made.rooms
         yield made
 
@@ -102,13 +102,13 @@ async def test_a_scope_that_a_venue_has_closed_is_told_for_how_long(parts: Parts
 async def test_the_outbox_is_told_by_its_size_and_its_oldest_event(parts: Parts) -> None:
     assert await parts.value("perps_dma_outbox_oldest_seconds") == 0
     for age_s in (60, 30):
-        await parts.home.ledger.database.write(insertion(EVENT, "gone", now() - 1_000 * age_s))
+        await parts.harness.ledger.database.write(insertion(EVENT, "gone", now() - 1_000 * age_s))
     assert await parts.value("perps_dma_outbox_events") == 2
     assert 60 <= await parts.value("perps_dma_outbox_oldest_seconds") < 90
 
 
 async def test_a_snapshot_grows_old_while_the_venue_shows_nothing(parts: Parts) -> None:
-    log, at = parts.home.ledger.snapshots, now()
+    log, at = parts.harness.ledger.snapshots, now()
     kept = Kept(ACCOUNT.id, 1, at - 60_000, "{}")
     await log.keep(kept, [])
     await log.unchanged(kept, at - 30_000, stale=True)

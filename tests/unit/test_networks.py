@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from schemas.control import Exchange, Network
 from schemas.requests import MarketType
-from tests.scripted_venue import BTCUSDT, ScriptedVenue, answers
+from tests.support.scripted_venue import BTCUSDT, ScriptedVenue, answers
 from worker.accounts import Account, Accounts, Site
 from worker.networks import LACKS, networks_of
 from worker.venues.binance import connection as binance

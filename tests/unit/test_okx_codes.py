@@ -18,7 +18,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.okx.codes import CODES, STATUSES, Meaning
+from worker.venues.okx.codes import CODES, STATUSES
 from worker.venues.okx.judge import judge
 
 
@@ -38,66 +38,75 @@ def judged(given: Answer) -> VenueError:
     return verdict
 
 
-@pytest.mark.parametrize(("code", "meaning"), CODES.items(), ids=str)
-def test_every_code_is_judged_by_its_row(code: str, meaning: Meaning) -> None:
-    body = refused(code)
-    verdict = judged(answer(body))
-    assert type(verdict) is meaning.error
-    assert (verdict.venue_code, verdict.raw) == (code, body)
-    assert verdict.message == f"OKX says 'What the venue says.' ({code}): {meaning.advice}"
+def test_every_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for code, meaning in CODES.items():
+        with subtests.test(code=code):
+            body = refused(code)
+            verdict = judged(answer(body))
+            assert type(verdict) is meaning.error
+            assert (verdict.venue_code, verdict.raw) == (code, body)
+            assert verdict.message == f"OKX says 'What the venue says.' ({code}): {meaning.advice}"
 
 
-@pytest.mark.parametrize("code", CODES)
-def test_the_code_of_an_item_means_the_same(code: str) -> None:
-    body = {"code": "1", "data": [{"sCode": "0"}, {"sCode": code, "sMsg": "Because."}], "msg": "Operation failed."}
-    verdict = judged(answer(body))
-    assert type(verdict) is CODES[code].error
-    assert verdict.message.startswith(f"OKX says 'Because.' ({code})")
+def test_the_code_of_an_item_means_the_same(subtests: pytest.Subtests) -> None:
+    for code in CODES:
+        with subtests.test(code=code):
+            body = {
+                "code": "1",
+                "data": [{"sCode": "0"}, {"sCode": code, "sMsg": "Because."}],
+                "msg": "Operation failed.",
+            }
+            verdict = judged(answer(body))
+            assert type(verdict) is CODES[code].error
+            assert verdict.message.startswith(f"OKX says 'Because.' ({code})")
 
 
-@pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
-    verdict = judged(answer("<html>", status))
-    assert type(verdict) is meaning.error
-    assert meaning.advice in verdict.message
+def test_every_status_without_a_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
+    for status, meaning in STATUSES.items():
+        with subtests.test(status=status):
+            verdict = judged(answer("<html>", status))
+            assert type(verdict) is meaning.error
+            assert meaning.advice in verdict.message
 
 
-@pytest.mark.parametrize(
-    ("code", "error"),
-    [
-        ("50001", Ambiguous),
-        ("50004", Ambiguous),
-        ("50013", Ambiguous),
-        ("50026", Ambiguous),
-        ("63999", Ambiguous),
-        ("2", Ambiguous),
-        ("50011", Throttled),
-        ("50040", Throttled),
-        ("50061", Throttled),
-        ("50102", ClockSkewed),
-        ("50105", AccessDenied),
-        ("50111", AccessDenied),
-        ("50113", AccessDenied),
-        ("50119", AccessDenied),
-        ("50120", AccessDenied),
-        ("51000", ValueRefused),
-        ("51001", UnknownSymbol),
-        ("51039", NotSupported),
-        ("59000", PreconditionFailed),
-        ("59101", PreconditionFailed),
-        ("59102", ValueRefused),
-        ("59107", PreconditionFailed),
-        ("59108", PreconditionFailed),
-    ],
-)
-def test_the_codes_that_matter_most(code: str, error: type[VenueError]) -> None:
-    assert type(judged(answer(refused(code)))) is error
+MATTER_MOST: list[tuple[str, type[VenueError]]] = [
+    ("50001", Ambiguous),
+    ("50004", Ambiguous),
+    ("50013", Ambiguous),
+    ("50026", Ambiguous),
+    ("63999", Ambiguous),
+    ("2", Ambiguous),
+    ("50011", Throttled),
+    ("50040", Throttled),
+    ("50061", Throttled),
+    ("50102", ClockSkewed),
+    ("50105", AccessDenied),
+    ("50111", AccessDenied),
+    ("50113", AccessDenied),
+    ("50119", AccessDenied),
+    ("50120", AccessDenied),
+    ("51000", ValueRefused),
+    ("51001", UnknownSymbol),
+    ("51039", NotSupported),
+    ("59000", PreconditionFailed),
+    ("59101", PreconditionFailed),
+    ("59102", ValueRefused),
+    ("59107", PreconditionFailed),
+    ("59108", PreconditionFailed),
+]
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 599])
-@pytest.mark.parametrize("body", [refused("51000"), refused("99999"), "<html>"], ids=str)
-def test_a_server_error_tells_nothing_whatever_comes_with_it(status: int, body: Any) -> None:
-    assert type(judged(answer(body, status))) is Ambiguous
+def test_the_codes_that_matter_most(subtests: pytest.Subtests) -> None:
+    for code, error in MATTER_MOST:
+        with subtests.test(code=code):
+            assert type(judged(answer(refused(code)))) is error
+
+
+def test_a_server_error_tells_nothing_whatever_comes_with_it(subtests: pytest.Subtests) -> None:
+    for status in [500, 502, 503, 504, 599]:
+        for body in [refused("51000"), refused("99999"), "<html>"]:
+            with subtests.test(status=status, body=body):
+                assert type(judged(answer(body, status))) is Ambiguous
 
 
 def test_an_item_that_is_refused_in_a_success_is_a_refusal() -> None:

@@ -10,8 +10,8 @@ from schemas import OPERATIONS, Success
 from schemas.base import Milliseconds
 from schemas.control import Status, VenueHealth, VenueStatus
 from schemas.operations import Operation
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import now_ms, shim_client
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import now_ms, shim_client
 from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing
 from worker.shim.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
 from worker.wire import encode

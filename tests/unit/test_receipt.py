@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.fakes import ACCOUNT, BTC
+from tests.support.memory_venue import ACCOUNT, BTC
 from worker.accounts import Accounts
 from worker.execution.receipt import LONGEST_DEADLINE_MS, Command, NotAccepted, Receiver
 from worker.wire import LONGEST_ACTOR, Delivery

@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from tests.fakes import MemoryBus
+from tests.support.memory_venue import MemoryBus
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.relay import Relay
 from worker.wire import NotPublished, Outgoing

@@ -7,8 +7,8 @@ import pytest
 
 from schemas import ROUTES, Kind, Operation
 from schemas.control import unknown_command
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import (
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import (
     BOUNDS,
     PREFIX,
     SECRET,

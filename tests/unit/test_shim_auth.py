@@ -8,8 +8,8 @@ import jwt
 import pytest
 
 from schemas import HTTP_PREFIXES, ROUTES, Operation
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, now_ms, shim_client, token
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, now_ms, shim_client, token
 from worker.bus.rpc import Answer
 from worker.shim.auth import Denied, Verifier
 from worker.shim.keys import SharedSecret

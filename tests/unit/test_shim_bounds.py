@@ -8,9 +8,9 @@ import httpx
 import pytest
 
 from schemas import Operation
-from tests.unit.in_memory_caller import InMemoryCaller
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from tests.unit.served_shim import POST, RECEIVE_S, failure_in, port_of, says, served, serving
-from tests.unit.shim_client import LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from worker.bus.rpc import Answer
 from worker.shim.app import create_app
 from worker.shim.bounds import LARGEST_HEAD, LONGEST_URI, Bounds

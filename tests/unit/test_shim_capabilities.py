@@ -4,8 +4,8 @@ import pytest
 
 from schemas import HTTP_PREFIXES
 from schemas.replies import Capabilities
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import shim_client
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import shim_client
 
 
 @pytest.mark.parametrize("prefix", HTTP_PREFIXES)

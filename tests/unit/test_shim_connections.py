@@ -16,11 +16,11 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 
-from tests.certificates import Authority
-from tests.processes import free_port
-from tests.unit.in_memory_caller import InMemoryCaller
+from tests.support.certificates import Authority
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.processes import free_port
+from tests.support.shim_client import gate
 from tests.unit.served_shim import port_of, served
-from tests.unit.shim_client import gate
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds
@@ -176,8 +176,8 @@ PROGRAM = """
 import asyncio, resource, sys
 from pathlib import Path
 import uvloop
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import gate
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import gate
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds

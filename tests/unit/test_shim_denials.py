@@ -10,8 +10,8 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from schemas import Operation
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NoWorker
 from worker.observation.denials import DISTINCT
 from worker.settings import Settings

@@ -8,10 +8,10 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.processes import free_port
-from tests.unit.in_memory_caller import InMemoryCaller
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.processes import free_port
+from tests.support.shim_client import LEVERAGE, gate
 from tests.unit.served_shim import POST, failure_in, port_of, says, served, serving
-from tests.unit.shim_client import LEVERAGE, gate
 from worker.bus.rpc import Answer
 from worker.monitoring.server import monitored
 from worker.observation.metrics import WORKER

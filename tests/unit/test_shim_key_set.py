@@ -11,11 +11,11 @@ import jwt
 import pytest
 from structlog.testing import capture_logs
 
-from tests.certificates import Authority
-from tests.unit.identity_provider import IdentityProvider, identity_provider
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, PREFIX, assert_failure, client_of, gate, now_ms
-from tests.unit.token_keys import claims, jwk, private_key, signed
+from tests.support.certificates import Authority
+from tests.support.identity_provider import IdentityProvider, identity_provider
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import BOUNDS, PREFIX, assert_failure, client_of, gate, now_ms
+from tests.support.token_keys import claims, jwk, private_key, signed
 from worker.bus.rpc import Answer
 from worker.shim.app import create_app
 from worker.shim.auth import Denied, Verifier

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -17,9 +18,9 @@ from hypothesis import settings as settings_of
 from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from tests.certificates import Authority
-from tests.unit.shim_client import now_ms
-from tests.unit.token_keys import claims, private_pem, public_file, public_pem, signed
+from tests.support.certificates import Authority
+from tests.support.shim_client import now_ms
+from tests.support.token_keys import claims, private_pem, public_file, public_pem, signed
 from worker.locations import NotReady, jwt_secret
 from worker.settings import Settings
 from worker.shim.auth import Denied, Rules, Verifier
@@ -145,20 +146,22 @@ async def test_where_the_new_file_is_broken_the_old_key_stays_in_force(tmp_path:
     assert "not one of ours" in await denied(verifier, header)
 
 
-UNUSABLE = {
-    "nothing": (b"", "holds no key in PEM"),
-    "a private key": (private_pem("p256"), "holds a private key; only the public one belongs here"),
-    "a short key": (public_pem("short rsa"), "checks none of"),
-    "a curve nobody signs tokens with": (public_pem("secp256k1"), "checks none of"),
-    "a kind nobody signs tokens with": (public_pem("dsa"), "checks none of"),
-    "a damaged key": (public_pem("p256").replace(b"M", b"N"), "holds a damaged PUBLIC KEY"),
+UNUSABLE: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (lambda: b"", "holds no key in PEM"),
+    "a private key": (lambda: private_pem("p256"), "holds a private key; only the public one belongs here"),
+    "a short key": (lambda: public_pem("short rsa"), "checks none of"),
+    "a curve nobody signs tokens with": (lambda: public_pem("secp256k1"), "checks none of"),
+    "a kind nobody signs tokens with": (lambda: public_pem("dsa"), "checks none of"),
+    "a damaged key": (lambda: public_pem("p256").replace(b"M", b"N"), "holds a damaged PUBLIC KEY"),
 }
 
 
 @pytest.mark.parametrize(("content", "problem"), UNUSABLE.values(), ids=UNUSABLE)
-def test_a_file_that_cant_be_used_is_said_at_the_start(tmp_path: Path, content: bytes, problem: str) -> None:
+def test_a_file_that_cant_be_used_is_said_at_the_start(
+    tmp_path: Path, content: Callable[[], bytes], problem: str
+) -> None:
     file = tmp_path / "public.pem"
-    file.write_bytes(content)
+    file.write_bytes(content())
     with pytest.raises(NotReady, match=problem) as error:
         keys_of(settings(tmp_path, jwt_public_key=file))
     assert "PERPS_DMA_JWT_PUBLIC_KEY" in str(error.value)

@@ -7,8 +7,8 @@ from typing import Any
 import jwt
 import pytest
 
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import BOUNDS, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms
 from worker.bus.rpc import Answer
 from worker.shim.app import create_app
 from worker.shim.denials import Denials

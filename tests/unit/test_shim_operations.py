@@ -7,8 +7,8 @@ from uuid import UUID
 import pytest
 
 from schemas import COMMANDS, HTTP_PREFIXES, ROUTES, Operation
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import (
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import (
     LEVERAGE,
     PREFIX,
     TIMEOUT_MS,

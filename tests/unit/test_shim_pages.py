@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 
 from schemas.asyncapi import asyncapi
 from schemas.openapi import openapi
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, gate, shim_client, token
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, gate, shim_client, token
 from worker.bus.rpc import Answer, BrokerAway
 from worker.shim.app import create_app
 

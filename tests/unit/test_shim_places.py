@@ -11,11 +11,11 @@ import pytest
 from aiohttp import web
 
 from schemas import Operation
-from tests.unit.identity_provider import identity_provider
-from tests.unit.in_memory_caller import InMemoryCaller
+from tests.support.identity_provider import identity_provider
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms, token
+from tests.support.token_keys import jwk, signed
 from tests.unit.served_shim import port_of, served
-from tests.unit.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms, token
-from tests.unit.token_keys import jwk, signed
 from worker.bus.rpc import Answer
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds

@@ -7,8 +7,8 @@ import httpx
 import pytest
 
 from schemas import HTTP_PREFIXES
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import LEVERAGE, PREFIX, assert_failure, shim_client
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import LEVERAGE, PREFIX, assert_failure, shim_client
 from worker.wire import LARGEST_BODY
 
 ROUTES = {

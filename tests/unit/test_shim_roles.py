@@ -7,8 +7,8 @@ import pytest
 
 from schemas import HTTP_PREFIXES, OPERATIONS, ROUTES, Kind, Operation
 from schemas.operations import CAPABILITIES_PATH, COMMANDS_EXCHANGE, CONTROL_EXCHANGE
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import PREFIX, assert_failure, bearer, shim_client, token
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import PREFIX, assert_failure, bearer, shim_client, token
 from tests.unit.test_shim_accounts import MINE, OTHER, arguments, named
 from worker.shim.auth import ROLES
 

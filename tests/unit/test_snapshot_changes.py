@@ -8,7 +8,7 @@ import pytest
 from schemas import MarginMode
 from schemas.events import Trigger
 from schemas.replies import Position
-from tests.fakes import THEN
+from tests.support.memory_venue import THEN
 from tests.unit.snapshot_desk import LONG, snapshot
 from worker.snapshots.changes import is_news
 

@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas import MarketType
-from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
-from tests.unit.snapshot_desk import Desk, HandClock, desk
+from tests.support.hand_clock import HandClock
+from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
+from tests.unit.snapshot_desk import Desk, desk
 from worker.execution.ledger.outbox import Waiting
 from worker.venues.errors import AccessDenied
 from worker.venues.seam import Market, OpenPositions

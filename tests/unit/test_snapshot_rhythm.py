@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.fakes import THEN
+from tests.support.memory_venue import THEN
 from worker.snapshots.rhythm import START_MS, Rhythm
 
 INTERVAL, HEARTBEAT = 10_000, 60_000

@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 
 from schemas import MarketType
 from schemas.base import Milliseconds
-from tests.fakes import ACCOUNT, MemoryBus, MemoryVenue
-from tests.unit.snapshot_desk import HandClock, desk
+from tests.support.hand_clock import HandClock
+from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
+from tests.unit.snapshot_desk import desk
 from worker.accounts import Account, Accounts
 from worker.clock import now
 from worker.snapshots.rhythm import Rhythm

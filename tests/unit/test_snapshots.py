@@ -14,8 +14,9 @@ from typing import Any
 import pytest
 
 from schemas import MarginMode, MarketType
-from tests.fakes import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
-from tests.unit.snapshot_desk import HEARTBEAT, INTERVAL, LONG, SECOND, Desk, HandClock, command, desk, snapshot
+from tests.support.hand_clock import HandClock
+from tests.support.memory_venue import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
+from tests.unit.snapshot_desk import HEARTBEAT, INTERVAL, LONG, SECOND, Desk, command, desk, snapshot
 from worker.clock import steady
 from worker.execution.ledger.snapshots import Kept
 from worker.snapshots.after_commands import GATHER_MS, TRIES

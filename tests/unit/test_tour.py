@@ -10,8 +10,8 @@ import pytest
 
 from schemas import HTTP_PREFIXES, Operation
 from schemas.base import Milliseconds
-from tests.unit.in_memory_caller import InMemoryCaller
-from tests.unit.shim_client import BOUNDS, SECRET, client_of, gate
+from tests.support.in_memory_caller import InMemoryCaller
+from tests.support.shim_client import BOUNDS, SECRET, client_of, gate
 from worker.bus.rpc import Answer
 from worker.console.tour import (
     ACCOUNTS,

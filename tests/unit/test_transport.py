@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from tests.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
-from tests.stand import open_guard
+from tests.support.sandbox_harness import open_guard
+from tests.support.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker import clock
 from worker.accounts import Account
 from worker.clock import Clocks, now

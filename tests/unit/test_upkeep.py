@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from schemas.control import VenueHealth
-from tests.fakes import ACCOUNT, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.accounts import Account, Site
 from worker.clock import CLOCKS, Clocks
 from worker.venues.errors import Ambiguous, NotSent, VenueError

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from schemas.control import Exchange, VenueHealth, VenueState
-from tests.fakes import MemoryBus
+from tests.support.memory_venue import MemoryBus
 from worker.accounts import Site
 from worker.execution.ledger.ledger import Ledger, open_ledger
 from worker.execution.relay import Relay

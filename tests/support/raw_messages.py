@@ -35,6 +35,14 @@ def text(value: bytes) -> bytes:
     return b"S" + long(value)
 
 
+def deep(levels: int) -> bytes:
+    """A value of tables in tables, so many deep."""
+    value = b"V"
+    for _ in range(levels):
+        value = b"F" + table({b"a": value})
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class RawMessage:
     """A message as it goes over the wire; `properties` are encoded already."""

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import uvloop
 
-from tests.fakes import ACCOUNT, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.accounts import Accounts
 from worker.bootstrap import running_worker
 from worker.settings import Settings

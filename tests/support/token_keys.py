@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from tests.unit.shim_client import now_ms
+from tests.support.shim_client import now_ms
 
 
 @cache

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-TOOL = Path(os.environ.get("PERPS_DMA_RABBITMQ4") or Path(__file__).parents[2] / "shared" / "tools" / "with-rabbitmq4")
+TOOL = Path(os.environ.get("PERPS_DMA_RABBITMQ4") or Path(__file__).parents[3] / "shared" / "tools" / "with-rabbitmq4")
 """Called as `with-rabbitmq4 --suite forky --node COMMAND`: a node is there for COMMAND, named in PERPS_DMA_AMQP_URL."""
 
 START_S = 600

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-DEPLOY = Path(__file__).parents[1] / "deploy"
+DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
 DASHBOARD: dict[str, Any] = json.loads((DEPLOY / "grafana/dashboards/perps-dma.json").read_text())
 RULES: list[dict[str, Any]] = [

@@ -52,7 +52,7 @@ EXCHANGES = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class BrokerWithUsers:
     """A broker with the four users, whose passwords are in a folder, and a worker on it that is one of them."""
 
     node: PrivateBroker
@@ -115,7 +115,7 @@ async def refused(channel: AbstractChannel, exchange: str, key: str, **propertie
     return False
 
 
-async def writable(place: Place, user: str) -> set[str]:
+async def writable(place: BrokerWithUsers, user: str) -> set[str]:
     """The exchanges that a user can publish to. Each refusal costs the channel."""
     async with place.connected(user) as connection:
         found = set()
@@ -125,7 +125,7 @@ async def writable(place: Place, user: str) -> set[str]:
         return found
 
 
-async def readable(place: Place, user: str) -> set[str]:
+async def readable(place: BrokerWithUsers, user: str) -> set[str]:
     """The queues that a user can consume from, looked at one after another and given back."""
     found = set()
     for queue in QUEUES:
@@ -141,7 +141,7 @@ async def readable(place: Place, user: str) -> set[str]:
     return found
 
 
-async def bindable(place: Place, user: str) -> set[str]:
+async def bindable(place: BrokerWithUsers, user: str) -> set[str]:
     """The exchanges whose messages a user can have brought to a queue of its own."""
     async with place.connected(user) as connection:
         found = set()
@@ -158,7 +158,7 @@ async def bindable(place: Place, user: str) -> set[str]:
         return found
 
 
-async def spoils(place: Place, user: str) -> list[str]:
+async def spoils(place: BrokerWithUsers, user: str) -> list[str]:
     """What a user can empty or delete that is not its own."""
     done = []
     for queue in QUEUES:
@@ -173,7 +173,7 @@ async def spoils(place: Place, user: str) -> list[str]:
     return done
 
 
-async def creates(place: Place, user: str) -> list[str]:
+async def creates(place: BrokerWithUsers, user: str) -> list[str]:
     """Which of some names a user can create a queue or an exchange under."""
     done = []
     async with place.connected(user) as connection:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from tests.fakes import ACCOUNT, BTC, MemoryBus, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, BTC, MemoryBus, MemoryVenue
 from worker.accounts import Accounts
 from worker.bootstrap import Worker, build_worker
 from worker.clock import now
@@ -24,7 +24,7 @@ TIMEOUT_MS = 5_000
 
 
 @dataclass(frozen=True, slots=True)
-class House:
+class WorkerHarness:
     """A worker, the venue that it talks to, and what it published."""
 
     worker: Worker
@@ -78,18 +78,18 @@ class House:
 
 
 @asynccontextmanager
-async def house(
+async def worker_harness(
     url: str,
     venue: MemoryVenue | None = None,
     bus: MemoryBus | None = None,
     accounts: Accounts | None = None,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[WorkerHarness]:
     """A worker on a ledger. A second one on the same ledger is another worker, or the same after a restart."""
     venue, bus = venue or MemoryVenue(), bus or MemoryBus()
     settings = Settings(state=Path("/nonexistent"), timeout_ms=TIMEOUT_MS, snapshot_floor_ms=0)
     served = Accounts((ACCOUNT,)) if accounts is None else accounts
     async with open_ledger(url) as ledger:
-        yield House(build_worker(settings, served, lambda _: venue, ledger, bus), ledger, venue, bus)
+        yield WorkerHarness(build_worker(settings, served, lambda _: venue, ledger, bus), ledger, venue, bus)
 
 
 class Stalls(MemoryVenue):

@@ -15,7 +15,7 @@ from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
 from worker.bus.private_broker import Broker
 
-COMPOSE = Path(__file__).parents[1] / "deploy" / "compose.yaml"
+COMPOSE = Path(__file__).parents[2] / "deploy" / "compose.yaml"
 ANY_4 = "rabbitmq:4-management"
 AMQP_PORT = 5672
 USER = "perps-dma"

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
-from tests.processes import family, free_port, gone
+from tests.support.processes import family, free_port, gone
 from worker.child import Child
 from worker.execution.ledger.postgres_url import Server
 

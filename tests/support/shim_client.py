@@ -10,7 +10,7 @@ import limits
 from pydantic import SecretStr
 from starlette.types import ASGIApp
 
-from tests.unit.in_memory_caller import InMemoryCaller
+from tests.support.in_memory_caller import InMemoryCaller
 from worker.shim.app import create_app
 from worker.shim.auth import Rules, Verifier, issue_token
 from worker.shim.bounds import Bounds

@@ -100,7 +100,7 @@ def unguarded(adapter: Adapter) -> Adapter:
 
 
 @dataclass
-class Stand:
+class SandboxHarness:
     """The sandbox, the control endpoints of an exchange, and adapters for its accounts.
 
     Where a test names no account it means the exchange's first one.
@@ -146,35 +146,35 @@ class Stand:
 
 
 @asynccontextmanager
-async def standing(exchange: Exchange, timeout_ms: int = TIMEOUT_MS) -> AsyncIterator[Stand]:
+async def sandbox_harness(exchange: Exchange, timeout_ms: int = TIMEOUT_MS) -> AsyncIterator[SandboxHarness]:
     """A sandbox, and the venue of one exchange with its markets loaded from it."""
     async with Sandbox() as sandbox, VenueConnections() as connections:
         base_url = sandbox.base_urls[exchange]
         venue = VENUES[exchange](connections, base_url, timeout_ms, "mainnet")
         await venue.load()
         async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
-            yield Stand(exchange, sandbox, connections, venue, control)
+            yield SandboxHarness(exchange, sandbox, connections, venue, control)
 
 
-def stands(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:
-    """The fixtures `shared`, one stand for a module, and `stand`, the same as new for each test."""
+def harness_fixtures(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:
+    """The fixtures `shared`, one harness for a module, and `harness`, the same as new for each test."""
 
     @pytest.fixture(scope="module")
-    async def shared() -> AsyncIterator[Stand]:
-        async with standing(exchange) as standing_there:
-            yield standing_there
+    async def shared() -> AsyncIterator[SandboxHarness]:
+        async with sandbox_harness(exchange) as running:
+            yield running
 
     @pytest.fixture
-    async def stand(shared: Stand) -> Stand:
+    async def harness(shared: SandboxHarness) -> SandboxHarness:
         await shared.reset()
         if limits:
             await shared.limit(limits)
         return shared
 
-    return shared, stand
+    return shared, harness
 
 
-def sandboxes(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:
+def sandbox_fixtures(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:
     """The fixtures `sandbox`, one for a module, and `seeded`, which makes its exchange as new for each test."""
 
     @pytest.fixture(scope="module")
