@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
-from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE, Meaning
+from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE
 from worker.venues.binance.judge import judge
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -34,7 +35,7 @@ def judged(given: Answer) -> VenueError:
 
 
 @pytest.mark.parametrize(("key", "meaning"), CODES.items(), ids=str)
-def test_every_code_is_judged_by_its_row(key: tuple[str, int], meaning: Meaning) -> None:
+def test_every_code_is_judged_by_its_row(key: tuple[str, int], meaning: ErrorRule) -> None:
     family, code = key
     body = {"code": code, "msg": "What the venue says."}
     verdict = judged(answer(body, family=family))
@@ -45,7 +46,7 @@ def test_every_code_is_judged_by_its_row(key: tuple[str, int], meaning: Meaning)
 
 
 @pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: ErrorRule) -> None:
     verdict = judged(answer("<html>", status))
     assert type(verdict) is meaning.error
     assert meaning.advice in verdict.message
@@ -53,7 +54,7 @@ def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: 
 
 @pytest.mark.parametrize(("text", "meaning"), UNAVAILABLE.items())
 @pytest.mark.parametrize("as_json", [True, False])
-def test_a_503_means_what_its_message_says(text: str, meaning: Meaning, as_json: bool) -> None:
+def test_a_503_means_what_its_message_says(text: str, meaning: ErrorRule, as_json: bool) -> None:
     body: Any = {"code": -1000, "msg": text} if as_json else text
     assert type(judged(answer(body, 503))) is meaning.error
 

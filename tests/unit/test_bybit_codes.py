@@ -7,8 +7,9 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
-from worker.venues.bybit.codes import CODES, STATUSES, Meaning
+from worker.venues.bybit.codes import CODES, STATUSES
 from worker.venues.bybit.judge import judge
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -39,7 +40,7 @@ def judged(given: Answer) -> VenueError:
 
 
 @pytest.mark.parametrize(("code", "meaning"), CODES.items(), ids=str)
-def test_every_code_is_judged_by_its_row(code: int, meaning: Meaning) -> None:
+def test_every_code_is_judged_by_its_row(code: int, meaning: ErrorRule) -> None:
     verdict = judged(answer(refusal(code)))
     assert type(verdict) is meaning.error
     assert verdict.venue_code == str(code)
@@ -65,7 +66,7 @@ def test_the_codes_that_matter_most(codes: tuple[int, ...], error: type[VenueErr
 
 
 @pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: ErrorRule) -> None:
     verdict = judged(answer("<html>", status))
     assert type(verdict) is meaning.error
     assert meaning.advice in verdict.message

@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import (
     AccessDenied,
     AlreadySo,
@@ -19,7 +20,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.gate.codes import CODES, STATUSES, Meaning
+from worker.venues.gate.codes import CODES, STATUSES
 from worker.venues.gate.judge import judge
 
 RESET = "X-Gate-RateLimit-Reset-Timestamp"
@@ -39,7 +40,7 @@ def judged(given: Answer) -> VenueError:
 
 @pytest.mark.parametrize(("label", "meaning"), CODES.items())
 @pytest.mark.parametrize("field", ["message", "detail"])
-def test_every_label_is_judged_by_its_row(label: str, meaning: Meaning, field: str) -> None:
+def test_every_label_is_judged_by_its_row(label: str, meaning: ErrorRule, field: str) -> None:
     body = {"label": label, field: "What the venue says."}
     verdict = judged(answer(body))
     assert type(verdict) is meaning.error
@@ -48,7 +49,7 @@ def test_every_label_is_judged_by_its_row(label: str, meaning: Meaning, field: s
 
 
 @pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_label_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+def test_every_status_without_a_label_is_judged_by_its_row(status: int, meaning: ErrorRule) -> None:
     verdict = judged(answer("<html>", status))
     assert type(verdict) is meaning.error
     assert verdict.message == f"Gate answered with HTTP {status}: {meaning.advice}"

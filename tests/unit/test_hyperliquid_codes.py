@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import (
     AccessDenied,
     Ambiguous,
@@ -16,7 +17,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.hyperliquid.codes import STATUSES, TEXTS, Meaning
+from worker.venues.hyperliquid.codes import STATUSES, TEXTS
 from worker.venues.hyperliquid.judge import judge
 
 
@@ -37,7 +38,7 @@ def judged(given: Answer) -> VenueError:
 
 @pytest.mark.parametrize(("text", "meaning"), TEXTS.items())
 @pytest.mark.parametrize("sentence", ["{}", "L1 error: {}", "{}. And more. asset=4"])
-def test_every_sentence_is_judged_by_its_row(text: str, meaning: Meaning, sentence: str) -> None:
+def test_every_sentence_is_judged_by_its_row(text: str, meaning: ErrorRule, sentence: str) -> None:
     said = sentence.format(text)
     verdict = judged(refusal(said))
     assert type(verdict) is meaning.error
@@ -48,7 +49,7 @@ def test_every_sentence_is_judged_by_its_row(text: str, meaning: Meaning, senten
 
 @pytest.mark.parametrize(("status", "meaning"), STATUSES.items())
 @pytest.mark.parametrize("body", ["Failed to deserialize the JSON body into the target type", None])
-def test_every_status_is_judged_by_its_row(status: int, meaning: Meaning, body: Any) -> None:
+def test_every_status_is_judged_by_its_row(status: int, meaning: ErrorRule, body: Any) -> None:
     verdict = judged(answer(body, status))
     assert type(verdict) is meaning.error
     assert meaning.advice in verdict.message

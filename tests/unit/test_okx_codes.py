@@ -6,6 +6,7 @@ import orjson
 import pytest
 
 from worker.venues.answer import Answer
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import (
     AccessDenied,
     Ambiguous,
@@ -18,7 +19,7 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.okx.codes import CODES, STATUSES, Meaning
+from worker.venues.okx.codes import CODES, STATUSES
 from worker.venues.okx.judge import judge
 
 
@@ -39,7 +40,7 @@ def judged(given: Answer) -> VenueError:
 
 
 @pytest.mark.parametrize(("code", "meaning"), CODES.items(), ids=str)
-def test_every_code_is_judged_by_its_row(code: str, meaning: Meaning) -> None:
+def test_every_code_is_judged_by_its_row(code: str, meaning: ErrorRule) -> None:
     body = refused(code)
     verdict = judged(answer(body))
     assert type(verdict) is meaning.error
@@ -56,7 +57,7 @@ def test_the_code_of_an_item_means_the_same(code: str) -> None:
 
 
 @pytest.mark.parametrize(("status", "meaning"), STATUSES.items(), ids=str)
-def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: Meaning) -> None:
+def test_every_status_without_a_code_is_judged_by_its_row(status: int, meaning: ErrorRule) -> None:
     verdict = judged(answer("<html>", status))
     assert type(verdict) is meaning.error
     assert meaning.advice in verdict.message

@@ -9,7 +9,7 @@ import pytest
 
 from tests.unit.in_memory_caller import InMemoryCaller
 from tests.unit.shim_client import BOUNDS, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
 from worker.shim.denials import Denials
 
@@ -114,7 +114,7 @@ ODD = {
 
 @pytest.mark.parametrize("token", ODD.values(), ids=ODD)
 async def test_an_odd_token_is_401_and_audited(token: str) -> None:
-    caller = InMemoryCaller({"report_denials": Answer(200, b'{"data":{"recorded":1}}', {})})
+    caller = InMemoryCaller({"report_denials": RpcReply(200, b'{"data":{"recorded":1}}', {})})
     denials = Denials(caller)
     headers = {"Authorization": f"Bearer {token}".encode("latin-1")}
     async with client_of(create_app(caller, gate(caller, denials=denials), BOUNDS), {}) as client:
@@ -139,7 +139,7 @@ GOOD_ONES = {
 
 @pytest.mark.parametrize(("payload", "subject"), GOOD_ONES.values(), ids=GOOD_ONES)
 async def test_a_good_one_is_good(payload: str, subject: str | None) -> None:
-    caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
+    caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
     async with client_of(create_app(caller, gate(caller), BOUNDS), bearer(signed(payload))) as client:
         assert (await client.get(READ)).status_code == 200
     assert [asked.actor for asked in caller.asked] == [subject]
@@ -150,7 +150,7 @@ ROLES = {"a list": '["trader", 7, {}, null]', "a number": "7", "an object": '{"t
 
 @pytest.mark.parametrize("roles", ROLES.values(), ids=ROLES)
 async def test_roles_of_any_shape_are_understood_or_refused(roles: str) -> None:
-    caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
+    caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
     payload = with_claims({"role": '""', "roles": roles, "accounts": roles})
     async with client_of(create_app(caller, gate(caller), BOUNDS), bearer(signed(payload))) as client:
         assert (await client.get(READ)).status_code == 403
@@ -161,8 +161,10 @@ TEXTS = ("%ed%a0%80", "%ff", "%00", "%0a", "a" * 4_000, "%f0%9f%98%80", "%e2%80%
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:12])
 async def test_odd_text_in_a_request_is_no_fault_either(text: str) -> None:
-    answers: dict[str, Any] = {"report_denials": Answer(200, b'{"data":{"recorded":1}}', {})}
-    caller = InMemoryCaller({**answers, "get_positions": Answer(200, b"{}", {}), "get_command": Answer(404, b"{}", {})})
+    answers: dict[str, Any] = {"report_denials": RpcReply(200, b'{"data":{"recorded":1}}', {})}
+    caller = InMemoryCaller(
+        {**answers, "get_positions": RpcReply(200, b"{}", {}), "get_command": RpcReply(404, b"{}", {})}
+    )
     denials = Denials(caller)
     headers = bearer(signed(with_claims({"accounts": '["mine"]'})))
     async with client_of(create_app(caller, gate(caller, denials=denials), BOUNDS), headers) as client:
