@@ -82,7 +82,7 @@ PAYLOADS: dict[str, str | bytes] = {
     "a name that is none": "{" + LONE + ':1,"exp":9999999999,"role":"trader"}',
     "an audience of objects": with_claims({"aud": '[{"a": 1}]'}),
     "jti: a number": with_claims({"jti": "7"}),
-    **{f"nested {depth} deep": with_claims({"more": nested(depth)}) for depth in (1_020, 1_500, 10_000)},
+    **{f"nested {depth} deep": with_claims({"more": nested(depth)}) for depth in (1_500, 10_000)},
     "nested and nothing else": nested(10_000),
     "a list": "[1]",
     "no JSON": "{",
@@ -91,7 +91,6 @@ PAYLOADS: dict[str, str | bytes] = {
 }
 HEADS: dict[str, str | bytes] = {
     "nested": nested(10_000),
-    "nested as deep as may be": '{"alg":"HS256","more":' + nested(1_020) + "}",
     "a key by number": '{"alg":"HS256","kid":7}',
     "a key of a surrogate": '{"alg":"HS256","kid":' + LONE + "}",
     "an algorithm of many": '{"alg":["HS256"]}',
@@ -125,6 +124,29 @@ async def test_an_odd_token_is_401_and_audited(token: str) -> None:
     [denial] = report["denials"]
     reason = "expired_token" if token == ODD["payload, exp: true"] else "invalid_token"
     assert (denial["reason"], denial["actor"], denial["count"]) == (reason, None, 1)
+
+
+DEEP = nested(1_020)
+"""As deep as orjson reads. Python reads it from 3.12 on, and gives up before."""
+DEEP_TOKENS = {
+    "payload": signed(with_claims({"more": DEEP})),
+    "head": signed(json.dumps(GOOD), '{"alg":"HS256","more":' + DEEP + "}"),
+}
+
+
+def is_readable(text: str) -> bool:
+    try:
+        return bool(json.loads(text))
+    except RecursionError:
+        return False
+
+
+@pytest.mark.parametrize("token", DEEP_TOKENS.values(), ids=DEEP_TOKENS)
+async def test_a_token_nested_as_deep_as_may_be_is_good_where_python_reads_it(token: str) -> None:
+    caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
+    async with client_of(create_app(caller, gate(caller), BOUNDS), bearer(token)) as client:
+        response = await client.get(READ)
+    assert response.status_code == (200 if is_readable(DEEP) else 401)
 
 
 GOOD_ONES = {
