@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from schemas.documents import CONTRACT_VERSION, EVENTS, Schema, definitions, needed_by, success_name
+from schemas.documents import CONTRACT_VERSION, EVENTS, Schema, definitions, described, needed_by, success_name
 from schemas.envelope import Failure
 from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, OPERATIONS, Operation
 
@@ -207,7 +207,7 @@ def _answered(name: str, operation: Operation) -> Schema:
     return {
         "action": "receive",
         "summary": operation.summary,
-        "description": operation.request.__doc__ or operation.summary,
+        "description": described(operation.request, operation),
         "channel": _pointer("channels", name),
         "messages": [_pointer("channels", name, "messages", f"{name}_request")],
         "bindings": {"amqp": {"ack": True, "bindingVersion": _BINDING_VERSION}},

@@ -1,6 +1,7 @@
 """JSON Schemas of everything on the wire, made from the models; both API documents are built on them."""
 
 from collections.abc import Iterator, Mapping
+from inspect import cleandoc
 from types import MappingProxyType
 from typing import Any
 
@@ -57,6 +58,14 @@ class _Generator(GenerateJsonSchema):
 
     def field_is_required(self, field: Any, total: bool) -> bool:
         return self.mode == "serialization" or super().field_is_required(field, total)
+
+
+def described(model: type[BaseModel], operation: Operation) -> str:
+    """What a model's docstring says, or else what its operation is about.
+
+    Without the indentation of the source, which Python keeps in a docstring before 3.13 and drops from then on.
+    """
+    return cleandoc(model.__doc__) if model.__doc__ else operation.summary
 
 
 def success_name(operation: Operation) -> str:

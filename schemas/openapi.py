@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from schemas.documents import ACCEPTED, CAPABILITIES, CONTRACT_VERSION, Schema, definitions, needed_by, success_name
+from schemas.documents import (
+    ACCEPTED,
+    CAPABILITIES,
+    CONTRACT_VERSION,
+    Schema,
+    definitions,
+    described,
+    needed_by,
+    success_name,
+)
 from schemas.envelope import Failure
 from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
@@ -161,7 +170,7 @@ def _responses(operation: Operation) -> dict[str, Schema]:
     if issubclass(operation.request, HistoryRequest):
         names.append("Coverage-From")
     done = {
-        "description": operation.data.__doc__ or operation.summary,
+        "description": described(operation.data, operation),
         "headers": _headers(*names),
         "content": _content(success_name(operation)),
     }
@@ -217,7 +226,7 @@ def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
             paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = {
                 "operationId": operation.name + _ID_SUFFIXES[prefix],
                 "summary": operation.summary,
-                "description": f"{operation.request.__doc__ or operation.summary}\n\n{_roles(operation.roles)}",
+                "description": f"{described(operation.request, operation)}\n\n{_roles(operation.roles)}",
                 "tags": [_tag(operation)],
                 **_input(operation, schemas[operation.request.__name__]),
                 "responses": _responses(operation),

@@ -13,9 +13,9 @@ from worker.background import in_background
 from worker.bus.actors import Speakers
 from worker.bus.connection import connected
 from worker.bus.consumer import Consumer, Handle
-from worker.bus.events_log import EventsLog
-from worker.bus.presence import Presence
-from worker.bus.publisher import Publisher
+from worker.bus.events_log import EventStream
+from worker.bus.presence import ConsumerCounts
+from worker.bus.publisher import MessagePublisher
 from worker.bus.shards import Split
 from worker.clock import now
 from worker.collector import collect_seldom
@@ -198,7 +198,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         connected(url, "perps-dma worker (consume)") as incoming,
         connected(url, "perps-dma worker (publish)") as leaving,
     ):
-        publisher = await Publisher.open(leaving)
+        publisher = await MessagePublisher.open(leaving)
         worker = build(publisher)
         split = Split(settings.shards, settings.workers)
         speakers = Speakers.beside(settings.shim_user, url)
@@ -207,9 +207,9 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         consumer = await Consumer.open(
             incoming, publisher, worker.handle, settings.prefetch, split, speakers=speakers, replicated=replicated
         )
-        await worker.epochs.start(EventsLog(incoming, url))
+        await worker.epochs.start(EventStream(incoming, url))
         await consumer.start()
-        presence = Presence(incoming, settings.shards)
+        presence = ConsumerCounts(incoming, settings.shards)
         attachment = Attachment(
             connected=incoming.connected.is_set,
             consuming=lambda: consumer.is_consuming,

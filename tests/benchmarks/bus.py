@@ -11,7 +11,7 @@ from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.processes import program
 from tests.support.memory_venue import ACCOUNT, BTC
 from worker.bus.private_broker import server_version
-from worker.bus.rpc import Answer, RpcClient, connect_rpc
+from worker.bus.rpc import RpcClient, RpcReply, connect_rpc
 
 CONCURRENCIES = {1: 150, 16: 800, 128: 2000}
 """Calls per round at each concurrency."""
@@ -23,7 +23,7 @@ BODY = json.dumps({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "lev
 def command(client: RpcClient, body: bytes) -> Call:
     """A set_leverage over the bus that must succeed."""
 
-    async def call() -> Answer:
+    async def call() -> RpcReply:
         answer = await client.call(
             OPERATIONS["set_leverage"],
             body,

@@ -11,7 +11,7 @@ from schemas import OPERATIONS
 from tests.benchmarks.rows import Row, at_most
 from tests.benchmarks.services import NONE, worker
 from tests.benchmarks.stage import DOCUMENTED, Desk, stage
-from worker.bus.rpc import Answer, NoAnswer, RpcClient, connect_rpc
+from worker.bus.rpc import NoAnswer, RpcClient, RpcReply, connect_rpc
 from worker.console.display import console
 from worker.settings import Settings
 
@@ -57,7 +57,7 @@ async def _ask(client: RpcClient, operation: str, request: dict[str, object], st
 async def _status(client: RpcClient, operation: str, request: dict[str, object]) -> int:
     """The status of the answer; 504 where none came in time, as over HTTP."""
     try:
-        answer: Answer = await client.call(
+        answer: RpcReply = await client.call(
             OPERATIONS[operation],
             json.dumps(request).encode(),
             command_id=str(uuid4()),

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
 from worker.accounts import Account
 from worker.sandbox.binance.contracts import deliveries
-from worker.sandbox.binance.endpoint import Signed
+from worker.sandbox.binance.endpoint import BinanceSignedEndpoint
 from worker.sandbox.binance.families import FAMILIES, SAPI
 from worker.sandbox.faults import Fault
 from worker.sandbox.server import Sandbox
@@ -229,7 +229,12 @@ def test_every_signed_endpoint_weighs_what_the_official_client_documents() -> No
     """The wallet's client is not among the clients for derivatives."""
     documented = documented_weights()
     families = [family for family in FAMILIES if family is not SAPI]
-    served = {(e.method, e.path): e.weight for family in families for e in family.endpoints if isinstance(e, Signed)}
+    served = {
+        (e.method, e.path): e.weight
+        for family in families
+        for e in family.endpoints
+        if isinstance(e, BinanceSignedEndpoint)
+    }
     assert served == {endpoint: documented[endpoint] for endpoint in served}
 
 

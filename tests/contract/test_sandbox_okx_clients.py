@@ -20,8 +20,11 @@ from worker.venues.limits.tables import Per
 from worker.venues.okx.limits import REQUESTS
 from worker.venues.signing import rebase
 
-pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
-"""The client hands its JSON to httpx as `data`."""
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+]
+"""The client hands its JSON to httpx as `data`, and reads the clock in a way that Python deprecates from 3.12 on."""
 
 PERP, HEDGE, PORTFOLIO = "okx-perp-001", "okx-hedge-001", "okx-portfolio-001"
 FLAT = "ETH-USDT-SWAP"

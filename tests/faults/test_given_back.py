@@ -8,7 +8,7 @@ from tests.support.strategy import Strategy
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import hold_dead_letters
-from worker.bus.publisher import Publisher
+from worker.bus.publisher import MessagePublisher
 from worker.wire import DeadLetter, Delivery
 
 LIMIT = 3
@@ -38,7 +38,7 @@ async def test_what_is_given_back_for_ever_becomes_a_dead_letter(breakable: str,
     await emptied(breakable)
     await limit_deliveries(node)
     async with await connect(breakable, "consume") as consuming, await connect(breakable, "publish") as publishing:
-        consumer = await Consumer.open(consuming, await Publisher.open(publishing), fails.handle, 10)
+        consumer = await Consumer.open(consuming, await MessagePublisher.open(publishing), fails.handle, 10)
         await consumer.start()
         async with Strategy.connected(breakable) as strategy:
             command_id = await strategy.publish("set_leverage", b"{}")

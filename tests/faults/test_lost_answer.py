@@ -8,7 +8,7 @@ import pytest
 
 from schemas import OPERATIONS
 from tests.faults.node import Node
-from worker.bus.rpc import NotConfirmed, connect_rpc
+from worker.bus.rpc import RequestInDoubt, connect_rpc
 from worker.clock import now
 
 CLIENT = "a client that waits"
@@ -25,5 +25,5 @@ async def test_an_answer_that_was_lost_with_the_connection_is_told_at_once(break
         async with asyncio.timeout(20):
             await taken.get()
             await node.cut(CLIENT)
-            with pytest.raises(NotConfirmed, match="and the answer with it"):
+            with pytest.raises(RequestInDoubt, match="and the answer with it"):
                 await waiting

@@ -11,7 +11,7 @@ from schemas import COMMANDS, OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.support.strategy import Body, Strategy
 from worker.bus.connection import connect
-from worker.bus.publisher import LARGEST_MESSAGE, Publisher, TooLarge
+from worker.bus.publisher import LARGEST_MESSAGE, MessagePublisher, TooLarge
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc
 from worker.venues.errors import Ambiguous
 from worker.wire import Delivery, Outgoing, Reply
@@ -166,7 +166,7 @@ async def test_a_fault_of_ours_is_told_and_the_worker_lives_on(strategy: Strateg
 async def test_of_an_answer_larger_than_the_broker_takes_its_asker_is_told(amqp_url: str, strategy: Strategy) -> None:
     asked = Delivery("get_positions", b"", reply_to=strategy.reply_to, correlation_id="much")
     async with await connect(amqp_url, "tests") as connection:
-        publisher = await Publisher.open(connection)
+        publisher = await MessagePublisher.open(connection)
         await publisher.reply(asked, Reply(200, bytes(LARGEST_MESSAGE + 1)))
         async with asyncio.timeout(20):
             told = await strategy.replies.get()

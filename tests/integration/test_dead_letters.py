@@ -25,7 +25,7 @@ from worker.bootstrap import running_worker
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
-from worker.bus.publisher import Publisher
+from worker.bus.publisher import MessagePublisher
 from worker.bus.topology import DEAD_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
 from worker.console.dead_letters import drop_letters, requeue_letters, show_letter, show_letters
 from worker.locations import NotReady
@@ -95,7 +95,7 @@ async def waiting(channel: AbstractChannel, operation: str) -> list[aio_pika.abc
 @asynccontextmanager
 async def worker_that(amqp_url: str, handle: Any) -> AsyncIterator[aio_pika.abc.AbstractRobustConnection]:
     async with await connect(amqp_url, "consume") as consuming, await connect(amqp_url, "publish") as publishing:
-        consumer = await Consumer.open(consuming, await Publisher.open(publishing), handle, 200)
+        consumer = await Consumer.open(consuming, await MessagePublisher.open(publishing), handle, 200)
         await consumer.start()
         yield consuming
         await consumer.close(10)

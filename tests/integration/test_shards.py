@@ -22,7 +22,7 @@ from worker.bootstrap import running_worker
 from worker.bus.connection import connect
 from worker.bus.consumer import Consumer
 from worker.bus.private_broker import PrivateBroker
-from worker.bus.publisher import Publisher
+from worker.bus.publisher import MessagePublisher
 from worker.bus.rpc import NoWorker, RpcClient, connect_rpc
 from worker.bus.shards import Split, queues_of
 from worker.bus.topology import DEAD_LETTERS, EVENTS_LOG, UNROUTED, TopologyRefused
@@ -73,7 +73,7 @@ async def declared(url: str, shards: int, workers: int = 1, rest_after_s: float 
         return None
 
     async with await connect(url, "consume") as consuming, await connect(url, "publish") as publishing:
-        publisher = await Publisher.open(publishing)
+        publisher = await MessagePublisher.open(publishing)
         yield Worker(
             await Consumer.open(consuming, publisher, handle, 200, Split(shards, workers, rest_after_s)), given
         )

@@ -31,7 +31,7 @@ from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.certificates import Renewal
 from worker.shim.connections import ConnectionLimits, Connections
-from worker.shim.server import Server, uvicorn_config
+from worker.shim.server import ShimServer, uvicorn_config
 from worker.tls import CertificateProblem, local_client_context, server_context
 
 
@@ -159,7 +159,7 @@ async def test_what_is_wrong_with_the_shims_files_is_said_at_the_start(tmp_path:
 async def https(settings: Settings, context: ssl.SSLContext) -> AsyncIterator[str]:
     caller = InMemoryCaller()
     app = create_app(caller, gate(caller), BOUNDS)
-    server = Server(uvicorn_config(app, settings, context), Connections(ConnectionLimits()))
+    server = ShimServer(uvicorn_config(app, settings, context), Connections(ConnectionLimits()))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
         yield f"https://127.0.0.1:{listening.getsockname()[1]}"

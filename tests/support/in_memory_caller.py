@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas import OPERATIONS, Operation
 from schemas.base import Milliseconds
-from worker.bus.rpc import Answer, BusError
+from worker.bus.rpc import BusError, RpcReply
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,13 @@ class Asked:
 class InMemoryCaller:
     """A `worker.shim.caller.Caller`. An operation without an answer is a mistake of the test: KeyError."""
 
-    answers: dict[str, Answer | BusError] = field(default_factory=dict)
+    answers: dict[str, RpcReply | BusError] = field(default_factory=dict)
     workers: Mapping[str, int] | BusError = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 1))
     asked: list[Asked] = field(default_factory=list)
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> Answer:
+    ) -> RpcReply:
         """The answer set for the operation, or its error raised."""
         self.asked.append(Asked(operation.name, body, command_id, deadline, actor, wants_answer=True))
         answer = self.answers[operation.name]

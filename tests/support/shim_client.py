@@ -12,11 +12,11 @@ from starlette.types import ASGIApp
 
 from tests.support.in_memory_caller import InMemoryCaller
 from worker.shim.app import create_app
-from worker.shim.auth import Rules, Verifier, issue_token
+from worker.shim.auth import TokenRules, Verifier, issue_token
 from worker.shim.bounds import Bounds
 from worker.shim.caller import Caller
 from worker.shim.denials import Denials
-from worker.shim.gate import Gate
+from worker.shim.gate import AccessControl
 from worker.shim.keys import Keys, SharedSecret
 from worker.shim.rates import RateLimit
 
@@ -51,13 +51,13 @@ def gate(
     caller: Caller,
     *,
     keys: Keys | None = None,
-    rules: Rules | None = None,
+    rules: TokenRules | None = None,
     rate: str | None = None,
     denials: Denials | None = None,
-) -> Gate:
+) -> AccessControl:
     """The gate of a shim; by default its tokens are signed with the secret of the tests."""
     verifier = Verifier(keys or SharedSecret(SECRET), rules)
-    return Gate(verifier, denials or Denials(caller), RateLimit(limits.parse(rate)) if rate else None)
+    return AccessControl(verifier, denials or Denials(caller), RateLimit(limits.parse(rate)) if rate else None)
 
 
 @asynccontextmanager

@@ -17,8 +17,8 @@ from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds
 from worker.shim.connections import ConnectionLimits, Connections
-from worker.shim.gate import Gate
-from worker.shim.server import Server, uvicorn_config
+from worker.shim.gate import AccessControl
+from worker.shim.server import ShimServer, uvicorn_config
 
 RECEIVE_S = 0.5
 AUTHORIZED = f"Authorization: Bearer {token()}\r\n".encode()
@@ -26,12 +26,12 @@ POST = b"POST " + PREFIX.encode() + b"/leverage HTTP/1.1\r\nHost: shim\r\n" + AU
 
 
 @asynccontextmanager
-async def served(app: ASGIApp, connections: Connections | None = None, **settings: Any) -> AsyncIterator[Server]:
+async def served(app: ASGIApp, connections: Connections | None = None, **settings: Any) -> AsyncIterator[ShimServer]:
     """An application on a real HTTP server, served as `perps-dma shim` serves it."""
     config = uvicorn_config(
         app, Settings(state=Path("/nonexistent"), **{"http_receive_s": RECEIVE_S, **settings}), None
     )
-    server = Server(config, connections or Connections(ConnectionLimits()))
+    server = ShimServer(config, connections or Connections(ConnectionLimits()))
     with socket.create_server(("127.0.0.1", 0)) as listening:
         running = asyncio.create_task(server.serve(sockets=[listening]))
         async with asyncio.timeout(30):
@@ -44,14 +44,18 @@ async def served(app: ASGIApp, connections: Connections | None = None, **setting
             await running
 
 
-def port_of(server: Server) -> int:
+def port_of(server: ShimServer) -> int:
     port: int = server.servers[0].sockets[0].getsockname()[1]
     return port
 
 
 @asynccontextmanager
 async def serving(
-    caller: InMemoryCaller, keeper: Gate | None = None, *, receive_s: float = RECEIVE_S, proxies: str | None = None
+    caller: InMemoryCaller,
+    keeper: AccessControl | None = None,
+    *,
+    receive_s: float = RECEIVE_S,
+    proxies: str | None = None,
 ) -> AsyncIterator[str]:
     """The URL of a shim."""
     app = create_app(caller, keeper or gate(caller), Bounds(receive_s=receive_s))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.requests import MarketType
 from worker.venues.binance import income
-from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
+from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints
 from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.errors import Ambiguous
 from worker.venues.history import DAY, windows
@@ -44,7 +44,7 @@ class Ledger:
         return found[(page - 1) * params["limit"] : page * params["limit"]]
 
 
-def reader(ledger: Ledger, endpoints: Endpoints = LINEAR) -> Income:
+def reader(ledger: Ledger, endpoints: BinanceEndpoints = LINEAR) -> Income:
     return Income(ledger, endpoints, IncomeType.FUNDING_FEE, None, lambda row: entry_of(row, "X"))
 
 
@@ -52,7 +52,7 @@ def query(since: int | None = None, limit: int | None = None) -> HistoryQuery:
     return HistoryQuery(None, MarketType.SWAP, since, limit)
 
 
-async def times_of(ledger: Ledger, asked: HistoryQuery, endpoints: Endpoints = LINEAR) -> list[int]:
+async def times_of(ledger: Ledger, asked: HistoryQuery, endpoints: BinanceEndpoints = LINEAR) -> list[int]:
     history = await reader(ledger, endpoints).history(asked)
     assert len({entry.id for entry in history.entries}) == len(history.entries)
     return [entry.timestamp for entry in history.entries]
@@ -119,7 +119,7 @@ async def test_where_nothing_is_forgotten_the_history_is_complete_from_since_on(
 
 
 @pytest.mark.parametrize(("endpoints", "span"), [(INVERSE, 365 * DAY), (PORTFOLIO[1], 200 * DAY)])
-async def test_no_request_spans_more_than_its_endpoint_takes(endpoints: Endpoints, span: int) -> None:
+async def test_no_request_spans_more_than_its_endpoint_takes(endpoints: BinanceEndpoints, span: int) -> None:
     ledger = Ledger([NOW - age * DAY for age in range(0, 1_000, 10)])
     assert await times_of(ledger, query(NOW - 1_000 * DAY), endpoints) == sorted(ledger.times)
     assert all(call["endTime"] - call["startTime"] < span for call in ledger.calls)

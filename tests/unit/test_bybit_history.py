@@ -12,7 +12,7 @@ from schemas.replies import LedgerEntry
 from schemas.requests import MarketType
 from tests.unit.test_bybit_instruments import INSTRUMENTS
 from worker.venues.bybit.account import info_of
-from worker.venues.bybit.history import KEPT, SPAN, Ledger, funding_sources, profit_sources
+from worker.venues.bybit.history import KEPT, SPAN, SourceHistory, funding_sources, profit_sources
 from worker.venues.bybit.listing import LONGEST_PAUSE, Listing
 from worker.venues.errors import Ambiguous, Throttled
 from worker.venues.history import Records
@@ -63,7 +63,7 @@ def query(symbol: str | None = None, since: int | None = NOW - 1_000) -> History
 
 
 async def entries(source: Any, rows: Sequence[dict[str, Any]], symbol: str | None = None) -> tuple[LedgerEntry, ...]:
-    return (await Ledger(Book(page(rows)), INSTRUMENTS, source, query(symbol)).history()).entries
+    return (await SourceHistory(Book(page(rows)), INSTRUMENTS, source, query(symbol)).history()).entries
 
 
 class TestEntries:
@@ -137,7 +137,7 @@ class TestSources:
     async def test_windows_are_seven_days_long_and_begin_no_earlier_than_two_years_ago(self) -> None:
         (source,) = funding_sources(account(5), None)
         book = Book(page([]))
-        history = await Ledger(book, INSTRUMENTS, source, query(since=0)).history()
+        history = await SourceHistory(book, INSTRUMENTS, source, query(since=0)).history()
         assert history.complete_from == NOW - KEPT
         assert book.asked[0]["startTime"] == NOW - KEPT
         assert book.asked[-1]["endTime"] == NOW

@@ -8,10 +8,10 @@ import pytest
 
 from worker.sandbox.bybit.auth import KEY, SIGN, TIMESTAMP, WINDOW, signature_of
 from worker.sandbox.bybit.contracts import listed
-from worker.sandbox.bybit.errors import Refused
+from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.limits import AddressMeter, EndpointMeter
 from worker.sandbox.bybit.paging import Page, paged, window
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.seeded_history import funding, profits
 from worker.sandbox.bybit.venue import Bybit
 from worker.sandbox.clock import DAY
@@ -133,7 +133,7 @@ class TestWindows:
     def test_what_is_left_out_is_one_span_from_what_is_given(
         self, given: dict[str, int], expected: tuple[int, int]
     ) -> None:
-        assert window(Parameters({name: str(value) for name, value in given.items()}), DAY, NOW) == expected
+        assert window(BybitParameters({name: str(value) for name, value in given.items()}), DAY, NOW) == expected
 
     @pytest.mark.parametrize(
         "given",
@@ -145,14 +145,14 @@ class TestWindows:
         ],
     )
     def test_a_window_that_is_too_wide_too_old_or_backwards_is_refused(self, given: dict[str, object]) -> None:
-        with pytest.raises(Refused):
-            window(Parameters({name: str(value) for name, value in given.items()}), DAY, NOW)
+        with pytest.raises(BybitRefused):
+            window(BybitParameters({name: str(value) for name, value in given.items()}), DAY, NOW)
 
     def test_pages_make_up_the_list(self) -> None:
         rows, cursor = list(range(23)), ""
         found: list[int] = []
         for _ in range(3):
-            page, following = paged(rows, Parameters({"limit": "10", "cursor": cursor}), Page(5, 10), str)
+            page, following = paged(rows, BybitParameters({"limit": "10", "cursor": cursor}), Page(5, 10), str)
             found += page
             cursor = following or ""
         assert (found, cursor) == (rows, "")

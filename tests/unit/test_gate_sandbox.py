@@ -9,9 +9,9 @@ import pytest
 
 from worker.accounts import Account
 from worker.sandbox.clock import MINUTE
-from worker.sandbox.gate.account import AccountState, MarginMode, Side, Slot
+from worker.sandbox.gate.account import GateAccountState, GateMarginMode, Side, Slot
 from worker.sandbox.gate.auth import signature_of
-from worker.sandbox.gate.contracts import Contract
+from worker.sandbox.gate.contracts import GateContract
 from worker.sandbox.gate.formulas import (
     NEVER,
     available,
@@ -22,7 +22,7 @@ from worker.sandbox.gate.formulas import (
     value,
 )
 from worker.sandbox.gate.venue import Gate
-from worker.sandbox.http import Answer, Received
+from worker.sandbox.http import HttpResponse, Received
 from worker.sandbox.venue import ControlRefused
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
@@ -40,7 +40,7 @@ def account_of(gate: Gate, account: str) -> Account:
     return next(known for known in gate.accounts("http://127.0.0.1") if known.id == account)
 
 
-def unsigned(gate: Gate, method: str, path: str) -> Answer:
+def unsigned(gate: Gate, method: str, path: str) -> HttpResponse:
     return gate.answer(Received(method, "/api/v4" + path, "", "", {}, "127.0.0.1"))
 
 
@@ -54,7 +54,7 @@ def send(
     headers: dict[str, str] | None = None,
     age: int = 0,
     **parameters: object,
-) -> Answer:
+) -> HttpResponse:
     """Send a signed request."""
     owner = account_of(gate, account)
     text = "" if body is None else body if isinstance(body, str) else json.dumps(body)
@@ -69,7 +69,7 @@ def ask(gate: Gate, method: str, path: str, **more: Any) -> Any:
     return json.loads(send(gate, method, path, **more).body)
 
 
-def refusal(answer: Answer) -> tuple[int, str]:
+def refusal(answer: HttpResponse) -> tuple[int, str]:
     return answer.status, json.loads(answer.body)["label"]
 
 
@@ -326,12 +326,12 @@ class TestControl:
 
 
 class TestFormulas:
-    LINEAR = Contract("A_USDT", "futures", "usdt", Decimal(110), Decimal(1), Decimal("0.1"), 50, Decimal("0.01"))
-    INVERSE = Contract("A_USD", "futures", "btc", Decimal(125), Decimal(1), Decimal(0), 50, Decimal("0.01"))
+    LINEAR = GateContract("A_USDT", "futures", "usdt", Decimal(110), Decimal(1), Decimal("0.1"), 50, Decimal("0.01"))
+    INVERSE = GateContract("A_USD", "futures", "btc", Decimal(125), Decimal(1), Decimal(0), 50, Decimal("0.01"))
 
-    def slot(self, contract: Contract, size: int, mode: MarginMode = MarginMode.ISOLATED) -> Slot:
+    def slot(self, contract: GateContract, size: int, mode: GateMarginMode = GateMarginMode.ISOLATED) -> Slot:
         slot = Slot(contract, Side.SINGLE, Decimal(size), Decimal(100), mode, Decimal(10))
-        slot.margin = entry_margin(slot, slot.leverage) if mode is MarginMode.ISOLATED else Decimal(0)
+        slot.margin = entry_margin(slot, slot.leverage) if mode is GateMarginMode.ISOLATED else Decimal(0)
         return slot
 
     @pytest.mark.parametrize(("size", "profit"), [(100, Decimal(100)), (-100, Decimal(-100)), (0, Decimal(0))])
@@ -344,10 +344,10 @@ class TestFormulas:
 
     @pytest.mark.parametrize("size", [100, -100])
     @pytest.mark.parametrize("contract", [LINEAR, INVERSE], ids=lambda contract: contract.name)
-    def test_at_the_liquidation_price_the_margin_is_used_up(self, contract: Contract, size: int) -> None:
+    def test_at_the_liquidation_price_the_margin_is_used_up(self, contract: GateContract, size: int) -> None:
         slot = self.slot(contract, size)
         price = liquidation_price(slot, slot.margin)
-        there = Contract(
+        there = GateContract(
             contract.name, contract.family, contract.settle, price, contract.tick, contract.multiplier, 50,
             contract.maintenance_rate,
         )  # fmt: skip
@@ -359,9 +359,9 @@ class TestFormulas:
         assert liquidation_price(self.slot(self.INVERSE, -100), Decimal(1)) == NEVER
 
     def test_isolated_margin_is_not_there_for_cross_positions(self) -> None:
-        cross, isolated = self.slot(self.LINEAR, 10, MarginMode.CROSS), self.slot(self.INVERSE, 10)
+        cross, isolated = self.slot(self.LINEAR, 10, GateMarginMode.CROSS), self.slot(self.INVERSE, 10)
         isolated.contract = self.LINEAR
-        account = AccountState("a", 1, wallets={("futures", "usdt"): Decimal(100)})
+        account = GateAccountState("a", 1, wallets={("futures", "usdt"): Decimal(100)})
         account.slots = {(self.LINEAR, Side.LONG): cross, (self.LINEAR, Side.SHORT): isolated}
         assert balance_of(account, cross) == 100 - isolated.margin
         assert balance_of(account, isolated) == isolated.margin

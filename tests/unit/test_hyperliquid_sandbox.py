@@ -9,8 +9,8 @@ from ccxt.async_support.hyperliquid import hyperliquid
 
 from worker.accounts import Account
 from worker.sandbox.clock import DAY, SECOND
-from worker.sandbox.http import Answer, Received
-from worker.sandbox.hyperliquid.errors import Refused
+from worker.sandbox.http import HttpResponse, Received
+from worker.sandbox.hyperliquid.errors import ActionRefused
 from worker.sandbox.hyperliquid.nonces import KEPT, NonceBook
 from worker.sandbox.hyperliquid.venue import Hyperliquid
 from worker.sandbox.venue import ControlRefused
@@ -30,7 +30,7 @@ class Bench:
     def account(self, account_id: str = PERP) -> Account:
         return next(account for account in self.venue.accounts("http://x") if account.id == account_id)
 
-    def post(self, path: str, body: Any) -> Answer:
+    def post(self, path: str, body: Any) -> HttpResponse:
         text = body if isinstance(body, str) else json.dumps(body)
         return self.venue.answer(Received("POST", path, "", text, {}, "127.0.0.1"))
 
@@ -140,17 +140,17 @@ def test_a_book_of_nonces_keeps_the_highest() -> None:
     book, now = NonceBook(), 10 * DAY
     for nonce in range(now, now + KEPT):
         book.use(nonce, now)
-    with pytest.raises(Refused, match="below the 100 highest"):
+    with pytest.raises(ActionRefused, match="below the 100 highest"):
         book.use(now - 1, now)
     book.use(now + KEPT, now)
-    with pytest.raises(Refused, match="below"):
+    with pytest.raises(ActionRefused, match="below"):
         book.use(now, now)
     assert book.highest == list(range(now + 1, now + KEPT + 1))
 
 
 @pytest.mark.parametrize("distance", [-2 * DAY, DAY, -5 * DAY])
 def test_a_nonce_far_from_now_is_refused(distance: int) -> None:
-    with pytest.raises(Refused, match="Invalid nonce"):
+    with pytest.raises(ActionRefused, match="Invalid nonce"):
         NonceBook().use(10 * DAY + distance, 10 * DAY)
 
 

@@ -15,7 +15,7 @@ from worker.venues.errors import LimitReached
 from worker.venues.limits import Limits
 from worker.venues.limits.admission import Admission
 from worker.venues.limits.place import LEFT_FOR_AN_ANSWER, Place
-from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, Unmetered, User, VenueLimits
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, Unmetered, UsageReading, User, VenueLimits
 
 WINDOW: Milliseconds = 200
 ADDRESS = Scope("weight", 10, WINDOW, Per.ADDRESS)
@@ -37,7 +37,7 @@ VENUE = VenueLimits(
         "too much": Cost(((ADDRESS, 11),)),
     },
     penalty=lambda answer: Penalty(answer.body, ban=answer.status == 418) if answer.status != 200 else None,
-    reading=lambda answer: Reading(used=answer.number("used"), per=Per.ADDRESS),
+    reading=lambda answer: UsageReading(used=answer.number("used"), per=Per.ADDRESS),
     banned=(ADDRESS,),
 )
 

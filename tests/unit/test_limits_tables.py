@@ -25,7 +25,7 @@ from worker.venues.binance.limits import DAPI, FAPI, PAPI, SAPI
 from worker.venues.endpoint import implicit_name
 from worker.venues.gate.limits import ACCOUNT, WALLET_REQUESTS
 from worker.venues.hyperliquid.limits import INFO
-from worker.venues.limits.tables import Penalty, Per, Reading, Scope, UnknownLimit, Unmetered, VenueLimits
+from worker.venues.limits.tables import Penalty, Per, Scope, UnknownLimit, Unmetered, UsageReading, VenueLimits
 from worker.venues.registry import METERED, limits_kept
 
 CLASSES: Mapping[str, type] = {
@@ -113,7 +113,7 @@ def test_binance_weighs_as_the_stand_in_does_or_more() -> None:
 
 
 def test_bybits_limits_are_those_of_the_stand_in() -> None:
-    signed = (row for row in bybit_endpoints.ENDPOINTS if isinstance(row, bybit_endpoints.Signed))
+    signed = (row for row in bybit_endpoints.ENDPOINTS if isinstance(row, bybit_endpoints.BybitSignedEndpoint))
     served = {implicit_name(row.path.lstrip("/"), "private", row.method): row.limit for row in signed}
     assert limits_by_name(METERED["bybit"], Per.USER) == served
     assert limits_by_name(METERED["bybit"], Per.ADDRESS) == {"requests by address": 600}
@@ -126,7 +126,7 @@ def test_gates_limits_are_those_of_the_stand_in() -> None:
 
 
 def test_okxs_limits_are_those_of_the_stand_in() -> None:
-    access = {okx_endpoints.Public: "public", okx_endpoints.Signed: "private"}
+    access = {okx_endpoints.OkxPublicEndpoint: "public", okx_endpoints.OkxSignedEndpoint: "private"}
     served = {
         implicit_name(row.path.removeprefix("/api/v5/"), access[type(row)], row.method): row.limit
         for row in okx_endpoints.ENDPOINTS
@@ -172,18 +172,18 @@ OVER_AT_AN_ADDRESS = {
 BANNED = {"code": -1003, "msg": "Way too many requests; IP banned until 1700000000000."}
 
 
-READINGS: list[tuple[str, Answer, Reading | None]] = [
-    ("binance", told(X_MBX_USED_WEIGHT_1M=77), Reading(77, None, Per.ADDRESS)),
-    ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), Reading(7, 6_000, Per.ADDRESS)),
-    ("binance", told(body={"rateLimits": [{}]}), Reading(None, None, Per.ADDRESS)),
-    ("binance", told(429, OVER, X_MBX_USED_WEIGHT_1M=31), Reading(31, 30, Per.ADDRESS)),
-    ("binance", told(429, OVER_AT_AN_ADDRESS), Reading(None, 2_400, Per.ADDRESS)),
-    ("binance", told(418, BANNED), Reading(None, None, Per.ADDRESS)),
-    ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), Reading(None, None, Per.ADDRESS)),
-    ("bybit", told(X_Bapi_Limit=50, X_Bapi_Limit_Status=48), Reading(2, 50, Per.USER)),
-    ("bybit", told(X_Bapi_Limit=50), Reading(None, 50, Per.USER)),
+READINGS: list[tuple[str, Answer, UsageReading | None]] = [
+    ("binance", told(X_MBX_USED_WEIGHT_1M=77), UsageReading(77, None, Per.ADDRESS)),
+    ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), UsageReading(7, 6_000, Per.ADDRESS)),
+    ("binance", told(body={"rateLimits": [{}]}), UsageReading(None, None, Per.ADDRESS)),
+    ("binance", told(429, OVER, X_MBX_USED_WEIGHT_1M=31), UsageReading(31, 30, Per.ADDRESS)),
+    ("binance", told(429, OVER_AT_AN_ADDRESS), UsageReading(None, 2_400, Per.ADDRESS)),
+    ("binance", told(418, BANNED), UsageReading(None, None, Per.ADDRESS)),
+    ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), UsageReading(None, None, Per.ADDRESS)),
+    ("bybit", told(X_Bapi_Limit=50, X_Bapi_Limit_Status=48), UsageReading(2, 50, Per.USER)),
+    ("bybit", told(X_Bapi_Limit=50), UsageReading(None, 50, Per.USER)),
     ("bybit", told(), None),
-    ("gate", told(X_Gate_RateLimit_Limit=200, X_Gate_RateLimit_Requests_Remain=0), Reading(200, 200)),
+    ("gate", told(X_Gate_RateLimit_Limit=200, X_Gate_RateLimit_Requests_Remain=0), UsageReading(200, 200)),
     ("gate", told(), None),
     ("okx", told(X_Bapi_Limit=50), None),
     ("hyperliquid", told(), None),

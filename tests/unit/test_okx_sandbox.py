@@ -13,7 +13,7 @@ import pytest
 
 from worker.accounts import Account
 from worker.sandbox.http import Received
-from worker.sandbox.okx.instruments import Instrument
+from worker.sandbox.okx.instruments import OkxInstrument
 from worker.sandbox.okx.venue import Okx
 from worker.sandbox.venue import ControlRefused
 
@@ -218,5 +218,7 @@ def test_what_a_request_asks_for_is_noted_without_its_signature(venue: Okx) -> N
 
 
 def test_an_inverse_contract_settles_in_its_base() -> None:
-    swap = Instrument("BTC-USD-SWAP", "SWAP", "BTC", "USD", "BTC", Decimal(100), Decimal(98_500), Decimal("0.1"), 100)
+    swap = OkxInstrument(
+        "BTC-USD-SWAP", "SWAP", "BTC", "USD", "BTC", Decimal(100), Decimal(98_500), Decimal("0.1"), 100
+    )
     assert (swap.inverse, swap.underlying) == (True, "BTC-USD")

@@ -12,7 +12,7 @@ from worker.venues.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, 
 from worker.venues.findings import ACCOUNT_CHECKS, Check, Verdict
 from worker.venues.history import DAY
 from worker.venues.preflight import (
-    Window,
+    TimestampWindow,
     clock_finding,
     key_finding,
     key_until,
@@ -23,7 +23,7 @@ from worker.venues.preflight import (
 )
 from worker.venues.transport import Skew
 
-WINDOW = Window(behind=10_000, ahead=1_000)
+WINDOW = TimestampWindow(behind=10_000, ahead=1_000)
 NOW = 1_706_745_600_000
 MILLISECONDS = st.integers(min_value=0, max_value=10**9)
 
@@ -52,7 +52,7 @@ def test_a_clock_is_judged_by_the_window_on_its_own_side(skew: Skew, verdict: Ve
 def test_what_the_way_to_the_venue_can_explain_is_no_problem(
     ahead: int, uncertainty: int, behind: int, tolerated: int
 ) -> None:
-    verdict = clock_finding(Skew(ahead, uncertainty), Window(behind, tolerated)).verdict
+    verdict = clock_finding(Skew(ahead, uncertainty), TimestampWindow(behind, tolerated)).verdict
     limit = tolerated if ahead > 0 else behind
     assert (verdict is Verdict.PROBLEM) is (abs(ahead) - uncertainty >= limit)
 

@@ -12,7 +12,7 @@ from schemas.control import Status, VenueHealth, VenueStatus
 from schemas.operations import Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import now_ms, shim_client
-from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing
+from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
 from worker.shim.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
 from worker.wire import encode
 
@@ -36,15 +36,15 @@ UNLISTED = UP.model_copy(
 )
 
 
-def says(*venues: VenueStatus, ledger: bool = True) -> Answer:
+def says(*venues: VenueStatus, ledger: bool = True) -> RpcReply:
     """A worker's answer."""
     status = Status(
         worker="w-1", ready=ledger and bool(venues), ledger_writes=ledger, outbox=3, venues=venues, accounts=2
     )
-    return Answer(200, encode(Success(message="Success", data=status)), {})
+    return RpcReply(200, encode(Success(message="Success", data=status)), {})
 
 
-def bus(answer: Answer | BusError, **more: Any) -> InMemoryCaller:
+def bus(answer: RpcReply | BusError, **more: Any) -> InMemoryCaller:
     """A bus with workers that answer so."""
     return InMemoryCaller({"get_status": answer}, **more)
 
@@ -79,22 +79,22 @@ async def test_one_venue_in_trouble_is_a_detail(trouble: VenueStatus) -> None:
     assert response.json()["venues"][1] == trouble.model_dump(mode="json")
 
 
-UNREADY: dict[str, tuple[Answer | BusError, str]] = {
+UNREADY: dict[str, tuple[RpcReply | BusError, str]] = {
     "the ledger does not write": (says(UP, ledger=False), "see that the ledger can be reached and its disk has room"),
     "no markets": (says(UNLISTED), "gate: no connection to gate); see that it reaches its venues"),
     "no accounts": (says(), "it has no account"),
     "no answer": (NoAnswer("no answer in time"), "the log of the worker tells"),
     "no worker any more": (NoWorker("no worker takes get_status"), "no worker takes get_status"),
     "the broker goes away": (BrokerAway("gone"), "gone"),
-    "a refusal": (Answer(404, b'{"isError":true,"error":{}}', {}), "of the same version"),
-    "another form": (Answer(200, b'{"data":{"worker":1}}', {}), "of the same version"),
-    "no JSON": (Answer(200, b"<html>", {}), "of the same version"),
-    "no object": (Answer(200, b"[]", {}), "of the same version"),
+    "a refusal": (RpcReply(404, b'{"isError":true,"error":{}}', {}), "of the same version"),
+    "another form": (RpcReply(200, b'{"data":{"worker":1}}', {}), "of the same version"),
+    "no JSON": (RpcReply(200, b"<html>", {}), "of the same version"),
+    "no object": (RpcReply(200, b"[]", {}), "of the same version"),
 }
 
 
 @pytest.mark.parametrize(("answer", "reason"), UNREADY.values(), ids=UNREADY)
-async def test_otherwise_it_is_not_and_the_reason_says_what_to_do(answer: Answer | BusError, reason: str) -> None:
+async def test_otherwise_it_is_not_and_the_reason_says_what_to_do(answer: RpcReply | BusError, reason: str) -> None:
     response = await readyz(bus(answer))
     assert (response.status_code, response.json()["ready"]) == (503, False)
     assert reason in response.json()["reason"]
@@ -146,7 +146,7 @@ class SlowBus(InMemoryCaller):
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> Answer:
+    ) -> RpcReply:
         self.reached.set()
         await self.let.wait()
         return await super().call(operation, body, command_id=command_id, deadline=deadline, actor=actor)
@@ -156,7 +156,7 @@ class SlowBus(InMemoryCaller):
 
 
 @pytest.mark.parametrize("answer", [says(UP), says(UNLISTED)], ids=["ready", "not ready"])
-async def test_many_who_ask_at_once_are_one_question_to_the_workers(answer: Answer) -> None:
+async def test_many_who_ask_at_once_are_one_question_to_the_workers(answer: RpcReply) -> None:
     caller = SlowBus({"get_status": answer})
     caller.reached, caller.let = asyncio.Event(), asyncio.Event()
     probe = Probe(caller, lambda: 0.0)
@@ -171,7 +171,7 @@ async def test_many_who_ask_at_once_are_one_question_to_the_workers(answer: Answ
 @pytest.mark.parametrize(
     ("answer", "fresh_s"), [(says(UP), FRESH_S), (says(UNLISTED), FRESH_UNREADY_S)], ids=["ready", "not ready"]
 )
-async def test_what_was_found_is_good_for_a_moment(answer: Answer, fresh_s: float) -> None:
+async def test_what_was_found_is_good_for_a_moment(answer: RpcReply, fresh_s: float) -> None:
     caller, time = bus(answer), [100.0]
     probe = Probe(caller, lambda: time[0])
     await probe.readiness()

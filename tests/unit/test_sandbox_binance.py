@@ -12,7 +12,7 @@ from worker.accounts import Account
 from worker.sandbox.binance.auth import signature_of
 from worker.sandbox.binance.venue import Binance
 from worker.sandbox.clock import MINUTE
-from worker.sandbox.http import Answer, Received
+from worker.sandbox.http import HttpResponse, Received
 from worker.sandbox.venue import ControlRefused
 
 PERP, HEDGE, PM = "binance-perp-001", "binance-hedge-001", "binance-pm-001"
@@ -30,7 +30,7 @@ def account_of(binance: Binance, account: str) -> Account:
 
 def send(
     binance: Binance, account: str, method: str, path: str, *, query: str = "", body: str = "", key: str | None = None
-) -> Answer:
+) -> HttpResponse:
     """Send a request as it stands."""
     headers = {"X-MBX-APIKEY": account_of(binance, account).reveal("api_key") if key is None else key}
     return binance.answer(Received(method, path, query, body, headers, "127.0.0.1"))

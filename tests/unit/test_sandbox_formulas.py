@@ -9,11 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from worker.sandbox.binance import brackets
-from worker.sandbox.binance.account import AccountState, MarginType, OpenPosition, PositionSide, Terms
+from worker.sandbox.binance.account import (
+    BinanceAccountState,
+    BinanceOpenPosition,
+    BinancePositionSide,
+    BinanceTerms,
+    MarginType,
+)
 from worker.sandbox.binance.brackets import bracket_of, cap_at, highest_leverage
-from worker.sandbox.binance.contracts import Contract, deliveries, listed
+from worker.sandbox.binance.contracts import BinanceContract, deliveries, listed
 from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
-from worker.sandbox.binance.formulas import Leg, liquidation_price
+from worker.sandbox.binance.formulas import PositionLeg, liquidation_price
 from worker.sandbox.binance.risk import AccountRisk, PositionRisk
 
 NOVEMBER_2026 = 1_795_000_000_000
@@ -22,17 +28,21 @@ LINEAR, INVERSE = CONTRACTS["BTCUSDT"], CONTRACTS["BTCUSD_PERP"]
 LADDERS = (brackets.BTC, brackets.ETH, brackets.ALTCOIN, brackets.DELIVERY, brackets.COIN_BTC, brackets.COIN_ETH)
 
 
-def long(contract: Contract, amount: str, entry: str) -> OpenPosition:
-    return OpenPosition(contract, PositionSide.BOTH, Decimal(amount), Decimal(entry), update_time=1)
+def long(contract: BinanceContract, amount: str, entry: str) -> BinanceOpenPosition:
+    return BinanceOpenPosition(contract, BinancePositionSide.BOTH, Decimal(amount), Decimal(entry), update_time=1)
 
 
-def risk_of(account: AccountState, contract: Contract, side: PositionSide = PositionSide.BOTH) -> PositionRisk:
+def risk_of(
+    account: BinanceAccountState, contract: BinanceContract, side: BinancePositionSide = BinancePositionSide.BOTH
+) -> PositionRisk:
     [row] = AccountRisk(account).rows(contract, (side,))
     return row
 
 
 def test_the_documented_example_comes_out_of_the_formulas() -> None:
-    account = AccountState("one", um_wallet={"USDT": Decimal("507.64")}, terms={"BTCUSDT": Terms(leverage=10)})
+    account = BinanceAccountState(
+        "one", um_wallet={"USDT": Decimal("507.64")}, terms={"BTCUSDT": BinanceTerms(leverage=10)}
+    )
     account.hold(long(LINEAR, "0.05", "98000"))
     row = risk_of(account, LINEAR)
     assert (row.notional, row.unrealized_profit) == (Decimal("4925.25"), Decimal("25.25"))
@@ -41,12 +51,12 @@ def test_the_documented_example_comes_out_of_the_formulas() -> None:
 
 
 def test_a_short_earns_when_the_price_falls() -> None:
-    leg = Leg(replace(LINEAR, mark_price=Decimal(90_000)), Decimal("-0.5"), Decimal(98_000))
+    leg = PositionLeg(replace(LINEAR, mark_price=Decimal(90_000)), Decimal("-0.5"), Decimal(98_000))
     assert (leg.notional, leg.unrealized_profit) == (Decimal(-45_000), Decimal(4_000))
 
 
 def test_an_inverse_contract_earns_coins() -> None:
-    leg = Leg(replace(INVERSE, mark_price=Decimal(50_000)), Decimal(100), Decimal(40_000))
+    leg = PositionLeg(replace(INVERSE, mark_price=Decimal(50_000)), Decimal(100), Decimal(40_000))
     assert (leg.notional, leg.unrealized_profit) == (Decimal("0.2"), Decimal("0.05"))
 
 
@@ -58,7 +68,7 @@ def test_an_inverse_contract_earns_coins() -> None:
 def test_at_the_linear_liquidation_price_the_balance_equals_the_maintenance_margin(
     amount: Decimal, entry: Decimal, balance: Decimal
 ) -> None:
-    leg = Leg(LINEAR, amount, entry)
+    leg = PositionLeg(LINEAR, amount, entry)
     if price := liquidation_price([leg], balance):
         maintenance = abs(amount) * price * leg.bracket.ratio - leg.bracket.cum
         assert abs(balance + amount * (price - entry) - maintenance) < Decimal("1e-12")
@@ -72,7 +82,7 @@ def test_at_the_linear_liquidation_price_the_balance_equals_the_maintenance_marg
 def test_at_the_inverse_liquidation_price_the_balance_equals_the_maintenance_margin(
     amount: int, entry: Decimal, balance: Decimal
 ) -> None:
-    leg = Leg(INVERSE, Decimal(amount), entry)
+    leg = PositionLeg(INVERSE, Decimal(amount), entry)
     if price := liquidation_price([leg], balance):
         usd = amount * INVERSE.size
         maintenance = abs(usd) / price * leg.bracket.ratio - leg.bracket.cum
@@ -80,17 +90,17 @@ def test_at_the_inverse_liquidation_price_the_balance_equals_the_maintenance_mar
 
 
 def test_a_position_that_no_price_can_liquidate_has_none() -> None:
-    assert liquidation_price([Leg(LINEAR, Decimal("0.05"), Decimal(98_000))], Decimal(1_000_000)) == 0
+    assert liquidation_price([PositionLeg(LINEAR, Decimal("0.05"), Decimal(98_000))], Decimal(1_000_000)) == 0
 
 
 def test_cross_positions_of_one_asset_share_its_wallet_and_an_isolated_one_keeps_its_own() -> None:
-    account = AccountState("one", um_wallet={"USDT": Decimal(1_000)})
+    account = BinanceAccountState("one", um_wallet={"USDT": Decimal(1_000)})
     account.hold(long(LINEAR, "0.05", "98000"))
     alone = risk_of(account, LINEAR).liquidation_price
     account.hold(long(CONTRACTS["ETHUSDT"], "2", "3300"))
     shared = risk_of(account, LINEAR).liquidation_price
-    account.terms["ETHUSDT"] = Terms(margin_type=MarginType.ISOLATED)
-    account.positions["ETHUSDT"][PositionSide.BOTH].isolated_wallet = Decimal(300)
+    account.terms["ETHUSDT"] = BinanceTerms(margin_type=MarginType.ISOLATED)
+    account.positions["ETHUSDT"][BinancePositionSide.BOTH].isolated_wallet = Decimal(300)
     isolated = risk_of(account, LINEAR).liquidation_price
     loss, maintenance_margin, per_dollar = 200, 32, Decimal("0.0498")
     assert round((shared - alone) * per_dollar, 12) == loss + maintenance_margin
@@ -99,10 +109,10 @@ def test_cross_positions_of_one_asset_share_its_wallet_and_an_isolated_one_keeps
 
 
 def test_legs_of_a_hedged_contract_are_liquidated_together() -> None:
-    account = AccountState("one", dual_side=True, um_wallet={"USDT": Decimal(5_000)})
-    for side, amount in ((PositionSide.LONG, "0.1"), (PositionSide.SHORT, "-0.04")):
-        account.hold(OpenPosition(LINEAR, side, Decimal(amount), Decimal(98_000), update_time=1))
-    rows = AccountRisk(account).rows(LINEAR, (PositionSide.LONG, PositionSide.SHORT))
+    account = BinanceAccountState("one", dual_side=True, um_wallet={"USDT": Decimal(5_000)})
+    for side, amount in ((BinancePositionSide.LONG, "0.1"), (BinancePositionSide.SHORT, "-0.04")):
+        account.hold(BinanceOpenPosition(LINEAR, side, Decimal(amount), Decimal(98_000), update_time=1))
+    rows = AccountRisk(account).rows(LINEAR, (BinancePositionSide.LONG, BinancePositionSide.SHORT))
     assert rows[0].liquidation_price == rows[1].liquidation_price > 0
 
 

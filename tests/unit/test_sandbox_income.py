@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from worker.sandbox.binance.account import Income
-from worker.sandbox.binance.errors import Refused
+from worker.sandbox.binance.account import IncomeRow
+from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.income import COIN_MARGINED, PORTFOLIO_CM, USDS_MARGINED, IncomeRules, select
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.seeded_income import cm_income, um_income
 from worker.sandbox.clock import DAY, HOUR
 
@@ -16,12 +16,12 @@ UM = um_income(NOW, "BTCUSDT_261225")
 CM = cm_income(NOW)
 
 
-def ask(rules: IncomeRules, rows: tuple[Income, ...] = UM, /, **parameters: object) -> list[Income]:
-    return list(select(rows, Parameters({name: str(value) for name, value in parameters.items()}), rules, NOW))
+def ask(rules: IncomeRules, rows: tuple[IncomeRow, ...] = UM, /, **parameters: object) -> list[IncomeRow]:
+    return list(select(rows, BinanceParameters({name: str(value) for name, value in parameters.items()}), rules, NOW))
 
 
 def refusal(rules: IncomeRules, **parameters: object) -> int:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(BinanceRefused) as refused:
         ask(rules, **parameters)
     return refused.value.code
 
@@ -64,7 +64,7 @@ def test_type_and_symbol_filter() -> None:
 
 
 def test_three_months_are_kept_and_no_more() -> None:
-    old = Income("BTCUSDT", "FUNDING_FEE", Decimal(1), "USDT", "FUNDING_FEE", NOW - 91 * DAY, 1, "")
+    old = IncomeRow("BTCUSDT", "FUNDING_FEE", Decimal(1), "USDT", "FUNDING_FEE", NOW - 91 * DAY, 1, "")
     assert old not in ask(USDS_MARGINED, (old, *UM), startTime=NOW - 200 * DAY, limit=1000)
     assert ask(COIN_MARGINED, (old,), startTime=NOW - 200 * DAY) == [old]
 
@@ -102,7 +102,7 @@ def test_the_newest_seeded_rows_are_the_documented_ones() -> None:
 
 
 @pytest.mark.parametrize("rows", [UM, CM])
-def test_ids_are_unique_within_a_type(rows: tuple[Income, ...]) -> None:
+def test_ids_are_unique_within_a_type(rows: tuple[IncomeRow, ...]) -> None:
     assert len({(row.type, row.tran_id) for row in rows}) == len(rows)
 
 

@@ -20,9 +20,9 @@ from tests.support.shim_client import (
     shim_client,
     token,
 )
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
-from worker.shim.auth import Rules, Verifier
+from worker.shim.auth import TokenRules, Verifier
 from worker.shim.claims import ClaimPaths
 from worker.shim.denials import Denials
 from worker.shim.keys import SharedSecret
@@ -36,8 +36,8 @@ NAMING = [row for row in ROUTES if "exchange_account_id" in row.request.model_fi
 naming = pytest.mark.parametrize("operation", NAMING, ids=lambda row: row.name)
 
 
-def named(row: dict[str, Any]) -> Answer:
-    return Answer(200, json.dumps({"data": row}).encode(), {})
+def named(row: dict[str, Any]) -> RpcReply:
+    return RpcReply(200, json.dumps({"data": row}).encode(), {})
 
 
 def arguments(operation: Operation, account: str) -> dict[str, Any]:
@@ -137,7 +137,7 @@ async def test_of_a_list_about_accounts_it_is_shown_its_own(operation: Operation
         assert mine.json()["data"] == {operation.rows_by_account: [rows[0], rows[2]], "count": 2}
         assert OTHER not in mine.text
         assert mine.headers["content-length"] == str(len(mine.content))
-        caller.answers[operation.name] = Answer(503, b'{"isError":true}', {})
+        caller.answers[operation.name] = RpcReply(503, b'{"isError":true}', {})
         assert (await client.get(PREFIX + operation.path)).status_code == 503
     caller.answers[operation.name] = named({operation.rows_by_account: rows, "count": 3})
     async with shim_client(caller, **UNLIMITED) as client:
@@ -177,7 +177,7 @@ def test_a_claim_that_cant_be_understood_allows_nothing(said: dict[str, Any], ac
 
 
 async def test_the_claim_can_have_another_name() -> None:
-    rules = Rules(claims=ClaimPaths(accounts="desks"))
+    rules = TokenRules(claims=ClaimPaths(accounts="desks"))
     header = f"Bearer {token(accounts=[MINE])}"
     assert (await Verifier(SharedSecret(SECRET), rules).actor(header, now_ms())).accounts is None
     assert (await Verifier(SharedSecret(SECRET)).actor(header, now_ms())).accounts == frozenset({MINE})

@@ -10,11 +10,11 @@ import pytest
 from schemas import HTTP_PREFIXES, ROUTES, Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, now_ms, shim_client, token
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.auth import Denied, Verifier
 from worker.shim.keys import SharedSecret
 
-DONE = Answer(200, b'{"isError":false}', {})
+DONE = RpcReply(200, b'{"isError":false}', {})
 LATER = now_ms() // 1000 + 3_600
 
 

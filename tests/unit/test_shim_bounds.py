@@ -11,12 +11,12 @@ from schemas import Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from tests.unit.served_shim import POST, RECEIVE_S, failure_in, port_of, says, served, serving
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
 from worker.shim.bounds import LARGEST_HEAD, LONGEST_URI, Bounds
 from worker.shim.denials import Denials
 
-DONE = Answer(200, b'{"isError":false}', {})
+DONE = RpcReply(200, b'{"isError":false}', {})
 SLOW = {
     "nothing at all": (),
     "half a head": (POST,),
@@ -95,7 +95,7 @@ class Slow(InMemoryCaller):
         self.running = 0
         self.both, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def call(self, operation: Operation, body: bytes, **more: Any) -> Answer:
+    async def call(self, operation: Operation, body: bytes, **more: Any) -> RpcReply:
         self.running += 1
         if self.running == 2:
             self.both.set()

@@ -182,7 +182,7 @@ from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds
 from worker.shim.connections import Connections, connection_limits
-from worker.shim.server import Server, uvicorn_config
+from worker.shim.server import ShimServer, uvicorn_config
 
 port, before, after = map(int, sys.argv[1:])
 resource.setrlimit(resource.RLIMIT_NOFILE, (before, before))
@@ -192,7 +192,7 @@ async def main():
     connections = Connections(connection_limits(settings))
     resource.setrlimit(resource.RLIMIT_NOFILE, (after, after))
     app = create_app(caller, gate(caller), Bounds())
-    await Server(uvicorn_config(app, settings, None), connections).serve()
+    await ShimServer(uvicorn_config(app, settings, None), connections).serve()
 
 uvloop.run(main())
 """

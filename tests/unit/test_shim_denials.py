@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 from schemas import Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
-from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NoWorker
+from worker.bus.rpc import BrokerAway, NoAnswer, NoWorker, RpcReply
 from worker.observation.denials import DISTINCT
 from worker.settings import Settings
 from worker.shim.app import create_app
 from worker.shim.denials import Denials
 
-TOLD = Answer(200, b'{"data":{"recorded":1}}', {})
+TOLD = RpcReply(200, b'{"data":{"recorded":1}}', {})
 SOON_MS = 1_000
 
 
@@ -26,7 +26,7 @@ class Desk:
     """A shim, what it denied so far, and the worker that it tells."""
 
     def __init__(self, rate: str | None = None) -> None:
-        self.caller = InMemoryCaller({"report_denials": TOLD, "set_leverage": Answer(200, b"{}", {})})
+        self.caller = InMemoryCaller({"report_denials": TOLD, "set_leverage": RpcReply(200, b"{}", {})})
         self.denials = Denials(self.caller, clock=lambda: 1_000)
         self.app = create_app(self.caller, gate(self.caller, denials=self.denials, rate=rate), BOUNDS)
 
@@ -91,7 +91,7 @@ async def test_a_flood_from_everywhere_is_a_small_report_that_counts_all() -> No
     assert (told[-1]["operation"], told[-1]["address"], told[-1]["count"]) == ("several", None, 500 - DISTINCT)
 
 
-@pytest.mark.parametrize("trouble", [BrokerAway("gone"), NoWorker("none"), NoAnswer("late"), Answer(503, b"{}", {})])
+@pytest.mark.parametrize("trouble", [BrokerAway("gone"), NoWorker("none"), NoAnswer("late"), RpcReply(503, b"{}", {})])
 async def test_what_nobody_confirmed_is_told_again_in_the_same_words_and_nothing_is_lost(trouble: Any) -> None:
     desk = Desk()
     await desk.post({})
@@ -110,7 +110,7 @@ async def test_what_nobody_confirmed_is_told_again_in_the_same_words_and_nothing
 async def test_a_worker_that_does_not_understand_is_logged_and_not_asked_for_ever() -> None:
     desk = Desk()
     await desk.post({})
-    desk.caller.answers["report_denials"] = Answer(400, b"{}", {})
+    desk.caller.answers["report_denials"] = RpcReply(400, b"{}", {})
     with capture_logs() as lines:
         await desk.told()
         await desk.told()
@@ -125,7 +125,7 @@ class Hearing(InMemoryCaller):
         super().__init__()
         self.told: asyncio.Queue[bytes] = asyncio.Queue()
 
-    async def call(self, operation: Operation, body: bytes, **more: Any) -> Answer:
+    async def call(self, operation: Operation, body: bytes, **more: Any) -> RpcReply:
         self.told.put_nowait(body)
         return TOLD
 

@@ -12,7 +12,7 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.processes import free_port
 from tests.support.shim_client import LEVERAGE, gate
 from tests.unit.served_shim import POST, failure_in, port_of, says, served, serving
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.monitoring.server import monitored
 from worker.observation.metrics import WORKER
 from worker.settings import Settings
@@ -20,7 +20,7 @@ from worker.shim.app import create_app
 from worker.shim.bounds import LARGEST_HEAD, Bounds
 from worker.shim.protocol import FED_AT_ONCE, BoundedProtocol
 
-DONE = Answer(200, b'{"isError":false}', {})
+DONE = RpcReply(200, b'{"isError":false}', {})
 BODY = json.dumps(LEVERAGE).encode()
 JSON_HEAD = POST + b"Content-Type: application/json\r\n"
 CHUNKED = JSON_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -111,7 +111,7 @@ class Halting(InMemoryCaller):
         super().__init__()
         self.began, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def call(self, *args: Any, **more: Any) -> Answer:
+    async def call(self, *args: Any, **more: Any) -> RpcReply:
         self.began.set()
         await self.go_on.wait()
         return DONE

@@ -16,10 +16,10 @@ from tests.support.identity_provider import IdentityProvider, identity_provider
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, PREFIX, assert_failure, client_of, gate, now_ms
 from tests.support.token_keys import claims, jwk, private_key, signed
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
 from worker.shim.auth import Denied, Verifier
-from worker.shim.envelope import Refusal
+from worker.shim.envelope import HttpRefusal
 from worker.shim.jwks import read_key_set
 from worker.shim.key_set import KeySet
 from worker.shim.keys import ALGORITHMS
@@ -152,9 +152,9 @@ async def test_before_the_first_keys_a_request_is_told_to_come_again_and_is_no_d
     async with identity_provider(OLD) as provider:
         provider.status = 503
         clock = Clock()
-        caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
+        caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
         keeper = gate(caller, keys=keys(provider, clock))
-        caller.answers["get_status"] = Answer(200, STATUS, {})
+        caller.answers["get_status"] = RpcReply(200, STATUS, {})
         async with client_of(create_app(caller, keeper, BOUNDS), {"Authorization": BY_OLD}) as client:
             unready = await client.get("/readyz")
             assert (unready.status_code, "PERPS_DMA_JWT_JWKS_URL" in unready.json()["reason"]) == (503, True)
@@ -176,7 +176,7 @@ async def test_a_provider_must_show_a_certificate_that_somebody_known_vouches_fo
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(pair.cert, pair.key)
     async with identity_provider(OLD, tls=tls) as provider:
-        with pytest.raises(Refusal, match="has not told its keys yet"):
+        with pytest.raises(HttpRefusal, match="has not told its keys yet"):
             await Verifier(keys(provider, Clock())).actor(BY_OLD, now_ms())
         assert provider.fetches == 0
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.cert))
@@ -226,5 +226,5 @@ async def test_without_names_every_key_is_tried() -> None:
 
 
 async def test_a_provider_that_is_not_there_is_a_refusal_and_no_fault() -> None:
-    with pytest.raises(Refusal, match="has not told its keys yet"):
+    with pytest.raises(HttpRefusal, match="has not told its keys yet"):
         await Verifier(KeySet("http://127.0.0.1:1/keys", 300)).actor(BY_OLD, now_ms())

@@ -23,7 +23,7 @@ from tests.support.shim_client import now_ms
 from tests.support.token_keys import claims, private_pem, public_file, public_pem, signed
 from worker.locations import NotReady, jwt_secret
 from worker.settings import Settings
-from worker.shim.auth import Denied, Rules, Verifier
+from worker.shim.auth import Denied, TokenRules, Verifier
 from worker.shim.claims import ClaimPaths
 from worker.shim.key_set import KeySet
 from worker.shim.keys import PublicKeyFile, SharedSecret
@@ -223,7 +223,7 @@ def test_these_can_be_a_key_set(tmp_path: Path, url: str) -> None:
     assert isinstance(keys_of(settings(tmp_path, jwt_jwks_url=url)), KeySet)
 
 
-RULES = Rules(issuer="https://id.example", audience="perps-dma", leeway_s=10)
+RULES = TokenRules(issuer="https://id.example", audience="perps-dma", leeway_s=10)
 LENIENT = replace(RULES, leeway_s=120)
 GOOD = {"iss": "https://id.example", "aud": "perps-dma"}
 
@@ -273,7 +273,7 @@ async def test_a_token_for_somebody_is_not_for_a_shim_that_has_no_name() -> None
 
 
 async def test_what_was_found_of_a_token_is_not_held_beyond_its_end_and_leeway() -> None:
-    verifier, header = Verifier(SharedSecret(LONG), Rules(leeway_s=10)), secretly(exp=in_seconds(60))
+    verifier, header = Verifier(SharedSecret(LONG), TokenRules(leeway_s=10)), secretly(exp=in_seconds(60))
     end = in_seconds(60) * 1000
     for at in (now_ms(), end, end + 8_000):
         assert (await verifier.actor(header, at)).subject == "engine-7"
@@ -303,7 +303,7 @@ async def test_roles_stand_where_the_identity_provider_puts_them(
     path: str, said: dict[str, Any], roles: set[str]
 ) -> None:
     token = jwt.encode({"exp": in_seconds(60), **said}, LONG.get_secret_value())
-    verifier = Verifier(SharedSecret(LONG), Rules(claims=ClaimPaths(roles=(path,))))
+    verifier = Verifier(SharedSecret(LONG), TokenRules(claims=ClaimPaths(roles=(path,))))
     assert (await verifier.actor(f"Bearer {token}", now_ms())).roles == roles
 
 

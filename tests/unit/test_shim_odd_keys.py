@@ -18,7 +18,7 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, PREFIX, client_of, gate, now_ms
 from tests.support.token_keys import jwk, public_file, public_pem, signed
 from worker.background import in_background
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.locations import NotReady
 from worker.shim.app import create_app
 from worker.shim.auth import Denied, Verifier
@@ -123,7 +123,7 @@ async def test_at_the_start_it_is_not_ready_and_goes_on_trying(answer: Any) -> N
     async with identity_provider(GOOD) as provider:
         provider.answer = answer
         key_set = KeySet(provider.url, 0.02, pause_s=0)
-        caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
+        caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
         app = create_app(caller, gate(caller, keys=key_set), BOUNDS)
         async with in_background(key_set.run()), client_of(app, {"Authorization": BY_GOOD}) as client:
             asks = f"{PREFIX}/positions?exchange_account_id=a"

@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
 from worker.shim.denials import Denials
 
@@ -82,7 +82,7 @@ PAYLOADS: dict[str, str | bytes] = {
     "a name that is none": "{" + LONE + ':1,"exp":9999999999,"role":"trader"}',
     "an audience of objects": with_claims({"aud": '[{"a": 1}]'}),
     "jti: a number": with_claims({"jti": "7"}),
-    **{f"nested {depth} deep": with_claims({"more": nested(depth)}) for depth in (1_020, 1_500, 10_000)},
+    **{f"nested {depth} deep": with_claims({"more": nested(depth)}) for depth in (1_500, 10_000)},
     "nested and nothing else": nested(10_000),
     "a list": "[1]",
     "no JSON": "{",
@@ -91,7 +91,6 @@ PAYLOADS: dict[str, str | bytes] = {
 }
 HEADS: dict[str, str | bytes] = {
     "nested": nested(10_000),
-    "nested as deep as may be": '{"alg":"HS256","more":' + nested(1_020) + "}",
     "a key by number": '{"alg":"HS256","kid":7}',
     "a key of a surrogate": '{"alg":"HS256","kid":' + LONE + "}",
     "an algorithm of many": '{"alg":["HS256"]}',
@@ -114,7 +113,7 @@ ODD = {
 
 @pytest.mark.parametrize("token", ODD.values(), ids=ODD)
 async def test_an_odd_token_is_401_and_audited(token: str) -> None:
-    caller = InMemoryCaller({"report_denials": Answer(200, b'{"data":{"recorded":1}}', {})})
+    caller = InMemoryCaller({"report_denials": RpcReply(200, b'{"data":{"recorded":1}}', {})})
     denials = Denials(caller)
     headers = {"Authorization": f"Bearer {token}".encode("latin-1")}
     async with client_of(create_app(caller, gate(caller, denials=denials), BOUNDS), {}) as client:
@@ -125,6 +124,29 @@ async def test_an_odd_token_is_401_and_audited(token: str) -> None:
     [denial] = report["denials"]
     reason = "expired_token" if token == ODD["payload, exp: true"] else "invalid_token"
     assert (denial["reason"], denial["actor"], denial["count"]) == (reason, None, 1)
+
+
+DEEP = nested(1_020)
+"""As deep as orjson reads. Python reads it from 3.12 on, and gives up before."""
+DEEP_TOKENS = {
+    "payload": signed(with_claims({"more": DEEP})),
+    "head": signed(json.dumps(GOOD), '{"alg":"HS256","more":' + DEEP + "}"),
+}
+
+
+def is_readable(text: str) -> bool:
+    try:
+        return bool(json.loads(text))
+    except RecursionError:
+        return False
+
+
+@pytest.mark.parametrize("token", DEEP_TOKENS.values(), ids=DEEP_TOKENS)
+async def test_a_token_nested_as_deep_as_may_be_is_good_where_python_reads_it(token: str) -> None:
+    caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
+    async with client_of(create_app(caller, gate(caller), BOUNDS), bearer(token)) as client:
+        response = await client.get(READ)
+    assert response.status_code == (200 if is_readable(DEEP) else 401)
 
 
 GOOD_ONES = {
@@ -139,7 +161,7 @@ GOOD_ONES = {
 
 @pytest.mark.parametrize(("payload", "subject"), GOOD_ONES.values(), ids=GOOD_ONES)
 async def test_a_good_one_is_good(payload: str, subject: str | None) -> None:
-    caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
+    caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
     async with client_of(create_app(caller, gate(caller), BOUNDS), bearer(signed(payload))) as client:
         assert (await client.get(READ)).status_code == 200
     assert [asked.actor for asked in caller.asked] == [subject]
@@ -150,7 +172,7 @@ ROLES = {"a list": '["trader", 7, {}, null]', "a number": "7", "an object": '{"t
 
 @pytest.mark.parametrize("roles", ROLES.values(), ids=ROLES)
 async def test_roles_of_any_shape_are_understood_or_refused(roles: str) -> None:
-    caller = InMemoryCaller({"get_positions": Answer(200, b"{}", {})})
+    caller = InMemoryCaller({"get_positions": RpcReply(200, b"{}", {})})
     payload = with_claims({"role": '""', "roles": roles, "accounts": roles})
     async with client_of(create_app(caller, gate(caller), BOUNDS), bearer(signed(payload))) as client:
         assert (await client.get(READ)).status_code == 403
@@ -161,8 +183,10 @@ TEXTS = ("%ed%a0%80", "%ff", "%00", "%0a", "a" * 4_000, "%f0%9f%98%80", "%e2%80%
 
 @pytest.mark.parametrize("text", TEXTS, ids=lambda text: text[:12])
 async def test_odd_text_in_a_request_is_no_fault_either(text: str) -> None:
-    answers: dict[str, Any] = {"report_denials": Answer(200, b'{"data":{"recorded":1}}', {})}
-    caller = InMemoryCaller({**answers, "get_positions": Answer(200, b"{}", {}), "get_command": Answer(404, b"{}", {})})
+    answers: dict[str, Any] = {"report_denials": RpcReply(200, b'{"data":{"recorded":1}}', {})}
+    caller = InMemoryCaller(
+        {**answers, "get_positions": RpcReply(200, b"{}", {}), "get_command": RpcReply(404, b"{}", {})}
+    )
     denials = Denials(caller)
     headers = bearer(signed(with_claims({"accounts": '["mine"]'})))
     async with client_of(create_app(caller, gate(caller, denials=denials), BOUNDS), headers) as client:

@@ -18,7 +18,7 @@ from tests.support.shim_client import (
     shim_client,
     token,
 )
-from worker.bus.rpc import Answer, BrokerAway, NoAnswer, NotConfirmed, NoWorker, RightsMissing
+from worker.bus.rpc import BrokerAway, NoAnswer, NoWorker, RequestInDoubt, RightsMissing, RpcReply
 from worker.observation.trace_context import TraceContext
 
 REQUESTS: dict[str, dict[str, Any]] = {
@@ -31,7 +31,7 @@ REQUESTS: dict[str, dict[str, Any]] = {
 }
 for name in ("freeze", "unfreeze"):
     REQUESTS[name]["exchange_account_id"] = "a-1"
-DONE = Answer(200, b'{ "leverage": 1.50 }', {"Outcome": "applied"})
+DONE = RpcReply(200, b'{ "leverage": 1.50 }', {"Outcome": "applied"})
 every_operation = pytest.mark.parametrize("operation", ROUTES, ids=[row.name for row in ROUTES])
 every_command = pytest.mark.parametrize("operation", COMMANDS, ids=[row.name for row in COMMANDS])
 
@@ -60,7 +60,7 @@ async def test_each_operation_is_asked_as_documented_under_both_prefixes(operati
 
 
 async def test_a_workers_answer_is_passed_on_untouched() -> None:
-    throttled = Answer(429, b'{ "leverage": 1.50 }', {"Outcome": "rejected", "Retry-After": "3"})
+    throttled = RpcReply(429, b'{ "leverage": 1.50 }', {"Outcome": "rejected", "Retry-After": "3"})
     async with shim_client(InMemoryCaller({"set_leverage": throttled})) as client:
         response = await client.post(f"{PREFIX}/leverage", json=LEVERAGE)
     assert (response.status_code, response.content) == (429, throttled.body)
@@ -205,7 +205,7 @@ async def test_a_broker_that_denies_the_shim_a_right_is_not_called_away() -> Non
 
 @pytest.mark.parametrize("prefer", ["", "respond-async"])
 async def test_a_broker_that_goes_away_meanwhile_is_503_and_a_command_is_not_called_unsent(prefer: str) -> None:
-    async with shim_client(InMemoryCaller({"set_leverage": NotConfirmed()}), Prefer=prefer) as client:
+    async with shim_client(InMemoryCaller({"set_leverage": RequestInDoubt()}), Prefer=prefer) as client:
         response = await client.post(f"{PREFIX}/leverage", json=LEVERAGE)
     body = assert_failure(response, 503, "broker_unavailable")
     assert body["error"]["retryable"] is False

@@ -16,7 +16,7 @@ from schemas.asyncapi import asyncapi
 from schemas.openapi import openapi
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, gate, shim_client, token
-from worker.bus.rpc import Answer, BrokerAway
+from worker.bus.rpc import BrokerAway, RpcReply
 from worker.shim.app import create_app
 
 
@@ -51,7 +51,7 @@ async def test_the_docs_page_loads_everything_it_needs_from_here(client: httpx.A
 
 
 async def test_a_request_is_one_log_line_that_holds_no_token() -> None:
-    caller = InMemoryCaller({"set_leverage": Answer(200, b"{}", {})})
+    caller = InMemoryCaller({"set_leverage": RpcReply(200, b"{}", {})})
     async with shim_client(caller) as client:
         with capture_logs() as lines:
             response = await client.post(f"{PREFIX}/leverage?token={token()}", json=LEVERAGE)
@@ -77,7 +77,7 @@ async def test_a_fault_is_logged_as_500() -> None:
 @pytest.fixture
 async def url() -> AsyncIterator[str]:
     """A shim behind a real HTTP server."""
-    answers: dict[str, Any] = {"set_leverage": Answer(200, b'{"isError":false}', {"Outcome": "applied"})}
+    answers: dict[str, Any] = {"set_leverage": RpcReply(200, b'{"isError":false}', {"Outcome": "applied"})}
     caller = InMemoryCaller(answers)
     app = create_app(caller, gate(caller), BOUNDS)
     server = uvicorn.Server(uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None))

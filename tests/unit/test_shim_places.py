@@ -16,14 +16,14 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms, token
 from tests.support.token_keys import jwk, signed
 from tests.unit.served_shim import port_of, served
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
 from worker.shim.bounds import Bounds
 from worker.shim.connections import ConnectionLimits, Connections
 from worker.shim.denials import Denials
 from worker.shim.key_set import MOST_WAITING, KeySet
 
-DONE = Answer(200, b'{"isError":false,"data":{"recorded":1}}', {})
+DONE = RpcReply(200, b'{"isError":false,"data":{"recorded":1}}', {})
 WAITS = {"Prefer": "wait=600"}
 READ = f"{PREFIX}/positions?exchange_account_id=a"
 FREEZE = {"all": True, "reason": "enough"}
@@ -38,7 +38,7 @@ class Busy(InMemoryCaller):
         self.running = 0
         self.go_on = asyncio.Event()
 
-    async def call(self, operation: Operation, body: bytes, **more: Any) -> Answer:
+    async def call(self, operation: Operation, body: bytes, **more: Any) -> RpcReply:
         if operation.name in self.slow:
             self.running += 1
             await self.go_on.wait()

@@ -12,7 +12,7 @@ from schemas import HTTP_PREFIXES, Operation
 from schemas.base import Milliseconds
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, SECRET, client_of, gate
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 from worker.console.tour import (
     ACCOUNTS,
     AFTERWARDS,
@@ -45,7 +45,7 @@ class Freezes(InMemoryCaller):
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> Answer:
+    ) -> RpcReply:
         request = json.loads(body)
         match operation.name:
             case "freeze":
@@ -65,9 +65,9 @@ class Freezes(InMemoryCaller):
         raise NotImplementedError(operation.name)
 
 
-def done(data: dict[str, Any]) -> Answer:
+def done(data: dict[str, Any]) -> RpcReply:
     body = {"isError": False, "message": "Success", "statusCode": 200, "data": data}
-    return Answer(200, json.dumps(body).encode(), {})
+    return RpcReply(200, json.dumps(body).encode(), {})
 
 
 @asynccontextmanager

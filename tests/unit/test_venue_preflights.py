@@ -20,8 +20,8 @@ from worker.venues.transport import Skew
 
 STANDARD, PORTFOLIO = AccountType.STANDARD, AccountType.PORTFOLIO_MARGIN
 DENIED = AccessDenied("Invalid API-key, IP, or permissions for action", venue_code="-2015")
-STATE = binance.State(barred=(), multi_assets=False, mode="one_way")
-FULL_KEY = binance.Key(frozenset(AccountType), withdrawals=False, bound=True)
+STATE = binance.AccountSetup(barred=(), multi_assets=False, mode="one_way")
+FULL_KEY = binance.BinanceApiKey(frozenset(AccountType), withdrawals=False, bound=True)
 
 
 class Told:
@@ -92,7 +92,7 @@ class TestBinance:
         assert found[Check.ACCOUNT] == (Verdict.PROBLEM, "Binance does not let the account trade (COIN-M)")
 
     def test_a_key_older_than_portfolio_margin_lacks_the_right_for_it(self) -> None:
-        key = binance.Key(frozenset(), withdrawals=False, bound=True)
+        key = binance.BinanceApiKey(frozenset(), withdrawals=False, bound=True)
         found = binance.judged(binance.Answers(PORTFOLIO, key, DENIED, DENIED), None)
         assert by_check(found)[Check.ACCOUNT] == (Verdict.NOT_CHECKED, "see permissions")
         [permission] = [finding for finding in found if finding.check is Check.PERMISSIONS]
@@ -189,7 +189,7 @@ class TestGate:
     )
     async def test_our_key_is_picked_out_only_where_no_other_can_be_meant(self, body: Any, recognised: bool) -> None:
         key = await gate.read_key(Told({gate.KEYS: body}), "api_key")
-        assert key == (gate.Key(True, dict.fromkeys(gate.NEEDED, False)) if recognised else None)
+        assert key == (gate.GateApiKey(True, dict.fromkeys(gate.NEEDED, False)) if recognised else None)
 
     async def test_a_key_that_cannot_be_picked_out_is_not_guessed_at(self) -> None:
         wallet = {"in_dual_mode": False, "margin_mode": 0}

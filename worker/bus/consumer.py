@@ -17,7 +17,7 @@ from worker.bus.actors import NOBODY, Speakers
 from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.incoming import Incoming, Taking
 from worker.bus.legibility import ILLEGIBLE, Illegible
-from worker.bus.publisher import Publisher, PublishFailed
+from worker.bus.publisher import MessagePublisher, PublishFailed
 from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
 from worker.bus.sharing import Sharing
 from worker.bus.topology import OURS, declare
@@ -129,7 +129,7 @@ class Consumer:
     def __init__(
         self,
         connection: AbstractRobustConnection,
-        publisher: Publisher,
+        publisher: MessagePublisher,
         handle: Handle,
         split: Split,
         speakers: Speakers,
@@ -149,7 +149,7 @@ class Consumer:
     async def open(
         cls,
         connection: AbstractRobustConnection,
-        publisher: Publisher,
+        publisher: MessagePublisher,
         handle: Handle,
         prefetch: int,
         split: Split = WHOLE,

@@ -28,7 +28,7 @@ Mark = tuple[int, str | None, datetime | None]
 """An event by its place in the stream, its id, and the second in which it was published."""
 
 
-class EventsLog:
+class EventStream:
     """The stream, and the newest event that was seen in it.
 
     It is read over a connection of its own each time: a stream that is being made ends the connection of its readers.

@@ -14,7 +14,7 @@ from worker.bus.shards import LED_EXCHANGE, queues_of
 ANSWER_TIMEOUT_S = 2
 
 
-class Presence:
+class ConsumerCounts:
     """Counts consumers, on one channel that is opened again when it is gone."""
 
     def __init__(self, connection: AbstractRobustConnection, shards: int) -> None:

@@ -176,7 +176,7 @@ def sending(exchange: str, routing_key: str, message_id: str) -> AbstractContext
     return tracing.span(f"send {exchange}", tracing.Kind.PRODUCER, about)
 
 
-class Publisher:
+class MessagePublisher:
     """What a worker publishes."""
 
     def __init__(self, events: AbstractRobustChannel, answers: AbstractRobustChannel) -> None:
@@ -184,7 +184,7 @@ class Publisher:
         self._answers = answers
 
     @classmethod
-    async def open(cls, connection: AbstractRobustConnection) -> "Publisher":
+    async def open(cls, connection: AbstractRobustConnection) -> "MessagePublisher":
         """A publisher on two channels of a connection that nobody consumes on. Raises TopologyRefused.
 
         The log of events is declared on the channel that they leave by, so that after a restart of the broker none

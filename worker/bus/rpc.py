@@ -14,7 +14,7 @@ from schemas import Operation
 from schemas.base import Milliseconds
 from worker.bus.connection import CONNECTION_TROUBLE, connected
 from worker.bus.incoming import Incoming, Taking
-from worker.bus.presence import Presence
+from worker.bus.presence import ConsumerCounts
 from worker.bus.publisher import PublishFailed, Unroutable, properties, publish, sending
 from worker.bus.shards import ACCOUNT_HEADER
 from worker.clock import now
@@ -31,7 +31,7 @@ WATCH_INTERVAL_S = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class RpcReply:
     """A worker's reply: the HTTP status, the envelope as JSON bytes, and headers such as `Outcome`.
 
     `exchange` is the account's venue, where the request was accepted.
@@ -63,14 +63,14 @@ class RightsMissing(BrokerAway):
     """The broker is there and denies our user what it has to know; the message says what to do."""
 
 
-class NotConfirmed(BusError):
+class RequestInDoubt(BusError):
     """The broker went away while a request was being published, or its answer: it may be carried out or not."""
 
 
-def _answer(message: Incoming) -> Answer:
+def _answer(message: Incoming) -> RpcReply:
     headers = {name: str(value) for name, value in message.headers.items()}
     status, exchange = int(headers.pop("status", "200")), headers.pop(EXCHANGE_HEADER, None)
-    return Answer(status=status, body=message.body, headers=headers, exchange=exchange)
+    return RpcReply(status=status, body=message.body, headers=headers, exchange=exchange)
 
 
 def _request(
@@ -103,7 +103,7 @@ class _ReplyChannel:
 
     def __init__(self, channel: AbstractRobustChannel) -> None:
         self.channel = channel
-        self._waiting: dict[str, asyncio.Future[Answer | None]] = {}
+        self._waiting: dict[str, asyncio.Future[RpcReply | None]] = {}
 
     async def open(self) -> None:
         """Receive replies from now on, and again after a reconnect."""
@@ -124,9 +124,9 @@ class _ReplyChannel:
             waiting.set_result(_answer(message))
 
     @asynccontextmanager
-    async def expecting(self, correlation_id: str) -> AsyncIterator["asyncio.Future[Answer | None]"]:
+    async def expecting(self, correlation_id: str) -> AsyncIterator["asyncio.Future[RpcReply | None]"]:
         """The future of an answer, None when it was lost; it is forgotten when nobody waits for it any more."""
-        future: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[RpcReply | None] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id] = future
         try:
             yield future
@@ -141,7 +141,7 @@ class RpcClient:
     are persistent, queries are not, for nobody wants a late answer.
     """
 
-    def __init__(self, presence: Presence, commands: _ReplyChannel, queries: _ReplyChannel) -> None:
+    def __init__(self, presence: ConsumerCounts, commands: _ReplyChannel, queries: _ReplyChannel) -> None:
         self._presence = presence
         self._commands = commands
         self._queries = queries
@@ -155,7 +155,7 @@ class RpcClient:
         channels = [_ReplyChannel(await connection.channel(publisher_confirms=True)) for _ in range(2)]
         for channel in channels:
             await channel.open()
-        client, closing = cls(Presence(connection, shards), *channels), asyncio.Event()
+        client, closing = cls(ConsumerCounts(connection, shards), *channels), asyncio.Event()
         watching = asyncio.create_task(client._watch_workers(closing))
         try:
             yield client
@@ -165,10 +165,10 @@ class RpcClient:
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
-    ) -> Answer:
+    ) -> RpcReply:
         """Publish a request and wait for its answer until shortly after the deadline.
 
-        Raises NoWorker, NoAnswer, BrokerAway or NotConfirmed.
+        Raises NoWorker, NoAnswer, BrokerAway or RequestInDoubt.
         """
         side = self._commands if operation.is_command else self._queries
         self._calls += 1
@@ -190,7 +190,7 @@ class RpcClient:
             except TimeoutError:
                 raise NoAnswer(f"no answer to {operation.name} before its deadline") from None
         if told is None:
-            raise NotConfirmed("the connection to the broker was lost, and the answer with it")
+            raise RequestInDoubt("the connection to the broker was lost, and the answer with it")
         return told
 
     async def post(
@@ -198,7 +198,7 @@ class RpcClient:
     ) -> None:
         """Publish a command and wait for no answer; the broker has confirmed it.
 
-        Raises NoWorker, BrokerAway or NotConfirmed.
+        Raises NoWorker, BrokerAway or RequestInDoubt.
         """
         with sending(operation.exchange, operation.name, command_id):
             message = _request(operation, body, command_id=command_id, deadline=deadline, actor=actor)
@@ -239,7 +239,7 @@ class RpcClient:
             raise NoWorker(f"there is no queue for {operation.name}: no worker was ever started") from error
         except PublishFailed as error:
             self._counts = {}  # what we knew of the workers may have ended with the connection
-            raise NotConfirmed(str(error)) from error
+            raise RequestInDoubt(str(error)) from error
 
     async def _require_worker(self, operation: Operation) -> None:
         """Trust the last look if it saw a worker; otherwise look again, for one may just have started."""

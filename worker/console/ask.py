@@ -15,12 +15,12 @@ from worker.settings import Settings
 ANSWER_MS: Milliseconds = 10_000
 
 
-class Refused(Exception):
+class WorkerRefused(Exception):
     """A worker answered that it did not do what it was asked; the message says why."""
 
 
 async def ask(settings: Settings, operation: str, request: Mapping[str, Any], actor: str = "cli") -> dict[str, Any]:
-    """The envelope of a success. Raises Refused, or NotReady when no worker answers."""
+    """The envelope of a success. Raises WorkerRefused, or NotReady when no worker answers."""
     async with connect_rpc(amqp_url(settings), f"perps-dma {operation}") as client:
         try:
             answer = await client.call(
@@ -34,5 +34,5 @@ async def ask(settings: Settings, operation: str, request: Mapping[str, Any], ac
             raise NotReady(str(error)) from error
     envelope: dict[str, Any] = json.loads(answer.body)
     if envelope["isError"]:
-        raise Refused(envelope["message"].removeprefix("Error - "))
+        raise WorkerRefused(envelope["message"].removeprefix("Error - "))
     return envelope

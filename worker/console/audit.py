@@ -12,7 +12,7 @@ COLUMNS = ("time", "who", "what", "about", "details")
 
 
 async def show_audit(settings: Settings, limit: int, *, as_json: bool) -> None:
-    """Print the newest entries, the newest first. Raises Refused."""
+    """Print the newest entries, the newest first. Raises WorkerRefused."""
     entries = (await ask(settings, "get_audit", {"limit": limit}))["data"]["entries"]
     if as_json:
         show_json(entries)

@@ -12,7 +12,7 @@ TIMES = frozenset({"received", "deadline", "finished"})
 
 
 async def show_command(settings: Settings, command_id: str, *, as_json: bool) -> None:
-    """Print the state of a command. Raises Refused for one that no worker knows."""
+    """Print the state of a command. Raises WorkerRefused for one that no worker knows."""
     known = (await ask(settings, "get_command", {"command_id": command_id}))["data"]
     if as_json:
         show_json(known)

@@ -25,13 +25,13 @@ def _row(doubt: dict[str, Any]) -> list[str | None]:
 
 
 async def read_doubts(settings: Settings) -> list[dict[str, Any]]:
-    """What is in doubt. Raises Refused."""
+    """What is in doubt. Raises WorkerRefused."""
     doubts: list[dict[str, Any]] = (await ask(settings, "get_doubts", {}))["data"]["doubts"]
     return doubts
 
 
 async def show_doubts(settings: Settings, *, as_json: bool) -> None:
-    """Print what is in doubt. Raises Refused."""
+    """Print what is in doubt. Raises WorkerRefused."""
     doubts = await read_doubts(settings)
     if as_json:
         show_json(doubts)

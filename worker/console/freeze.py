@@ -28,5 +28,5 @@ def scope_of(account: str | None, exchange: str | None, *, everything: bool) -> 
 
 
 async def change_freeze(settings: Settings, operation: str, request: Mapping[str, Any], actor: str) -> None:
-    """Freeze or unfreeze, and print what is so now. Raises Refused."""
+    """Freeze or unfreeze, and print what is so now. Raises WorkerRefused."""
     console.print((await ask(settings, operation, request, actor))["message"])

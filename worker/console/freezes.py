@@ -17,7 +17,7 @@ def freezes_table(freezes: list[dict[str, Any]]) -> Table:
 
 
 async def show_freezes(settings: Settings, *, as_json: bool) -> None:
-    """Print what is frozen. Raises Refused."""
+    """Print what is frozen. Raises WorkerRefused."""
     freezes = (await ask(settings, "get_freezes", {}))["data"]["freezes"]
     if as_json:
         show_json(freezes)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import httpx
 
-from worker.console.ask import Refused, ask
+from worker.console.ask import WorkerRefused, ask
 from worker.locations import NotReady
 from worker.settings import Settings
 
@@ -25,7 +25,7 @@ async def _worker(settings: Settings) -> None:
         return
     try:
         await ask(settings, "get_status", {})
-    except Refused as error:
+    except WorkerRefused as error:
         raise NotReady(str(error)) from error
 
 

@@ -7,7 +7,7 @@ from rich.text import Text
 
 from schemas.base import utc_text
 from schemas.control import VenueHealth
-from worker.console.ask import Refused, ask
+from worker.console.ask import WorkerRefused, ask
 from worker.console.display import console, show_json, table
 from worker.console.doubts import doubts_table, read_doubts
 from worker.console.freezes import freezes_table
@@ -35,7 +35,7 @@ async def _doubts(settings: Settings) -> list[dict[str, Any]] | None:
     """What is in doubt; while the ledger can't be read, nobody knows."""
     try:
         return await read_doubts(settings)
-    except Refused:
+    except WorkerRefused:
         return None
 
 
@@ -43,7 +43,7 @@ async def _frozen(settings: Settings) -> list[dict[str, Any]] | None:
     """What is frozen; while the ledger can't be read, nobody knows."""
     try:
         freezes: list[dict[str, Any]] = (await ask(settings, "get_freezes", {}))["data"]["freezes"]
-    except Refused:
+    except WorkerRefused:
         return None
     return freezes
 

@@ -34,7 +34,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     from worker.accounts import RegistryError
     from worker.bus.connection import CONNECTION_TROUBLE
     from worker.bus.topology import TopologyRefused
-    from worker.console.ask import Refused
+    from worker.console.ask import WorkerRefused
     from worker.execution.ledger.errors import LedgerError
     from worker.locations import NotReady
     from worker.tls import CertificateProblem
@@ -43,7 +43,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return uvloop.run(work)
     except (
-        *(NotReady, Refused, RegistryError, LedgerError, TopologyRefused, UnknownLimit),
+        *(NotReady, WorkerRefused, RegistryError, LedgerError, TopologyRefused, UnknownLimit),
         CertificateProblem,
     ) as error:
         raise fail(str(error)) from error

@@ -43,7 +43,7 @@ def describe_account(account: Account) -> dict[str, Any]:
     return {name: fact.get_secret_value() if isinstance(fact, SecretStr) else fact for name, fact in facts.items()}
 
 
-class Control:
+class ControlEndpoints:
     """The control endpoints of one venue."""
 
     def __init__(self, desk: Desk) -> None:
@@ -139,5 +139,5 @@ async def _refusals(request: web.Request, handler: Any) -> web.StreamResponse:
 def control_application(desk: Desk) -> web.Application:
     """The control endpoints, to be mounted under `CONTROL`."""
     application = web.Application(middlewares=[_refusals])
-    application.add_routes(Control(desk).routes())
+    application.add_routes(ControlEndpoints(desk).routes())
     return application

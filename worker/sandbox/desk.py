@@ -5,7 +5,7 @@ import asyncio
 from aiohttp import web
 
 from worker.sandbox.faults import Fault, FaultPlan
-from worker.sandbox.http import Answer, Received, receive
+from worker.sandbox.http import HttpResponse, Received, receive
 from worker.sandbox.journal import Journal, JournalEntry
 from worker.sandbox.venue import StandIn
 
@@ -50,7 +50,7 @@ class Desk:
             )
         )
 
-    async def _misbehave(self, fault: Fault, received: Received) -> Answer:
+    async def _misbehave(self, fault: Fault, received: Received) -> HttpResponse:
         carried_out = self.venue.answer(received) if fault.apply else None
         await asyncio.sleep(fault.delay_ms / 1000)
         if fault.fault == "delay":
@@ -67,7 +67,7 @@ def _cut(request: web.Request) -> web.StreamResponse:
     return web.Response()
 
 
-async def _cut_half_way(request: web.Request, answer: Answer) -> web.StreamResponse:
+async def _cut_half_way(request: web.Request, answer: HttpResponse) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.content_type})
     response.content_length = len(answer.body)
     await response.prepare(request)

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from worker.sandbox.http import JSON, Answer
+from worker.sandbox.http import JSON, HttpResponse
 from worker.wire import encode
 
 Kind = Literal["delay", "reset", "reset_mid_body", "status", "html", "empty", "too_large"]
@@ -62,16 +62,16 @@ class Fault(BaseModel):
         wanted = ((self.method, method), (self.path, path), (self.account, account))
         return all(expected is None or expected == actual for expected, actual in wanted)
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         """The wrong answer of a fault that answers at all."""
         headers = self.headers | ({} if self.retry_after is None else {"Retry-After": str(self.retry_after)})
         if self.fault == "html":
-            return Answer(self.status, PAGE, "text/html", headers)
+            return HttpResponse(self.status, PAGE, "text/html", headers)
         if self.fault == "empty":
-            return Answer(self.status, b"", JSON, headers)
+            return HttpResponse(self.status, b"", JSON, headers)
         if self.fault == "too_large":
-            return Answer(self.status, packed_blanks(), JSON, headers | {"Content-Encoding": "gzip"})
-        return Answer(self.status, self._body(), JSON, headers)
+            return HttpResponse(self.status, packed_blanks(), JSON, headers | {"Content-Encoding": "gzip"})
+        return HttpResponse(self.status, self._body(), JSON, headers)
 
     def _body(self) -> bytes:
         if isinstance(self.body, str):

@@ -25,7 +25,7 @@ class Received:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpResponse:
     """What the venue says to a request."""
 
     status: int
@@ -53,6 +53,6 @@ async def receive(request: web.Request) -> Received:
     )
 
 
-def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Answer:
+def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """An answer in JSON; a Decimal is written digit by digit."""
-    return Answer(status, encode(content), headers=headers or {})
+    return HttpResponse(status, encode(content), headers=headers or {})

@@ -67,13 +67,13 @@ class WeightMeter:
         return OverLimit(spending.used, self.limit, MINUTE - now % MINUTE, None)
 
 
-class Meter(Protocol):
+class SandboxMeter(Protocol):
     """What counts requests up to a limit."""
 
     limit: int
 
 
-def set_limits(meters: Mapping[str, Meter], limits: Mapping[str, int], kind: str) -> None:
+def set_limits(meters: Mapping[str, SandboxMeter], limits: Mapping[str, int], kind: str) -> None:
     """Set the limits of a venue's meters by name. Raises ControlRefused for a name there is no meter of that `kind`."""
     for name, limit in limits.items():
         if name not in meters:

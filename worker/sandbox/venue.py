@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from worker.accounts import Account
 from worker.sandbox.clock import Clock
-from worker.sandbox.http import Answer, Received
+from worker.sandbox.http import HttpResponse, Received
 
 
 class ControlRefused(Exception):
@@ -18,7 +18,7 @@ class StandIn(Protocol):
     name: str
     clock: Clock
 
-    def answer(self, received: Received) -> Answer:
+    def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as the venue would, refusals included."""
 
     def account_of(self, received: Received) -> str | None:

@@ -15,7 +15,7 @@ from worker.shim.caller import Caller
 from worker.shim.capabilities import capability_routes
 from worker.shim.docs import document_routes
 from worker.shim.envelope import fault, refuse
-from worker.shim.gate import Gate
+from worker.shim.gate import AccessControl
 from worker.shim.health import health_routes
 from worker.shim.observation import Observation
 from worker.shim.operations import OperationsEndpoint
@@ -23,7 +23,7 @@ from worker.shim.places import Places
 from worker.shim.security_headers import SecurityHeaders
 
 
-def _operation_routes(caller: Caller, gate: Gate, bounds: Bounds) -> list[Route]:
+def _operation_routes(caller: Caller, gate: AccessControl, bounds: Bounds) -> list[Route]:
     places = Places(bounds)
     by_path: defaultdict[str, dict[str, Operation]] = defaultdict(dict)
     for operation in ROUTES:
@@ -36,7 +36,7 @@ def _operation_routes(caller: Caller, gate: Gate, bounds: Bounds) -> list[Route]
     ]
 
 
-def create_app(caller: Caller, gate: Gate, bounds: Bounds) -> ASGIApp:
+def create_app(caller: Caller, gate: AccessControl, bounds: Bounds) -> ASGIApp:
     """The ASGI application."""
     app = Starlette(
         routes=[

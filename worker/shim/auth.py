@@ -16,8 +16,8 @@ from schemas.audit import DenialReason
 from schemas.base import Milliseconds
 from schemas.operations import READERS
 from worker.shim.claims import Actor, ClaimPaths, is_subject
-from worker.shim.envelope import Refusal
-from worker.shim.keys import Key, Keys, KeysUnavailable
+from worker.shim.envelope import HttpRefusal
+from worker.shim.keys import Keys, KeysUnavailable, VerificationKey
 from worker.wire import LONGEST_ACTOR
 
 ROLES = READERS
@@ -36,7 +36,7 @@ _TROUBLE: tuple[tuple[type[jwt.InvalidTokenError], str], ...] = (
 )
 
 
-class Denied(Refusal):
+class Denied(HttpRefusal):
     """Somebody asked for what is not theirs. It is counted for the audit; `actor` is known once a token was good."""
 
     def __init__(
@@ -55,7 +55,7 @@ class Denied(Refusal):
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class TokenRules:
     """What a token must say beside being signed."""
 
     issuer: str | None = None
@@ -90,16 +90,16 @@ def issue_token(
 class Verifier:
     """Tells whom a token speaks for. What was found stays known until the token ends or the keys change."""
 
-    def __init__(self, keys: Keys, rules: Rules | None = None) -> None:
+    def __init__(self, keys: Keys, rules: TokenRules | None = None) -> None:
         self._keys = keys
-        self._rules = rules or Rules()
+        self._rules = rules or TokenRules()
         self._version = keys.version()
         self._checked: dict[bytes, _Checked] = {}
 
     async def actor(self, authorization: str | None, at: Milliseconds) -> Actor:
         """Whom the header `Authorization` of a request names.
 
-        Raises Denied (401), or Refusal (503) while there are no keys.
+        Raises Denied (401), or HttpRefusal (503) while there are no keys.
         """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
@@ -111,7 +111,7 @@ class Verifier:
             words = next((words for kind, words in _TROUBLE if isinstance(error, kind)), _TROUBLE[-1][1])
             raise self._unauthorized(reason, words, ', error="invalid_token"') from None
         except KeysUnavailable as error:
-            raise Refusal(
+            raise HttpRefusal(
                 failure(ErrorCode.KEYS_UNAVAILABLE, f"{error}; try again soon"), {"Retry-After": "5"}
             ) from error
 
@@ -154,7 +154,7 @@ class Verifier:
                 return self._read(claims)
         raise jwt.InvalidSignatureError
 
-    def _claims(self, token: str, key: Key) -> dict[str, Any]:
+    def _claims(self, token: str, key: VerificationKey) -> dict[str, Any]:
         try:
             claims: dict[str, Any] = jwt.decode(
                 token,

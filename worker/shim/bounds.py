@@ -6,7 +6,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from schemas import ErrorCode, failure
 from schemas.base import Milliseconds
-from worker.shim.envelope import Refusal
+from worker.shim.envelope import HttpRefusal
 
 LONGEST_URI = 8 * 1024
 LARGEST_HEAD = 32 * 1024
@@ -51,11 +51,11 @@ class Bounded:
         await self._app(scope, receive, send)
 
 
-def _refusal(scope: Scope) -> Refusal | None:
+def _refusal(scope: Scope) -> HttpRefusal | None:
     if len(scope["raw_path"]) + len(scope["query_string"]) > LONGEST_URI:
         message = f"path and query are longer than {LONGEST_URI} bytes"
-        return Refusal(failure(ErrorCode.URI_TOO_LONG, message, details={"limit_bytes": LONGEST_URI}))
+        return HttpRefusal(failure(ErrorCode.URI_TOO_LONG, message, details={"limit_bytes": LONGEST_URI}))
     if sum(len(name) + len(value) for name, value in scope["headers"]) > LARGEST_HEAD:
         message = f"the headers are larger than {LARGEST_HEAD} bytes"
-        return Refusal(failure(ErrorCode.HEADERS_TOO_LARGE, message, details={"limit_bytes": LARGEST_HEAD}))
+        return HttpRefusal(failure(ErrorCode.HEADERS_TOO_LARGE, message, details={"limit_bytes": LARGEST_HEAD}))
     return None

@@ -5,15 +5,15 @@ from typing import Protocol
 
 from schemas import Operation
 from schemas.base import Milliseconds
-from worker.bus.rpc import Answer
+from worker.bus.rpc import RpcReply
 
 
 class Caller(Protocol):
-    """Asks workers. Raises what `worker.bus.rpc` names: NoWorker, NoAnswer, BrokerAway, NotConfirmed."""
+    """Asks workers. Raises what `worker.bus.rpc` names: NoWorker, NoAnswer, BrokerAway, RequestInDoubt."""
 
     async def call(
         self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> Answer:
+    ) -> RpcReply:
         """Publish a request and wait for its answer, until the deadline."""
 
     async def post(

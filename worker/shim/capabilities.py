@@ -6,14 +6,14 @@ from starlette.routing import Route
 
 from schemas import HTTP_PREFIXES, Success
 from schemas.operations import CAPABILITIES_PATH
-from worker.shim.envelope import JSON, Refusal
-from worker.shim.gate import Gate
+from worker.shim.envelope import JSON, HttpRefusal
+from worker.shim.gate import AccessControl
 from worker.shim.trace import trace_headers
 from worker.venues.capabilities import matrix
 from worker.wire import encode
 
 
-def capability_routes(gate: Gate) -> list[Route]:
+def capability_routes(gate: AccessControl) -> list[Route]:
     """The matrix under both prefixes. It changes with the program alone, so it is written down once."""
     body = encode(Success(message="Success", data=matrix()))
 
@@ -21,7 +21,7 @@ def capability_routes(gate: Gate) -> list[Route]:
         headers = trace_headers(request.scope)
         try:
             await gate.admit(request)
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             return gate.refused(refusal, request, "get_capabilities")
         return Response(body, 200, headers, JSON)
 

@@ -53,7 +53,7 @@ def connection_limits(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(most, min(most, of_address), settings.trusted_proxies or "")
 
 
-class State(Enum):
+class ConnectionState(Enum):
     """What a connection does. One that is HELD has a request that holds a place."""
 
     IDLE = auto()
@@ -74,7 +74,9 @@ class _Group:
     def __init__(self, most: int, reason: str) -> None:
         self.most = most
         self.reason = reason
-        self.by_state: dict[State, OrderedDict[Connection, None]] = {state: OrderedDict() for state in State}
+        self.by_state: dict[ConnectionState, OrderedDict[Connection, None]] = {
+            state: OrderedDict() for state in ConnectionState
+        }
 
     @property
     def count(self) -> int:
@@ -87,8 +89,8 @@ class _Group:
         """The one that makes room for another, where one must."""
         if self.count < self.most:
             return None
-        busy = self.by_state[State.BUSY] if self.count >= self.most + SURPLUS else ()
-        return next(chain(self.by_state[State.IDLE], busy), None)
+        busy = self.by_state[ConnectionState.BUSY] if self.count >= self.most + SURPLUS else ()
+        return next(chain(self.by_state[ConnectionState.IDLE], busy), None)
 
 
 class Connection:
@@ -98,42 +100,42 @@ class Connection:
         self.address = address
         self.closable = closable
         self._groups = groups
-        self._state: State | None = None
-        self._enter(State.IDLE)
+        self._state: ConnectionState | None = None
+        self._enter(ConnectionState.IDLE)
 
     def rests(self) -> None:
         """It waits for its next request."""
-        self._change(State.IDLE)
+        self._change(ConnectionState.IDLE)
 
     def works(self) -> None:
         """It has a request."""
-        if self._state is State.IDLE:
-            self._change(State.BUSY)
+        if self._state is ConnectionState.IDLE:
+            self._change(ConnectionState.BUSY)
 
     def hold(self, surplus: int = 0) -> bool:
         """Its request takes a place, and the connection stays until it gives it back; False where too many do."""
         if self._state is None:
             return False
-        if any(len(group.by_state[State.HELD]) >= group.most + surplus for group in self._groups):
+        if any(len(group.by_state[ConnectionState.HELD]) >= group.most + surplus for group in self._groups):
             return False
-        self._change(State.HELD)
+        self._change(ConnectionState.HELD)
         return True
 
     def release(self) -> None:
         """The place was given back."""
-        self._change(State.BUSY)
+        self._change(ConnectionState.BUSY)
 
     def ended(self) -> None:
         """It is no more. Whatever is said of it later changes nothing."""
         self._leave()
         self._state = None
 
-    def _change(self, state: State) -> None:
+    def _change(self, state: ConnectionState) -> None:
         if self._state is not None:
             self._leave()
             self._enter(state)
 
-    def _enter(self, state: State) -> None:
+    def _enter(self, state: ConnectionState) -> None:
         self._state = state
         for group in self._groups:
             group.by_state[state][self] = None
@@ -181,7 +183,7 @@ class Connections:
 
     def out_of_descriptors(self, error: OSError, wanted: int) -> None:
         """The system has none left, whatever the limit says: the oldest idle ones go, as many as are wanted."""
-        oldest = tuple(islice(self._all.by_state[State.IDLE], wanted))
+        oldest = tuple(islice(self._all.by_state[ConnectionState.IDLE], wanted))
         for connection in oldest:
             self._drop(connection, "descriptors", str(error))
         if not oldest:

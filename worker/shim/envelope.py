@@ -15,7 +15,7 @@ JSON = "application/json"
 _NO_HEADERS: Mapping[str, str] = {}
 
 
-class Refusal(Exception):
+class HttpRefusal(Exception):
     """The request ends here, with this envelope."""
 
     def __init__(self, envelope: Failure, headers: Mapping[str, str] = _NO_HEADERS) -> None:
@@ -34,15 +34,15 @@ def envelope_response(envelope: Failure, headers: Mapping[str, str] = _NO_HEADER
     return Response(encode(envelope), envelope.statusCode, headers, JSON)
 
 
-def not_found(path: str) -> Refusal:
+def not_found(path: str) -> HttpRefusal:
     """There is no such route."""
-    return Refusal(failure(ErrorCode.NOT_FOUND, f"there is no {path}; /docs lists all routes"))
+    return HttpRefusal(failure(ErrorCode.NOT_FOUND, f"there is no {path}; /docs lists all routes"))
 
 
-def method_not_allowed(method: str, path: str, allowed: str) -> Refusal:
+def method_not_allowed(method: str, path: str, allowed: str) -> HttpRefusal:
     """The route exists, with another method."""
     message = f"{path} does not answer {method}; it takes {allowed}"
-    return Refusal(failure(ErrorCode.METHOD_NOT_ALLOWED, message), {"Allow": allowed})
+    return HttpRefusal(failure(ErrorCode.METHOD_NOT_ALLOWED, message), {"Allow": allowed})
 
 
 async def refuse(request: Request, error: Exception) -> Response:

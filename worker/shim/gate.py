@@ -10,11 +10,11 @@ from worker.clock import now
 from worker.shim.auth import Denied, Verifier
 from worker.shim.claims import Actor
 from worker.shim.denials import Denials
-from worker.shim.envelope import Refusal
+from worker.shim.envelope import HttpRefusal
 from worker.shim.rates import RateLimit
 
 
-class Gate:
+class AccessControl:
     """Lets requests in. What it denies is counted for the audit when it is answered."""
 
     def __init__(self, verifier: Verifier, denials: Denials, rate: RateLimit | None = None) -> None:
@@ -23,7 +23,7 @@ class Gate:
         self._rate = rate
 
     async def admit(self, request: Request, roles: frozenset[str] = READERS) -> Actor:
-        """Who sends a request. Raises Refusal: 401, 403 by role, 429, or 503 while there are no keys."""
+        """Who sends a request. Raises HttpRefusal: 401, 403 by role, 429, or 503 while there are no keys."""
         actor = await self._verifier.actor(request.headers.get("authorization"), now())
         if self._rate is not None:
             await self._rate.take(actor)
@@ -36,7 +36,7 @@ class Gate:
         """Whether anybody could be let in."""
         return await self._verifier.has_keys()
 
-    def refused(self, refusal: Refusal, request: Request, operation: str) -> Response:
+    def refused(self, refusal: HttpRefusal, request: Request, operation: str) -> Response:
         """A refusal as an answer."""
         if isinstance(refusal, Denied):
             self._denials.note(refusal, operation, request.client.host if request.client else None)

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from worker.shim.caller import Caller
 from worker.shim.envelope import JSON
-from worker.shim.gate import Gate
+from worker.shim.gate import AccessControl
 from worker.shim.readiness import Probe, Readiness
 
 NO_KEYS = (
@@ -23,7 +23,7 @@ def _said(status: int, facts: dict[str, object]) -> Response:
     return Response(orjson.dumps(facts), status, media_type=JSON)
 
 
-def readiness_of(caller: Caller, gate: Gate) -> Callable[[], Awaitable[Readiness]]:
+def readiness_of(caller: Caller, gate: AccessControl) -> Callable[[], Awaitable[Readiness]]:
     """What tells whether requests would be taken: a worker is ready, and there are keys to check tokens with."""
     probe = Probe(caller)
 
@@ -36,7 +36,7 @@ def readiness_of(caller: Caller, gate: Gate) -> Callable[[], Awaitable[Readiness
     return look
 
 
-def health_routes(caller: Caller, gate: Gate) -> list[Route]:
+def health_routes(caller: Caller, gate: AccessControl) -> list[Route]:
     """`/healthz` and `/readyz`."""
     look = readiness_of(caller, gate)
 

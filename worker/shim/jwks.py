@@ -16,7 +16,7 @@ import httpx
 import jwt
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
-from worker.shim.keys import ALGORITHMS, Key, algorithms_of
+from worker.shim.keys import ALGORITHMS, VerificationKey, algorithms_of
 
 FETCH_S = 5.0
 """How long the whole answer may take."""
@@ -47,7 +47,7 @@ _ODD = (
 class KeySetRead:
     """The keys of a set, and what was left out, in words for the log."""
 
-    keys: tuple[Key, ...]
+    keys: tuple[VerificationKey, ...]
     left_out: tuple[str, ...]
 
 
@@ -118,7 +118,7 @@ class _OddRow(ValueError):
     """Says itself what is wrong with a row."""
 
 
-def _key(row: Any, narrowed: frozenset[str]) -> Key | None:
+def _key(row: Any, narrowed: frozenset[str]) -> VerificationKey | None:
     """A row as a key; None for one that is for something else. What is wrong with others is raised."""
     if not isinstance(row, dict):
         raise _OddRow("it is no JSON object")
@@ -131,7 +131,7 @@ def _key(row: Any, narrowed: frozenset[str]) -> Key | None:
     algorithms = algorithms_of(value, narrowed & {row["alg"]} if row.get("alg") else narrowed)
     if not algorithms and not algorithms_of(value):
         raise _OddRow("it is too short, or of a kind that checks nothing")
-    return Key(value, algorithms, row.get("kid")) if algorithms else None
+    return VerificationKey(value, algorithms, row.get("kid")) if algorithms else None
 
 
 def _require_sound(row: dict[str, Any]) -> None:

@@ -8,7 +8,7 @@ import httpx
 import structlog
 
 from worker.shim.jwks import FETCH_S, fetch_key_set, read_key_set
-from worker.shim.keys import ALGORITHMS, Key, KeysUnavailable
+from worker.shim.keys import ALGORITHMS, KeysUnavailable, VerificationKey
 
 MOST_WAITING = 50
 """Requests that wait for one fetch."""
@@ -44,7 +44,7 @@ class KeySet:
         self._turn = asyncio.Lock()
         self._not_before = clock()
         self._waiting = 0
-        self._keys: tuple[Key, ...] = ()
+        self._keys: tuple[VerificationKey, ...] = ()
         self._left_out: tuple[str, ...] = ()
         self._version = 0
         self._failing = False
@@ -53,7 +53,7 @@ class KeySet:
         """It changes when a fetch brought other keys."""
         return self._version
 
-    async def named(self, name: str | None) -> Sequence[Key]:
+    async def named(self, name: str | None) -> Sequence[VerificationKey]:
         """The keys of this name; one that is not known is looked for at the provider, but not at once again."""
         if not (found := self._matching(name)):
             await self._look_for_it()
@@ -78,7 +78,7 @@ class KeySet:
             await self._fetch_unless_just_done()
             await asyncio.sleep(min(self._pause_s, self._refresh_s) if self._failing else self._refresh_s)
 
-    def _matching(self, name: str | None) -> tuple[Key, ...]:
+    def _matching(self, name: str | None) -> tuple[VerificationKey, ...]:
         return tuple(key for key in self._keys if name is None or key.name in (None, name))
 
     async def _fetch_unless_just_done(self) -> None:

@@ -43,7 +43,7 @@ log = structlog.get_logger("worker.shim")
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class VerificationKey:
     """A key, what it may check, and the name by which a token asks for it."""
 
     value: Any
@@ -65,7 +65,7 @@ class Keys(Protocol):
     def version(self) -> int:
         """Another number whenever a key was added or taken away."""
 
-    async def named(self, name: str | None) -> Sequence[Key]:
+    async def named(self, name: str | None) -> Sequence[VerificationKey]:
         """The keys that a token with this `kid` may be signed with. Raises KeysUnavailable."""
 
 
@@ -100,7 +100,7 @@ class SharedSecret:
 
     def __init__(self, secret: SecretStr, narrowed: frozenset[str] = ALGORITHMS) -> None:
         value = secret.get_secret_value().encode()
-        self._key = Key(value, algorithms_of(value, narrowed))
+        self._key = VerificationKey(value, algorithms_of(value, narrowed))
         if not self._key.algorithms:
             raise NotReady(
                 f"a shared secret of {len(value)} bytes checks none of {', '.join(sorted(narrowed))}: "
@@ -111,7 +111,7 @@ class SharedSecret:
         """It stays the same until a restart."""
         return 0
 
-    async def named(self, name: str | None) -> Sequence[Key]:
+    async def named(self, name: str | None) -> Sequence[VerificationKey]:
         """The secret, whatever a token calls it."""
         return (self._key,)
 
@@ -138,7 +138,7 @@ class PublicKeyFile:
             self._read_again()
         return self._version
 
-    async def named(self, name: str | None) -> Sequence[Key]:
+    async def named(self, name: str | None) -> Sequence[VerificationKey]:
         """All keys of the file: it gives them no names."""
         return self._keys
 
@@ -152,7 +152,7 @@ class PublicKeyFile:
         log.info("public_keys_reloaded", path=str(self._path), count=len(self._keys))
 
 
-def read_public_keys(path: Path, narrowed: frozenset[str] = ALGORITHMS) -> tuple[Key, ...]:
+def read_public_keys(path: Path, narrowed: frozenset[str] = ALGORITHMS) -> tuple[VerificationKey, ...]:
     """The keys of a PEM file. Raises NotReady, which says what is wrong with it."""
     try:
         with path.open("rb") as file:
@@ -165,7 +165,7 @@ def read_public_keys(path: Path, narrowed: frozenset[str] = ALGORITHMS) -> tuple
     if not blocks:
         raise NotReady(f"PERPS_DMA_JWT_PUBLIC_KEY: {path} holds no key in PEM (-----BEGIN PUBLIC KEY-----)")
     keys = [_public_key(path, label.decode(), block) for block, label in ((one[0], one[1]) for one in blocks)]
-    found = tuple(Key(key, algorithms) for key in keys if (algorithms := algorithms_of(key, narrowed)))
+    found = tuple(VerificationKey(key, algorithms) for key in keys if (algorithms := algorithms_of(key, narrowed)))
     if len(found) < len(keys):
         raise NotReady(
             f"PERPS_DMA_JWT_PUBLIC_KEY: {path} holds a key that checks none of {', '.join(sorted(narrowed))}; there "

@@ -13,15 +13,15 @@ from schemas import ErrorCode, Failure, Operation, Outcome, Success, failure
 from schemas.base import Milliseconds
 from schemas.control import unknown_command
 from schemas.replies import Accepted
-from worker.bus.rpc import Answer, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing
+from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
 from worker.clock import now
 from worker.observation import tracing
 from worker.shim.auth import Denied
 from worker.shim.bounds import Bounds
 from worker.shim.caller import Caller
 from worker.shim.claims import Actor
-from worker.shim.envelope import JSON, Refusal, envelope_response, method_not_allowed
-from worker.shim.gate import Gate, require_account
+from worker.shim.envelope import JSON, HttpRefusal, envelope_response, method_not_allowed
+from worker.shim.gate import AccessControl, require_account
 from worker.shim.parsing import request_body
 from worker.shim.places import Places
 from worker.shim.preferences import Preferences, command_id, preferences
@@ -68,7 +68,7 @@ class OperationsEndpoint:
     """One path of the API, with an operation for each method it answers. An ASGI application."""
 
     def __init__(
-        self, operations: Mapping[str, Operation], caller: Caller, gate: Gate, bounds: Bounds, places: Places
+        self, operations: Mapping[str, Operation], caller: Caller, gate: AccessControl, bounds: Bounds, places: Places
     ) -> None:
         self._operations = operations
         self._caller = caller
@@ -81,14 +81,14 @@ class OperationsEndpoint:
         request = Request(scope, receive)
         try:
             operation = self._operation(request)
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             await refusal.response()(scope, receive, send)
             return
         try:
             actor = await self._gate.admit(request, operation.roles)
             with self._places.taken(actor, operation, scope):
                 response = await self._ask(await self._understand(operation, actor, request))
-        except Refusal as refusal:
+        except HttpRefusal as refusal:
             response = self._gate.refused(refusal, request, operation.name)
         await response(scope, receive, send)
 
@@ -140,7 +140,7 @@ class OperationsEndpoint:
         return Response(encode(envelope), 202, headers, JSON)
 
 
-def _require_answer(call: Call, answer: Answer, headers: Mapping[str, str]) -> None:
+def _require_answer(call: Call, answer: RpcReply, headers: Mapping[str, str]) -> None:
     """Whether a token may read an answer that names the account only now, as that of a command's id.
 
     Raises Denied, which tells of a command on another account what a worker tells of none.
@@ -155,7 +155,7 @@ def _require_answer(call: Call, answer: Answer, headers: Mapping[str, str]) -> N
         raise Denied("account", unknown_command(data["command_id"]), told, actor=call.actor, account=data[account])
 
 
-def _visible(call: Call, answer: Answer) -> bytes:
+def _visible(call: Call, answer: RpcReply) -> bytes:
     """The body of an answer; of a list about accounts, what a token may read that is limited to some of them."""
     listed = call.operation.rows_by_account
     if not listed or call.actor.accounts is None or answer.status != 200:

@@ -12,13 +12,13 @@ from starlette.requests import ClientDisconnect, Request
 from schemas import ErrorCode, Operation, failure
 from schemas.base import WireModel
 from schemas.problems import Problem, invalid_request, problems_of
-from worker.shim.envelope import JSON, Refusal
+from worker.shim.envelope import JSON, HttpRefusal
 from worker.wire import LARGEST_BODY
 
 
-def _too_large() -> Refusal:
+def _too_large() -> HttpRefusal:
     message = f"the body is larger than {LARGEST_BODY} bytes"
-    return Refusal(failure(ErrorCode.PAYLOAD_TOO_LARGE, message, details={"limit_bytes": LARGEST_BODY}))
+    return HttpRefusal(failure(ErrorCode.PAYLOAD_TOO_LARGE, message, details={"limit_bytes": LARGEST_BODY}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +29,14 @@ class Understood:
     request: WireModel
 
 
-def _too_slow(seconds: float) -> Refusal:
+def _too_slow(seconds: float) -> HttpRefusal:
     message = f"the body did not arrive within {seconds:g} s"
-    return Refusal(failure(ErrorCode.REQUEST_TIMEOUT, message), {"Connection": "close"})
+    return HttpRefusal(failure(ErrorCode.REQUEST_TIMEOUT, message), {"Connection": "close"})
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
     if listed := list(problems):
-        raise Refusal(invalid_request(listed))
+        raise HttpRefusal(invalid_request(listed))
 
 
 def _check_content_type(request: Request) -> None:
@@ -61,7 +61,7 @@ async def _bounded_body(request: Request) -> bytes:
             if len(body) > LARGEST_BODY:
                 raise _too_large()
     except ClientDisconnect:
-        raise Refusal(invalid_request([{"field": "body", "problem": "ends too early"}])) from None
+        raise HttpRefusal(invalid_request([{"field": "body", "problem": "ends too early"}])) from None
     return bytes(body)
 
 
@@ -81,7 +81,7 @@ def _query_body(operation: Operation, request: Request) -> Understood:
 
 
 async def request_body(operation: Operation, request: Request, receive_s: float) -> Understood:
-    """The request as JSON: a body as it came, or the parameters of query and path. Raises Refusal.
+    """The request as JSON: a body as it came, or the parameters of query and path. Raises HttpRefusal.
 
     A body that has not arrived within `receive_s` seconds is waited for no longer.
     """
@@ -90,4 +90,4 @@ async def request_body(operation: Operation, request: Request, receive_s: float)
             return await _json_body(operation, request, receive_s)
         return _query_body(operation, request)
     except ValidationError as error:
-        raise Refusal(invalid_request(problems_of(error))) from None
+        raise HttpRefusal(invalid_request(problems_of(error))) from None

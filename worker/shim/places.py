@@ -15,7 +15,7 @@ from worker.shim.auth import Denied
 from worker.shim.bounds import Bounds
 from worker.shim.claims import Actor
 from worker.shim.connections import Connection
-from worker.shim.envelope import Refusal
+from worker.shim.envelope import HttpRefusal
 
 RETRY = {"Retry-After": "1"}
 
@@ -60,7 +60,7 @@ class Places:
     def taken(self, actor: Actor, operation: Operation, scope: Scope) -> Iterator[None]:
         """A place while the context lasts.
 
-        Raises Denied (429) where the subject has its share, Refusal (503) where all are taken.
+        Raises Denied (429) where the subject has its share, HttpRefusal (503) where all are taken.
         """
         is_control = operation.kind is Kind.CONTROL and bool(actor.roles & ADMINS)
         pool = self._pool(actor, is_control=is_control)
@@ -91,8 +91,8 @@ def _held(scope: Scope, surplus: int) -> Iterator[None]:
         connection.release()
 
 
-def _overloaded(what: str) -> Refusal:
-    return Refusal(failure(ErrorCode.OVERLOADED, f"{what}; try again in a second"), RETRY)
+def _overloaded(what: str) -> HttpRefusal:
+    return HttpRefusal(failure(ErrorCode.OVERLOADED, f"{what}; try again in a second"), RETRY)
 
 
 def _share_taken(actor: Actor, share: int) -> Denied:

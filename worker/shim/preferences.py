@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 
 from schemas.base import Milliseconds
 from schemas.problems import invalid_request
-from worker.shim.envelope import Refusal
+from worker.shim.envelope import HttpRefusal
 
 LONGEST_WAIT_S = 600
 
@@ -55,11 +55,11 @@ def preferences(headers: Headers, *, is_command: bool) -> Preferences:
 
 
 def command_id(headers: Headers) -> str:
-    """The client's own id of the command, or a new one. Raises Refusal for an id that can't be one."""
+    """The client's own id of the command, or a new one. Raises HttpRefusal for an id that can't be one."""
     key = headers.get("idempotency-key")
     if key is None:
         return str(uuid4())
     if not _KEY.fullmatch(key):
         problem = "must be 1 to 128 visible ASCII characters, such as a UUID"
-        raise Refusal(invalid_request([{"field": "Idempotency-Key", "problem": problem}]))
+        raise HttpRefusal(invalid_request([{"field": "Idempotency-Key", "problem": problem}]))
     return key

@@ -15,13 +15,13 @@ from worker.monitoring.server import monitored
 from worker.monitoring.traces import recorded
 from worker.settings import Settings
 from worker.shim.app import create_app
-from worker.shim.auth import Rules, Verifier
+from worker.shim.auth import TokenRules, Verifier
 from worker.shim.bounds import Bounds
 from worker.shim.certificates import Renewal
 from worker.shim.claims import ROLE_CLAIMS, ClaimPaths
 from worker.shim.connections import ConnectionLimits, Connections, connection_limits
 from worker.shim.denials import Denials
-from worker.shim.gate import Gate
+from worker.shim.gate import AccessControl
 from worker.shim.health import readiness_of
 from worker.shim.key_set import KeySet
 from worker.shim.keys import ALGORITHMS, Keys, PublicKeyFile, SharedSecret, require_known_algorithms
@@ -43,11 +43,11 @@ def keys_of(settings: Settings) -> Keys:
     return SharedSecret(jwt_secret(settings), narrowed)
 
 
-def rules_of(settings: Settings) -> Rules:
+def rules_of(settings: Settings) -> TokenRules:
     """What tokens must say."""
     roles = (settings.jwt_role_claim,) if settings.jwt_role_claim else ROLE_CLAIMS
     claims = ClaimPaths(roles=roles, accounts=settings.jwt_accounts_claim)
-    return Rules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_s, claims)
+    return TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_s, claims)
 
 
 async def run_shim(settings: Settings) -> None:
@@ -73,14 +73,14 @@ async def run_shim(settings: Settings) -> None:
         config = uvicorn_config(create_app(caller, gate, bounds), settings, certificate)
         states = ShimStates(caller, readiness_of(caller, gate), connections)
         async with in_background(*work), monitored(settings, states):
-            await Server(config, connections, at_end).serve()
+            await ShimServer(config, connections, at_end).serve()
 
 
 async def _nothing() -> None:
     """There is nothing left to do."""
 
 
-class Server(uvicorn.Server):
+class ShimServer(uvicorn.Server):
     """uvicorn, with connections that are counted.
 
     It sends itself the signal again that it was stopped with, so that nothing can be done after it but `at_end`.
@@ -108,8 +108,10 @@ class Server(uvicorn.Server):
         await self._at_end()
 
 
-def _gate(settings: Settings, keys: Keys, denials: Denials) -> Gate:
-    return Gate(Verifier(keys, rules_of(settings)), denials, RateLimit(settings.rate) if settings.rate else None)
+def _gate(settings: Settings, keys: Keys, denials: Denials) -> AccessControl:
+    return AccessControl(
+        Verifier(keys, rules_of(settings)), denials, RateLimit(settings.rate) if settings.rate else None
+    )
 
 
 def _bounds(settings: Settings, limits: ConnectionLimits) -> Bounds:

@@ -19,13 +19,13 @@ from schemas.control import Network, VenueHealth, VenueState
 from worker.accounts import Site
 from worker.clock import Clocks
 from worker.networks import MAINNET
-from worker.venues.tally import Row, Window
+from worker.venues.tally import Row, SlidingCounter
 
 LISTING = "its markets are being loaded"
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class HealthRules:
     """When trouble begins and when it ends."""
 
     window_s: int = 60
@@ -37,7 +37,7 @@ class Rules:
     back_answers: int = 3
 
 
-RULES = Rules()
+RULES = HealthRules()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Health:
         exchange: str,
         clocks: Clocks,
         changed: Callable[[VenueState], None],
-        rules: Rules = RULES,
+        rules: HealthRules = RULES,
         network: Network = MAINNET,
     ) -> None:
         self._exchange = exchange
@@ -135,7 +135,7 @@ class Health:
         )
 
     def _begin_afresh(self) -> None:
-        self._window, self._row = Window(self._rules.window_s), Row()
+        self._window, self._row = SlidingCounter(self._rules.window_s), Row()
 
     def _review(self, at: Milliseconds) -> None:
         if self._listed:

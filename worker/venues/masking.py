@@ -45,7 +45,7 @@ _NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
 _MAY_BE_ESCAPED = ("%", "\\", "&", "\n", "\r")
 
 
-class Span(NamedTuple):
+class TextSpan(NamedTuple):
     """A part of a text."""
 
     begin: int
@@ -59,13 +59,13 @@ class Form:
     text: str = field(repr=False)
     is_code: bool = False
 
-    def spans_in(self, text: str) -> Iterator[Span]:
+    def spans_in(self, text: str) -> Iterator[TextSpan]:
         """Where it stands in a text in lower case."""
         at = text.find(self.text)
         while at >= 0:
             end = at + len(self.text)
             before, behind = text[at - 1 : at] in _CODE, text[end : end + 1] in _CODE
-            yield Span(at - before, end + behind) if self.is_code else Span(at, end)
+            yield TextSpan(at - before, end + behind) if self.is_code else TextSpan(at, end)
             at = text.find(self.text, end)
 
 
@@ -125,17 +125,17 @@ class _Unescaped:
         self._origins.append((last, len(text), False))
         self.text = "".join(pieces)
 
-    def origin(self, span: Span) -> Span:
+    def origin(self, span: TextSpan) -> TextSpan:
         """What a part of it was before."""
-        return Span(self._origin(span.begin).begin, self._origin(span.end - 1).end)
+        return TextSpan(self._origin(span.begin).begin, self._origin(span.end - 1).end)
 
-    def _origin(self, at: int) -> Span:
+    def _origin(self, at: int) -> TextSpan:
         piece = bisect_right(self._begins, at) - 1
         begin, end, is_whole = self._origins[piece]
         if is_whole:
-            return Span(begin, end)
+            return TextSpan(begin, end)
         place = begin + at - self._begins[piece]
-        return Span(place, place + 1)
+        return TextSpan(place, place + 1)
 
 
 def _meaning(escape: re.Match[str]) -> str:
@@ -185,11 +185,11 @@ def _without_breaks(text: str) -> str:
     return re.sub(r"[\\\r\n]", "", text)
 
 
-def _spans(text: str, forms: Iterable[Form]) -> list[Span]:
+def _spans(text: str, forms: Iterable[Form]) -> list[TextSpan]:
     return [span for form in forms if form.text in text for span in form.spans_in(text)]
 
 
-def _hidden(text: str, spans: list[Span]) -> str:
+def _hidden(text: str, spans: list[TextSpan]) -> str:
     """The text without its parts; those that overlap are one."""
     if not spans:
         return text

@@ -44,7 +44,7 @@ REMEDIES: Mapping[type[VenueError], str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
+class TimestampWindow:
     """How far a request's timestamp may lie behind the venue's clock, and how far ahead of it, in ms."""
 
     behind: Milliseconds
@@ -102,7 +102,7 @@ def key_until(until: Milliseconds, now: Milliseconds, remedy: str) -> Finding:
     return ok(Check.KEY, f"accepted until {day}")
 
 
-def clock_finding(skew: Skew | VenueError, window: Window) -> Finding:
+def clock_finding(skew: Skew | VenueError, window: TimestampWindow) -> Finding:
     """Our clock against the venue's. Only that part of a skew counts which the way to the venue can't explain.
 
     The worker sets itself right after a refusal, which costs each account a request; so a skew stays a problem.

@@ -15,7 +15,7 @@ class _Second:
     failures: int = 0
 
 
-class Window:
+class SlidingCounter:
     """The requests of the last so many seconds."""
 
     def __init__(self, seconds: int) -> None:

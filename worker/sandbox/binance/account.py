@@ -6,8 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.sandbox.binance.contracts import Contract
-from worker.sandbox.binance.formulas import ZERO, Leg
+from worker.sandbox.binance.contracts import BinanceContract
+from worker.sandbox.binance.formulas import ZERO, PositionLeg
 
 
 class MarginType(StrEnum):
@@ -17,7 +17,7 @@ class MarginType(StrEnum):
     ISOLATED = "ISOLATED"
 
 
-class PositionSide(StrEnum):
+class BinancePositionSide(StrEnum):
     """Sides of positions: BOTH in one-way mode, LONG and SHORT in hedge mode."""
 
     BOTH = "BOTH"
@@ -26,7 +26,7 @@ class PositionSide(StrEnum):
 
 
 @dataclass(slots=True)
-class Terms:
+class BinanceTerms:
     """Leverage and margin type of a symbol; the defaults are those of an account that never changed them."""
 
     leverage: int = 20
@@ -34,20 +34,20 @@ class Terms:
 
 
 @dataclass(slots=True)
-class OpenPosition:
+class BinanceOpenPosition:
     """A position. `amount` is signed; `isolated_wallet` is the margin put aside for it, in the margin asset."""
 
-    contract: Contract
-    side: PositionSide
+    contract: BinanceContract
+    side: BinancePositionSide
     amount: Decimal
     entry_price: Decimal
     update_time: Milliseconds
     isolated_wallet: Decimal = ZERO
 
     @property
-    def leg(self) -> Leg:
+    def leg(self) -> PositionLeg:
         """The position as the formulas need it."""
-        return Leg(self.contract, self.amount, self.entry_price)
+        return PositionLeg(self.contract, self.amount, self.entry_price)
 
 
 @dataclass(slots=True)
@@ -65,7 +65,7 @@ class MarginBalance:
         return self.free + self.locked
 
 
-class Income(NamedTuple):
+class IncomeRow(NamedTuple):
     """A row of income history, in units of the asset."""
 
     symbol: str
@@ -79,7 +79,7 @@ class Income(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRights:
+class BinanceKeyRights:
     """What an account's key may do ("Get API Key Permission"). Without a right all requests for it are refused."""
 
     futures: bool = True
@@ -101,7 +101,7 @@ class PortfolioStatus(StrEnum):
 
 
 @dataclass(slots=True)
-class AccountState:
+class BinanceAccountState:
     """One account: positions by symbol and side; wallets with the whole balance by asset, isolated margin included."""
 
     id: str
@@ -110,25 +110,25 @@ class AccountState:
     multi_assets: bool = False
     can_trade: bool = True
     status: PortfolioStatus = PortfolioStatus.NORMAL
-    key: KeyRights = KeyRights()
+    key: BinanceKeyRights = BinanceKeyRights()
     um_wallet: dict[str, Decimal] = field(default_factory=dict)
     cm_wallet: dict[str, Decimal] = field(default_factory=dict)
     margin: dict[str, MarginBalance] = field(default_factory=dict)
-    positions: dict[str, dict[PositionSide, OpenPosition]] = field(default_factory=dict)
-    terms: dict[str, Terms] = field(default_factory=dict)
+    positions: dict[str, dict[BinancePositionSide, BinanceOpenPosition]] = field(default_factory=dict)
+    terms: dict[str, BinanceTerms] = field(default_factory=dict)
     open_orders: dict[str, int] = field(default_factory=dict)
-    um_income: tuple[Income, ...] = ()
-    cm_income: tuple[Income, ...] = ()
+    um_income: tuple[IncomeRow, ...] = ()
+    cm_income: tuple[IncomeRow, ...] = ()
 
-    def terms_of(self, contract: Contract) -> Terms:
+    def terms_of(self, contract: BinanceContract) -> BinanceTerms:
         """The terms of a symbol, flat or not."""
-        return self.terms.setdefault(contract.symbol, Terms())
+        return self.terms.setdefault(contract.symbol, BinanceTerms())
 
-    def positions_in(self, contract: Contract) -> tuple[OpenPosition, ...]:
+    def positions_in(self, contract: BinanceContract) -> tuple[BinanceOpenPosition, ...]:
         """Open positions in a contract."""
         return tuple(self.positions.get(contract.symbol, {}).values())
 
-    def hold(self, position: OpenPosition) -> None:
+    def hold(self, position: BinanceOpenPosition) -> None:
         """Open a position, or replace the one on its side; an amount of 0 closes it."""
         sides = self.positions.setdefault(position.contract.symbol, {})
         sides.pop(position.side, None)
@@ -137,7 +137,7 @@ class AccountState:
         if not sides:
             del self.positions[position.contract.symbol]
 
-    def has_orders_in(self, contract: Contract) -> bool:
+    def has_orders_in(self, contract: BinanceContract) -> bool:
         """Whether an order is open in a contract."""
         return self.open_orders.get(contract.symbol, 0) > 0
 
@@ -145,6 +145,6 @@ class AccountState:
         """The USDⓈ-M or the COIN-M wallet."""
         return self.cm_wallet if inverse else self.um_wallet
 
-    def is_isolated(self, position: OpenPosition) -> bool:
+    def is_isolated(self, position: BinanceOpenPosition) -> bool:
         """Whether a position has its own margin."""
         return self.terms_of(position.contract).margin_type is MarginType.ISOLATED

@@ -5,8 +5,8 @@ import hmac
 import re
 
 from schemas.base import Milliseconds
-from worker.sandbox.binance.errors import AHEAD, Refused
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.errors import AHEAD, BinanceRefused
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.http import Received
 
 KEY_HEADER = "X-MBX-APIKEY"
@@ -19,24 +19,24 @@ TOLERATED_LEAD: Milliseconds = 1_000
 
 
 def api_key(received: Received) -> str:
-    """The request's API key. Raises Refused if it is missing or can't be one."""
+    """The request's API key. Raises BinanceRefused if it is missing or can't be one."""
     key = received.headers.get(KEY_HEADER, "")
     if not KEY_FORMAT.fullmatch(key):
-        raise Refused(-2014)
+        raise BinanceRefused(-2014)
     return key
 
 
-def check_time(parameters: Parameters, now: Milliseconds) -> None:
-    """Raise Refused unless the request's timestamp lies in its window."""
+def check_time(parameters: BinanceParameters, now: Milliseconds) -> None:
+    """Raise BinanceRefused unless the request's timestamp lies in its window."""
     timestamp = parameters.integer("timestamp")
     window = parameters.optional_integer("recvWindow")
     window = DEFAULT_WINDOW if window is None else window
     if not 0 < window <= LONGEST_WINDOW:
-        raise Refused(-1130, "recvWindow")
+        raise BinanceRefused(-1130, "recvWindow")
     if timestamp >= now + TOLERATED_LEAD:
-        raise Refused(-1021, message=AHEAD)
+        raise BinanceRefused(-1021, message=AHEAD)
     if now - timestamp > window:
-        raise Refused(-1021)
+        raise BinanceRefused(-1021)
 
 
 def signature_of(secret: str, query: str, body: str) -> str:
@@ -45,8 +45,8 @@ def signature_of(secret: str, query: str, body: str) -> str:
     return hmac.new(secret.encode(), signed.encode(), hashlib.sha256).hexdigest()
 
 
-def check_signature(received: Received, parameters: Parameters, secret: str) -> None:
-    """Raise Refused unless the request is signed with the secret."""
+def check_signature(received: Received, parameters: BinanceParameters, secret: str) -> None:
+    """Raise BinanceRefused unless the request is signed with the secret."""
     expected = signature_of(secret, received.query, received.body)
     if not hmac.compare_digest(expected.encode(), parameters.text("signature").lower().encode()):
-        raise Refused(-1022)
+        raise BinanceRefused(-1022)

@@ -21,7 +21,7 @@ ONBOARD: Milliseconds = 1_569_398_400_000
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class BinanceContract:
     """A listed contract. `size` is 1 coin if linear, and the worth of one contract in USD if inverse."""
 
     symbol: str
@@ -50,24 +50,24 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class BinanceExchangeState:
     """What all accounts share: the clock, the contracts, and the meters of weight by endpoint family."""
 
     clock: Clock
-    contracts: Mapping[str, Contract]
+    contracts: Mapping[str, BinanceContract]
     meters: Mapping[str, WeightMeter]
 
-    def linear(self) -> tuple[Contract, ...]:
+    def linear(self) -> tuple[BinanceContract, ...]:
         """USDⓈ-M contracts."""
         return tuple(contract for contract in self.contracts.values() if not contract.inverse)
 
-    def inverse(self) -> tuple[Contract, ...]:
+    def inverse(self) -> tuple[BinanceContract, ...]:
         """COIN-M contracts."""
         return tuple(contract for contract in self.contracts.values() if contract.inverse)
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class QuarterlyDelivery:
     """A quarterly delivery."""
 
     type: str
@@ -83,14 +83,16 @@ def _decimals(increment: Decimal) -> int:
     return max(0, -int(increment.normalize().as_tuple().exponent))
 
 
-def deliveries(now: Milliseconds) -> tuple[Delivery, Delivery]:
+def deliveries(now: Milliseconds) -> tuple[QuarterlyDelivery, QuarterlyDelivery]:
     """The current and the next quarter's delivery: the last Friday of the quarter, 08:00 UTC."""
     current, following = islice(quarter_ends(now), 2)
-    return Delivery("CURRENT_QUARTER", current), Delivery("NEXT_QUARTER", following)
+    return QuarterlyDelivery("CURRENT_QUARTER", current), QuarterlyDelivery("NEXT_QUARTER", following)
 
 
-def _linear(base: str, mark: str, tick: str, step: str, ladder: Sequence[Bracket], *, quote: str = "USDT") -> Contract:
-    return Contract(
+def _linear(
+    base: str, mark: str, tick: str, step: str, ladder: Sequence[Bracket], *, quote: str = "USDT"
+) -> BinanceContract:
+    return BinanceContract(
         symbol=base + quote,
         pair=base + quote,
         base=base,
@@ -107,8 +109,8 @@ def _linear(base: str, mark: str, tick: str, step: str, ladder: Sequence[Bracket
     )
 
 
-def _inverse(base: str, mark: str, tick: str, size: int, ladder: Sequence[Bracket]) -> Contract:
-    return Contract(
+def _inverse(base: str, mark: str, tick: str, size: int, ladder: Sequence[Bracket]) -> BinanceContract:
+    return BinanceContract(
         symbol=f"{base}USD_PERP",
         pair=f"{base}USD",
         base=base,
@@ -142,8 +144,8 @@ CONTANGO = {"CURRENT_QUARTER": Decimal("1.005"), "NEXT_QUARTER": Decimal("1.02")
 """What a delivery is marked at, relative to the perpetual contract."""
 
 
-def _delivered(perpetual: Contract, delivery: Delivery) -> Contract:
-    return Contract(
+def _delivered(perpetual: BinanceContract, delivery: QuarterlyDelivery) -> BinanceContract:
+    return BinanceContract(
         symbol=f"{perpetual.pair}_{delivery.suffix}",
         pair=perpetual.pair,
         base=perpetual.base,
@@ -160,7 +162,7 @@ def _delivered(perpetual: Contract, delivery: Delivery) -> Contract:
     )
 
 
-def listed(now: Milliseconds) -> dict[str, Contract]:
+def listed(now: Milliseconds) -> dict[str, BinanceContract]:
     """All contracts by symbol, with the deliveries that are open at this time."""
     contracts = {contract.symbol: contract for contract in PERPETUALS}
     for symbol in DELIVERED:

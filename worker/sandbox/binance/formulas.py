@@ -10,19 +10,19 @@ from decimal import Decimal
 from functools import cached_property
 
 from worker.sandbox.binance.brackets import Bracket, bracket_of
-from worker.sandbox.binance.contracts import Contract
+from worker.sandbox.binance.contracts import BinanceContract
 
 ZERO = Decimal(0)
 
 
 @dataclass(frozen=True)
-class Leg:
+class PositionLeg:
     """A position as the formulas need it: one-way accounts have one leg per contract, hedged ones up to two.
 
     Every figure is computed once and kept, for one answer asks for it several times.
     """
 
-    contract: Contract
+    contract: BinanceContract
     amount: Decimal
     entry_price: Decimal
 
@@ -61,7 +61,7 @@ class Leg:
         return abs(self.notional) / leverage
 
 
-def liquidation_price(legs: Sequence[Leg], balance: Decimal) -> Decimal:
+def liquidation_price(legs: Sequence[PositionLeg], balance: Decimal) -> Decimal:
     """The price at which the legs of one contract use up `balance`, or 0 where no price does.
 
     `balance` is the isolated wallet of an isolated leg. For cross margin it is the cross wallet, less the maintenance
@@ -71,13 +71,13 @@ def liquidation_price(legs: Sequence[Leg], balance: Decimal) -> Decimal:
     return max(solve(legs, balance), ZERO)
 
 
-def _linear_liquidation(legs: Sequence[Leg], balance: Decimal) -> Decimal:
+def _linear_liquidation(legs: Sequence[PositionLeg], balance: Decimal) -> Decimal:
     numerator = balance + sum(leg.bracket.cum - leg.amount * leg.entry_price for leg in legs)
     denominator = sum((abs(leg.amount) * leg.bracket.ratio - leg.amount for leg in legs), ZERO)
     return numerator / denominator if denominator else ZERO
 
 
-def _inverse_liquidation(legs: Sequence[Leg], balance: Decimal) -> Decimal:
+def _inverse_liquidation(legs: Sequence[PositionLeg], balance: Decimal) -> Decimal:
     worth = [leg.amount * leg.contract.size for leg in legs]
     numerator = sum((abs(usd) * leg.bracket.ratio + usd for usd, leg in zip(worth, legs, strict=True)), ZERO)
     denominator = balance + sum(leg.bracket.cum + usd / leg.entry_price for usd, leg in zip(worth, legs, strict=True))

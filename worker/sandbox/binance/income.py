@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.sandbox.binance.account import Income
-from worker.sandbox.binance.errors import Refused
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.account import IncomeRow
+from worker.sandbox.binance.errors import BinanceRefused
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.clock import DAY, HOUR
 
 DEFAULT_LIMIT = 100
@@ -61,36 +61,38 @@ PORTFOLIO_UM = USDS_MARGINED
 PORTFOLIO_CM = IncomeRules(default_span=200 * DAY, longest_span=200 * DAY, span_refusal=(-4165, 200))
 
 
-def window(parameters: Parameters, rules: IncomeRules, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
-    """Start and end of a query, both inclusive. Raises Refused for a window that the endpoint doesn't take."""
+def window(parameters: BinanceParameters, rules: IncomeRules, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
+    """Start and end of a query, both inclusive. Raises BinanceRefused for a window that the endpoint doesn't take."""
     start, end = parameters.optional_integer("startTime"), parameters.optional_integer("endTime")
     end = max(now, start or now) if end is None else end
     start = end - rules.default_span if start is None else start
     if start > end:
-        raise Refused(-1023)
+        raise BinanceRefused(-1023)
     if rules.longest_span is not None and end - start > rules.longest_span:
-        raise Refused(*rules.span_refusal)
+        raise BinanceRefused(*rules.span_refusal)
     return (start if rules.kept is None else max(start, now - rules.kept)), end
 
 
-def _page(parameters: Parameters) -> slice:
+def _page(parameters: BinanceParameters) -> slice:
     limit = parameters.optional_integer("limit")
     limit = DEFAULT_LIMIT if limit is None else limit
     if not 1 <= limit <= HIGHEST_LIMIT:
-        raise Refused(-1130, "limit")
+        raise BinanceRefused(-1130, "limit")
     page = parameters.optional_integer("page")
     page = 1 if page is None else page
     if page < 1:
-        raise Refused(-1130, "page")
+        raise BinanceRefused(-1130, "page")
     return slice((page - 1) * limit, page * limit)
 
 
-def select(rows: Sequence[Income], parameters: Parameters, rules: IncomeRules, now: Milliseconds) -> Sequence[Income]:
+def select(
+    rows: Sequence[IncomeRow], parameters: BinanceParameters, rules: IncomeRules, now: Milliseconds
+) -> Sequence[IncomeRow]:
     """The rows of a query: the first of its window, in ascending order, at most `limit`, from page `page` on."""
     start, end = window(parameters, rules, now)
     kind, symbol = parameters.get("incomeType"), parameters.get("symbol")
     if kind is not None and kind not in INCOME_TYPES:
-        raise Refused(-1130, "incomeType")
+        raise BinanceRefused(-1130, "incomeType")
     found = [
         row for row in rows if start <= row.time <= end and kind in (None, row.type) and symbol in (None, row.symbol)
     ]

@@ -5,10 +5,10 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.binance.contracts import ONBOARD, Contract, Exchange
+from worker.sandbox.binance.contracts import ONBOARD, BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import contracts_asked
 from worker.sandbox.binance.figures import fixed, plain
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.clock import HOUR
 
 FUNDING_INTERVAL = 8 * HOUR
@@ -18,17 +18,17 @@ ASSETS = ("USDT", "BTC", "BNB", "ETH", "USDC")
 ORDER_LIMIT = 1_200
 
 
-def ping(_exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def ping(_exchange: BinanceExchangeState, _parameters: BinanceParameters) -> dict[str, Any]:
     """GET ping."""
     return {}
 
 
-def server_time(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def server_time(exchange: BinanceExchangeState, _parameters: BinanceParameters) -> dict[str, Any]:
     """GET time."""
     return {"serverTime": exchange.clock.now()}
 
 
-def linear_information(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def linear_information(exchange: BinanceExchangeState, _parameters: BinanceParameters) -> dict[str, Any]:
     """GET /fapi/v1/exchangeInfo."""
     return {
         **_information(exchange, exchange.linear(), "fapi"),
@@ -37,12 +37,12 @@ def linear_information(exchange: Exchange, _parameters: Parameters) -> dict[str,
     }
 
 
-def inverse_information(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def inverse_information(exchange: BinanceExchangeState, _parameters: BinanceParameters) -> dict[str, Any]:
     """GET /dapi/v1/exchangeInfo."""
     return _information(exchange, exchange.inverse(), "dapi")
 
 
-def _information(exchange: Exchange, contracts: Sequence[Contract], family: str) -> dict[str, Any]:
+def _information(exchange: BinanceExchangeState, contracts: Sequence[BinanceContract], family: str) -> dict[str, Any]:
     return {
         "timezone": "UTC",
         "serverTime": exchange.clock.now(),
@@ -59,7 +59,7 @@ def _rate_limit(kind: str, limit: int) -> dict[str, Any]:
     return {"rateLimitType": kind, "interval": "MINUTE", "intervalNum": 1, "limit": limit}
 
 
-def _symbol(contract: Contract) -> dict[str, Any]:
+def _symbol(contract: BinanceContract) -> dict[str, Any]:
     own = (
         {"contractStatus": "TRADING", "contractSize": contract.size, "equalQtyPrecision": 4}
         if contract.inverse
@@ -92,7 +92,7 @@ def _symbol(contract: Contract) -> dict[str, Any]:
     }
 
 
-def _filters(contract: Contract) -> list[dict[str, Any]]:
+def _filters(contract: BinanceContract) -> list[dict[str, Any]]:
     tick, step = str(contract.tick), str(contract.step)
     filters: list[dict[str, Any]] = [
         {
@@ -109,7 +109,7 @@ def _filters(contract: Contract) -> list[dict[str, Any]]:
     return filters if contract.inverse else [*filters, {"filterType": "MIN_NOTIONAL", "notional": "5"}]
 
 
-def linear_premium_index(exchange: Exchange, parameters: Parameters) -> Any:
+def linear_premium_index(exchange: BinanceExchangeState, parameters: BinanceParameters) -> Any:
     """GET /fapi/v1/premiumIndex: an object for one symbol, a list without."""
     rows = [
         _premium(contract, exchange.clock.now()) for contract in contracts_asked(exchange, parameters, inverse=False)
@@ -117,14 +117,14 @@ def linear_premium_index(exchange: Exchange, parameters: Parameters) -> Any:
     return rows[0] if "symbol" in parameters else rows
 
 
-def inverse_premium_index(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+def inverse_premium_index(exchange: BinanceExchangeState, parameters: BinanceParameters) -> list[dict[str, Any]]:
     """GET /dapi/v1/premiumIndex: always a list."""
     contracts = contracts_asked(exchange, parameters, inverse=True)
     now = exchange.clock.now()
     return [{**_premium(contract, now), "pair": contract.pair} for contract in contracts]
 
 
-def _premium(contract: Contract, now: Milliseconds) -> dict[str, Any]:
+def _premium(contract: BinanceContract, now: Milliseconds) -> dict[str, Any]:
     perpetual = contract.type == "PERPETUAL"
     return {
         "symbol": contract.symbol,

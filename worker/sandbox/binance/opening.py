@@ -7,18 +7,18 @@ from typing import Annotated
 from pydantic import Field
 
 from worker.sandbox.binance.account import (
-    AccountState,
-    KeyRights,
+    BinanceAccountState,
+    BinanceKeyRights,
+    BinanceOpenPosition,
+    BinancePositionSide,
+    BinanceTerms,
     MarginType,
-    OpenPosition,
     PortfolioStatus,
-    PositionSide,
-    Terms,
 )
-from worker.sandbox.binance.contracts import Contract, Exchange
+from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.figures import quantity
 from worker.sandbox.binance.seeded_income import cm_income, um_income
-from worker.sandbox.binance.seeds import SeedAccount, SeedPosition
+from worker.sandbox.binance.seeds import BinanceSeedAccount, BinanceSeedPosition
 from worker.sandbox.clock import MINUTE
 from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
@@ -28,7 +28,7 @@ POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDT."""
 
 
-class NewAccount(RequestedAccount):
+class NewBinanceAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions in as many linear contracts."""
 
     portfolio_margin: bool = False
@@ -37,23 +37,23 @@ class NewAccount(RequestedAccount):
     with_income: bool = False
 
 
-class PositionChange(ControlContent):
+class BinancePositionChange(ControlContent):
     """A position to open or replace; an amount of 0 closes it."""
 
     symbol: str
     amount: Decimal
     entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
-    side: PositionSide = PositionSide.BOTH
+    side: BinancePositionSide = BinancePositionSide.BOTH
 
 
-class TermsChange(ControlContent):
+class BinanceTermsChange(ControlContent):
     """Leverage and margin type of a symbol."""
 
     leverage: Annotated[int, Field(ge=1)] = 20
     margin_type: MarginType = MarginType.CROSSED
 
 
-class KeyChange(ControlContent):
+class BinanceKeyChange(ControlContent):
     """What to change of the key's rights."""
 
     futures: bool | None = None
@@ -62,7 +62,7 @@ class KeyChange(ControlContent):
     ip_restricted: bool | None = None
 
 
-class AccountChange(ControlContent):
+class BinanceAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by symbol.
 
     `dual_side` is for hedge mode, and for accounts with nothing open once the positions are changed.
@@ -73,18 +73,18 @@ class AccountChange(ControlContent):
     multi_assets: bool | None = None
     can_trade: bool | None = None
     status: PortfolioStatus | None = None
-    key: KeyChange = KeyChange()
-    positions: tuple[PositionChange, ...] = ()
-    terms: dict[str, TermsChange] = Field(default_factory=dict)
+    key: BinanceKeyChange = BinanceKeyChange()
+    positions: tuple[BinancePositionChange, ...] = ()
+    terms: dict[str, BinanceTermsChange] = Field(default_factory=dict)
 
 
-def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
+def requested_seed(exchange: BinanceExchangeState, request: NewBinanceAccount) -> BinanceSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
     perpetuals = [contract for contract in exchange.linear() if contract.type == "PERPETUAL"]
     if request.open_positions > len(perpetuals):
         raise ControlRefused(f"there are {len(perpetuals)} linear perpetual contracts, no more positions can be open")
-    side = PositionSide.LONG if request.dual_side else PositionSide.BOTH
-    return SeedAccount(
+    side = BinancePositionSide.LONG if request.dual_side else BinancePositionSide.BOTH
+    return BinanceSeedAccount(
         id=request.id,
         portfolio_margin=request.portfolio_margin,
         dual_side=request.dual_side,
@@ -94,20 +94,20 @@ def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
     )
 
 
-def _position(contract: Contract, side: PositionSide) -> SeedPosition:
+def _position(contract: BinanceContract, side: BinancePositionSide) -> BinanceSeedPosition:
     steps = (POSITION_WORTH / contract.mark_price / contract.step).to_integral_value() + 1
-    return SeedPosition(contract.symbol, steps * contract.step, contract.mark_price * Decimal("0.99"), side)
+    return BinanceSeedPosition(contract.symbol, steps * contract.step, contract.mark_price * Decimal("0.99"), side)
 
 
-def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+def state_of(seed: BinanceSeedAccount, exchange: BinanceExchangeState) -> BinanceAccountState:
     """An account as its seed describes it. Accounts opened in the same minute share their (immutable) income."""
     now = exchange.clock.now() // MINUTE * MINUTE
-    state = AccountState(
+    state = BinanceAccountState(
         id=seed.id,
         portfolio_margin=seed.portfolio_margin,
         dual_side=seed.dual_side,
         multi_assets=seed.multi_assets,
-        key=KeyRights(futures=not seed.portfolio_margin, portfolio_margin=seed.portfolio_margin),
+        key=BinanceKeyRights(futures=not seed.portfolio_margin, portfolio_margin=seed.portfolio_margin),
         um_wallet=dict(seed.um_wallet),
         cm_wallet=dict(seed.cm_wallet),
         margin={asset: replace(balance) for asset, balance in seed.margin.items()},
@@ -120,8 +120,8 @@ def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
     return state
 
 
-def _open(exchange: Exchange, seed: SeedPosition) -> OpenPosition:
-    return OpenPosition(
+def _open(exchange: BinanceExchangeState, seed: BinanceSeedPosition) -> BinanceOpenPosition:
+    return BinanceOpenPosition(
         contract=_listed(exchange, seed.symbol),
         side=seed.side,
         amount=seed.amount,
@@ -131,7 +131,7 @@ def _open(exchange: Exchange, seed: SeedPosition) -> OpenPosition:
     )
 
 
-def _listed(exchange: Exchange, symbol: str) -> Contract:
+def _listed(exchange: BinanceExchangeState, symbol: str) -> BinanceContract:
     pair = symbol.removesuffix(DELIVERY_OF_SEEDS)
     for contract in exchange.contracts.values():
         if contract.symbol == symbol or (
@@ -141,7 +141,7 @@ def _listed(exchange: Exchange, symbol: str) -> Contract:
     raise ControlRefused(f"{symbol} is not listed")
 
 
-def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+def change(account: BinanceAccountState, exchange: BinanceExchangeState, wanted: BinanceAccountChange) -> None:
     """Change an account. Raises ControlRefused for a symbol that isn't listed or an amount it can't have."""
     account.open_orders.update(
         {_listed(exchange, symbol).symbol: count for symbol, count in wanted.open_orders.items()}
@@ -151,24 +151,26 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
             setattr(account, name, value)
     account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     for symbol, terms in wanted.terms.items():
-        account.terms[_listed(exchange, symbol).symbol] = Terms(terms.leverage, terms.margin_type)
+        account.terms[_listed(exchange, symbol).symbol] = BinanceTerms(terms.leverage, terms.margin_type)
     for position in wanted.positions:
         _replace_position(account, exchange, position)
     if wanted.dual_side is not None:
         _change_mode(account, wanted.dual_side)
 
 
-def _change_mode(account: AccountState, dual_side: bool) -> None:
+def _change_mode(account: BinanceAccountState, dual_side: bool) -> None:
     if account.positions and dual_side != account.dual_side:
         raise ControlRefused("the position mode can't change while a position is open")
     account.dual_side = dual_side
 
 
-def _replace_position(account: AccountState, exchange: Exchange, wanted: PositionChange) -> None:
+def _replace_position(
+    account: BinanceAccountState, exchange: BinanceExchangeState, wanted: BinancePositionChange
+) -> None:
     contract = _listed(exchange, wanted.symbol)
     if wanted.amount % contract.step:
         raise ControlRefused(
             f"{contract.symbol} is traded in steps of {quantity(contract.step, contract.quantity_precision)}"
         )
     now = exchange.clock.now()
-    account.hold(OpenPosition(contract, wanted.side, wanted.amount, wanted.entry_price, now))
+    account.hold(BinanceOpenPosition(contract, wanted.side, wanted.amount, wanted.entry_price, now))

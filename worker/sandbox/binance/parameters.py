@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
-from worker.sandbox.binance.errors import Refused
+from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.http import Received
 from worker.sandbox.parameters import SentParameters
 
@@ -13,25 +13,25 @@ LEGAL_INTEGER = "^[0-9]{1,20}$"
 BOOLEANS = {"true": True, "false": False}
 
 
-class Parameters(SentParameters):
+class BinanceParameters(SentParameters):
     """Parameters by name; where query and body both have one, the query's counts (general info, "SIGNED endpoints")."""
 
     @classmethod
-    def of(cls, received: Received) -> "Parameters":
-        """Read a request's query and form body. Raises Refused for a parameter that is given twice."""
+    def of(cls, received: Received) -> "BinanceParameters":
+        """Read a request's query and form body. Raises BinanceRefused for a parameter that is given twice."""
         return cls({**_pairs(received.body), **_pairs(received.query)})
 
     def text(self, name: str) -> str:
         """A mandatory parameter."""
         if not (value := self.get(name, "")):
-            raise Refused(-1102, name)
+            raise BinanceRefused(-1102, name)
         return value
 
     def integer(self, name: str) -> int:
         """A mandatory integer."""
         value = self.text(name)
         if not INTEGER.fullmatch(value):
-            raise Refused(-1102, name)
+            raise BinanceRefused(-1102, name)
         return int(value)
 
     def optional_integer(self, name: str) -> int | None:
@@ -39,14 +39,14 @@ class Parameters(SentParameters):
         if name not in self:
             return None
         if not INTEGER.fullmatch(self[name]):
-            raise Refused(-1100, name, LEGAL_INTEGER)
+            raise BinanceRefused(-1100, name, LEGAL_INTEGER)
         return int(self[name])
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """A mandatory parameter with a fixed set of values."""
         value = self.text(name)
         if value not in choices:
-            raise Refused(-1130, name)
+            raise BinanceRefused(-1130, name)
         return value
 
     def boolean(self, name: str) -> bool:
@@ -58,5 +58,5 @@ def _pairs(encoded: str) -> dict[str, str]:
     pairs = parse_qsl(encoded, keep_blank_values=True)
     values = dict(pairs)
     if len(values) < len(pairs):
-        raise Refused(-1101)
+        raise BinanceRefused(-1101)
     return values

@@ -4,12 +4,12 @@ from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from worker.sandbox.binance.account import AccountState, MarginBalance
-from worker.sandbox.binance.contracts import Exchange
-from worker.sandbox.binance.errors import Refused
+from worker.sandbox.binance.account import BinanceAccountState, MarginBalance
+from worker.sandbox.binance.contracts import BinanceExchangeState
+from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.figures import money
 from worker.sandbox.binance.formulas import ZERO
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.risk import AccountRisk
 
 NEVER_COLLECTED = "BNB"
@@ -22,20 +22,20 @@ NO_RISK = Decimal("99999999")
 DONE = {"msg": "success"}
 
 
-def _assets(account: AccountState) -> list[str]:
+def _assets(account: BinanceAccountState) -> list[str]:
     return list(dict.fromkeys([*account.margin, *account.um_wallet, *account.cm_wallet]))
 
 
-def balance(exchange: Exchange, parameters: Parameters, account: AccountState) -> Any:
+def balance(exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState) -> Any:
     """GET /papi/v1/balance: an object for one asset, a list without."""
     if "asset" in parameters:
         if parameters["asset"] not in _assets(account):
-            raise Refused(-1108)
+            raise BinanceRefused(-1108)
         return _balance_row(exchange, account, parameters["asset"])
     return [_balance_row(exchange, account, asset) for asset in _assets(account)]
 
 
-def _balance_row(exchange: Exchange, account: AccountState, asset: str) -> dict[str, Any]:
+def _balance_row(exchange: BinanceExchangeState, account: BinanceAccountState, asset: str) -> dict[str, Any]:
     margin = account.margin.get(asset, MarginBalance())
     um, cm = (AccountRisk(account).wallet(asset, inverse=inverse) for inverse in (False, True))
     return {
@@ -55,7 +55,9 @@ def _balance_row(exchange: Exchange, account: AccountState, asset: str) -> dict[
     }
 
 
-def account_totals(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def account_totals(
+    exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET /papi/v1/account, in USD. Equity counts assets at their collateral rates, actual equity in full."""
     wallets = [AccountRisk(account).wallet(asset, inverse=False) for asset in COLLATERAL_RATES]
     equity = sum((_collateral(account, asset) for asset in _assets(account)), ZERO)
@@ -77,21 +79,23 @@ def account_totals(exchange: Exchange, _parameters: Parameters, account: Account
     }
 
 
-def _total(account: AccountState, asset: str) -> Decimal:
+def _total(account: BinanceAccountState, asset: str) -> Decimal:
     um, cm = (AccountRisk(account).wallet(asset, inverse=inverse) for inverse in (False, True))
     return account.margin.get(asset, MarginBalance()).total + um.margin_balance + cm.margin_balance
 
 
-def _collateral(account: AccountState, asset: str) -> Decimal:
+def _collateral(account: BinanceAccountState, asset: str) -> Decimal:
     return _total(account, asset) * COLLATERAL_RATES.get(asset, ZERO)
 
 
-def _worth(exchange: Exchange, account: AccountState, asset: str) -> Decimal:
+def _worth(exchange: BinanceExchangeState, account: BinanceAccountState, asset: str) -> Decimal:
     contract = exchange.contracts.get(f"{asset}USDT")
     return _total(account, asset) * (contract.mark_price if contract else COLLATERAL_RATES.get(asset, ZERO))
 
 
-def auto_collection(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def auto_collection(
+    _exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """POST /papi/v1/auto-collection: every positive futures balance moves into margin, but no BNB.
 
     The documented 500 calls an hour can't be reached: at 750 each the weight limit lets only 480 through.
@@ -103,15 +107,17 @@ def auto_collection(_exchange: Exchange, _parameters: Parameters, account: Accou
     return DONE
 
 
-def asset_collection(_exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def asset_collection(
+    _exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """POST /papi/v1/asset-collection: one asset, all of it or `amount` out of the wallet `futureType`."""
     asset = parameters.text("asset")
     if asset == NEVER_COLLECTED:
-        raise Refused(-1126)
+        raise BinanceRefused(-1126)
     if asset not in _assets(account):
-        raise Refused(-1108)
+        raise BinanceRefused(-1108)
     if ("amount" in parameters) != ("futureType" in parameters):
-        raise Refused(-1128)
+        raise BinanceRefused(-1128)
     if "amount" in parameters:
         _collect_some(account, asset, parameters)
     else:
@@ -120,23 +126,23 @@ def asset_collection(_exchange: Exchange, parameters: Parameters, account: Accou
     return DONE
 
 
-def _futures_wallets(account: AccountState, asset: str) -> Iterable[dict[str, Decimal]]:
+def _futures_wallets(account: BinanceAccountState, asset: str) -> Iterable[dict[str, Decimal]]:
     return (wallet for wallet in (account.um_wallet, account.cm_wallet) if asset in wallet)
 
 
-def _collect_some(account: AccountState, asset: str, parameters: Parameters) -> None:
+def _collect_some(account: BinanceAccountState, asset: str, parameters: BinanceParameters) -> None:
     wallet = {"UM": account.um_wallet, "CM": account.cm_wallet}[parameters.choice("futureType", ("UM", "CM"))]
     try:
         amount = Decimal(parameters["amount"])
     except InvalidOperation as error:
-        raise Refused(-1130, "amount") from error
+        raise BinanceRefused(-1130, "amount") from error
     if not amount.is_finite() or amount <= 0:
-        raise Refused(-1130, "amount")
+        raise BinanceRefused(-1130, "amount")
     if amount > wallet.get(asset, ZERO):
-        raise Refused(-2018)
+        raise BinanceRefused(-2018)
     _collect(account, wallet, asset, amount)
 
 
-def _collect(account: AccountState, wallet: dict[str, Decimal], asset: str, amount: Decimal) -> None:
+def _collect(account: BinanceAccountState, wallet: dict[str, Decimal], asset: str, amount: Decimal) -> None:
     wallet[asset] -= amount
     account.margin.setdefault(asset, MarginBalance()).free += amount

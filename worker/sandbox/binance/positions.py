@@ -2,18 +2,18 @@
 
 from typing import Any
 
-from worker.sandbox.binance.account import AccountState, MarginType, PositionSide
+from worker.sandbox.binance.account import BinanceAccountState, BinancePositionSide, MarginType
 from worker.sandbox.binance.brackets import cap_at
-from worker.sandbox.binance.contracts import Contract, Exchange
+from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import contracts_asked
-from worker.sandbox.binance.errors import Refused
+from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.risk import AccountRisk, PositionRisk
 
-ONE_WAY = (PositionSide.BOTH,)
-HEDGED = (PositionSide.LONG, PositionSide.SHORT)
-ALL_SIDES = (PositionSide.BOTH, *HEDGED)
+ONE_WAY = (BinancePositionSide.BOTH,)
+HEDGED = (BinancePositionSide.LONG, BinancePositionSide.SHORT)
+ALL_SIDES = (BinancePositionSide.BOTH, *HEDGED)
 
 MARGIN_TYPE_NAMES = {MarginType.CROSSED: "cross", MarginType.ISOLATED: "isolated"}
 """How position rows name what requests call CROSSED and ISOLATED."""
@@ -22,7 +22,9 @@ ADL_QUANTILE = 1
 """Where the position stands in the queue for auto-deleveraging: depends on other traders, and there are none here."""
 
 
-def linear_v3(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def linear_v3(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /fapi/v3/positionRisk: only symbols with a position or an open order."""
     sides = HEDGED if account.dual_side else ONE_WAY
     risk = AccountRisk(account)
@@ -60,7 +62,9 @@ def _linear_v3(risk: PositionRisk) -> dict[str, Any]:
     }
 
 
-def linear_v2(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def linear_v2(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /fapi/v2/positionRisk: all symbols, flat or not."""
     sides = ALL_SIDES if account.dual_side else ONE_WAY
     risk = AccountRisk(account)
@@ -71,7 +75,7 @@ def linear_v2(exchange: Exchange, parameters: Parameters, account: AccountState)
     ]
 
 
-def _linear(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+def _linear(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     contract, leverage = risk.contract, account.terms_of(risk.contract).leverage
     return {
         **_row(risk, leverage),
@@ -94,7 +98,7 @@ def _row(risk: PositionRisk, leverage: int) -> dict[str, Any]:
     }
 
 
-def _margin(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+def _margin(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     return {
         "breakEvenPrice": plain(risk.break_even_price) if risk.amount else "0.0",
         "marginType": MARGIN_TYPE_NAMES[account.terms_of(risk.contract).margin_type],
@@ -103,7 +107,9 @@ def _margin(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
     }
 
 
-def inverse(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def inverse(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /dapi/v1/positionRisk: all symbols, flat or not, of a pair or a margin asset if one is named."""
     sides = ALL_SIDES if account.dual_side else ONE_WAY
     risk = AccountRisk(account)
@@ -114,7 +120,7 @@ def inverse(exchange: Exchange, parameters: Parameters, account: AccountState) -
     ]
 
 
-def _inverse(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+def _inverse(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     contract, leverage = risk.contract, account.terms_of(risk.contract).leverage
     return {
         **_row(risk, leverage),
@@ -123,12 +129,12 @@ def _inverse(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
     }
 
 
-def _inverse_asked(exchange: Exchange, parameters: Parameters) -> list[Contract]:
+def _inverse_asked(exchange: BinanceExchangeState, parameters: BinanceParameters) -> list[BinanceContract]:
     if "marginAsset" in parameters and "pair" in parameters:
-        raise Refused(-1128)
+        raise BinanceRefused(-1128)
     pair, asset = parameters.get("pair"), parameters.get("marginAsset")
     if pair is not None and pair not in {contract.pair for contract in exchange.inverse()}:
-        raise Refused(-4144)
+        raise BinanceRefused(-4144)
     return [
         contract
         for contract in exchange.inverse()
@@ -136,7 +142,9 @@ def _inverse_asked(exchange: Exchange, parameters: Parameters) -> list[Contract]
     ]
 
 
-def portfolio_um(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def portfolio_um(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /papi/v1/um/positionRisk: the symbol that is named, or those with a position.
 
     Its page doesn't say whether flat symbols are listed; a client has to bear both.
@@ -151,7 +159,9 @@ def portfolio_um(exchange: Exchange, parameters: Parameters, account: AccountSta
     ]
 
 
-def portfolio_cm(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def portfolio_cm(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /papi/v1/cm/positionRisk: as on COIN-M, but hedged accounts get no BOTH rows."""
     sides = HEDGED if account.dual_side else ONE_WAY
     risk = AccountRisk(account)

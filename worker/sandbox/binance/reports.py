@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.binance.account import AccountState, Income
+from worker.sandbox.binance.account import BinanceAccountState, IncomeRow
 from worker.sandbox.binance.brackets import Bracket
-from worker.sandbox.binance.contracts import Exchange
+from worker.sandbox.binance.contracts import BinanceExchangeState
 from worker.sandbox.binance.endpoint import contract_of, contracts_asked
-from worker.sandbox.binance.errors import Refused
+from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.figures import fixed
 from worker.sandbox.binance.income import IncomeRules, select
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.parameters import BinanceParameters
 
-Handler = Callable[[Exchange, Parameters, AccountState], Any]
+Handler = Callable[[BinanceExchangeState, BinanceParameters, BinanceAccountState], Any]
 
 LINEAR_BOUNDS = ("notionalFloor", "notionalCap")
 INVERSE_BOUNDS = ("qtyFloor", "qtyCap")
@@ -21,37 +21,49 @@ MISSPELT_BOUNDS = ("qtylFloor", "qtyCap")
 """COIN-M's own pages spell its floor this way; Portfolio Margin's pages don't."""
 
 
-def linear_brackets(exchange: Exchange, parameters: Parameters, _account: AccountState) -> Any:
+def linear_brackets(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+) -> Any:
     """GET /fapi/v1/leverageBracket: an object for one symbol, a list without, as its page shows."""
     rows = _brackets(exchange, parameters, LINEAR_BOUNDS)
     return rows[0] if "symbol" in parameters else rows
 
 
-def inverse_brackets(exchange: Exchange, parameters: Parameters, _account: AccountState) -> list[dict[str, Any]]:
+def inverse_brackets(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /dapi/v2/leverageBracket."""
     return _brackets(exchange, parameters, MISSPELT_BOUNDS)
 
 
-def pair_brackets(exchange: Exchange, parameters: Parameters, _account: AccountState) -> list[dict[str, Any]]:
+def pair_brackets(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /dapi/v1/leverageBracket: by pair, where v2 has them by symbol."""
     pairs = {contract.pair: contract.brackets for contract in exchange.inverse()}
     if "pair" in parameters and parameters["pair"] not in pairs:
-        raise Refused(-4144)
+        raise BinanceRefused(-4144)
     asked = [parameters["pair"]] if "pair" in parameters else list(pairs)
     return [{"pair": pair, "brackets": _ladder(pairs[pair], MISSPELT_BOUNDS)} for pair in asked]
 
 
-def portfolio_um_brackets(exchange: Exchange, parameters: Parameters, _account: AccountState) -> list[dict[str, Any]]:
+def portfolio_um_brackets(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /papi/v1/um/leverageBracket: always a list."""
     return _brackets(exchange, parameters, LINEAR_BOUNDS)
 
 
-def portfolio_cm_brackets(exchange: Exchange, parameters: Parameters, _account: AccountState) -> list[dict[str, Any]]:
+def portfolio_cm_brackets(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /papi/v1/cm/leverageBracket."""
     return _brackets(exchange, parameters, INVERSE_BOUNDS)
 
 
-def _brackets(exchange: Exchange, parameters: Parameters, bounds: tuple[str, str]) -> list[dict[str, Any]]:
+def _brackets(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, bounds: tuple[str, str]
+) -> list[dict[str, Any]]:
     contracts = contracts_asked(exchange, parameters, inverse=bounds is not LINEAR_BOUNDS)
     return [{"symbol": contract.symbol, "brackets": _ladder(contract.brackets, bounds)} for contract in contracts]
 
@@ -78,7 +90,9 @@ def _number(value: Decimal) -> Decimal | int:
 def income(rules: IncomeRules, *, inverse: bool, text_ids: bool) -> Handler:
     """GET income. `text_ids`: COIN-M and Portfolio Margin write `tranId` as a string, USDⓈ-M as a number."""
 
-    def history(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+    def history(
+        exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+    ) -> list[dict[str, Any]]:
         if "symbol" in parameters:
             contract_of(exchange, parameters["symbol"], inverse=inverse)
         rows = account.cm_income if inverse else account.um_income
@@ -88,7 +102,7 @@ def income(rules: IncomeRules, *, inverse: bool, text_ids: bool) -> Handler:
     return history
 
 
-def _income_row(row: Income, *, text_ids: bool) -> dict[str, Any]:
+def _income_row(row: IncomeRow, *, text_ids: bool) -> dict[str, Any]:
     return {
         "symbol": row.symbol,
         "incomeType": row.type,

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
 
-from worker.sandbox.binance.account import AccountState, OpenPosition, PositionSide
-from worker.sandbox.binance.contracts import Contract
-from worker.sandbox.binance.formulas import ZERO, Leg, liquidation_price
+from worker.sandbox.binance.account import BinanceAccountState, BinanceOpenPosition, BinancePositionSide
+from worker.sandbox.binance.contracts import BinanceContract
+from worker.sandbox.binance.formulas import ZERO, PositionLeg, liquidation_price
 
-Held = tuple[OpenPosition, Leg]
+Held = tuple[BinanceOpenPosition, PositionLeg]
 
 TAKER_FEE = Decimal("0.0005")
 """What closing a position costs: the break-even price lies that much beyond the entry price."""
@@ -19,8 +19,8 @@ TAKER_FEE = Decimal("0.0005")
 class PositionRisk:
     """A position with its figures in the margin asset; all zero where there is no position on that side."""
 
-    contract: Contract
-    side: PositionSide
+    contract: BinanceContract
+    side: BinancePositionSide
     amount: Decimal = ZERO
     entry_price: Decimal = ZERO
     break_even_price: Decimal = ZERO
@@ -60,15 +60,15 @@ class WalletRisk:
 class AccountRisk:
     """The figures of one account, computed once for all the rows of an answer."""
 
-    def __init__(self, account: AccountState) -> None:
+    def __init__(self, account: BinanceAccountState) -> None:
         self._account = account
-        self._held: dict[str, dict[PositionSide, Held]] = {
+        self._held: dict[str, dict[BinancePositionSide, Held]] = {
             symbol: {side: (position, position.leg) for side, position in sides.items()}
             for symbol, sides in account.positions.items()
         }
         self._cross_balances: dict[tuple[str, bool], Decimal] = {}
 
-    def rows(self, contract: Contract, sides: Sequence[PositionSide]) -> list[PositionRisk]:
+    def rows(self, contract: BinanceContract, sides: Sequence[BinancePositionSide]) -> list[PositionRisk]:
         """A contract's figures, one row for each of the sides, open or not."""
         held = self._held.get(contract.symbol, {})
         return [self._row(*held[side]) if side in held else PositionRisk(contract, side) for side in sides]
@@ -111,10 +111,10 @@ class AccountRisk:
         maintenance = sum((leg.maintenance_margin for _, leg in self._cross(self._on(asset, inverse=inverse))), ZERO)
         return wallet.cross_wallet_balance + wallet.cross_unrealized_profit - maintenance
 
-    def _initial_margin(self, leg: Leg) -> Decimal:
+    def _initial_margin(self, leg: PositionLeg) -> Decimal:
         return leg.initial_margin(self._account.terms_of(leg.contract).leverage)
 
-    def _liquidation(self, position: OpenPosition, leg: Leg) -> Decimal:
+    def _liquidation(self, position: BinanceOpenPosition, leg: PositionLeg) -> Decimal:
         if self._account.is_isolated(position):
             return liquidation_price([leg], position.isolated_wallet)
         legs = [other for _, other in self._held[leg.contract.symbol].values()]
@@ -122,7 +122,7 @@ class AccountRisk:
         own = sum((other.unrealized_profit - other.maintenance_margin for other in legs), ZERO)
         return liquidation_price(legs, balance - own)
 
-    def _row(self, position: OpenPosition, leg: Leg) -> PositionRisk:
+    def _row(self, position: BinanceOpenPosition, leg: PositionLeg) -> PositionRisk:
         isolated = self._account.is_isolated(position)
         return PositionRisk(
             contract=position.contract,

@@ -11,7 +11,7 @@ from itertools import count
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.sandbox.binance.account import Income
+from worker.sandbox.binance.account import IncomeRow
 from worker.sandbox.clock import DAY, HOUR, MINUTE
 
 FUNDING_INTERVAL = 8 * HOUR
@@ -53,38 +53,38 @@ DELIVERY_PROFIT_EVERY = 21 * DAY
 
 
 @lru_cache(maxsize=4)
-def um_income(now: Milliseconds, delivery: str) -> tuple[Income, ...]:
+def um_income(now: Milliseconds, delivery: str) -> tuple[IncomeRow, ...]:
     """USDⓈ-M income of nearly three months, in ascending order. `delivery` is a delivery contract's symbol."""
     rows = [
         *_funding(now, UM_DAYS * DAY, UM_FUNDED, NEWEST_FUNDING_ID),
         *_profits(now, delivery),
         *_commissions(now),
-        Income("", "TRANSFER", Decimal(500), "USDT", "TRANSFER", now - 30 * DAY, 5_000_001, ""),
+        IncomeRow("", "TRANSFER", Decimal(500), "USDT", "TRANSFER", now - 30 * DAY, 5_000_001, ""),
     ]
     return _ascending(rows)
 
 
 @lru_cache(maxsize=4)
-def cm_income(now: Milliseconds) -> tuple[Income, ...]:
+def cm_income(now: Milliseconds) -> tuple[IncomeRow, ...]:
     """COIN-M income of more than a year, in ascending order."""
     return _ascending([*_funding(now, CM_DAYS * DAY, CM_FUNDED, NEWEST_COIN_FUNDING_ID), *_coin_profits(now)])
 
 
-def _ascending(rows: list[Income]) -> tuple[Income, ...]:
+def _ascending(rows: list[IncomeRow]) -> tuple[IncomeRow, ...]:
     return tuple(sorted(rows, key=lambda row: (row.time, row.tran_id)))
 
 
 def _funding(
     now: Milliseconds, age: Milliseconds, funded: tuple[FundedSymbol, ...], newest_id: int
-) -> Iterator[Income]:
+) -> Iterator[IncomeRow]:
     ids = count(newest_id, -1)
     newest = now // FUNDING_INTERVAL * FUNDING_INTERVAL
     for step, time in enumerate(range(newest, now - age, -FUNDING_INTERVAL)):
         for symbol, asset, amount in funded:
-            yield Income(symbol, "FUNDING_FEE", amount * (1 + step % 5), asset, "FUNDING_FEE", time, next(ids), "")
+            yield IncomeRow(symbol, "FUNDING_FEE", amount * (1 + step % 5), asset, "FUNDING_FEE", time, next(ids), "")
 
 
-def _profits(now: Milliseconds, delivery: str) -> Iterator[Income]:
+def _profits(now: Milliseconds, delivery: str) -> Iterator[IncomeRow]:
     newest = now - 10 * MINUTE
     ages = [("BTCUSDT", age) for age in range(0, UM_DAYS * DAY, PROFIT_EVERY)]
     ages += [("ETHUSDT", age) for age in range(2 * HOUR, UM_DAYS * DAY, PROFIT_EVERY)]
@@ -92,17 +92,19 @@ def _profits(now: Milliseconds, delivery: str) -> Iterator[Income]:
     for number, (symbol, age) in enumerate(sorted(ages, key=lambda pair: pair[1])):
         amount = NEWEST_PROFIT - number * CENT * 317
         trade = str(300_000_000 - number)
-        yield Income(symbol, "REALIZED_PNL", amount, "USDT", trade, newest - age, NEWEST_PROFIT_ID - number, trade)
+        yield IncomeRow(symbol, "REALIZED_PNL", amount, "USDT", trade, newest - age, NEWEST_PROFIT_ID - number, trade)
 
 
-def _coin_profits(now: Milliseconds) -> Iterator[Income]:
+def _coin_profits(now: Milliseconds) -> Iterator[IncomeRow]:
     for number, age in enumerate(range(2 * HOUR, CM_DAYS * DAY, 30 * DAY)):
         trade = str(400_000_000 - number)
         tran_id = NEWEST_COIN_PROFIT_ID - number
-        yield Income("BTCUSD_PERP", "REALIZED_PNL", COIN_PROFIT, "BTC", trade, now - age, tran_id, trade)
+        yield IncomeRow("BTCUSD_PERP", "REALIZED_PNL", COIN_PROFIT, "BTC", trade, now - age, tran_id, trade)
 
 
-def _commissions(now: Milliseconds) -> Iterator[Income]:
+def _commissions(now: Milliseconds) -> Iterator[IncomeRow]:
     for number, age in enumerate(range(11 * MINUTE, UM_DAYS * DAY, PROFIT_EVERY)):
         trade = str(300_000_000 - number)
-        yield Income("BTCUSDT", "COMMISSION", Decimal("-0.98"), "USDT", trade, now - age, 700_000_000 - number, trade)
+        yield IncomeRow(
+            "BTCUSDT", "COMMISSION", Decimal("-0.98"), "USDT", trade, now - age, 700_000_000 - number, trade
+        )

@@ -3,14 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
-from worker.sandbox.binance.account import AccountState, MarginType
+from worker.sandbox.binance.account import BinanceAccountState, MarginType
 from worker.sandbox.binance.brackets import cap_at, highest_leverage
-from worker.sandbox.binance.contracts import Contract, Exchange
+from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import SUCCESS, contract_of, contracts_asked
-from worker.sandbox.binance.errors import Refused
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.errors import BinanceRefused
+from worker.sandbox.binance.parameters import BinanceParameters
 
-Handler = Callable[[Exchange, Parameters, AccountState], Any]
+Handler = Callable[[BinanceExchangeState, BinanceParameters, BinanceAccountState], Any]
 
 ISOLATED_REDUCTION = {False: -4161, True: -4150}
 """The same refusal has two codes: USDⓈ-M's and COIN-M's."""
@@ -19,7 +19,9 @@ ISOLATED_REDUCTION = {False: -4161, True: -4150}
 def leverage(*, inverse: bool) -> Handler:
     """POST leverage. The echo names the largest position: a notional for USDⓈ-M, a quantity of coins for COIN-M."""
 
-    def change(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    def change(
+        exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+    ) -> dict[str, Any]:
         contract = contract_of(exchange, parameters.text("symbol"), inverse=inverse)
         wanted = parameters.integer("leverage")
         _check_leverage(contract, wanted, account)
@@ -30,20 +32,22 @@ def leverage(*, inverse: bool) -> Handler:
     return change
 
 
-def _check_leverage(contract: Contract, wanted: int, account: AccountState) -> None:
+def _check_leverage(contract: BinanceContract, wanted: int, account: BinanceAccountState) -> None:
     if not 1 <= wanted <= highest_leverage(contract.brackets):
-        raise Refused(-4028, wanted)
+        raise BinanceRefused(-4028, wanted)
     positions, terms = account.positions_in(contract), account.terms_of(contract)
     if positions and terms.margin_type is MarginType.ISOLATED and wanted < terms.leverage:
-        raise Refused(ISOLATED_REDUCTION[contract.inverse])
+        raise BinanceRefused(ISOLATED_REDUCTION[contract.inverse])
     if any(abs(position.leg.notional) > cap_at(contract.brackets, wanted) for position in positions):
-        raise Refused(-2027)
+        raise BinanceRefused(-2027)
 
 
 def margin_type(*, inverse: bool) -> Handler:
     """POST marginType."""
 
-    def change(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+    def change(
+        exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+    ) -> dict[str, Any]:
         contract = contract_of(exchange, parameters.text("symbol"), inverse=inverse)
         wanted = MarginType(parameters.choice("marginType", tuple(MarginType)))
         _check_margin_type(contract, wanted, account)
@@ -53,53 +57,63 @@ def margin_type(*, inverse: bool) -> Handler:
     return change
 
 
-def _check_margin_type(contract: Contract, wanted: MarginType, account: AccountState) -> None:
+def _check_margin_type(contract: BinanceContract, wanted: MarginType, account: BinanceAccountState) -> None:
     if account.terms_of(contract).margin_type is wanted:
-        raise Refused(-4046)
+        raise BinanceRefused(-4046)
     if account.multi_assets and wanted is MarginType.ISOLATED and not contract.inverse:
-        raise Refused(-4168)
+        raise BinanceRefused(-4168)
     if account.has_orders_in(contract):
-        raise Refused(-4047)
+        raise BinanceRefused(-4047)
     if account.positions_in(contract):
-        raise Refused(-4048)
+        raise BinanceRefused(-4048)
 
 
-def position_mode(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def position_mode(
+    _exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET positionSide/dual: one mode for USDⓈ-M and COIN-M together."""
     return {"dualSidePosition": account.dual_side}
 
 
-def change_position_mode(_exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def change_position_mode(
+    _exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """POST positionSide/dual."""
     wanted = parameters.boolean("dualSidePosition")
     if wanted == account.dual_side:
-        raise Refused(-4059)
+        raise BinanceRefused(-4059)
     if any(account.open_orders.values()):
-        raise Refused(-4067)
+        raise BinanceRefused(-4067)
     if account.positions:
-        raise Refused(-4068)
+        raise BinanceRefused(-4068)
     account.dual_side = wanted
     return SUCCESS
 
 
-def multi_assets_mode(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def multi_assets_mode(
+    _exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET /fapi/v1/multiAssetsMargin."""
     return {"multiAssetsMargin": account.multi_assets}
 
 
-def symbol_config(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def symbol_config(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /fapi/v1/symbolConfig."""
     contracts = contracts_asked(exchange, parameters, inverse=False)
     return [{**_configuration(contract, account), "isAutoAddMargin": False} for contract in contracts]
 
 
-def portfolio_symbol_config(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def portfolio_symbol_config(
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
+) -> list[dict[str, Any]]:
     """GET /papi/v1/um/symbolConfig, which writes its flag as a string."""
     contracts = contracts_asked(exchange, parameters, inverse=False)
     return [{**_configuration(contract, account), "isAutoAddMargin": "false"} for contract in contracts]
 
 
-def _configuration(contract: Contract, account: AccountState) -> dict[str, Any]:
+def _configuration(contract: BinanceContract, account: BinanceAccountState) -> dict[str, Any]:
     terms = account.terms_of(contract)
     return {
         "symbol": contract.symbol,
@@ -109,7 +123,9 @@ def _configuration(contract: Contract, account: AccountState) -> dict[str, Any]:
     }
 
 
-def key_permissions(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def key_permissions(
+    _exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET /sapi/v1/account/apiRestrictions."""
     return {
         "ipRestrict": account.key.ip_restricted,
@@ -128,7 +144,9 @@ def key_permissions(_exchange: Exchange, _parameters: Parameters, account: Accou
     }
 
 
-def account_config(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def account_config(
+    _exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET accountConfig."""
     return {
         "feeTier": 0,

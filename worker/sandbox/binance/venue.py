@@ -6,17 +6,17 @@ from typing import Any
 from pydantic import SecretStr
 
 from worker.accounts import Account
-from worker.sandbox.binance.account import AccountState
+from worker.sandbox.binance.account import BinanceAccountState
 from worker.sandbox.binance.auth import KEY_HEADER, api_key, check_signature, check_time
-from worker.sandbox.binance.contracts import Exchange, listed
-from worker.sandbox.binance.endpoint import Endpoint, Family, Public, weight_of
-from worker.sandbox.binance.errors import BANNED, THROTTLED, Refused, error_answer
+from worker.sandbox.binance.contracts import BinanceExchangeState, listed
+from worker.sandbox.binance.endpoint import BinancePublicEndpoint, Endpoint, Family, weight_of
+from worker.sandbox.binance.errors import BANNED, THROTTLED, BinanceRefused, error_answer
 from worker.sandbox.binance.families import FAMILIES
-from worker.sandbox.binance.opening import AccountChange, NewAccount, change, requested_seed, state_of
-from worker.sandbox.binance.parameters import Parameters
-from worker.sandbox.binance.seeds import SEEDS, SeedAccount
+from worker.sandbox.binance.opening import BinanceAccountChange, NewBinanceAccount, change, requested_seed, state_of
+from worker.sandbox.binance.parameters import BinanceParameters
+from worker.sandbox.binance.seeds import SEEDS, BinanceSeedAccount
 from worker.sandbox.clock import SECOND
-from worker.sandbox.http import Answer, Received, json_answer
+from worker.sandbox.http import HttpResponse, Received, json_answer
 from worker.sandbox.limits import OverLimit, WeightMeter, set_limits
 from worker.sandbox.seeded_venue import KeyedVenue, Member, random_key
 
@@ -26,35 +26,35 @@ KEY_LENGTH = 64
 ROUTES = {(endpoint.method, endpoint.path): (family, endpoint) for family in FAMILIES for endpoint in family.endpoints}
 
 
-class Binance(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
+class Binance(KeyedVenue[BinanceSeedAccount, BinanceAccountState, NewBinanceAccount, BinanceAccountChange]):
     """The stand-in for Binance futures."""
 
     name = "binance"
     key_header = KEY_HEADER
     seeds = SEEDS
-    new_account = NewAccount
-    account_change = AccountChange
+    new_account = NewBinanceAccount
+    account_change = BinanceAccountChange
 
-    def answer(self, received: Received) -> Answer:
+    def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as Binance would, refusals included."""
         family, endpoint = ROUTES.get((received.method, received.path), (None, None))
         if family is None or endpoint is None:
-            return Refused(-5000, received.path, received.method).answer()
+            return BinanceRefused(-5000, received.path, received.method).answer()
         try:
             used = self._weigh(received, family, endpoint)
         except OverLimit as over:
             return _throttled(over)
         try:
             answer = json_answer(self._carry_out(received, family, endpoint))
-        except Refused as refused:
+        except BinanceRefused as refused:
             answer = refused.answer()
-        return Answer(answer.status, answer.body, answer.content_type, {**answer.headers, USED_WEIGHT: str(used)})
+        return HttpResponse(answer.status, answer.body, answer.content_type, {**answer.headers, USED_WEIGHT: str(used)})
 
     def parameters_of(self, received: Received) -> Mapping[str, str]:
         """What a request asks for, without its signature."""
         try:
-            parameters = Parameters.of(received)
-        except Refused:
+            parameters = BinanceParameters.of(received)
+        except BinanceRefused:
             return {}
         return {name: value for name, value in parameters.items() if name != "signature"}
 
@@ -64,9 +64,9 @@ class Binance(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
 
     def _restore(self) -> None:
         self._meters = {family.name: WeightMeter(family.limit) for family in FAMILIES}
-        self._exchange = Exchange(self.clock, listed(self.clock.now()), self._meters)
+        self._exchange = BinanceExchangeState(self.clock, listed(self.clock.now()), self._meters)
 
-    def _issue(self, seed: SeedAccount) -> Account:
+    def _issue(self, seed: BinanceSeedAccount) -> Account:
         return Account(
             id=seed.id,
             exchange="binance",
@@ -75,41 +75,41 @@ class Binance(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             secret=SecretStr(random_key(KEY_LENGTH)),
         )
 
-    def _requested_seed(self, request: NewAccount) -> SeedAccount:
+    def _requested_seed(self, request: NewBinanceAccount) -> BinanceSeedAccount:
         return requested_seed(self._exchange, request)
 
-    def _state_of(self, seed: SeedAccount) -> AccountState:
+    def _state_of(self, seed: BinanceSeedAccount) -> BinanceAccountState:
         return state_of(seed, self._exchange)
 
-    def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
+    def _change(self, member: Member[BinanceSeedAccount], wanted: BinanceAccountChange) -> None:
         change(self.states[member.id], self._exchange, wanted)
 
     def _weigh(self, received: Received, family: Family, endpoint: Endpoint) -> int:
         try:
-            weight = weight_of(endpoint, Parameters.of(received))
-        except Refused:
+            weight = weight_of(endpoint, BinanceParameters.of(received))
+        except BinanceRefused:
             weight = endpoint.weight
         return self._meters[family.name].charge(received.address, weight, self.clock.now())
 
     def _carry_out(self, received: Received, family: Family, endpoint: Endpoint) -> Any:
-        if isinstance(endpoint, Public):
-            return endpoint.handler(self._exchange, Parameters.of(received))
+        if isinstance(endpoint, BinancePublicEndpoint):
+            return endpoint.handler(self._exchange, BinanceParameters.of(received))
         member = self._authenticated(received, family)
-        return endpoint.handler(self._exchange, Parameters.of(received), self.states[member.id])
+        return endpoint.handler(self._exchange, BinanceParameters.of(received), self.states[member.id])
 
-    def _authenticated(self, received: Received, family: Family) -> Member[SeedAccount]:
+    def _authenticated(self, received: Received, family: Family) -> Member[BinanceSeedAccount]:
         member = self._holders.get(api_key(received))
         if member is None and family.right is None:
-            raise Refused(-2008)
+            raise BinanceRefused(-2008)
         if member is None or not family.admits(self.states[member.id]):
-            raise Refused(-2015, received.address)
-        parameters = Parameters.of(received)
+            raise BinanceRefused(-2015, received.address)
+        parameters = BinanceParameters.of(received)
         check_time(parameters, self.clock.now())
         check_signature(received, parameters, member.account.reveal("secret"))
         return member
 
 
-def _throttled(over: OverLimit) -> Answer:
+def _throttled(over: OverLimit) -> HttpResponse:
     headers = {"Retry-After": str(-(-over.retry_after // SECOND)), USED_WEIGHT: str(over.used)}
     if over.banned_until is not None:
         return error_answer(418, -1003, BANNED.format(over.banned_until), headers)

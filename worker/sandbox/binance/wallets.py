@@ -2,20 +2,22 @@
 
 from typing import Any
 
-from worker.sandbox.binance.account import AccountState, MarginType, PositionSide
+from worker.sandbox.binance.account import BinanceAccountState, BinancePositionSide, MarginType
 from worker.sandbox.binance.brackets import cap_at
-from worker.sandbox.binance.contracts import Exchange
+from worker.sandbox.binance.contracts import BinanceExchangeState
 from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
-from worker.sandbox.binance.parameters import Parameters
+from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.positions import ALL_SIDES, HEDGED, ONE_WAY
 from worker.sandbox.binance.risk import AccountRisk, PositionRisk, WalletRisk
 
 
-def _sides(account: AccountState) -> tuple[PositionSide, ...]:
+def _sides(account: BinanceAccountState) -> tuple[BinancePositionSide, ...]:
     return ALL_SIDES if account.dual_side else ONE_WAY
 
 
-def inverse_account(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def inverse_account(
+    exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET /dapi/v1/account."""
     risk = AccountRisk(account)
     positions = [
@@ -53,7 +55,7 @@ def _asset(wallet: WalletRisk) -> dict[str, Any]:
     }
 
 
-def _inverse_position(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+def _inverse_position(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     terms = account.terms_of(risk.contract)
     return {
         **_position(risk, terms.leverage),
@@ -80,7 +82,9 @@ def _position(risk: PositionRisk, leverage: int) -> dict[str, Any]:
     }
 
 
-def portfolio_um_account(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def portfolio_um_account(
+    exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET /papi/v1/um/account."""
     risk = AccountRisk(account)
     positions = [
@@ -91,7 +95,7 @@ def portfolio_um_account(exchange: Exchange, _parameters: Parameters, account: A
     return {"assets": _portfolio_assets(account, risk, inverse=False), "positions": positions}
 
 
-def _portfolio_um_position(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+def _portfolio_um_position(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     leverage = account.terms_of(risk.contract).leverage
     return {
         **_position(risk, leverage),
@@ -101,7 +105,9 @@ def _portfolio_um_position(risk: PositionRisk, account: AccountState) -> dict[st
     }
 
 
-def portfolio_cm_account(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def portfolio_cm_account(
+    exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
     """GET /papi/v1/cm/account."""
     sides = HEDGED if account.dual_side else ONE_WAY
     risk = AccountRisk(account)
@@ -111,12 +117,12 @@ def portfolio_cm_account(exchange: Exchange, _parameters: Parameters, account: A
     return {"assets": _portfolio_assets(account, risk, inverse=True), "positions": positions}
 
 
-def _portfolio_cm_position(risk: PositionRisk, account: AccountState) -> dict[str, Any]:
+def _portfolio_cm_position(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     leverage = account.terms_of(risk.contract).leverage
     return {**_position(risk, leverage), "maxQty": str(cap_at(risk.contract.brackets, leverage))}
 
 
-def _portfolio_assets(account: AccountState, risk: AccountRisk, *, inverse: bool) -> list[dict[str, Any]]:
+def _portfolio_assets(account: BinanceAccountState, risk: AccountRisk, *, inverse: bool) -> list[dict[str, Any]]:
     wallets = (risk.wallet(asset, inverse=inverse) for asset in account.wallet(inverse=inverse))
     return [
         {

@@ -5,14 +5,14 @@ from decimal import Decimal
 from enum import IntEnum, StrEnum
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.contracts import Contract
-from worker.sandbox.bybit.records import Funding, Profit
+from worker.sandbox.bybit.contracts import BybitContract
+from worker.sandbox.bybit.records import FundingPayment, Profit
 
 CLASSIC, UNIFIED_1, UNIFIED_2 = 1, 3, 5
 """`unifiedMarginStatus`: a classic account, one of the first unified kind, one of the second (Get Account Info)."""
 
 
-class MarginMode(StrEnum):
+class BybitMarginMode(StrEnum):
     """Margin modes of a unified account."""
 
     REGULAR = "REGULAR_MARGIN"
@@ -29,7 +29,7 @@ class Index(IntEnum):
 
 
 @dataclass(slots=True)
-class Terms:
+class BybitTerms:
     """Leverage of both sides; `isolated` counts for what is not unified only."""
 
     buy: Decimal = Decimal(10)
@@ -38,10 +38,10 @@ class Terms:
 
 
 @dataclass(slots=True)
-class OpenPosition:
+class BybitOpenPosition:
     """A position: `size` is never negative, `side` is Buy or Sell."""
 
-    contract: Contract
+    contract: BybitContract
     index: Index
     side: str
     size: Decimal
@@ -63,7 +63,7 @@ UNBOUND_DAYS = 90
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRights:
+class BybitKeyRights:
     """What an account's key may do, by group ("Get API Key Information"). `created` is when it was made."""
 
     read_only: bool = False
@@ -81,53 +81,53 @@ class KeyRights:
 
 
 @dataclass(slots=True)
-class AccountState:
+class BybitAccountState:
     """One account. `reasons` stand in the way of a switch of its margin mode until they are taken away."""
 
     id: str
     status: int = UNIFIED_2
-    margin_mode: MarginMode = MarginMode.REGULAR
+    margin_mode: BybitMarginMode = BybitMarginMode.REGULAR
     hedged: bool = False
-    key: KeyRights = KeyRights()
+    key: BybitKeyRights = BybitKeyRights()
     wallet: dict[str, Decimal] = field(default_factory=dict)
-    positions: dict[tuple[str, Index], OpenPosition] = field(default_factory=dict)
-    terms: dict[str, Terms] = field(default_factory=dict)
+    positions: dict[tuple[str, Index], BybitOpenPosition] = field(default_factory=dict)
+    terms: dict[str, BybitTerms] = field(default_factory=dict)
     reasons: tuple[Reason, ...] = ()
-    funding: tuple[Funding, ...] = ()
+    funding: tuple[FundingPayment, ...] = ()
     profits: tuple[Profit, ...] = ()
 
-    def is_unified(self, contract: Contract) -> bool:
+    def is_unified(self, contract: BybitContract) -> bool:
         """Whether a contract belongs to the unified part of the account."""
         return self.status >= (UNIFIED_2 if contract.inverse else UNIFIED_1)
 
-    def is_isolated(self, contract: Contract) -> bool:
+    def is_isolated(self, contract: BybitContract) -> bool:
         """Whether positions in a contract have their own margin."""
         if self.is_unified(contract):
-            return self.margin_mode is MarginMode.ISOLATED
+            return self.margin_mode is BybitMarginMode.ISOLATED
         return self.terms_of(contract).isolated
 
-    def indexes(self, contract: Contract) -> tuple[Index, ...]:
+    def indexes(self, contract: BybitContract) -> tuple[Index, ...]:
         """The rows of a contract. Only perpetual contracts in USDT have a hedge mode."""
         hedged = self.hedged and contract.perpetual and contract.settle == "USDT"
         return (Index.BUY, Index.SELL) if hedged else (Index.ONE_WAY,)
 
-    def terms_of(self, contract: Contract) -> Terms:
+    def terms_of(self, contract: BybitContract) -> BybitTerms:
         """The terms of a contract, flat or not."""
-        return self.terms.setdefault(contract.symbol, Terms())
+        return self.terms.setdefault(contract.symbol, BybitTerms())
 
-    def leverage_of(self, contract: Contract, index: Index, side: str) -> Decimal:
+    def leverage_of(self, contract: BybitContract, index: Index, side: str) -> Decimal:
         """The leverage of a row."""
         terms = self.terms_of(contract)
         return terms.sell if index is Index.SELL or side == "Sell" else terms.buy
 
-    def hold(self, position: OpenPosition) -> None:
+    def hold(self, position: BybitOpenPosition) -> None:
         """Open a position, or replace the one in its row; a size of 0 closes it."""
         key = (position.contract.symbol, position.index)
         self.positions.pop(key, None)
         if position.size:
             self.positions[key] = position
 
-    def initial_margin(self, position: OpenPosition) -> Decimal:
+    def initial_margin(self, position: BybitOpenPosition) -> Decimal:
         """Value at mark price over leverage."""
         value = position.contract.value(position.size, position.contract.mark_price)
         return value / self.leverage_of(position.contract, position.index, position.side)

@@ -4,14 +4,14 @@ import hashlib
 import hmac
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.errors import Refused
-from worker.sandbox.http import Answer, Received
+from worker.sandbox.bybit.errors import BybitRefused
+from worker.sandbox.http import HttpResponse, Received
 
 KEY, SIGN, TIMESTAMP, WINDOW = "X-BAPI-API-KEY", "X-BAPI-SIGN", "X-BAPI-TIMESTAMP", "X-BAPI-RECV-WINDOW"
 DEFAULT_WINDOW: Milliseconds = 5_000
 TOLERATED_LEAD: Milliseconds = 1_000
 
-UNAUTHORIZED = Answer(401, b"")
+UNAUTHORIZED = HttpResponse(401, b"")
 """What a request without authentication headers gets: a bare status."""
 
 
@@ -21,12 +21,12 @@ def is_signed(received: Received) -> bool:
 
 
 def check_time(received: Received, now: Milliseconds) -> None:
-    """Raise Refused unless the timestamp lies in the window that the request names."""
+    """Raise BybitRefused unless the timestamp lies in the window that the request names."""
     timestamp, window = received.headers[TIMESTAMP], received.headers.get(WINDOW) or str(DEFAULT_WINDOW)
     if not timestamp.isdecimal() or not window.isdecimal():
-        raise Refused(10001, "timestamp or recv_window invalid")
+        raise BybitRefused(10001, "timestamp or recv_window invalid")
     if not now - int(window) <= int(timestamp) < now + TOLERATED_LEAD:
-        raise Refused(10002, timestamp, now, window)
+        raise BybitRefused(10002, timestamp, now, window)
 
 
 def signature_of(secret: str, text: str) -> str:
@@ -35,11 +35,11 @@ def signature_of(secret: str, text: str) -> str:
 
 
 def check_signature(received: Received, secret: str) -> None:
-    """Raise Refused unless timestamp, key, window and query (or body) are signed with the secret.
+    """Raise BybitRefused unless timestamp, key, window and query (or body) are signed with the secret.
 
     The refusal repeats what should have been signed, as Bybit's does, and with it the API key.
     """
     content = received.query if received.method == "GET" else received.body
     origin = "".join((received.headers[TIMESTAMP], received.headers[KEY], received.headers.get(WINDOW) or "", content))
     if not hmac.compare_digest(signature_of(secret, origin), received.headers[SIGN].lower()):
-        raise Refused(10004, origin)
+        raise BybitRefused(10004, origin)

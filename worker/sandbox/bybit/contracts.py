@@ -17,7 +17,7 @@ MONTH_LETTERS = {3: "H", 6: "M", 9: "U", 12: "Z"}
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class BybitContract:
     """A listed contract. Sizes are in coins if linear, in USD if inverse; `maintenance` is the margin rate."""
 
     symbol: str
@@ -54,19 +54,19 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class BybitExchangeState:
     """What all accounts share: the clock and the contracts by symbol."""
 
     clock: Clock
-    contracts: Mapping[str, Contract]
+    contracts: Mapping[str, BybitContract]
 
-    def listed_in(self, category: str) -> tuple[Contract, ...]:
+    def listed_in(self, category: str) -> tuple[BybitContract, ...]:
         """The contracts of a category."""
         return tuple(contract for contract in self.contracts.values() if contract.category == category)
 
 
-def _linear(base: str, mark: str, tick: str, step: str, max_leverage: int = 100) -> Contract:
-    return Contract(
+def _linear(base: str, mark: str, tick: str, step: str, max_leverage: int = 100) -> BybitContract:
+    return BybitContract(
         symbol=f"{base}USDT",
         category=LINEAR,
         type="LinearPerpetual",
@@ -80,13 +80,13 @@ def _linear(base: str, mark: str, tick: str, step: str, max_leverage: int = 100)
     )
 
 
-def _usdc(base: str, mark: str, tick: str) -> Contract:
+def _usdc(base: str, mark: str, tick: str) -> BybitContract:
     usdt = _linear(base, mark, tick, "0.001")
     return replace(usdt, symbol=f"{base}PERP", quote="USDC", settle="USDC")
 
 
-def _inverse(base: str, mark: str, tick: str) -> Contract:
-    return Contract(
+def _inverse(base: str, mark: str, tick: str) -> BybitContract:
+    return BybitContract(
         symbol=f"{base}USD",
         category=INVERSE,
         type="InversePerpetual",
@@ -117,7 +117,7 @@ CONTANGO = (Decimal("1.005"), Decimal("1.02"))
 """What the deliveries of this and of the next quarter are marked at, relative to the perpetual contract."""
 
 
-def _delivered(perpetual: Contract, at: Milliseconds, premium: Decimal) -> Contract:
+def _delivered(perpetual: BybitContract, at: Milliseconds, premium: Decimal) -> BybitContract:
     day = datetime.fromtimestamp(at / 1000, UTC)
     name = f"{MONTH_LETTERS[day.month]}{day:%y}" if perpetual.inverse else f"-{day:%d%b%y}".upper()
     return replace(
@@ -130,7 +130,7 @@ def _delivered(perpetual: Contract, at: Milliseconds, premium: Decimal) -> Contr
     )
 
 
-def listed(now: Milliseconds) -> dict[str, Contract]:
+def listed(now: Milliseconds) -> dict[str, BybitContract]:
     """All contracts by symbol, with the deliveries that are open at this time."""
     quarters = tuple(zip(islice(quarter_ends(now), 2), CONTANGO, strict=True))
     futures = [_delivered(perpetual, at, premium) for perpetual in (BTC, COIN_BTC) for at, premium in quarters]

@@ -5,42 +5,42 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.sandbox.bybit import keys, market_data, positions, reports, settings
-from worker.sandbox.bybit.account import AccountState
-from worker.sandbox.bybit.contracts import Exchange
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.account import BybitAccountState
+from worker.sandbox.bybit.contracts import BybitExchangeState
+from worker.sandbox.bybit.parameters import BybitParameters
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
+class BybitPublicEndpoint:
     """An endpoint that anybody may ask; only the limit of addresses counts."""
 
     method: str
     path: str
-    handler: Callable[[Exchange, Parameters], Any]
+    handler: Callable[[BybitExchangeState, BybitParameters], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class BybitSignedEndpoint:
     """An endpoint that wants a signed request and speaks for its account."""
 
     method: str
     path: str
     limit: int
-    handler: Callable[[Exchange, Parameters, AccountState], Any]
+    handler: Callable[[BybitExchangeState, BybitParameters, BybitAccountState], Any]
 
 
-Endpoint = Public | Signed
+Endpoint = BybitPublicEndpoint | BybitSignedEndpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Public("GET", "/v5/market/time", market_data.server_time),
-    Public("GET", "/v5/market/instruments-info", market_data.instruments),
-    Signed("GET", "/v5/user/query-api", 10, keys.key_information),
-    Signed("GET", "/v5/account/info", 50, settings.account_info),
-    Signed("POST", "/v5/account/set-margin-mode", 10, settings.set_margin_mode),
-    Signed("GET", "/v5/account/transaction-log", 30, reports.transaction_log),
-    Signed("GET", "/v5/position/list", 50, positions.positions),
-    Signed("POST", "/v5/position/set-leverage", 10, settings.set_leverage),
-    Signed("POST", "/v5/position/switch-isolated", 10, settings.switch_isolated),
-    Signed("GET", "/v5/position/closed-pnl", 50, reports.closed_profits),
-    Signed("GET", "/v5/execution/list", 50, reports.executions),
+    BybitPublicEndpoint("GET", "/v5/market/time", market_data.server_time),
+    BybitPublicEndpoint("GET", "/v5/market/instruments-info", market_data.instruments),
+    BybitSignedEndpoint("GET", "/v5/user/query-api", 10, keys.key_information),
+    BybitSignedEndpoint("GET", "/v5/account/info", 50, settings.account_info),
+    BybitSignedEndpoint("POST", "/v5/account/set-margin-mode", 10, settings.set_margin_mode),
+    BybitSignedEndpoint("GET", "/v5/account/transaction-log", 30, reports.transaction_log),
+    BybitSignedEndpoint("GET", "/v5/position/list", 50, positions.positions),
+    BybitSignedEndpoint("POST", "/v5/position/set-leverage", 10, settings.set_leverage),
+    BybitSignedEndpoint("POST", "/v5/position/switch-isolated", 10, settings.switch_isolated),
+    BybitSignedEndpoint("GET", "/v5/position/closed-pnl", 50, reports.closed_profits),
+    BybitSignedEndpoint("GET", "/v5/execution/list", 50, reports.executions),
 )

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.http import Answer, json_answer
+from worker.sandbox.http import HttpResponse, json_answer
 
 MESSAGES: Mapping[int, str] = {
     10001: "params error: {}",
@@ -30,7 +30,7 @@ MESSAGES: Mapping[int, str] = {
 }
 
 
-class Refused(Exception):
+class BybitRefused(Exception):
     """The venue refuses a request with one of its codes; `arguments` fill the code's message."""
 
     def __init__(self, code: int, *arguments: object, result: Any = None, status: int = 200) -> None:
@@ -40,12 +40,12 @@ class Refused(Exception):
         self.status = status
         super().__init__(f"{code}: {self.message}")
 
-    def answer(self, now: Milliseconds) -> Answer:
+    def answer(self, now: Milliseconds) -> HttpResponse:
         """The refusal as it is sent."""
         return enveloped(self.result, now, self.code, self.message, self.status)
 
 
-def enveloped(result: Any, now: Milliseconds, code: int = 0, message: str = "OK", status: int = 200) -> Answer:
+def enveloped(result: Any, now: Milliseconds, code: int = 0, message: str = "OK", status: int = 200) -> HttpResponse:
     """The one shape that all of Bybit's answers have."""
     body = {"retCode": code, "retMsg": message, "result": result, "retExtInfo": {}, "time": now}
     return json_answer(body, status)

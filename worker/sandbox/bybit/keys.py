@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.account import ANY_ADDRESS, CLASSIC, AccountState
-from worker.sandbox.bybit.contracts import Exchange
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.account import ANY_ADDRESS, CLASSIC, BybitAccountState
+from worker.sandbox.bybit.contracts import BybitExchangeState
+from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.clock import DAY
 
 HIDDEN = "XXXXXX"
@@ -16,7 +16,9 @@ HIDDEN = "XXXXXX"
 OTHER_GROUPS = ("Spot", "Options", "CopyTrading", "BlockTrade", "Exchange", "NFT", "Affiliate", "Earn")
 
 
-def key_information(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def key_information(
+    exchange: BybitExchangeState, _parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """GET /v5/user/query-api, which every key may ask about itself. Only a key that is not bound has an expiry."""
     key, number = account.key, zlib.crc32(account.id.encode())
     expiry = exchange.clock.now() + key.days_left * DAY

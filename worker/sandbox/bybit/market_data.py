@@ -3,28 +3,28 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.contracts import INVERSE, LINEAR, Contract, Exchange
-from worker.sandbox.bybit.errors import Refused
+from worker.sandbox.bybit.contracts import INVERSE, LINEAR, BybitContract, BybitExchangeState
+from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.figures import plain
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.parameters import BybitParameters
 
 LAUNCH: Milliseconds = 1_585_526_400_000
 
 
-def server_time(exchange: Exchange, _parameters: Parameters) -> dict[str, Any]:
+def server_time(exchange: BybitExchangeState, _parameters: BybitParameters) -> dict[str, Any]:
     """GET /v5/market/time."""
     now = exchange.clock.now()
     return {"timeSecond": str(now // 1000), "timeNano": str(now * 1_000_000)}
 
 
-def instruments(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
+def instruments(exchange: BybitExchangeState, parameters: BybitParameters) -> dict[str, Any]:
     """GET /v5/market/instruments-info. Without a status only what is traded is listed."""
     category = parameters.choice("category", (LINEAR, INVERSE))
     limit = parameters.limit(500, 1_000)
     wanted = parameters.get("symbol")
     found = [contract for contract in exchange.listed_in(category) if wanted in (None, contract.symbol)]
     if wanted and not found:
-        raise Refused(10001, "symbol invalid")
+        raise BybitRefused(10001, "symbol invalid")
     if parameters.get("status", "Trading") != "Trading":
         found = []
     start = int(parameters.get("cursor") or 0)
@@ -36,7 +36,7 @@ def instruments(exchange: Exchange, parameters: Parameters) -> dict[str, Any]:
     }
 
 
-def _instrument(contract: Contract) -> dict[str, Any]:
+def _instrument(contract: BybitContract) -> dict[str, Any]:
     return {
         "symbol": contract.symbol,
         "contractType": contract.type,

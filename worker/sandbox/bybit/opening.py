@@ -9,16 +9,16 @@ from pydantic import Field
 from worker.sandbox.bybit.account import (
     CLASSIC,
     UNIFIED_2,
-    AccountState,
+    BybitAccountState,
+    BybitMarginMode,
+    BybitOpenPosition,
+    BybitTerms,
     Index,
-    MarginMode,
-    OpenPosition,
     Reason,
-    Terms,
 )
-from worker.sandbox.bybit.contracts import LINEAR, Contract, Exchange
+from worker.sandbox.bybit.contracts import LINEAR, BybitContract, BybitExchangeState
 from worker.sandbox.bybit.seeded_history import funding, profits
-from worker.sandbox.bybit.seeds import FIRST_UPDATE, SeedAccount, SeedPosition
+from worker.sandbox.bybit.seeds import FIRST_UPDATE, BybitSeedAccount, BybitSeedPosition
 from worker.sandbox.clock import MINUTE
 from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
@@ -31,17 +31,17 @@ POSITION_WORTH = Decimal(500)
 Status = Annotated[int, Field(ge=CLASSIC, le=6)]
 
 
-class NewAccount(RequestedAccount):
+class NewBybitAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long positions in as many linear contracts."""
 
     status: Status = UNIFIED_2
     hedged: bool = False
-    margin_mode: MarginMode = MarginMode.REGULAR
+    margin_mode: BybitMarginMode = BybitMarginMode.REGULAR
     open_positions: Annotated[int, Field(ge=0)] = 0
     with_history: bool = False
 
 
-class PositionChange(ControlContent):
+class BybitPositionChange(ControlContent):
     """A position to open or replace, negative for a short one; a size of 0 closes it."""
 
     symbol: str
@@ -50,7 +50,7 @@ class PositionChange(ControlContent):
     index: Index = Index.ONE_WAY
 
 
-class TermsChange(ControlContent):
+class BybitTermsChange(ControlContent):
     """Leverage of both sides, and a classic account's margin mode, of a symbol."""
 
     buy: Annotated[Decimal, Field(ge=1)] = Decimal(10)
@@ -58,7 +58,7 @@ class TermsChange(ControlContent):
     isolated: bool = False
 
 
-class KeyChange(ControlContent):
+class BybitKeyChange(ControlContent):
     """What to change of the key. One that is bound to `*` expires, after `days_left`."""
 
     read_only: bool | None = None
@@ -69,7 +69,7 @@ class KeyChange(ControlContent):
     days_left: Annotated[int | None, Field(ge=0)] = None
 
 
-class AccountChange(ControlContent):
+class BybitAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code.
 
     `hedged` is for accounts with nothing open once the positions are changed.
@@ -77,21 +77,21 @@ class AccountChange(ControlContent):
 
     status: Status | None = None
     hedged: bool | None = None
-    key: KeyChange = KeyChange()
-    margin_mode: MarginMode | None = None
+    key: BybitKeyChange = BybitKeyChange()
+    margin_mode: BybitMarginMode | None = None
     reasons: dict[str, str] | None = None
-    positions: tuple[PositionChange, ...] = ()
-    terms: dict[str, TermsChange] = Field(default_factory=dict)
+    positions: tuple[BybitPositionChange, ...] = ()
+    terms: dict[str, BybitTermsChange] = Field(default_factory=dict)
 
 
-def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
+def requested_seed(exchange: BybitExchangeState, request: NewBybitAccount) -> BybitSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
     perpetuals = [contract for contract in exchange.listed_in(LINEAR) if contract.perpetual]
     if request.status == CLASSIC:
         perpetuals = [contract for contract in perpetuals if contract.settle == "USDT"]
     if request.open_positions > len(perpetuals):
         raise ControlRefused(f"there are {len(perpetuals)} linear perpetual contracts, no more positions can be open")
-    return SeedAccount(
+    return BybitSeedAccount(
         id=request.id,
         status=request.status,
         margin_mode=request.margin_mode,
@@ -102,17 +102,17 @@ def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
     )
 
 
-def _position(contract: Contract, hedged: bool) -> SeedPosition:
+def _position(contract: BybitContract, hedged: bool) -> BybitSeedPosition:
     steps = (POSITION_WORTH / contract.mark_price / contract.step).to_integral_value() + 1
     index = Index.BUY if hedged and contract.settle == "USDT" else Index.ONE_WAY
-    return SeedPosition(contract.symbol, steps * contract.step, contract.mark_price * Decimal("0.99"), index)
+    return BybitSeedPosition(contract.symbol, steps * contract.step, contract.mark_price * Decimal("0.99"), index)
 
 
-def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+def state_of(seed: BybitSeedAccount, exchange: BybitExchangeState) -> BybitAccountState:
     """An account as its seed describes it. Accounts opened in the same minute share their (immutable) history."""
     now = exchange.clock.now() // MINUTE * MINUTE
     contracts = tuple(exchange.contracts.values())
-    state = AccountState(
+    state = BybitAccountState(
         id=seed.id,
         status=seed.status,
         margin_mode=seed.margin_mode,
@@ -128,8 +128,10 @@ def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
     return state
 
 
-def _open(contract: Contract, size: Decimal, entry_price: Decimal, index: Index, updated: int) -> OpenPosition:
-    return OpenPosition(
+def _open(
+    contract: BybitContract, size: Decimal, entry_price: Decimal, index: Index, updated: int
+) -> BybitOpenPosition:
+    return BybitOpenPosition(
         contract=contract,
         index=index,
         side="Buy" if size > 0 else "Sell",
@@ -139,7 +141,7 @@ def _open(contract: Contract, size: Decimal, entry_price: Decimal, index: Index,
     )
 
 
-def _listed(exchange: Exchange, symbol: str) -> Contract:
+def _listed(exchange: BybitExchangeState, symbol: str) -> BybitContract:
     pair = symbol.removesuffix(DELIVERY_OF_SEEDS)
     if pair != symbol:
         return next(
@@ -152,7 +154,7 @@ def _listed(exchange: Exchange, symbol: str) -> Contract:
     return contract
 
 
-def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+def change(account: BybitAccountState, exchange: BybitExchangeState, wanted: BybitAccountChange) -> None:
     """Change an account. Raises ControlRefused for a symbol that isn't listed."""
     account.status = wanted.status or account.status
     account.margin_mode = wanted.margin_mode or account.margin_mode
@@ -160,7 +162,7 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
     if wanted.reasons is not None:
         account.reasons = tuple(Reason(code, message) for code, message in wanted.reasons.items())
     for symbol, terms in wanted.terms.items():
-        account.terms[_listed(exchange, symbol).symbol] = Terms(terms.buy, terms.sell, terms.isolated)
+        account.terms[_listed(exchange, symbol).symbol] = BybitTerms(terms.buy, terms.sell, terms.isolated)
     for row in wanted.positions:
         contract = _listed(exchange, row.symbol)
         account.hold(_open(contract, row.size, row.entry_price, row.index, exchange.clock.now()))
@@ -168,7 +170,7 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
         _change_mode(account, wanted.hedged)
 
 
-def _change_mode(account: AccountState, hedged: bool) -> None:
+def _change_mode(account: BybitAccountState, hedged: bool) -> None:
     if account.positions and hedged != account.hedged:
         raise ControlRefused("the position mode can't change while a position is open")
     account.hedged = hedged

@@ -5,8 +5,8 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import quote
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.errors import Refused
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.errors import BybitRefused
+from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.clock import DAY
 
 LONGEST_SPAN: Milliseconds = 7 * DAY
@@ -22,26 +22,26 @@ class Page(NamedTuple):
     highest: int
 
 
-def window(parameters: Parameters, span: Milliseconds, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
+def window(parameters: BybitParameters, span: Milliseconds, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
     """Start and end of a query, both included; `span` counts from the one that is given, or back from now.
 
-    Raises Refused for more than seven days, and for an instant more than two years ago.
+    Raises BybitRefused for more than seven days, and for an instant more than two years ago.
     """
     start, end = parameters.optional_integer("startTime"), parameters.optional_integer("endTime")
     if end is None:
         end = now if start is None else start + span
     start = end - span if start is None else start
     if start > end:
-        raise Refused(10001, "startTime should be less than endTime")
+        raise BybitRefused(10001, "startTime should be less than endTime")
     if end - start > LONGEST_SPAN:
-        raise Refused(10001, "the time range between startTime and endTime should be within 7 days")
+        raise BybitRefused(10001, "the time range between startTime and endTime should be within 7 days")
     if start < now - KEPT:
-        raise Refused(10001, "can't query earlier than 2 years")
+        raise BybitRefused(10001, "can't query earlier than 2 years")
     return start, end
 
 
 def paged(
-    rows: Sequence[T], parameters: Parameters, page: Page, key: Callable[[T], str]
+    rows: Sequence[T], parameters: BybitParameters, page: Page, key: Callable[[T], str]
 ) -> tuple[Sequence[T], str | None]:
     """A page of rows and the cursor behind it, percent-encoded as Bybit's are; None where the list ends."""
     limit = parameters.limit(page.default, page.highest)
@@ -57,4 +57,4 @@ def _start(rows: Sequence[T], cursor: str, key: Callable[[T], str]) -> int:
     for position, row in enumerate(rows):
         if key(row) == cursor:
             return position + 1
-    raise Refused(10001, "cursor invalid")
+    raise BybitRefused(10001, "cursor invalid")

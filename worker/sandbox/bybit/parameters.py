@@ -6,17 +6,17 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from worker.sandbox.bybit.errors import Refused
+from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.http import Received
 from worker.sandbox.parameters import SentParameters
 
 
-class Parameters(SentParameters):
+class BybitParameters(SentParameters):
     """Parameters by name."""
 
     @classmethod
-    def of(cls, received: Received) -> "Parameters":
-        """Read a request. Raises Refused for a body that is no JSON object."""
+    def of(cls, received: Received) -> "BybitParameters":
+        """Read a request. Raises BybitRefused for a body that is no JSON object."""
         if received.method == "GET":
             return cls(dict(parse_qsl(received.query, keep_blank_values=True)))
         return cls({name: str(value) for name, value in _object(received.body).items()})
@@ -24,7 +24,7 @@ class Parameters(SentParameters):
     def text(self, name: str) -> str:
         """A mandatory parameter."""
         if not (value := self.get(name, "")):
-            raise Refused(10001, f"{name} is required")
+            raise BybitRefused(10001, f"{name} is required")
         return value
 
     def decimal(self, name: str) -> Decimal:
@@ -32,7 +32,7 @@ class Parameters(SentParameters):
         try:
             return Decimal(self.text(name))
         except InvalidOperation:
-            raise Refused(10001, f"{name} invalid") from None
+            raise BybitRefused(10001, f"{name} invalid") from None
 
     def optional_integer(self, name: str) -> int | None:
         """An integer that may be left out."""
@@ -40,14 +40,14 @@ class Parameters(SentParameters):
         if not value:
             return None
         if not value.isdecimal():
-            raise Refused(10001, f"{name} invalid")
+            raise BybitRefused(10001, f"{name} invalid")
         return int(value)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """A mandatory parameter with a fixed set of values."""
         value = self.text(name)
         if value not in choices:
-            raise Refused(10001, f"Illegal {name}")
+            raise BybitRefused(10001, f"Illegal {name}")
         return value
 
     def limit(self, default: int, highest: int) -> int:
@@ -55,7 +55,7 @@ class Parameters(SentParameters):
         limit = self.optional_integer("limit")
         limit = default if limit is None else limit
         if not 1 <= limit <= highest:
-            raise Refused(10001, "limit invalid")
+            raise BybitRefused(10001, "limit invalid")
         return limit
 
 
@@ -63,7 +63,7 @@ def _object(body: str) -> dict[str, Any]:
     try:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
-        raise Refused(10001, "the body is no JSON") from None
+        raise BybitRefused(10001, "the body is no JSON") from None
     if not isinstance(parsed, dict):
-        raise Refused(10001, "the body is no object")
+        raise BybitRefused(10001, "the body is no object")
     return parsed

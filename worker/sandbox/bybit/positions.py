@@ -4,27 +4,27 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.bybit.account import AccountState, Index, MarginMode, OpenPosition
-from worker.sandbox.bybit.contracts import INVERSE, LINEAR, Contract, Exchange
-from worker.sandbox.bybit.errors import Refused
+from worker.sandbox.bybit.account import BybitAccountState, BybitMarginMode, BybitOpenPosition, Index
+from worker.sandbox.bybit.contracts import INVERSE, LINEAR, BybitContract, BybitExchangeState
+from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.figures import plain, some
 from worker.sandbox.bybit.paging import Page, paged
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.parameters import BybitParameters
 
 PAGE = Page(20, 200)
 RISK_LIMIT = "2000000"
 
 
-def contract_of(exchange: Exchange, parameters: Parameters) -> Contract:
+def contract_of(exchange: BybitExchangeState, parameters: BybitParameters) -> BybitContract:
     """The contract that category and symbol name."""
     category, symbol = parameters.choice("category", (LINEAR, INVERSE)), parameters.text("symbol")
     contract = exchange.contracts.get(symbol)
     if contract is None or contract.category != category:
-        raise Refused(10001, "symbol invalid")
+        raise BybitRefused(10001, "symbol invalid")
     return contract
 
 
-def positions(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def positions(exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState) -> dict[str, Any]:
     """GET /v5/position/list: a symbol with its flat rows too, else what is open, with a cursor even at its end."""
     category = parameters.choice("category", (LINEAR, INVERSE))
     rows = list(_rows(account, _asked(exchange, parameters, category), flat="symbol" in parameters))
@@ -41,16 +41,16 @@ def _key(row: dict[str, Any]) -> str:
     return f"{row['symbol']}:{row['positionIdx']}"
 
 
-def _asked(exchange: Exchange, parameters: Parameters, category: str) -> tuple[Contract, ...]:
+def _asked(exchange: BybitExchangeState, parameters: BybitParameters, category: str) -> tuple[BybitContract, ...]:
     if "symbol" in parameters:
         return (contract_of(exchange, parameters),)
     settle = parameters.get("settleCoin")
     if category == LINEAR and not settle:
-        raise Refused(10001, "missing some parameters that must be filled in, symbol or settleCoin")
+        raise BybitRefused(10001, "missing some parameters that must be filled in, symbol or settleCoin")
     return tuple(contract for contract in exchange.listed_in(category) if settle in (None, contract.settle))
 
 
-def _rows(account: AccountState, contracts: Iterable[Contract], *, flat: bool) -> Iterator[dict[str, Any]]:
+def _rows(account: BybitAccountState, contracts: Iterable[BybitContract], *, flat: bool) -> Iterator[dict[str, Any]]:
     for contract in contracts:
         for index in account.indexes(contract):
             position = account.positions.get((contract.symbol, index))
@@ -58,8 +58,10 @@ def _rows(account: AccountState, contracts: Iterable[Contract], *, flat: bool) -
                 yield _row(account, contract, index, position)
 
 
-def _row(account: AccountState, contract: Contract, index: Index, position: OpenPosition | None) -> dict[str, Any]:
-    portfolio = account.is_unified(contract) and account.margin_mode is MarginMode.PORTFOLIO
+def _row(
+    account: BybitAccountState, contract: BybitContract, index: Index, position: BybitOpenPosition | None
+) -> dict[str, Any]:
+    portfolio = account.is_unified(contract) and account.margin_mode is BybitMarginMode.PORTFOLIO
     leverage = account.leverage_of(contract, index, position.side if position else "")
     own_mode = account.is_isolated(contract) and not account.is_unified(contract)
     return {
@@ -110,7 +112,7 @@ _FLAT = {
 }
 
 
-def _figures(account: AccountState, position: OpenPosition, *, portfolio: bool) -> dict[str, str]:
+def _figures(account: BybitAccountState, position: BybitOpenPosition, *, portfolio: bool) -> dict[str, str]:
     contract, size = position.contract, position.size
     long = 1 if position.side == "Buy" else -1
     value = contract.value(size, position.entry_price)
@@ -137,7 +139,7 @@ def _figures(account: AccountState, position: OpenPosition, *, portfolio: bool) 
     }
 
 
-def _liquidation(position: OpenPosition, leverage: Decimal) -> Decimal:
+def _liquidation(position: BybitOpenPosition, leverage: Decimal) -> Decimal:
     """Where an isolated position has lost its initial margin down to the maintenance margin."""
     long, kept = position.side == "Buy", 1 / leverage - position.contract.maintenance
     change = -kept if long else kept

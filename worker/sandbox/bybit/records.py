@@ -8,7 +8,7 @@ from schemas.base import Milliseconds
 TAKER_FEE = Decimal("0.00055")
 
 
-class Funding(NamedTuple):
+class FundingPayment(NamedTuple):
     """A funding payment, positive when received, in the currency it is paid in."""
 
     id: str

@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from worker.sandbox.bybit.account import CLASSIC, AccountState
-from worker.sandbox.bybit.contracts import INVERSE, LINEAR, Exchange
-from worker.sandbox.bybit.errors import Refused
+from worker.sandbox.bybit.account import CLASSIC, BybitAccountState
+from worker.sandbox.bybit.contracts import INVERSE, LINEAR, BybitExchangeState
+from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.figures import plain
 from worker.sandbox.bybit.paging import LONGEST_SPAN, Page, paged, window
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.positions import contract_of
-from worker.sandbox.bybit.records import TAKER_FEE, Funding, Profit
+from worker.sandbox.bybit.records import TAKER_FEE, FundingPayment, Profit
 from worker.sandbox.clock import DAY
 
 LOG_PAGE = Page(20, 50)
@@ -19,15 +19,17 @@ SETTLEMENT, FUNDING = "SETTLEMENT", "Funding"
 LOG_CATEGORIES = ("spot", LINEAR, INVERSE, "option")
 
 
-def transaction_log(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def transaction_log(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """GET /v5/account/transaction-log: of unified accounts, by category and base coin but not by symbol."""
     if account.status == CLASSIC:
-        raise Refused(10028)
+        raise BybitRefused(10028)
     start, end = window(parameters, DAY, exchange.clock.now())
     category, base = parameters.get("category"), parameters.get("baseCoin")
     currency, kind = parameters.get("currency"), parameters.get("type", SETTLEMENT)
     if category is not None and category not in LOG_CATEGORIES:
-        raise Refused(10001, "Illegal category")
+        raise BybitRefused(10001, "Illegal category")
     found = [
         row
         for row in reversed(account.funding)
@@ -42,11 +44,11 @@ def transaction_log(exchange: Exchange, parameters: Parameters, account: Account
     return {"list": [_logged(exchange, row) for row in rows], "nextPageCursor": cursor or ""}
 
 
-def _payment_key(row: Funding) -> str:
+def _payment_key(row: FundingPayment) -> str:
     return f"{row.id}:{row.time}"
 
 
-def _logged(exchange: Exchange, row: Funding) -> dict[str, Any]:
+def _logged(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, Any]:
     price = exchange.contracts[row.symbol].mark_price
     return {
         "id": f"{row.id}_{row.symbol}",
@@ -74,7 +76,7 @@ def _logged(exchange: Exchange, row: Funding) -> dict[str, Any]:
     }
 
 
-def executions(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def executions(exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState) -> dict[str, Any]:
     """GET /v5/execution/list. Its `execFee` is positive when paid, of a funding payment too."""
     category = parameters.choice("category", (LINEAR, INVERSE))
     start, end = window(parameters, LONGEST_SPAN, exchange.clock.now())
@@ -95,7 +97,7 @@ def _execution_key(row: dict[str, Any]) -> str:
     return f"{row['execId']}:{row['execTime']}"
 
 
-def _executed(exchange: Exchange, row: Funding) -> dict[str, Any]:
+def _executed(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, Any]:
     price = plain(exchange.contracts[row.symbol].mark_price)
     return _UNTOLD | {
         "symbol": row.symbol,
@@ -154,7 +156,9 @@ _UNTOLD = {
 """What an execution has too, the same for all here."""
 
 
-def closed_profits(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def closed_profits(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """GET /v5/position/closed-pnl, by the time at which a record was made."""
     category = parameters.choice("category", (LINEAR, INVERSE))
     start, end = window(parameters, LONGEST_SPAN, exchange.clock.now())

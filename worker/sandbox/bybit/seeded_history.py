@@ -11,8 +11,8 @@ from itertools import count
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.contracts import Contract
-from worker.sandbox.bybit.records import TAKER_FEE, Funding, Profit
+from worker.sandbox.bybit.contracts import BybitContract
+from worker.sandbox.bybit.records import TAKER_FEE, FundingPayment, Profit
 from worker.sandbox.clock import DAY, HOUR, MINUTE
 
 AGE: Milliseconds = 729 * DAY
@@ -28,7 +28,7 @@ FILL_TIME: Milliseconds = 5
 NEWEST_ID = 900_000
 
 
-class Funded(NamedTuple):
+class FundedContract(NamedTuple):
     """A symbol that pays funding, and how much each time, in its settle currency."""
 
     symbol: str
@@ -37,13 +37,13 @@ class Funded(NamedTuple):
 
 
 FUNDED = (
-    Funded("BTCUSDT", Decimal("-0.15"), also_sparse=True),
-    Funded("ETHUSDT", Decimal("-0.08"), also_sparse=True),
-    Funded("SOLUSDT", Decimal("0.03")),
-    Funded("XRPUSDT", Decimal("0.02")),
-    Funded("BNBUSDT", Decimal("-0.04")),
-    Funded("BTCPERP", Decimal("-0.11")),
-    Funded("BTCUSD", Decimal("0.00000152"), also_sparse=True),
+    FundedContract("BTCUSDT", Decimal("-0.15"), also_sparse=True),
+    FundedContract("ETHUSDT", Decimal("-0.08"), also_sparse=True),
+    FundedContract("SOLUSDT", Decimal("0.03")),
+    FundedContract("XRPUSDT", Decimal("0.02")),
+    FundedContract("BNBUSDT", Decimal("-0.04")),
+    FundedContract("BTCPERP", Decimal("-0.11")),
+    FundedContract("BTCUSD", Decimal("0.00000152"), also_sparse=True),
 )
 
 TRADED = ("BTCUSDT", "ETHUSDT", "SOLUSDT")
@@ -55,12 +55,12 @@ def _uuid(number: int) -> str:
 
 
 @lru_cache(maxsize=4)
-def funding(now: Milliseconds, contracts: tuple[Contract, ...]) -> tuple[Funding, ...]:
+def funding(now: Milliseconds, contracts: tuple[BybitContract, ...]) -> tuple[FundingPayment, ...]:
     """Funding payments in ascending order."""
     by_symbol = {contract.symbol: contract for contract in contracts}
     ids = count(NEWEST_ID, -1)
     newest = now // FUNDING_INTERVAL * FUNDING_INTERVAL
-    rows: list[Funding] = []
+    rows: list[FundingPayment] = []
     for time in range(newest, newest - DENSE_FUNDING, -FUNDING_INTERVAL):
         rows += _payments(FUNDED, time, by_symbol, ids)
     sparse = tuple(funded for funded in FUNDED if funded.also_sparse)
@@ -70,11 +70,11 @@ def funding(now: Milliseconds, contracts: tuple[Contract, ...]) -> tuple[Funding
 
 
 def _payments(
-    funded: tuple[Funded, ...], time: Milliseconds, contracts: Mapping[str, Contract], ids: Iterator[int]
-) -> Iterator[Funding]:
+    funded: tuple[FundedContract, ...], time: Milliseconds, contracts: Mapping[str, BybitContract], ids: Iterator[int]
+) -> Iterator[FundingPayment]:
     for symbol, amount, _ in funded:
         contract, number = contracts[symbol], next(ids)
-        yield Funding(
+        yield FundingPayment(
             id=_uuid(number),
             symbol=symbol,
             category=contract.category,
@@ -85,7 +85,7 @@ def _payments(
 
 
 @lru_cache(maxsize=4)
-def profits(now: Milliseconds, contracts: tuple[Contract, ...]) -> tuple[Profit, ...]:
+def profits(now: Milliseconds, contracts: tuple[BybitContract, ...]) -> tuple[Profit, ...]:
     """Closed profits in ascending order, some of a delivery among them."""
     by_symbol = {contract.symbol: contract for contract in contracts}
     delivery = next(contract.symbol for contract in contracts if not contract.perpetual and not contract.inverse)
@@ -99,7 +99,7 @@ def profits(now: Milliseconds, contracts: tuple[Contract, ...]) -> tuple[Profit,
     return tuple(sorted(rows, key=lambda row: (row.created, row.order_id)))
 
 
-def _profit(contract: Contract, number: int, time: Milliseconds) -> Profit:
+def _profit(contract: BybitContract, number: int, time: Milliseconds) -> Profit:
     long = number % 3 > 0
     size = Decimal(100) if contract.inverse else contract.step * 20
     entry, exit_price = contract.mark_price * Decimal("0.985"), contract.mark_price * (1 - Decimal(number % 7) / 200)

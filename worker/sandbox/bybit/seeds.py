@@ -5,14 +5,14 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.account import CLASSIC, UNIFIED_2, Index, MarginMode, Terms
+from worker.sandbox.bybit.account import CLASSIC, UNIFIED_2, BybitMarginMode, BybitTerms, Index
 
 FIRST_UPDATE: Milliseconds = 1_706_745_600_000
 TEN, FIVE = Decimal(10), Decimal(5)
 
 
 @dataclass(frozen=True, slots=True)
-class SeedPosition:
+class BybitSeedPosition:
     """A position; `size` is negative for a short one."""
 
     symbol: str
@@ -22,57 +22,57 @@ class SeedPosition:
 
 
 @dataclass(frozen=True, slots=True)
-class SeedAccount:
+class BybitSeedAccount:
     """An account's state at the start. `with_history` gives it two years of history."""
 
     id: str
     status: int = UNIFIED_2
-    margin_mode: MarginMode = MarginMode.REGULAR
+    margin_mode: BybitMarginMode = BybitMarginMode.REGULAR
     hedged: bool = False
     wallet: Mapping[str, Decimal] = field(default_factory=dict)
-    positions: tuple[SeedPosition, ...] = ()
-    terms: Mapping[str, Terms] = field(default_factory=dict)
+    positions: tuple[BybitSeedPosition, ...] = ()
+    terms: Mapping[str, BybitTerms] = field(default_factory=dict)
     with_history: bool = True
 
 
-PERP = SeedAccount(
+PERP = BybitSeedAccount(
     id="bybit-perp-001",
     # bitcoins carry its USDT positions: fine in cross margin, not enough for isolated margin
     wallet={"USDT": Decimal("310.25"), "USDC": Decimal("250"), "BTC": Decimal("0.8")},
     positions=(
-        SeedPosition("BTCUSDT", Decimal("0.05"), Decimal("98000")),
-        SeedPosition("SOLUSDT", Decimal("-12"), Decimal("190.25")),
-        SeedPosition("BTCPERP", Decimal("0.01"), Decimal("97950")),
-        SeedPosition("BTCUSDT-CURRENT", Decimal("0.02"), Decimal("99250")),
-        SeedPosition("BTCUSD", Decimal("1500"), Decimal("96000")),
+        BybitSeedPosition("BTCUSDT", Decimal("0.05"), Decimal("98000")),
+        BybitSeedPosition("SOLUSDT", Decimal("-12"), Decimal("190.25")),
+        BybitSeedPosition("BTCPERP", Decimal("0.01"), Decimal("97950")),
+        BybitSeedPosition("BTCUSDT-CURRENT", Decimal("0.02"), Decimal("99250")),
+        BybitSeedPosition("BTCUSD", Decimal("1500"), Decimal("96000")),
     ),
-    terms={"BTCUSD": Terms(FIVE, FIVE)},
+    terms={"BTCUSD": BybitTerms(FIVE, FIVE)},
 )
 
-CLASSIC_ACCOUNT = SeedAccount(
+CLASSIC_ACCOUNT = BybitSeedAccount(
     id="bybit-classic-001",
     status=CLASSIC,
     wallet={"USDT": Decimal("25000"), "BTC": Decimal("0.5"), "ETH": Decimal("3")},
     positions=(
-        SeedPosition("BTCUSDT", Decimal("0.05"), Decimal("98000")),
-        SeedPosition("SOLUSDT", Decimal("-12"), Decimal("190.25")),
-        SeedPosition("BTCUSD", Decimal("-800"), Decimal("101000")),
+        BybitSeedPosition("BTCUSDT", Decimal("0.05"), Decimal("98000")),
+        BybitSeedPosition("SOLUSDT", Decimal("-12"), Decimal("190.25")),
+        BybitSeedPosition("BTCUSD", Decimal("-800"), Decimal("101000")),
     ),
-    terms={"SOLUSDT": Terms(FIVE, FIVE, isolated=True), "ETHUSDT": Terms(Decimal("12.5"), Decimal("12.5"))},
+    terms={"SOLUSDT": BybitTerms(FIVE, FIVE, isolated=True), "ETHUSDT": BybitTerms(Decimal("12.5"), Decimal("12.5"))},
 )
 
-HEDGE = SeedAccount(
+HEDGE = BybitSeedAccount(
     id="bybit-hedge-001",
-    margin_mode=MarginMode.ISOLATED,
+    margin_mode=BybitMarginMode.ISOLATED,
     hedged=True,
     wallet={"USDT": Decimal("25000"), "BTC": Decimal("0.5")},
     positions=(
-        SeedPosition("BTCUSDT", Decimal("0.1"), Decimal("96500"), Index.BUY),
-        SeedPosition("BTCUSDT", Decimal("-0.04"), Decimal("99100"), Index.SELL),
-        SeedPosition("ETHUSDT", Decimal("2"), Decimal("3150"), Index.BUY),
-        SeedPosition("BTCUSD", Decimal("-2000"), Decimal("99000")),
+        BybitSeedPosition("BTCUSDT", Decimal("0.1"), Decimal("96500"), Index.BUY),
+        BybitSeedPosition("BTCUSDT", Decimal("-0.04"), Decimal("99100"), Index.SELL),
+        BybitSeedPosition("ETHUSDT", Decimal("2"), Decimal("3150"), Index.BUY),
+        BybitSeedPosition("BTCUSD", Decimal("-2000"), Decimal("99000")),
     ),
-    terms={"BTCUSDT": Terms(TEN, FIVE)},
+    terms={"BTCUSDT": BybitTerms(TEN, FIVE)},
 )
 
 SEEDS = (PERP, CLASSIC_ACCOUNT, HEDGE, replace(PERP, id="bybit-tour-001"))

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.bybit.account import CLASSIC, AccountState, MarginMode, Reason
-from worker.sandbox.bybit.contracts import Contract, Exchange
-from worker.sandbox.bybit.errors import Refused
-from worker.sandbox.bybit.parameters import Parameters
+from worker.sandbox.bybit.account import CLASSIC, BybitAccountState, BybitMarginMode, Reason
+from worker.sandbox.bybit.contracts import BybitContract, BybitExchangeState
+from worker.sandbox.bybit.errors import BybitRefused
+from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.positions import contract_of
 
 LEVERAGE_STEP = Decimal("0.01")
@@ -16,68 +16,74 @@ NOT_COVERED = Reason("110012", "Insufficient available balance.")
 TOO_POOR = Reason("3400000", "Equity needs to be equal to or greater than 1000 USDC")
 
 
-def set_leverage(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def set_leverage(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """POST /v5/position/set-leverage, which echoes nothing."""
     contract = contract_of(exchange, parameters)
     buy, sell = (_leverage(parameters, name, contract) for name in ("buyLeverage", "sellLeverage"))
     terms = account.terms_of(contract)
-    if account.is_unified(contract) and account.margin_mode is MarginMode.PORTFOLIO:
-        raise Refused(110038)
+    if account.is_unified(contract) and account.margin_mode is BybitMarginMode.PORTFOLIO:
+        raise BybitRefused(110038)
     if buy != sell and not (len(account.indexes(contract)) > 1 and account.is_isolated(contract)):
-        raise Refused(10001, "buyLeverage and sellLeverage must be equal")
+        raise BybitRefused(10001, "buyLeverage and sellLeverage must be equal")
     if (terms.buy, terms.sell) == (buy, sell):
-        raise Refused(110043)
+        raise BybitRefused(110043)
     terms.buy, terms.sell = buy, sell
     return {}
 
 
-def _leverage(parameters: Parameters, name: str, contract: Contract) -> Decimal:
+def _leverage(parameters: BybitParameters, name: str, contract: BybitContract) -> Decimal:
     leverage = parameters.decimal(name)
     if leverage < 1 or leverage % LEVERAGE_STEP:
-        raise Refused(10001, f"{name} invalid")
+        raise BybitRefused(10001, f"{name} invalid")
     if leverage > contract.max_leverage:
         # Bybit's message counts in hundredths
-        raise Refused(110013, int(leverage * 100), int(contract.max_leverage * 100))
+        raise BybitRefused(110013, int(leverage * 100), int(contract.max_leverage * 100))
     return leverage
 
 
-def switch_isolated(exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def switch_isolated(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """POST /v5/position/switch-isolated, for what is not unified. It sets the leverage too."""
     contract = contract_of(exchange, parameters)
     isolated = parameters.choice("tradeMode", ("0", "1")) == "1"
     buy, sell = (_leverage(parameters, name, contract) for name in ("buyLeverage", "sellLeverage"))
     if account.is_unified(contract):
-        raise Refused(100028)
+        raise BybitRefused(100028)
     terms = account.terms_of(contract)
     if terms.isolated == isolated:
-        raise Refused(110026)
+        raise BybitRefused(110026)
     terms.isolated, terms.buy, terms.sell = isolated, buy, sell
     return {}
 
 
-def set_margin_mode(_exchange: Exchange, parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def set_margin_mode(
+    _exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """POST /v5/account/set-margin-mode, for the whole of a unified account."""
-    wanted = MarginMode(parameters.choice("setMarginMode", tuple(MarginMode)))
+    wanted = BybitMarginMode(parameters.choice("setMarginMode", tuple(BybitMarginMode)))
     if account.status == CLASSIC:
-        raise Refused(10028)
+        raise BybitRefused(10028)
     if reasons := _in_the_way(account, wanted):
         told = [{"reasonCode": reason.code, "reasonMsg": reason.message} for reason in reasons]
-        raise Refused(3400045, result={"reasons": told})
+        raise BybitRefused(3400045, result={"reasons": told})
     account.margin_mode = wanted
     return {"reasons": []}
 
 
-def _in_the_way(account: AccountState, wanted: MarginMode) -> tuple[Reason, ...]:
+def _in_the_way(account: BybitAccountState, wanted: BybitMarginMode) -> tuple[Reason, ...]:
     """Isolated positions are margined in their own coin alone; portfolio margin wants some equity."""
     reasons = account.reasons
-    if wanted is MarginMode.ISOLATED and not _covered(account):
+    if wanted is BybitMarginMode.ISOLATED and not _covered(account):
         reasons += (NOT_COVERED,)
-    if wanted is MarginMode.PORTFOLIO and account.wallet.get("USDT", Decimal(0)) < PORTFOLIO_EQUITY:
+    if wanted is BybitMarginMode.PORTFOLIO and account.wallet.get("USDT", Decimal(0)) < PORTFOLIO_EQUITY:
         reasons += (TOO_POOR,)
     return reasons
 
 
-def _covered(account: AccountState) -> bool:
+def _covered(account: BybitAccountState) -> bool:
     margins: dict[str, Decimal] = {}
     for position in account.positions.values():
         coin = position.contract.settle
@@ -85,7 +91,9 @@ def _covered(account: AccountState) -> bool:
     return all(account.wallet.get(coin, Decimal(0)) >= margin for coin, margin in margins.items())
 
 
-def account_info(exchange: Exchange, _parameters: Parameters, account: AccountState) -> dict[str, Any]:
+def account_info(
+    exchange: BybitExchangeState, _parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
     """GET /v5/account/info."""
     return {
         "marginMode": account.margin_mode.value,

@@ -6,38 +6,38 @@ from pydantic import SecretStr
 
 from schemas.base import Milliseconds
 from worker.accounts import Account
-from worker.sandbox.bybit.account import AccountState
+from worker.sandbox.bybit.account import BybitAccountState
 from worker.sandbox.bybit.auth import KEY, UNAUTHORIZED, check_signature, check_time, is_signed
-from worker.sandbox.bybit.contracts import Exchange, listed
-from worker.sandbox.bybit.endpoints import ENDPOINTS, Endpoint, Public, Signed
-from worker.sandbox.bybit.errors import Refused, enveloped
+from worker.sandbox.bybit.contracts import BybitExchangeState, listed
+from worker.sandbox.bybit.endpoints import ENDPOINTS, BybitPublicEndpoint, BybitSignedEndpoint, Endpoint
+from worker.sandbox.bybit.errors import BybitRefused, enveloped
 from worker.sandbox.bybit.limits import AddressMeter, EndpointMeter
-from worker.sandbox.bybit.opening import AccountChange, NewAccount, change, requested_seed, state_of
-from worker.sandbox.bybit.parameters import Parameters
-from worker.sandbox.bybit.seeds import SEEDS, SeedAccount
-from worker.sandbox.http import Answer, Received
+from worker.sandbox.bybit.opening import BybitAccountChange, NewBybitAccount, change, requested_seed, state_of
+from worker.sandbox.bybit.parameters import BybitParameters
+from worker.sandbox.bybit.seeds import SEEDS, BybitSeedAccount
+from worker.sandbox.http import HttpResponse, Received
 from worker.sandbox.seeded_venue import KeyedVenue, Member, random_key
 from worker.sandbox.venue import ControlRefused
 
 ADDRESS = "ip"
 """What the limit of an address is called, beside the limits of endpoints, which go by their paths."""
 
-TOO_FREQUENT = Answer(403, b"access too frequent", "text/plain")
+TOO_FREQUENT = HttpResponse(403, b"access too frequent", "text/plain")
 KEY_LENGTH, SECRET_LENGTH = 18, 36
 
 ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
 
 
-class Bybit(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
+class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, BybitAccountChange]):
     """The stand-in for Bybit."""
 
     name = "bybit"
     key_header = KEY
     seeds = SEEDS
-    new_account = NewAccount
-    account_change = AccountChange
+    new_account = NewBybitAccount
+    account_change = BybitAccountChange
 
-    def answer(self, received: Received) -> Answer:
+    def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as Bybit would, refusals included."""
         now = self.clock.now()
         if not self._addresses.admits(received.address, now):
@@ -45,14 +45,14 @@ class Bybit(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         endpoint = ROUTES.get((received.method, received.path))
         try:
             return self._carry_out(received, endpoint, now)
-        except Refused as refused:
+        except BybitRefused as refused:
             return refused.answer(now)
 
     def parameters_of(self, received: Received) -> Mapping[str, str]:
         """What a request asks for; its signature is in its headers."""
         try:
-            return dict(Parameters.of(received))
-        except Refused:
+            return dict(BybitParameters.of(received))
+        except BybitRefused:
             return {}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
@@ -66,11 +66,13 @@ class Bybit(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
                 raise ControlRefused(f"there is no limit {name}, only {ADDRESS} and {', '.join(self._limits)}")
 
     def _restore(self) -> None:
-        self._exchange = Exchange(self.clock, listed(self.clock.now()))
-        self._limits = {endpoint.path: endpoint.limit for endpoint in ENDPOINTS if isinstance(endpoint, Signed)}
+        self._exchange = BybitExchangeState(self.clock, listed(self.clock.now()))
+        self._limits = {
+            endpoint.path: endpoint.limit for endpoint in ENDPOINTS if isinstance(endpoint, BybitSignedEndpoint)
+        }
         self._meter, self._addresses = EndpointMeter(), AddressMeter()
 
-    def _issue(self, seed: SeedAccount) -> Account:
+    def _issue(self, seed: BybitSeedAccount) -> Account:
         return Account(
             id=seed.id,
             exchange="bybit",
@@ -78,43 +80,43 @@ class Bybit(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             secret=SecretStr(random_key(SECRET_LENGTH)),
         )
 
-    def _requested_seed(self, request: NewAccount) -> SeedAccount:
+    def _requested_seed(self, request: NewBybitAccount) -> BybitSeedAccount:
         return requested_seed(self._exchange, request)
 
-    def _state_of(self, seed: SeedAccount) -> AccountState:
+    def _state_of(self, seed: BybitSeedAccount) -> BybitAccountState:
         return state_of(seed, self._exchange)
 
-    def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
+    def _change(self, member: Member[BybitSeedAccount], wanted: BybitAccountChange) -> None:
         change(self.states[member.id], self._exchange, wanted)
 
-    def _carry_out(self, received: Received, endpoint: Endpoint | None, now: Milliseconds) -> Answer:
+    def _carry_out(self, received: Received, endpoint: Endpoint | None, now: Milliseconds) -> HttpResponse:
         if endpoint is None:
-            raise Refused(10017, status=404)
-        if isinstance(endpoint, Public):
-            return enveloped(endpoint.handler(self._exchange, Parameters.of(received)), now)
+            raise BybitRefused(10017, status=404)
+        if isinstance(endpoint, BybitPublicEndpoint):
+            return enveloped(endpoint.handler(self._exchange, BybitParameters.of(received)), now)
         if not is_signed(received):
             return UNAUTHORIZED
         return self._for_account(received, endpoint, self._authenticated(received, now), now)
 
-    def _authenticated(self, received: Received, now: Milliseconds) -> Member[SeedAccount]:
+    def _authenticated(self, received: Received, now: Milliseconds) -> Member[BybitSeedAccount]:
         member = self._holders.get(received.headers[KEY])
         if member is None:
-            raise Refused(10003)
+            raise BybitRefused(10003)
         check_time(received, now)
         check_signature(received, member.account.reveal("secret"))
         return member
 
     def _for_account(
-        self, received: Received, endpoint: Signed, member: Member[SeedAccount], now: Milliseconds
-    ) -> Answer:
+        self, received: Received, endpoint: BybitSignedEndpoint, member: Member[BybitSeedAccount], now: Milliseconds
+    ) -> HttpResponse:
         standing = self._meter.charge(member.id, endpoint.path, self._limits[endpoint.path], now)
         try:
             if standing.left < 0:
-                raise Refused(10006)
+                raise BybitRefused(10006)
             state = self.states[member.id]
             if endpoint.method == "POST" and not state.key.changes_positions:
-                raise Refused(10005)
-            answer = enveloped(endpoint.handler(self._exchange, Parameters.of(received), state), now)
-        except Refused as refused:
+                raise BybitRefused(10005)
+            answer = enveloped(endpoint.handler(self._exchange, BybitParameters.of(received), state), now)
+        except BybitRefused as refused:
             answer = refused.answer(now)
-        return Answer(answer.status, answer.body, answer.content_type, standing.headers)
+        return HttpResponse(answer.status, answer.body, answer.content_type, standing.headers)

@@ -7,7 +7,7 @@ from urllib.parse import unquote_plus
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import MINUTE
-from worker.sandbox.gate.errors import Refused
+from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.http import Received
 
 KEY, TIMESTAMP, SIGN = "KEY", "Timestamp", "SIGN"
@@ -16,20 +16,20 @@ LARGEST_GAP: Milliseconds = MINUTE
 
 
 def header(received: Received, name: str) -> str:
-    """A mandatory header. Raises Refused."""
+    """A mandatory header. Raises GateRefused."""
     if not (value := received.headers.get(name, "")):
-        raise Refused("MISSING_REQUIRED_HEADER", name)
+        raise GateRefused("MISSING_REQUIRED_HEADER", name)
     return value
 
 
 def check_time(received: Received, now: Milliseconds) -> None:
-    """Raise Refused unless the request's timestamp, in seconds and perhaps with a fraction, is near enough."""
+    """Raise GateRefused unless the request's timestamp, in seconds and perhaps with a fraction, is near enough."""
     try:
         timestamp = Decimal(header(received, TIMESTAMP)) * 1_000
     except InvalidOperation:
-        raise Refused("INVALID_PARAM_VALUE", TIMESTAMP, received.headers[TIMESTAMP]) from None
+        raise GateRefused("INVALID_PARAM_VALUE", TIMESTAMP, received.headers[TIMESTAMP]) from None
     if abs(timestamp - now) > LARGEST_GAP:
-        raise Refused("REQUEST_EXPIRED")
+        raise GateRefused("REQUEST_EXPIRED")
 
 
 def signature_of(received: Received, secret: str) -> str:
@@ -47,6 +47,6 @@ def signature_of(received: Received, secret: str) -> str:
 
 
 def check_signature(received: Received, secret: str) -> None:
-    """Raise Refused unless the request is signed with the secret."""
+    """Raise GateRefused unless the request is signed with the secret."""
     if not hmac.compare_digest(signature_of(received, secret).encode(), header(received, SIGN).lower().encode()):
-        raise Refused("INVALID_SIGNATURE")
+        raise GateRefused("INVALID_SIGNATURE")

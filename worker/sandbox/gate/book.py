@@ -4,10 +4,10 @@ from decimal import Decimal
 from typing import Any
 
 from worker.sandbox.clock import SECOND
-from worker.sandbox.gate.account import AccountState, Entry
+from worker.sandbox.gate.account import AccountBookEntry, GateAccountState
 from worker.sandbox.gate.contracts import DELIVERY
-from worker.sandbox.gate.endpoint import Question
-from worker.sandbox.gate.errors import Refused
+from worker.sandbox.gate.endpoint import GateRequest
+from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.gate.positions import figure
 
 DEFAULT_LIMIT = 100
@@ -20,13 +20,13 @@ TYPES = frozenset(
 """Types to filter by. A delivery's settlement has a type of its own, which no filter knows."""
 
 
-def account_book(question: Question, account: AccountState) -> list[dict[str, Any]]:
+def account_book(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
     """GET account_book: the newest entries of a stretch of seconds, both ends included. Deliveries know no offset."""
     parameters = question.parameters
     now = question.exchange.clock.now() // SECOND
     start, end = parameters.integer("from", 0), parameters.integer("to", now + 1)
     if start > end:
-        raise Refused("INVALID_PARAM_VALUE", "from", start)
+        raise GateRefused("INVALID_PARAM_VALUE", "from", start)
     limit = parameters.integer("limit", DEFAULT_LIMIT, HIGHEST_LIMIT, 1)
     offset = 0 if question.family == DELIVERY else parameters.integer("offset", 0)
     found = [
@@ -37,16 +37,16 @@ def account_book(question: Question, account: AccountState) -> list[dict[str, An
     return [_row(entry) for entry in found[offset : offset + limit]]
 
 
-def _wanted(entry: Entry, question: Question) -> bool:
+def _wanted(entry: AccountBookEntry, question: GateRequest) -> bool:
     kind, contract = question.parameters.get("type"), question.parameters.get("contract")
     if kind is not None and kind not in TYPES:
-        raise Refused("INVALID_PARAM_VALUE", "type", kind)
+        raise GateRefused("INVALID_PARAM_VALUE", "type", kind)
     if question.family == DELIVERY:
         contract = None
     return kind in (None, entry.type) and contract in (None, entry.contract)
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: AccountBookEntry) -> dict[str, Any]:
     row = {
         "time": Decimal(entry.time) / MICROSECONDS,
         "change": figure(entry.change),

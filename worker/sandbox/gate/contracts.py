@@ -18,7 +18,7 @@ CYCLES = (("QUARTERLY", Decimal("1.005")), ("BI-QUARTERLY", Decimal("1.02")))
 
 
 @dataclass(frozen=True, slots=True)
-class Contract:
+class GateContract:
     """A listed contract. `multiplier` is its size in coins; an inverse one has none, and is worth 1 USD."""
 
     name: str
@@ -39,19 +39,19 @@ class Contract:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class GateExchangeState:
     """What all accounts share: the clock and the contracts by family and name."""
 
     clock: Clock
-    contracts: Mapping[tuple[str, str], Contract]
+    contracts: Mapping[tuple[str, str], GateContract]
 
-    def listed(self, family: str, settle: str) -> tuple[Contract, ...]:
+    def listed(self, family: str, settle: str) -> tuple[GateContract, ...]:
         """The contracts of a family in a settle currency."""
         return tuple(row for row in self.contracts.values() if (row.family, row.settle) == (family, settle))
 
 
-def _perpetual(base: str, mark: str, tick: str, multiplier: str, leverage: int) -> Contract:
-    return Contract(
+def _perpetual(base: str, mark: str, tick: str, multiplier: str, leverage: int) -> GateContract:
+    return GateContract(
         name=f"{base}_USDT",
         family=PERPETUAL,
         settle="usdt",
@@ -70,11 +70,11 @@ PERPETUALS = (
     _perpetual("ETH", "3200", "0.01", "0.01", 100),
     _perpetual("SOL", "185.50", "0.01", "1", 75),
     *(_perpetual(base, mark, "0.000001", "1", 50) for base, mark in FURTHER_PERPETUALS),
-    Contract("BTC_USD", PERPETUAL, "btc", Decimal("98500"), Decimal("0.1"), Decimal(0), 100, Decimal("0.005")),
+    GateContract("BTC_USD", PERPETUAL, "btc", Decimal("98500"), Decimal("0.1"), Decimal(0), 100, Decimal("0.005")),
 )
 
 
-def listed(now: Milliseconds) -> dict[tuple[str, str], Contract]:
+def listed(now: Milliseconds) -> dict[tuple[str, str], GateContract]:
     """All contracts, with the deliveries that are open at this time."""
     quarterly = (
         _delivery(expires, cycle, premium) for expires, (cycle, premium) in zip(quarter_ends(now), CYCLES, strict=False)
@@ -82,8 +82,8 @@ def listed(now: Milliseconds) -> dict[tuple[str, str], Contract]:
     return {(contract.family, contract.name): contract for contract in (*PERPETUALS, *quarterly)}
 
 
-def _delivery(expires: Milliseconds, cycle: str, premium: Decimal) -> Contract:
-    return Contract(
+def _delivery(expires: Milliseconds, cycle: str, premium: Decimal) -> GateContract:
+    return GateContract(
         name=f"{BITCOIN.name}_{datetime.fromtimestamp(expires / 1000, UTC):%Y%m%d}",
         family=DELIVERY,
         settle="usdt",

@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.sandbox.gate.account import AccountState
-from worker.sandbox.gate.contracts import Contract, Exchange
-from worker.sandbox.gate.errors import Refused
-from worker.sandbox.gate.parameters import Parameters
+from worker.sandbox.gate.account import GateAccountState
+from worker.sandbox.gate.contracts import GateContract, GateExchangeState
+from worker.sandbox.gate.errors import GateRefused
+from worker.sandbox.gate.parameters import GateParameters
 
 PREFIX = "/api/v4"
 SETTLES = {"futures": ("usdt", "btc"), "delivery": ("usdt",)}
@@ -15,49 +15,49 @@ SETTLES = {"futures": ("usdt", "btc"), "delivery": ("usdt",)}
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class GateRequest:
     """A request to an endpoint. `decimal_sizes`: the client wants sizes as strings (header X-Gate-Size-Decimal: 1)."""
 
-    exchange: Exchange
+    exchange: GateExchangeState
     family: str
-    parameters: Parameters
+    parameters: GateParameters
     decimal_sizes: bool
 
     @property
     def settle(self) -> str:
-        """The settle currency in the path. Raises Refused for one that the family doesn't have."""
+        """The settle currency in the path. Raises GateRefused for one that the family doesn't have."""
         return self.parameters.choice("settle", SETTLES[self.family])
 
     @property
-    def contract(self) -> Contract:
-        """The contract that is named. Raises Refused for one that isn't listed in the settle currency."""
+    def contract(self) -> GateContract:
+        """The contract that is named. Raises GateRefused for one that isn't listed in the settle currency."""
         name = self.parameters.text("contract")
         contract = self.exchange.contracts.get((self.family, name))
         if contract is None or contract.settle != self.settle:
-            raise Refused("CONTRACT_NOT_FOUND", name)
+            raise GateRefused("CONTRACT_NOT_FOUND", name)
         return contract
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
+class GatePublicEndpoint:
     """An endpoint that anybody may ask. `path` stands behind the prefix."""
 
     method: str
     path: str
-    handler: Callable[[Question], Any]
+    handler: Callable[[GateRequest], Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class GateSignedEndpoint:
     """An endpoint that wants a signed request and speaks for its account. `in_body`: it takes a JSON body."""
 
     method: str
     path: str
-    handler: Callable[[Question, AccountState], Any]
+    handler: Callable[[GateRequest, GateAccountState], Any]
     in_body: bool = False
 
 
-Endpoint = Public | Signed
+Endpoint = GatePublicEndpoint | GateSignedEndpoint
 
 
 def match(template: str, path: str) -> Mapping[str, str] | None:

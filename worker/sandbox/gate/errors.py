@@ -3,43 +3,43 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from worker.sandbox.http import Answer, json_answer
+from worker.sandbox.http import HttpResponse, json_answer
 
 
-class Refusal(NamedTuple):
+class GateErrorReply(NamedTuple):
     """How a label is answered."""
 
     status: int
     message: str
 
 
-REFUSALS: Mapping[str, Refusal] = {
-    "CONTRACT_NOT_FOUND": Refusal(400, "contract {} not found"),
-    "FORBIDDEN": Refusal(403, "Request API key does not have {} permission"),
-    "INSUFFICIENT_AVAILABLE": Refusal(400, "available balance not enough"),
-    "INVALID_KEY": Refusal(401, "Invalid key provided"),
-    "INVALID_PARAM_VALUE": Refusal(400, "Invalid parameter `{}` with value: {}"),
-    "INVALID_REQUEST_BODY": Refusal(400, "Invalid request body"),
-    "INVALID_SIGNATURE": Refusal(401, "Signature mismatch"),
-    "LEVERAGE_TOO_HIGH": Refusal(400, "leverage limit {}"),
-    "LEVERAGE_TOO_LOW": Refusal(400, "leverage limit {}"),
-    "METHOD_NOT_ALLOWED": Refusal(405, "Method {} not allowed"),
-    "MISSING_REQUIRED_HEADER": Refusal(400, "Missing required header: {}"),
-    "MISSING_REQUIRED_PARAM": Refusal(400, "Missing required parameter: {}"),
-    "NOT_FOUND": Refusal(404, "Request path {} not found"),
-    "NO_CHANGE": Refusal(400, "No change is made"),
-    "ORDER_PENDING": Refusal(400, "there are pending orders"),
-    "POSITION_DUAL_MODE": Refusal(400, "not allowed in dual mode"),
-    "POSITION_HOLDING": Refusal(400, "there are holding positions"),
-    "POSITION_NOT_FOUND": Refusal(400, "position not found"),
-    "READ_ONLY": Refusal(403, "API key is read-only"),
-    "REQUEST_EXPIRED": Refusal(403, "gap between request Timestamp and server time exceeds 60"),
-    "TOO_MANY_REQUESTS": Refusal(429, "Request Rate limit Exceeded ({})"),
-    "USER_NOT_FOUND": Refusal(400, "please transfer funds first to create futures account"),
+REFUSALS: Mapping[str, GateErrorReply] = {
+    "CONTRACT_NOT_FOUND": GateErrorReply(400, "contract {} not found"),
+    "FORBIDDEN": GateErrorReply(403, "Request API key does not have {} permission"),
+    "INSUFFICIENT_AVAILABLE": GateErrorReply(400, "available balance not enough"),
+    "INVALID_KEY": GateErrorReply(401, "Invalid key provided"),
+    "INVALID_PARAM_VALUE": GateErrorReply(400, "Invalid parameter `{}` with value: {}"),
+    "INVALID_REQUEST_BODY": GateErrorReply(400, "Invalid request body"),
+    "INVALID_SIGNATURE": GateErrorReply(401, "Signature mismatch"),
+    "LEVERAGE_TOO_HIGH": GateErrorReply(400, "leverage limit {}"),
+    "LEVERAGE_TOO_LOW": GateErrorReply(400, "leverage limit {}"),
+    "METHOD_NOT_ALLOWED": GateErrorReply(405, "Method {} not allowed"),
+    "MISSING_REQUIRED_HEADER": GateErrorReply(400, "Missing required header: {}"),
+    "MISSING_REQUIRED_PARAM": GateErrorReply(400, "Missing required parameter: {}"),
+    "NOT_FOUND": GateErrorReply(404, "Request path {} not found"),
+    "NO_CHANGE": GateErrorReply(400, "No change is made"),
+    "ORDER_PENDING": GateErrorReply(400, "there are pending orders"),
+    "POSITION_DUAL_MODE": GateErrorReply(400, "not allowed in dual mode"),
+    "POSITION_HOLDING": GateErrorReply(400, "there are holding positions"),
+    "POSITION_NOT_FOUND": GateErrorReply(400, "position not found"),
+    "READ_ONLY": GateErrorReply(403, "API key is read-only"),
+    "REQUEST_EXPIRED": GateErrorReply(403, "gap between request Timestamp and server time exceeds 60"),
+    "TOO_MANY_REQUESTS": GateErrorReply(429, "Request Rate limit Exceeded ({})"),
+    "USER_NOT_FOUND": GateErrorReply(400, "please transfer funds first to create futures account"),
 }
 
 
-class Refused(Exception):
+class GateRefused(Exception):
     """The venue refuses a request, with its own label; `arguments` fill the label's message."""
 
     def __init__(self, label: str, *arguments: object) -> None:
@@ -48,6 +48,6 @@ class Refused(Exception):
         self.message = template.format(*arguments)
         super().__init__(f"{label}: {self.message}")
 
-    def answer(self, headers: Mapping[str, str] | None = None) -> Answer:
+    def answer(self, headers: Mapping[str, str] | None = None) -> HttpResponse:
         """The refusal as it is sent."""
         return json_answer({"label": self.label, "message": self.message}, self.status, headers)

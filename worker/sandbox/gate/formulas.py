@@ -5,7 +5,7 @@ A contract is worth its multiplier in coins; an inverse contract is worth 1 USD,
 
 from decimal import Decimal
 
-from worker.sandbox.gate.account import ZERO, AccountState, MarginMode, Slot
+from worker.sandbox.gate.account import ZERO, GateAccountState, GateMarginMode, Slot
 
 TAKER_FEE = Decimal("0.00075")
 NEVER = Decimal(99_999_999)
@@ -45,9 +45,9 @@ def entry_margin(slot: Slot, leverage: Decimal) -> Decimal:
     return worth / leverage
 
 
-def balance_of(account: AccountState, slot: Slot) -> Decimal:
+def balance_of(account: GateAccountState, slot: Slot) -> Decimal:
     """What a position can lose: its own margin, or what isolated positions leave of its wallet."""
-    if slot.margin_mode is MarginMode.ISOLATED:
+    if slot.margin_mode is GateMarginMode.ISOLATED:
         return slot.margin
     where = (slot.contract.family, slot.contract.settle)
     return account.wallets.get(where, ZERO) - sum((other.margin for other in account.slots_in(*where)), ZERO)
@@ -66,7 +66,7 @@ def liquidation_price(slot: Slot, balance: Decimal) -> Decimal:
     return max((_coins(slot) * slot.entry_price - balance) / ((slot.size - kept) * size), ZERO)
 
 
-def available(account: AccountState, family: str, settle: str) -> Decimal:
+def available(account: GateAccountState, family: str, settle: str) -> Decimal:
     """What of a wallet is not bound by positions."""
     slots = account.slots_in(family, settle)
     bound = sum((slot.margin if slot.margin else initial_margin(slot) for slot in slots), ZERO)

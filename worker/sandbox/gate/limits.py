@@ -14,7 +14,7 @@ ACCOUNT_LIMIT = 150
 
 
 @dataclass(slots=True)
-class RequestMeter:
+class GateRequestMeter:
     """Counts the requests of each caller to each endpoint in each window of the clock, up to `limit`."""
 
     limit: int = DOCUMENTED_LIMIT

@@ -4,8 +4,8 @@ from decimal import Decimal
 from typing import Any
 
 from worker.sandbox.clock import HOUR, SECOND
-from worker.sandbox.gate.contracts import DELIVERY, Contract
-from worker.sandbox.gate.endpoint import Question
+from worker.sandbox.gate.contracts import DELIVERY, GateContract
+from worker.sandbox.gate.endpoint import GateRequest
 from worker.sandbox.gate.formulas import TAKER_FEE
 
 CREATED = 1_574_035_200
@@ -14,28 +14,28 @@ CREATED = 1_574_035_200
 FUNDING_INTERVAL = 8 * HOUR
 
 
-def server_time(question: Question) -> dict[str, Any]:
+def server_time(question: GateRequest) -> dict[str, Any]:
     """GET /spot/time."""
     return {"server_time": question.exchange.clock.now()}
 
 
-def contracts(question: Question) -> list[dict[str, Any]]:
+def contracts(question: GateRequest) -> list[dict[str, Any]]:
     """GET contracts."""
     listed = question.exchange.listed(question.family, question.settle)
     return [_row(contract, question) for contract in listed]
 
 
-def contract(question: Question) -> dict[str, Any]:
+def contract(question: GateRequest) -> dict[str, Any]:
     """GET contracts/{contract}."""
     return _row(question.contract, question)
 
 
-def _row(contract: Contract, question: Question) -> dict[str, Any]:
+def _row(contract: GateContract, question: GateRequest) -> dict[str, Any]:
     special = _delivery(contract) if contract.family == DELIVERY else _perpetual(contract, question)
     return {**_common(contract), **_sizes(question.decimal_sizes), **special}
 
 
-def _common(contract: Contract) -> dict[str, Any]:
+def _common(contract: GateContract) -> dict[str, Any]:
     price = f"{contract.mark_price:f}"
     return {
         "name": contract.name,
@@ -71,7 +71,7 @@ def _sizes(decimal: bool) -> dict[str, Any]:
     return {name: str(size) for name, size in sizes.items()} if decimal else dict(sizes)
 
 
-def _perpetual(contract: Contract, question: Question) -> dict[str, Any]:
+def _perpetual(contract: GateContract, question: GateRequest) -> dict[str, Any]:
     now = question.exchange.clock.now()
     return {
         "funding_rate": "0.0001",
@@ -97,7 +97,7 @@ def _perpetual(contract: Contract, question: Question) -> dict[str, Any]:
     }
 
 
-def _delivery(contract: Contract) -> dict[str, Any]:
+def _delivery(contract: GateContract) -> dict[str, Any]:
     return {
         "underlying": contract.name.rpartition("_")[0],
         "cycle": contract.cycle,

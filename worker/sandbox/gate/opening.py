@@ -7,11 +7,11 @@ from typing import Annotated
 from pydantic import Field
 
 from worker.sandbox.clock import MINUTE
-from worker.sandbox.gate.account import AccountState, MarginMode, Side, Slot
-from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, Contract, Exchange
+from worker.sandbox.gate.account import GateAccountState, GateMarginMode, Side, Slot
+from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, GateContract, GateExchangeState
 from worker.sandbox.gate.formulas import entry_margin
 from worker.sandbox.gate.seeded_book import books
-from worker.sandbox.gate.seeds import FIRST_UPDATE, SeedAccount, SeedSlot
+from worker.sandbox.gate.seeds import FIRST_UPDATE, GateSeedAccount, SeedSlot
 from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
@@ -20,7 +20,7 @@ POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDT."""
 
 
-class NewAccount(RequestedAccount):
+class NewGateAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions in as many USDT perpetuals."""
 
     hedged: bool = False
@@ -28,18 +28,18 @@ class NewAccount(RequestedAccount):
     with_book: bool = False
 
 
-class PositionChange(ControlContent):
+class GatePositionChange(ControlContent):
     """A position to open or replace, in whole contracts; a size of 0 closes it."""
 
     contract: str
     size: int
     entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     side: Side = Side.SINGLE
-    margin_mode: MarginMode = MarginMode.CROSS
+    margin_mode: GateMarginMode = GateMarginMode.CROSS
     leverage: Annotated[Decimal, Field(ge=1)] = Decimal(10)
 
 
-class KeyChange(ControlContent):
+class GateKeyChange(ControlContent):
     """What to change of the key; `perms` replaces all its rights, true where they are for reading only."""
 
     perms: dict[str, bool] | None = None
@@ -48,7 +48,7 @@ class KeyChange(ControlContent):
     sub_account: bool | None = None
 
 
-class AccountChange(ControlContent):
+class GateAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by contract.
 
     `hedged` is for accounts with nothing open once the positions are changed. `split` puts it into split mode.
@@ -57,17 +57,17 @@ class AccountChange(ControlContent):
     open_orders: dict[str, int] = Field(default_factory=dict)
     hedged: bool | None = None
     split: bool | None = None
-    key: KeyChange = KeyChange()
-    positions: tuple[PositionChange, ...] = ()
+    key: GateKeyChange = GateKeyChange()
+    positions: tuple[GatePositionChange, ...] = ()
 
 
-def requested_seed(exchange: Exchange, request: NewAccount, user: int) -> SeedAccount:
+def requested_seed(exchange: GateExchangeState, request: NewGateAccount, user: int) -> GateSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
     perpetuals = exchange.listed(PERPETUAL, "usdt")
     if request.open_positions > len(perpetuals):
         raise ControlRefused(f"there are {len(perpetuals)} USDT perpetuals, no more positions can be open")
     side = Side.LONG if request.hedged else Side.SINGLE
-    return SeedAccount(
+    return GateSeedAccount(
         id=request.id,
         user=user,
         hedged=request.hedged,
@@ -77,16 +77,16 @@ def requested_seed(exchange: Exchange, request: NewAccount, user: int) -> SeedAc
     )
 
 
-def _position(contract: Contract, side: Side) -> SeedSlot:
+def _position(contract: GateContract, side: Side) -> SeedSlot:
     size = (POSITION_WORTH / contract.mark_price / contract.multiplier).to_integral_value() + 1
     return SeedSlot(contract.name, size, contract.mark_price * Decimal("0.99"), side=side)
 
 
-def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+def state_of(seed: GateSeedAccount, exchange: GateExchangeState) -> GateAccountState:
     """An account as its seed describes it. Accounts opened in the same minute share their (immutable) books."""
     now = exchange.clock.now() // MINUTE * MINUTE
     delivery = _listed(exchange, f"BTC_USDT{DELIVERY_OF_SEEDS}").name
-    state = AccountState(
+    state = GateAccountState(
         id=seed.id,
         user=seed.user,
         hedged=seed.hedged,
@@ -98,18 +98,18 @@ def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
     return state
 
 
-def _hold(state: AccountState, contract: Contract, seed: SeedSlot) -> None:
+def _hold(state: GateAccountState, contract: GateContract, seed: SeedSlot) -> None:
     state.touch(contract)
     if (contract, seed.side) not in state.slots:
         raise ControlRefused(f"{contract.name} has no side {seed.side} in this account")
     slot = Slot(contract, seed.side, seed.size, seed.entry_price, seed.margin_mode, seed.leverage)
-    if slot.margin_mode is MarginMode.ISOLATED:
+    if slot.margin_mode is GateMarginMode.ISOLATED:
         slot.margin = entry_margin(slot, slot.leverage)
     slot.opened = slot.updated = FIRST_UPDATE if slot.size else 0
     state.slots[contract, seed.side] = slot
 
 
-def _listed(exchange: Exchange, name: str) -> Contract:
+def _listed(exchange: GateExchangeState, name: str) -> GateContract:
     pair = name.removesuffix(DELIVERY_OF_SEEDS)
     for contract in exchange.contracts.values():
         if contract.name == name or (pair != name and contract.family == DELIVERY and contract.name.startswith(pair)):
@@ -117,7 +117,7 @@ def _listed(exchange: Exchange, name: str) -> Contract:
     raise ControlRefused(f"{name} is not listed")
 
 
-def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+def change(account: GateAccountState, exchange: GateExchangeState, wanted: GateAccountChange) -> None:
     """Change an account. Raises ControlRefused for a contract that isn't listed or a side it doesn't have."""
     account.open_orders.update({_listed(exchange, name).name: count for name, count in wanted.open_orders.items()})
     account.split = account.split if wanted.split is None else wanted.split
@@ -136,7 +136,7 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
         _change_mode(account, wanted.hedged)
 
 
-def _change_mode(account: AccountState, hedged: bool) -> None:
+def _change_mode(account: GateAccountState, hedged: bool) -> None:
     if hedged != account.hedged and any(slot.size for slot in account.slots.values()):
         raise ControlRefused("the position mode can't change while a position is open")
     account.hedged = hedged

@@ -6,30 +6,30 @@ from urllib.parse import parse_qsl
 
 import orjson
 
-from worker.sandbox.gate.errors import Refused
+from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.http import Received
 from worker.sandbox.parameters import SentParameters
 
 
-class Parameters(SentParameters):
+class GateParameters(SentParameters):
     """Parameters by name. `in_body` says that the endpoint takes a JSON body and nothing from the query."""
 
     @classmethod
-    def of(cls, received: Received, path: Mapping[str, str], *, in_body: bool = False) -> "Parameters":
-        """Read a request. Raises Refused for a body that is no JSON object."""
+    def of(cls, received: Received, path: Mapping[str, str], *, in_body: bool = False) -> "GateParameters":
+        """Read a request. Raises GateRefused for a body that is no JSON object."""
         given = _body(received) if in_body else dict(parse_qsl(received.query, keep_blank_values=True))
         return cls({**given, **path})
 
     def text(self, name: str) -> str:
         """A mandatory parameter."""
         if not (value := self.get(name, "")):
-            raise Refused("MISSING_REQUIRED_PARAM", name)
+            raise GateRefused("MISSING_REQUIRED_PARAM", name)
         return value
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         """A mandatory parameter with a fixed set of values."""
         if (value := self.text(name)) not in choices:
-            raise Refused("INVALID_PARAM_VALUE", name, value)
+            raise GateRefused("INVALID_PARAM_VALUE", name, value)
         return value
 
     def flag(self, name: str) -> bool:
@@ -41,9 +41,9 @@ class Parameters(SentParameters):
         try:
             number = Decimal(self.text(name))
         except InvalidOperation:
-            raise Refused("INVALID_PARAM_VALUE", name, self[name]) from None
+            raise GateRefused("INVALID_PARAM_VALUE", name, self[name]) from None
         if not number.is_finite() or number < 0:
-            raise Refused("INVALID_PARAM_VALUE", name, self[name])
+            raise GateRefused("INVALID_PARAM_VALUE", name, self[name])
         return number
 
     def integer(self, name: str, default: int, highest: int | None = None, lowest: int = 0) -> int:
@@ -52,7 +52,7 @@ class Parameters(SentParameters):
         if value is None:
             return default
         if not value.isdecimal() or int(value) < lowest or (highest is not None and int(value) > highest):
-            raise Refused("INVALID_PARAM_VALUE", name, value)
+            raise GateRefused("INVALID_PARAM_VALUE", name, value)
         return int(value)
 
 
@@ -60,7 +60,7 @@ def _body(received: Received) -> dict[str, str]:
     try:
         body = orjson.loads(received.body)
     except orjson.JSONDecodeError:
-        raise Refused("INVALID_REQUEST_BODY") from None
+        raise GateRefused("INVALID_REQUEST_BODY") from None
     if not isinstance(body, dict):
-        raise Refused("INVALID_REQUEST_BODY")
+        raise GateRefused("INVALID_REQUEST_BODY")
     return {str(name): str(value) for name, value in body.items()}

@@ -5,10 +5,10 @@ from typing import Any
 
 from worker.sandbox.clock import SECOND
 from worker.sandbox.gate import formulas
-from worker.sandbox.gate.account import DEFAULT_LEVERAGE, ZERO, AccountState, MarginMode, Side, Slot
-from worker.sandbox.gate.contracts import DELIVERY, Contract
-from worker.sandbox.gate.endpoint import Question
-from worker.sandbox.gate.errors import Refused
+from worker.sandbox.gate.account import DEFAULT_LEVERAGE, ZERO, GateAccountState, GateMarginMode, Side, Slot
+from worker.sandbox.gate.contracts import DELIVERY, GateContract
+from worker.sandbox.gate.endpoint import GateRequest
+from worker.sandbox.gate.errors import GateRefused
 
 PAGE = 100
 TWELVE_PLACES = Decimal("0.000000000001")
@@ -25,13 +25,13 @@ def figure(value: Decimal) -> str:
     return format(value.quantize(TWELVE_PLACES, ROUND_HALF_EVEN).normalize() + 0, "f")
 
 
-def position_row(slot: Slot, account: AccountState, *, decimal_sizes: bool) -> dict[str, Any]:
+def position_row(slot: Slot, account: GateAccountState, *, decimal_sizes: bool) -> dict[str, Any]:
     """A side of a contract, flat or not."""
     row = {**_identity(slot, account, decimal_sizes), **_terms(slot), **_figures(slot, account), **_past()}
     return row if slot.contract.family == DELIVERY else {**row, **_newer_terms(slot)}
 
 
-def _identity(slot: Slot, account: AccountState, decimal_sizes: bool) -> dict[str, Any]:
+def _identity(slot: Slot, account: GateAccountState, decimal_sizes: bool) -> dict[str, Any]:
     size = str(slot.size) if decimal_sizes and slot.contract.family != DELIVERY else int(slot.size)
     return {
         "user": account.user,
@@ -48,7 +48,7 @@ def _identity(slot: Slot, account: AccountState, decimal_sizes: bool) -> dict[st
 
 
 def _terms(slot: Slot) -> dict[str, Any]:
-    cross = slot.margin_mode is MarginMode.CROSS
+    cross = slot.margin_mode is GateMarginMode.CROSS
     return {
         "leverage": "0" if cross else figure(slot.leverage),
         "cross_leverage_limit": figure(slot.leverage) if cross else "0",
@@ -72,7 +72,7 @@ def _newer_terms(slot: Slot) -> dict[str, Any]:
     }
 
 
-def _figures(slot: Slot, account: AccountState) -> dict[str, Any]:
+def _figures(slot: Slot, account: GateAccountState) -> dict[str, Any]:
     balance = formulas.balance_of(account, slot)
     return {
         "value": figure(formulas.value(slot)),
@@ -91,34 +91,34 @@ def _past() -> dict[str, Any]:
     return dict.fromkeys((*names, "realised_point", "history_point"), "0")
 
 
-def rows_of(contract: Contract, account: AccountState, question: Question) -> list[dict[str, Any]]:
-    """The rows of a contract that the account has touched. Raises Refused for any other."""
+def rows_of(contract: GateContract, account: GateAccountState, question: GateRequest) -> list[dict[str, Any]]:
+    """The rows of a contract that the account has touched. Raises GateRefused for any other."""
     slots = account.touched(contract)
     if not slots:
-        raise Refused("POSITION_NOT_FOUND")
+        raise GateRefused("POSITION_NOT_FOUND")
     return [position_row(slot, account, decimal_sizes=question.decimal_sizes) for slot in slots]
 
 
-def one_position(question: Question, account: AccountState) -> Any:
+def one_position(question: GateRequest, account: GateAccountState) -> Any:
     """GET positions/{contract}: an object, or in hedge mode both sides."""
     rows = rows_of(question.contract, account, question)
     return rows if len(rows) > 1 else rows[0]
 
 
-def both_positions(question: Question, account: AccountState) -> list[dict[str, Any]]:
+def both_positions(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
     """GET dual_comp/positions/{contract}."""
     return rows_of(question.contract, account, question)
 
 
-def default_leverage(question: Question, account: AccountState) -> dict[str, Any]:
+def default_leverage(question: GateRequest, account: GateAccountState) -> dict[str, Any]:
     """GET get_leverage/{contract}. The field begins with a capital."""
-    question.parameters.choice("pos_margin_mode", tuple(MarginMode))
+    question.parameters.choice("pos_margin_mode", tuple(GateMarginMode))
     side = question.parameters.choice("dual_side", ("dual_long", "dual_short"))
     touched = [slot.leverage for slot in account.touched(question.contract) if slot.side in (Side.SINGLE, side)]
     return {"Lever": figure(touched[0] if touched else DEFAULT_LEVERAGE)}
 
 
-def list_positions(question: Question, account: AccountState) -> list[dict[str, Any]]:
+def list_positions(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
     """GET positions: all at once, or pages of at most a hundred."""
     parameters = question.parameters
     slots = account.slots_in(question.family, question.settle)

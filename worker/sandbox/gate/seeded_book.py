@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import DAY, HOUR, MINUTE
-from worker.sandbox.gate.account import Books, Entry
+from worker.sandbox.gate.account import AccountBookEntry, Books
 from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL
 
 FUNDING_INTERVAL = 8 * HOUR
@@ -32,7 +32,7 @@ FILLS = ("BTC_USDT", "BTC_USDT", "ETH_USDT")
 """The contracts of the fills that close positions in one instant."""
 
 
-class Change(NamedTuple):
+class BookChange(NamedTuple):
     """What happened to an account, before its balance is struck."""
 
     time: Milliseconds
@@ -49,8 +49,8 @@ def books(now: Milliseconds, delivery: str) -> Books:
         *_old(),
         *_funding(now, FUNDED),
         *_profits(now),
-        Change(now - 30 * DAY, Decimal(500), "dnw", ""),
-        *(Change(now - age, Decimal("-0.98"), "fee", "BTC_USDT") for age in range(11 * MINUTE, 90 * DAY, DAY)),
+        BookChange(now - 30 * DAY, Decimal(500), "dnw", ""),
+        *(BookChange(now - age, Decimal("-0.98"), "fee", "BTC_USDT") for age in range(11 * MINUTE, 90 * DAY, DAY)),
     )
     coin = (*_funding(now, COIN_FUNDED), *_coin_profits(now))
     return {
@@ -60,7 +60,7 @@ def books(now: Milliseconds, delivery: str) -> Books:
     }
 
 
-def _struck(changes: Iterable[Change], balance: Decimal) -> tuple[Entry, ...]:
+def _struck(changes: Iterable[BookChange], balance: Decimal) -> tuple[AccountBookEntry, ...]:
     """Entries with the balance after each, the newest first."""
     entries = []
     for number, change in enumerate(sorted(changes, key=lambda row: row.time), 1):
@@ -69,8 +69,8 @@ def _struck(changes: Iterable[Change], balance: Decimal) -> tuple[Entry, ...]:
     return tuple(reversed(entries))
 
 
-def _entry(change: Change, balance: Decimal, number: int) -> Entry:
-    return Entry(
+def _entry(change: BookChange, balance: Decimal, number: int) -> AccountBookEntry:
+    return AccountBookEntry(
         time=change.time * 1_000 + 456,
         change=change.amount,
         balance=balance,
@@ -82,34 +82,34 @@ def _entry(change: Change, balance: Decimal, number: int) -> Entry:
     )
 
 
-def _old() -> Iterator[Change]:
+def _old() -> Iterator[BookChange]:
     for number in range(30):
         time = BEFORE_CONTRACTS + number * FUNDING_INTERVAL
-        yield Change(time, Decimal("-0.10"), "fund", "BTC_USDT", old=True)
-        yield Change(time, Decimal("-0.05"), "fund", "ETH_USDT", old=True)
-        yield Change(time + HOUR, Decimal(0), "pnl", "BTC_USDT", old=True)
+        yield BookChange(time, Decimal("-0.10"), "fund", "BTC_USDT", old=True)
+        yield BookChange(time, Decimal("-0.05"), "fund", "ETH_USDT", old=True)
+        yield BookChange(time + HOUR, Decimal(0), "pnl", "BTC_USDT", old=True)
 
 
-def _funding(now: Milliseconds, funded: dict[str, Decimal]) -> Iterator[Change]:
+def _funding(now: Milliseconds, funded: dict[str, Decimal]) -> Iterator[BookChange]:
     newest = now // FUNDING_INTERVAL * FUNDING_INTERVAL
     for step, time in enumerate(range(newest, now - KEPT_DAYS * DAY, -FUNDING_INTERVAL)):
         for contract, amount in funded.items():
-            yield Change(time, amount * (1 + step % 5), "fund", contract)
+            yield BookChange(time, amount * (1 + step % 5), "fund", contract)
 
 
-def _profits(now: Milliseconds) -> Iterator[Change]:
+def _profits(now: Milliseconds) -> Iterator[BookChange]:
     for number, age in enumerate(range(10 * MINUTE, KEPT_DAYS * DAY, PROFIT_EVERY)):
         for fill, contract in enumerate(FILLS):
-            yield Change(now - age, Decimal("125.50") - number * Decimal("0.37") - fill, "pnl", contract)
+            yield BookChange(now - age, Decimal("125.50") - number * Decimal("0.37") - fill, "pnl", contract)
 
 
-def _coin_profits(now: Milliseconds) -> Iterator[Change]:
+def _coin_profits(now: Milliseconds) -> Iterator[BookChange]:
     for age in range(2 * HOUR, KEPT_DAYS * DAY, 20 * DAY):
-        yield Change(now - age, Decimal("0.00031"), "pnl", "BTC_USD")
+        yield BookChange(now - age, Decimal("0.00031"), "pnl", "BTC_USD")
 
 
-def _deliveries(now: Milliseconds, delivery: str) -> Iterator[Change]:
+def _deliveries(now: Milliseconds, delivery: str) -> Iterator[BookChange]:
     for age in range(5 * HOUR, KEPT_DAYS * DAY, 21 * DAY):
-        yield Change(now - age, Decimal("12.34"), "pnl", delivery)
-        yield Change(now - age, Decimal("-0.40"), "fee", delivery)
-    yield Change(now - 80 * DAY, Decimal("33.21"), "settle", "BTC_USDT_20260626")
+        yield BookChange(now - age, Decimal("12.34"), "pnl", delivery)
+        yield BookChange(now - age, Decimal("-0.40"), "fee", delivery)
+    yield BookChange(now - 80 * DAY, Decimal("33.21"), "settle", "BTC_USDT_20260626")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
-from worker.sandbox.gate.account import MarginMode, Side
+from worker.sandbox.gate.account import GateMarginMode, Side
 from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL
 
 FIRST_UPDATE: Milliseconds = 1_706_745_600_000
@@ -19,12 +19,12 @@ class SeedSlot:
     size: Decimal = Decimal(0)
     entry_price: Decimal = Decimal(0)
     leverage: Decimal = Decimal(10)
-    margin_mode: MarginMode = MarginMode.CROSS
+    margin_mode: GateMarginMode = GateMarginMode.CROSS
     side: Side = Side.SINGLE
 
 
 @dataclass(frozen=True, slots=True)
-class SeedAccount:
+class GateSeedAccount:
     """An account's state at the start. `with_book` gives it months of account book."""
 
     id: str
@@ -35,7 +35,7 @@ class SeedAccount:
     with_book: bool = True
 
 
-PERP = SeedAccount(
+PERP = GateSeedAccount(
     id="gate-perp-001",
     user=10_001,
     wallets={
@@ -46,13 +46,13 @@ PERP = SeedAccount(
     slots=(
         SeedSlot("BTC_USDT", Decimal(500), Decimal(98_000)),
         SeedSlot("ETH_USDT"),
-        SeedSlot("SOL_USDT", Decimal(-10), Decimal("190.25"), Decimal(5), MarginMode.ISOLATED),
+        SeedSlot("SOL_USDT", Decimal(-10), Decimal("190.25"), Decimal(5), GateMarginMode.ISOLATED),
         SeedSlot("BTC_USD", Decimal(1_000), Decimal(97_000)),
-        SeedSlot("BTC_USDT_CURRENT", Decimal(-100), Decimal(100_200), Decimal(5), MarginMode.ISOLATED),
+        SeedSlot("BTC_USDT_CURRENT", Decimal(-100), Decimal(100_200), Decimal(5), GateMarginMode.ISOLATED),
     ),
 )
 
-HEDGE = SeedAccount(
+HEDGE = GateSeedAccount(
     id="gate-hedge-001",
     user=10_002,
     hedged=True,
@@ -60,8 +60,8 @@ HEDGE = SeedAccount(
     slots=(
         SeedSlot("BTC_USDT", Decimal(1_000), Decimal(96_500), side=Side.LONG),
         SeedSlot("BTC_USDT", Decimal(-400), Decimal(99_100), side=Side.SHORT),
-        SeedSlot("ETH_USDT", Decimal(200), Decimal(3_150), Decimal(10), MarginMode.ISOLATED, Side.LONG),
-        SeedSlot("ETH_USDT", Decimal(0), Decimal(0), Decimal(20), MarginMode.ISOLATED, Side.SHORT),
+        SeedSlot("ETH_USDT", Decimal(200), Decimal(3_150), Decimal(10), GateMarginMode.ISOLATED, Side.LONG),
+        SeedSlot("ETH_USDT", Decimal(0), Decimal(0), Decimal(20), GateMarginMode.ISOLATED, Side.SHORT),
         SeedSlot("SOL_USDT", side=Side.LONG),
         SeedSlot("SOL_USDT", side=Side.SHORT),
     ),

@@ -4,20 +4,20 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.gate.account import AccountState, MarginMode, Slot
-from worker.sandbox.gate.contracts import Contract
-from worker.sandbox.gate.endpoint import Question
-from worker.sandbox.gate.errors import Refused
+from worker.sandbox.gate.account import GateAccountState, GateMarginMode, Slot
+from worker.sandbox.gate.contracts import GateContract
+from worker.sandbox.gate.endpoint import GateRequest
+from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.gate.formulas import available, entry_margin
 from worker.sandbox.gate.positions import position_row, rows_of
 from worker.sandbox.gate.wallets import account_row
 
-Handler = Callable[[Question, AccountState], Any]
+Handler = Callable[[GateRequest, GateAccountState], Any]
 
-MODES = {"CROSS": MarginMode.CROSS, "ISOLATED": MarginMode.ISOLATED}
+MODES = {"CROSS": GateMarginMode.CROSS, "ISOLATED": GateMarginMode.ISOLATED}
 
 
-def leverage(question: Question, account: AccountState) -> Any:
+def leverage(question: GateRequest, account: GateAccountState) -> Any:
     """POST positions/{contract}/leverage: 0 switches to cross, anything else to isolated.
 
     In hedge mode it sets and answers both sides, though the documents speak of one position.
@@ -26,15 +26,15 @@ def leverage(question: Question, account: AccountState) -> Any:
     return rows if len(rows) > 1 else rows[0]
 
 
-def both_leverages(question: Question, account: AccountState) -> list[dict[str, Any]]:
+def both_leverages(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
     """POST dual_comp/positions/{contract}/leverage."""
     _check_hedged(account, question.contract)
     return _set_implied(question, account)
 
 
-def _set_implied(question: Question, account: AccountState) -> list[dict[str, Any]]:
+def _set_implied(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
     wanted = question.parameters.number("leverage")
-    mode = MarginMode.ISOLATED if wanted else MarginMode.CROSS
+    mode = GateMarginMode.ISOLATED if wanted else GateMarginMode.CROSS
     if not wanted and "cross_leverage_limit" in question.parameters:
         wanted = question.parameters.number("cross_leverage_limit")
     wanted = wanted or Decimal(question.contract.highest_leverage)
@@ -42,9 +42,9 @@ def _set_implied(question: Question, account: AccountState) -> list[dict[str, An
     return rows_of(question.contract, account, question)
 
 
-def leverage_in_mode(question: Question, account: AccountState) -> dict[str, Any]:
+def leverage_in_mode(question: GateRequest, account: GateAccountState) -> dict[str, Any]:
     """POST positions/{contract}/set_leverage: of one side, in the margin mode that is named."""
-    mode = MarginMode(question.parameters.choice("margin_mode", tuple(MarginMode)))
+    mode = GateMarginMode(question.parameters.choice("margin_mode", tuple(GateMarginMode)))
     wanted = question.parameters.number("leverage")
     side = question.parameters.choice("dual_side", ("dual_long", "dual_short")) if account.hedged else "single"
     slots = tuple(slot for slot in account.touch(question.contract) if slot.side == side)
@@ -52,17 +52,19 @@ def leverage_in_mode(question: Question, account: AccountState) -> dict[str, Any
     return position_row(slots[0], account, decimal_sizes=question.decimal_sizes)
 
 
-def _set(slots: tuple[Slot, ...], mode: MarginMode, wanted: Decimal, question: Question, account: AccountState) -> None:
+def _set(
+    slots: tuple[Slot, ...], mode: GateMarginMode, wanted: Decimal, question: GateRequest, account: GateAccountState
+) -> None:
     contract = question.contract
     if wanted > contract.highest_leverage:
-        raise Refused("LEVERAGE_TOO_HIGH", contract.highest_leverage)
+        raise GateRefused("LEVERAGE_TOO_HIGH", contract.highest_leverage)
     if wanted < 1:
-        raise Refused("LEVERAGE_TOO_LOW", 1)
-    isolated = mode is MarginMode.ISOLATED
+        raise GateRefused("LEVERAGE_TOO_LOW", 1)
+    isolated = mode is GateMarginMode.ISOLATED
     margins = [entry_margin(slot, wanted) if isolated else Decimal(0) for slot in slots]
     needed = sum(margins, Decimal(0)) - sum((slot.margin for slot in slots), Decimal(0))
     if needed > 0 and needed > available(account, contract.family, contract.settle):
-        raise Refused("INSUFFICIENT_AVAILABLE")
+        raise GateRefused("INSUFFICIENT_AVAILABLE")
     for slot, margin in zip(slots, margins, strict=True):
         slot.leverage, slot.margin_mode, slot.margin = wanted, mode, margin
         slot.updated, slot.update_id = question.exchange.clock.now(), slot.update_id + 1
@@ -71,10 +73,10 @@ def _set(slots: tuple[Slot, ...], mode: MarginMode, wanted: Decimal, question: Q
 def margin_mode(*, hedged: bool) -> Handler:
     """POST positions/cross_mode, and its counterpart under dual_comp for hedge mode."""
 
-    def switch(question: Question, account: AccountState) -> Any:
+    def switch(question: GateRequest, account: GateAccountState) -> Any:
         mode, contract = MODES[question.parameters.choice("mode", tuple(MODES))], question.contract
         if account.hedged and not hedged:
-            raise Refused("POSITION_DUAL_MODE")
+            raise GateRefused("POSITION_DUAL_MODE")
         if hedged:
             _check_hedged(account, contract)
         slots = account.touch(contract)
@@ -87,28 +89,30 @@ def margin_mode(*, hedged: bool) -> Handler:
     return switch
 
 
-def _check_switch(slots: tuple[Slot, ...], mode: MarginMode, contract: Contract, account: AccountState) -> None:
+def _check_switch(
+    slots: tuple[Slot, ...], mode: GateMarginMode, contract: GateContract, account: GateAccountState
+) -> None:
     if all(slot.margin_mode is mode for slot in slots):
-        raise Refused("NO_CHANGE")
+        raise GateRefused("NO_CHANGE")
     if any(slot.size for slot in slots):
-        raise Refused("POSITION_HOLDING")
+        raise GateRefused("POSITION_HOLDING")
     if account.open_orders.get(contract.name):
-        raise Refused("ORDER_PENDING")
+        raise GateRefused("ORDER_PENDING")
 
 
-def _check_hedged(account: AccountState, contract: Contract) -> None:
+def _check_hedged(account: GateAccountState, contract: GateContract) -> None:
     if not account.hedged:
-        raise Refused("INVALID_PARAM_VALUE", "contract", contract.name)
+        raise GateRefused("INVALID_PARAM_VALUE", "contract", contract.name)
 
 
-def position_mode(question: Question, account: AccountState) -> dict[str, Any]:
+def position_mode(question: GateRequest, account: GateAccountState) -> dict[str, Any]:
     """POST dual_mode: only while nothing is held and nothing is ordered."""
     wanted = question.parameters.flag("dual_mode")
     if wanted == account.hedged:
-        raise Refused("NO_CHANGE")
+        raise GateRefused("NO_CHANGE")
     if any(slot.size for slot in account.slots.values()):
-        raise Refused("POSITION_HOLDING")
+        raise GateRefused("POSITION_HOLDING")
     if any(account.open_orders.values()):
-        raise Refused("ORDER_PENDING")
+        raise GateRefused("ORDER_PENDING")
     account.hedged = wanted
     return account_row(question, account)

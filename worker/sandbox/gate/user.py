@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from worker.sandbox.gate.account import AccountState
-from worker.sandbox.gate.endpoint import Question
-from worker.sandbox.gate.errors import Refused
+from worker.sandbox.gate.account import GateAccountState
+from worker.sandbox.gate.endpoint import GateRequest
+from worker.sandbox.gate.errors import GateRefused
 
 SHOWN = 12
 """How many characters of a key are told; the rest is five stars."""
@@ -14,7 +14,7 @@ CREATED = 1_706_745_600
 ANOTHER = {"name": "spot", "read_only": False}
 
 
-def detail(_question: Question, account: AccountState) -> dict[str, Any]:
+def detail(_question: GateRequest, account: GateAccountState) -> dict[str, Any]:
     """GET /account/detail."""
     return {
         "user_id": account.user,
@@ -26,10 +26,10 @@ def detail(_question: Question, account: AccountState) -> dict[str, Any]:
     }
 
 
-def main_keys(_question: Question, account: AccountState) -> list[dict[str, Any]]:
+def main_keys(_question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
     """GET /account/main_keys: all keys of the user, here ours and another one, for main accounts only."""
     if account.key.sub_account:
-        raise Refused("FORBIDDEN", "main account")
+        raise GateRefused("FORBIDDEN", "main account")
     ours = [{"name": name, "read_only": read_only} for name, read_only in account.key.perms.items()]
     another = account.api_key[::-1]
     return [
@@ -38,7 +38,7 @@ def main_keys(_question: Question, account: AccountState) -> list[dict[str, Any]
     ]
 
 
-def _row(account: AccountState, name: str, key: str, perms: list[dict[str, Any]]) -> dict[str, Any]:
+def _row(account: GateAccountState, name: str, key: str, perms: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "state": 1,
         "mode": CLASSIC,

@@ -8,17 +8,17 @@ from typing import Any
 from pydantic import SecretStr
 
 from worker.accounts import Account
-from worker.sandbox.gate.account import AccountState
+from worker.sandbox.gate.account import GateAccountState
 from worker.sandbox.gate.auth import KEY, check_signature, check_time, header
-from worker.sandbox.gate.contracts import Exchange, listed
-from worker.sandbox.gate.endpoint import PREFIX, Endpoint, Public, Question, match
+from worker.sandbox.gate.contracts import GateExchangeState, listed
+from worker.sandbox.gate.endpoint import PREFIX, Endpoint, GatePublicEndpoint, GateRequest, match
 from worker.sandbox.gate.endpoints import ENDPOINTS
-from worker.sandbox.gate.errors import Refused
-from worker.sandbox.gate.limits import ACCOUNT_LIMIT, DOCUMENTED_LIMIT, RequestMeter
-from worker.sandbox.gate.opening import AccountChange, NewAccount, change, requested_seed, state_of
-from worker.sandbox.gate.parameters import Parameters
-from worker.sandbox.gate.seeds import SEEDS, SeedAccount
-from worker.sandbox.http import Answer, Received, json_answer
+from worker.sandbox.gate.errors import GateRefused
+from worker.sandbox.gate.limits import ACCOUNT_LIMIT, DOCUMENTED_LIMIT, GateRequestMeter
+from worker.sandbox.gate.opening import GateAccountChange, NewGateAccount, change, requested_seed, state_of
+from worker.sandbox.gate.parameters import GateParameters
+from worker.sandbox.gate.seeds import SEEDS, GateSeedAccount
+from worker.sandbox.http import HttpResponse, Received, json_answer
 from worker.sandbox.limits import set_limits
 from worker.sandbox.seeded_venue import KeyedVenue, Member
 
@@ -27,33 +27,33 @@ LIMITS = {"spot": DOCUMENTED_LIMIT, "futures": DOCUMENTED_LIMIT, "delivery": DOC
 KEY_BYTES, SECRET_BYTES = 16, 32
 
 
-class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
+class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAccountChange]):
     """The stand-in for Gate.io futures."""
 
     name = "gate"
     key_header = KEY
     seeds = SEEDS
-    new_account = NewAccount
-    account_change = AccountChange
+    new_account = NewGateAccount
+    account_change = GateAccountChange
 
     def __init__(self) -> None:
         self._users = count(20_001)
         super().__init__()
 
-    def answer(self, received: Received) -> Answer:
+    def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as Gate would, refusals included."""
         try:
             endpoint, path = _endpoint(received)
-        except Refused as refused:
+        except GateRefused as refused:
             return refused.answer()
         meter, now = self._meters[_family(received)], self.clock.now()
         left = meter.count(received.headers.get(KEY) or received.address, f"{endpoint.method} {endpoint.path}", now)
         headers = meter.headers(left, now)
         if left < 0:
-            return Refused("TOO_MANY_REQUESTS", meter.limit).answer(headers)
+            return GateRefused("TOO_MANY_REQUESTS", meter.limit).answer(headers)
         try:
             return json_answer(self._carry_out(received, endpoint, path), headers=headers)
-        except Refused as refused:
+        except GateRefused as refused:
             return refused.answer(headers)
 
     def parameters_of(self, received: Received) -> Mapping[str, str]:
@@ -61,7 +61,7 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         try:
             endpoint, path = _endpoint(received)
             return dict(_parameters(received, endpoint, path))
-        except Refused:
+        except GateRefused:
             return {}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
@@ -69,10 +69,10 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         set_limits(self._meters, limits, "endpoint family")
 
     def _restore(self) -> None:
-        self._exchange = Exchange(self.clock, listed(self.clock.now()))
-        self._meters = {family: RequestMeter(limit) for family, limit in LIMITS.items()}
+        self._exchange = GateExchangeState(self.clock, listed(self.clock.now()))
+        self._meters = {family: GateRequestMeter(limit) for family, limit in LIMITS.items()}
 
-    def _issue(self, seed: SeedAccount) -> Account:
+    def _issue(self, seed: GateSeedAccount) -> Account:
         return Account(
             id=seed.id,
             exchange="gate",
@@ -80,50 +80,50 @@ class Gate(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             secret=SecretStr(secrets.token_hex(SECRET_BYTES)),
         )
 
-    def _requested_seed(self, request: NewAccount) -> SeedAccount:
+    def _requested_seed(self, request: NewGateAccount) -> GateSeedAccount:
         return requested_seed(self._exchange, request, next(self._users))
 
-    def _state_of(self, seed: SeedAccount) -> AccountState:
+    def _state_of(self, seed: GateSeedAccount) -> GateAccountState:
         return state_of(seed, self._exchange)
 
-    def _settle(self, member: Member[SeedAccount]) -> None:
+    def _settle(self, member: Member[GateSeedAccount]) -> None:
         super()._settle(member)
         self.states[member.id].api_key = member.account.reveal("api_key")
 
-    def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
+    def _change(self, member: Member[GateSeedAccount], wanted: GateAccountChange) -> None:
         change(self.states[member.id], self._exchange, wanted)
 
     def _carry_out(self, received: Received, endpoint: Endpoint, path: Mapping[str, str]) -> Any:
         decimal_sizes = received.headers.get("X-Gate-Size-Decimal") == "1"
-        if isinstance(endpoint, Public):
+        if isinstance(endpoint, GatePublicEndpoint):
             return endpoint.handler(self._question(received, endpoint, path, decimal_sizes))
         account = self._authenticated(received)
         question = self._question(received, endpoint, path, decimal_sizes)
         _check_right(account, question.family, endpoint)
         if question.family != ACCOUNT and (question.family, question.settle) not in account.wallets:
-            raise Refused("USER_NOT_FOUND")
+            raise GateRefused("USER_NOT_FOUND")
         return endpoint.handler(question, account)
 
     def _question(
         self, received: Received, endpoint: Endpoint, path: Mapping[str, str], decimal_sizes: bool
-    ) -> Question:
-        return Question(self._exchange, _family(received), _parameters(received, endpoint, path), decimal_sizes)
+    ) -> GateRequest:
+        return GateRequest(self._exchange, _family(received), _parameters(received, endpoint, path), decimal_sizes)
 
-    def _authenticated(self, received: Received) -> AccountState:
+    def _authenticated(self, received: Received) -> GateAccountState:
         member = self._holders.get(header(received, KEY))
         if member is None:
-            raise Refused("INVALID_KEY")
+            raise GateRefused("INVALID_KEY")
         check_time(received, self.clock.now())
         check_signature(received, member.account.reveal("secret"))
         return self.states[member.id]
 
 
-def _check_right(account: AccountState, family: str, endpoint: Endpoint) -> None:
-    """Raise Refused unless the account's key has the right for a family, and more than reading for a change."""
+def _check_right(account: GateAccountState, family: str, endpoint: Endpoint) -> None:
+    """Raise GateRefused unless the account's key has the right for a family, and more than reading for a change."""
     if family not in account.key.perms:
-        raise Refused("FORBIDDEN", family)
+        raise GateRefused("FORBIDDEN", family)
     if endpoint.method != "GET" and account.key.perms[family]:
-        raise Refused("READ_ONLY")
+        raise GateRefused("READ_ONLY")
 
 
 def _family(received: Received) -> str:
@@ -131,15 +131,15 @@ def _family(received: Received) -> str:
 
 
 def _endpoint(received: Received) -> tuple[Endpoint, Mapping[str, str]]:
-    """The endpoint of a request and the parameters in its path. Raises Refused."""
+    """The endpoint of a request and the parameters in its path. Raises GateRefused."""
     matches = [(endpoint, path) for endpoint in ENDPOINTS if (path := match(endpoint.path, received.path)) is not None]
     if not matches:
-        raise Refused("NOT_FOUND", received.path)
+        raise GateRefused("NOT_FOUND", received.path)
     for endpoint, path in matches:
         if endpoint.method == received.method:
             return endpoint, path
-    raise Refused("METHOD_NOT_ALLOWED", received.method)
+    raise GateRefused("METHOD_NOT_ALLOWED", received.method)
 
 
-def _parameters(received: Received, endpoint: Endpoint, path: Mapping[str, str]) -> Parameters:
-    return Parameters.of(received, path, in_body=not isinstance(endpoint, Public) and endpoint.in_body)
+def _parameters(received: Received, endpoint: Endpoint, path: Mapping[str, str]) -> GateParameters:
+    return GateParameters.of(received, path, in_body=not isinstance(endpoint, GatePublicEndpoint) and endpoint.in_body)

@@ -3,15 +3,15 @@
 from typing import Any
 
 from worker.sandbox.gate import formulas
-from worker.sandbox.gate.account import ZERO, AccountState, MarginMode
+from worker.sandbox.gate.account import ZERO, GateAccountState, GateMarginMode
 from worker.sandbox.gate.contracts import DELIVERY
-from worker.sandbox.gate.endpoint import Question
+from worker.sandbox.gate.endpoint import GateRequest
 from worker.sandbox.gate.positions import figure
 
 HISTORY = ("dnw", "pnl", "fee", "refr", "fund", "point_dnw", "point_fee", "point_refr", "bonus_dnw", "bonus_offset")
 
 
-def account_row(question: Question, account: AccountState) -> dict[str, Any]:
+def account_row(question: GateRequest, account: GateAccountState) -> dict[str, Any]:
     """GET accounts."""
     special = {} if question.family == DELIVERY else _position_mode(account)
     return {
@@ -30,15 +30,15 @@ def account_row(question: Question, account: AccountState) -> dict[str, Any]:
     }
 
 
-def _position_mode(account: AccountState) -> dict[str, Any]:
+def _position_mode(account: GateAccountState) -> dict[str, Any]:
     mode = "dual_plus" if account.split else "dual" if account.hedged else "single"
     return {"position_mode": mode, "enable_dual_plus": account.split}
 
 
-def _balances(question: Question, account: AccountState) -> dict[str, Any]:
+def _balances(question: GateRequest, account: GateAccountState) -> dict[str, Any]:
     family, settle = question.family, question.settle
     slots = [slot for slot in account.slots_in(family, settle) if slot.size]
-    cross = [slot for slot in slots if slot.margin_mode is MarginMode.CROSS]
+    cross = [slot for slot in slots if slot.margin_mode is GateMarginMode.CROSS]
     isolated = sum((slot.margin for slot in slots), ZERO)
     total, free = account.wallets[family, settle], formulas.available(account, family, settle)
     profit = sum(map(formulas.unrealised, cross), ZERO)

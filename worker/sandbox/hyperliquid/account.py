@@ -15,7 +15,7 @@ FREE_ACTIONS = 10_000
 
 
 @dataclass(slots=True)
-class Terms:
+class HyperliquidTerms:
     """Leverage and margin mode of a perpetual."""
 
     leverage: int
@@ -67,22 +67,24 @@ class Fill(NamedTuple):
 
 
 @dataclass(slots=True)
-class AccountState:
+class HyperliquidAccountState:
     """An address: collateral by dex without unrealized profits, positions and terms by coin, and its past."""
 
     address: str
     balances: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[str, Held] = field(default_factory=dict)
-    terms: dict[str, Terms] = field(default_factory=dict)
+    terms: dict[str, HyperliquidTerms] = field(default_factory=dict)
     payments: Sequence[Payment] = ()
     fills: Sequence[Fill] = ()
     volume: Decimal = ZERO
     actions: int = 0
     last_action: Milliseconds = 0
 
-    def terms_of(self, perp: Perp) -> Terms:
+    def terms_of(self, perp: Perp) -> HyperliquidTerms:
         """The terms of a perpetual, held or not; the defaults are those of an address that never changed them."""
-        return self.terms.get(perp.coin) or Terms(min(DEFAULT_LEVERAGE, perp.max_leverage), not perp.only_isolated)
+        return self.terms.get(perp.coin) or HyperliquidTerms(
+            min(DEFAULT_LEVERAGE, perp.max_leverage), not perp.only_isolated
+        )
 
     def held_on(self, dex: Dex, *, cross: bool | None = None) -> tuple[Held, ...]:
         """Positions on a dex, or the cross or the isolated ones among them."""

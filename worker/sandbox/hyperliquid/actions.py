@@ -7,9 +7,9 @@ from decimal import Decimal
 from typing import Any
 
 from worker.sandbox.clock import SECOND
-from worker.sandbox.hyperliquid.account import AccountState, Held, Terms
+from worker.sandbox.hyperliquid.account import Held, HyperliquidAccountState, HyperliquidTerms
 from worker.sandbox.hyperliquid.body import Body
-from worker.sandbox.hyperliquid.errors import Refused, Unreadable
+from worker.sandbox.hyperliquid.errors import ActionRefused, Unreadable
 from worker.sandbox.hyperliquid.figures import wire
 from worker.sandbox.hyperliquid.formulas import cross_margin_used, cross_value
 from worker.sandbox.hyperliquid.perps import BY_ASSET
@@ -62,7 +62,7 @@ USER_SIGNED_ACTIONS = frozenset(
 
 
 def carry_out(world: World, body: Body) -> dict[str, Any]:
-    """Carry a signed action out. Raises Refused or Unreadable."""
+    """Carry a signed action out. Raises ActionRefused or Unreadable."""
     action = body.part("action")
     kind = action.text("type")
     if kind in USER_SIGNED_ACTIONS:
@@ -76,8 +76,8 @@ def carry_out(world: World, body: Body) -> dict[str, Any]:
     return DONE
 
 
-def _never_carried_out(kind: str) -> Refused:
-    return Refused(f"The sandbox carries out no {kind}; nothing was done.")
+def _never_carried_out(kind: str) -> ActionRefused:
+    return ActionRefused(f"The sandbox carries out no {kind}; nothing was done.")
 
 
 def signing_agent(world: World, body: Body) -> str:
@@ -90,63 +90,63 @@ def signing_agent(world: World, body: Body) -> str:
 
 
 def owner_of(world: World, body: Body, signer: str) -> str:
-    """The address that a request acts for. Raises Refused if the signer may not."""
+    """The address that a request acts for. Raises ActionRefused if the signer may not."""
     master, vault = world.master_of(signer), body.optional_address("vaultAddress")
     if master is None:
-        raise Refused(f"User or API Wallet {signer} does not exist.")
+        raise ActionRefused(f"User or API Wallet {signer} does not exist.")
     if vault is None:
         return master
     if world.owner_of(vault) != master:
-        raise Refused(f"Vault not registered: {vault}")
+        raise ActionRefused(f"Vault not registered: {vault}")
     return vault
 
 
-def _authenticated(world: World, body: Body) -> AccountState:
+def _authenticated(world: World, body: Body) -> HyperliquidAccountState:
     signer = signing_agent(world, body)
     owner = owner_of(world, body, signer)
     now, expiry = world.clock.now(), body.optional_integer("expiresAfter")
     world.book_of(signer).use(body.integer("nonce"), now)
     if expiry is not None and now > expiry:
-        raise Refused(f"The action expired at {expiry}.")
+        raise ActionRefused(f"The action expired at {expiry}.")
     state = world.states[owner]
     _meter(state, now)
     return state
 
 
-def _meter(state: AccountState, now: int) -> None:
+def _meter(state: HyperliquidAccountState, now: int) -> None:
     used, limit = state.actions + 1, state.action_limit
     if used > limit and now - state.last_action < GRACE:
-        raise Refused(
+        raise ActionRefused(
             f"Too many cumulative requests sent ({used} > {limit}) for cumulative volume traded "
             f"${wire(state.volume)}. Place taker orders to free up 1 request per USDC traded."
         )
     state.actions, state.last_action = used, now
 
 
-def _update_leverage(state: AccountState, action: Body) -> None:
+def _update_leverage(state: HyperliquidAccountState, action: Body) -> None:
     perp = BY_ASSET.get(action.integer("asset"))
     cross, leverage = action.boolean("isCross"), action.integer("leverage")
     if perp is None:
-        raise Refused("There is no such asset.")
+        raise ActionRefused("There is no such asset.")
     if not 1 <= leverage <= perp.max_leverage:
-        raise Refused("Invalid leverage value")
+        raise ActionRefused("Invalid leverage value")
     if cross and perp.only_isolated:
-        raise Refused("Cross margin is not allowed for this asset.")
+        raise ActionRefused("Cross margin is not allowed for this asset.")
     if held := state.positions.get(perp.coin):
         _check_position(state, held, leverage, cross)
-    state.terms[perp.coin] = Terms(leverage, cross)
+    state.terms[perp.coin] = HyperliquidTerms(leverage, cross)
 
 
-def _check_position(state: AccountState, held: Held, leverage: int, cross: bool) -> None:
+def _check_position(state: HyperliquidAccountState, held: Held, leverage: int, cross: bool) -> None:
     terms = state.terms_of(held.perp)
     if cross is not terms.cross:
-        raise Refused("Cannot switch leverage type with open position.")
+        raise ActionRefused("Cannot switch leverage type with open position.")
     if leverage < terms.leverage and _margin_left(state, held, leverage, terms) < 0:
         kind = "Cross" if cross else "Isolated"
-        raise Refused(f"{kind} position does not have sufficient margin available to decrease leverage.")
+        raise ActionRefused(f"{kind} position does not have sufficient margin available to decrease leverage.")
 
 
-def _margin_left(state: AccountState, held: Held, leverage: int, terms: Terms) -> Decimal:
+def _margin_left(state: HyperliquidAccountState, held: Held, leverage: int, terms: HyperliquidTerms) -> Decimal:
     """What would be left of the margin of a position, or of the account, at another leverage."""
     wanted = held.value / leverage
     if not terms.cross:

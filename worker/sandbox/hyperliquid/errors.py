@@ -4,38 +4,38 @@ The sentences are those of its documentation and of what users report. Where nei
 a nonce out of its window, an asset that does not exist, and actions that the sandbox does not carry out.
 """
 
-from worker.sandbox.http import Answer, json_answer
+from worker.sandbox.http import HttpResponse, json_answer
 
 PLAIN = "text/plain; charset=utf-8"
 
 
-class Refusal(Exception):
+class HyperliquidRefusal(Exception):
     """The venue does not do it, and says so in `answer`."""
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         """The refusal as it is sent."""
         raise NotImplementedError
 
 
-class Refused(Refusal):
+class ActionRefused(HyperliquidRefusal):
     """An action that was understood and refused: HTTP 200 and a sentence."""
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         """The sentence as it is sent."""
         return json_answer({"status": "err", "response": str(self)})
 
 
-class Unreadable(Refusal):
+class Unreadable(HyperliquidRefusal):
     """A body that is not of any known shape."""
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         """HTTP 422 and plain text."""
-        return Answer(422, b"Failed to deserialize the JSON body into the target type", PLAIN)
+        return HttpResponse(422, b"Failed to deserialize the JSON body into the target type", PLAIN)
 
 
-class Broken(Refusal):
+class Broken(HyperliquidRefusal):
     """A question that makes the venue stumble, such as one for a coin that it does not have."""
 
-    def answer(self) -> Answer:
+    def answer(self) -> HttpResponse:
         """HTTP 500 and nothing to go by."""
         return json_answer(None, 500)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 
-from worker.sandbox.hyperliquid.account import ZERO, AccountState, Held
+from worker.sandbox.hyperliquid.account import ZERO, Held, HyperliquidAccountState
 from worker.sandbox.hyperliquid.perps import Dex
 
 
@@ -22,38 +22,38 @@ def initial_margin(held: Held, leverage: int) -> Decimal:
     return held.value / leverage
 
 
-def account_value(state: AccountState, dex: Dex) -> Decimal:
+def account_value(state: HyperliquidAccountState, dex: Dex) -> Decimal:
     """Collateral and unrealized profits."""
     return state.balances.get(dex.name, ZERO) + total(held.profit for held in state.held_on(dex))
 
 
-def cross_value(state: AccountState, dex: Dex) -> Decimal:
+def cross_value(state: HyperliquidAccountState, dex: Dex) -> Decimal:
     """The account value without what isolated positions have to themselves."""
     return account_value(state, dex) - total(held.margin + held.profit for held in state.held_on(dex, cross=False))
 
 
-def margin_used(state: AccountState, held: Held) -> Decimal:
+def margin_used(state: HyperliquidAccountState, held: Held) -> Decimal:
     """The margin of a position: its initial margin, or all that an isolated one has to itself."""
     terms = state.terms_of(held.perp)
     return initial_margin(held, terms.leverage) if terms.cross else held.margin + held.profit
 
 
-def cross_margin_used(state: AccountState, dex: Dex) -> Decimal:
+def cross_margin_used(state: HyperliquidAccountState, dex: Dex) -> Decimal:
     """The initial margins of all cross positions."""
     return total(margin_used(state, held) for held in state.held_on(dex, cross=True))
 
 
-def cross_maintenance(state: AccountState, dex: Dex) -> Decimal:
+def cross_maintenance(state: HyperliquidAccountState, dex: Dex) -> Decimal:
     """The maintenance margins of all cross positions."""
     return total(held.value * maintenance_rate(held) for held in state.held_on(dex, cross=True))
 
 
-def withdrawable(state: AccountState, dex: Dex) -> Decimal:
+def withdrawable(state: HyperliquidAccountState, dex: Dex) -> Decimal:
     """What cross positions don't need."""
     return max(cross_value(state, dex) - cross_margin_used(state, dex), ZERO)
 
 
-def liquidation_price(state: AccountState, held: Held) -> Decimal | None:
+def liquidation_price(state: HyperliquidAccountState, held: Held) -> Decimal | None:
     """The price at which a position is liquidated, or None where no price does it."""
     dex, rate = held.perp.dex, maintenance_rate(held)
     if state.terms_of(held.perp).cross:

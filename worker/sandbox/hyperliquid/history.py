@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.hyperliquid.account import ZERO, AccountState, Fill, Payment
+from worker.sandbox.hyperliquid.account import ZERO, Fill, HyperliquidAccountState, Payment
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.figures import wire
 
@@ -17,26 +17,26 @@ FILLS_KEPT = 10_000
 NO_HASH = "0x" + "0" * 64
 
 
-def user_funding(state: AccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
+def user_funding(state: HyperliquidAccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
     """The first payments of a span; `startTime` is mandatory."""
     start, end = _span(body, now)
     found = [payment for payment in state.payments if start <= payment.time <= end]
     return [_payment(payment) for payment in found[:PAYMENTS_AT_ONCE]]
 
 
-def user_fills_by_time(state: AccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
+def user_fills_by_time(state: HyperliquidAccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
     """The first fills of a span that can still be had; `startTime` is mandatory."""
     start, end = _span(body, now)
     found = [fill for fill in _kept(state) if start <= fill.time <= end]
     return [_fill(fill) for fill in found[:FILLS_AT_ONCE]]
 
 
-def user_fills(state: AccountState) -> list[dict[str, Any]]:
+def user_fills(state: HyperliquidAccountState) -> list[dict[str, Any]]:
     """The newest fills, the newest first."""
     return [_fill(fill) for fill in reversed(_kept(state)[-FILLS_AT_ONCE:])]
 
 
-def _kept(state: AccountState) -> Sequence[Fill]:
+def _kept(state: HyperliquidAccountState) -> Sequence[Fill]:
     return state.fills[-FILLS_KEPT:]
 
 

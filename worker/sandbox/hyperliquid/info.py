@@ -16,7 +16,7 @@ ROWS_PER_WEIGHT = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class InfoRequest:
     """A question. One that is `weighed` weighs one more for every twenty rows of its answer."""
 
     weight: int
@@ -28,7 +28,7 @@ class Question:
         return self.weight + (len(answer) // ROWS_PER_WEIGHT if self.weighed else 0)
 
 
-def question_of(body: Body) -> Question:
+def question_of(body: Body) -> InfoRequest:
     """The question in a request. Raises Unreadable for one that nobody knows."""
     question = QUESTIONS.get(body.text("type"))
     if question is None:
@@ -96,22 +96,22 @@ def _user_fills_by_time(world: World, body: Body) -> list[dict[str, Any]]:
     return history.user_fills_by_time(world.state_asked(body), body, world.clock.now())
 
 
-QUESTIONS: Mapping[str, Question] = {
-    "meta": Question(USUAL, lambda _, body: market_data.meta(dex_asked(body))),
-    "metaAndAssetCtxs": Question(USUAL, lambda _, body: market_data.meta_and_contexts(dex_asked(body))),
-    "perpDexs": Question(USUAL, lambda _, __: market_data.perp_dexs()),
-    "spotMeta": Question(USUAL, lambda _, __: market_data.spot_meta()),
-    "spotMetaAndAssetCtxs": Question(USUAL, lambda _, __: market_data.spot_meta_and_contexts()),
-    "allMids": Question(LIGHT, lambda _, body: market_data.all_mids(dex_asked(body))),
-    "exchangeStatus": Question(LIGHT, _exchange_status),
-    "clearinghouseState": Question(LIGHT, _clearinghouse_state),
-    "activeAssetData": Question(USUAL, _active_asset_data),
-    "userFunding": Question(USUAL, _user_funding, weighed=True),
-    "userFillsByTime": Question(USUAL, _user_fills_by_time, weighed=True),
-    "userFills": Question(USUAL, lambda world, body: history.user_fills(world.state_asked(body)), weighed=True),
-    "userRateLimit": Question(USUAL, _user_rate_limit),
-    "userRole": Question(HEAVY, _user_role),
-    "extraAgents": Question(USUAL, _extra_agents),
-    "vaultDetails": Question(USUAL, _vault_details),
+QUESTIONS: Mapping[str, InfoRequest] = {
+    "meta": InfoRequest(USUAL, lambda _, body: market_data.meta(dex_asked(body))),
+    "metaAndAssetCtxs": InfoRequest(USUAL, lambda _, body: market_data.meta_and_contexts(dex_asked(body))),
+    "perpDexs": InfoRequest(USUAL, lambda _, __: market_data.perp_dexs()),
+    "spotMeta": InfoRequest(USUAL, lambda _, __: market_data.spot_meta()),
+    "spotMetaAndAssetCtxs": InfoRequest(USUAL, lambda _, __: market_data.spot_meta_and_contexts()),
+    "allMids": InfoRequest(LIGHT, lambda _, body: market_data.all_mids(dex_asked(body))),
+    "exchangeStatus": InfoRequest(LIGHT, _exchange_status),
+    "clearinghouseState": InfoRequest(LIGHT, _clearinghouse_state),
+    "activeAssetData": InfoRequest(USUAL, _active_asset_data),
+    "userFunding": InfoRequest(USUAL, _user_funding, weighed=True),
+    "userFillsByTime": InfoRequest(USUAL, _user_fills_by_time, weighed=True),
+    "userFills": InfoRequest(USUAL, lambda world, body: history.user_fills(world.state_asked(body)), weighed=True),
+    "userRateLimit": InfoRequest(USUAL, _user_rate_limit),
+    "userRole": InfoRequest(HEAVY, _user_role),
+    "extraAgents": InfoRequest(USUAL, _extra_agents),
+    "vaultDetails": InfoRequest(USUAL, _vault_details),
 }
 """Questions by type."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import DAY
-from worker.sandbox.hyperliquid.errors import Refused
+from worker.sandbox.hyperliquid.errors import ActionRefused
 
 KEPT = 100
 OLDEST, NEWEST = -2 * DAY, DAY
@@ -18,12 +18,12 @@ class NonceBook:
     highest: list[int] = field(default_factory=list)
 
     def use(self, nonce: int, now: Milliseconds) -> None:
-        """Use a nonce up. Raises Refused unless it is new, in the window, and above the lowest of a full book."""
+        """Use a nonce up. Raises ActionRefused unless it is new, in the window, and above the lowest of a full book."""
         if nonce in self.highest:
-            raise Refused(f"Invalid nonce: duplicate nonce {nonce}")
+            raise ActionRefused(f"Invalid nonce: duplicate nonce {nonce}")
         if not OLDEST < nonce - now < NEWEST:
-            raise Refused(f"Invalid nonce: {nonce} is too far from {now}")
+            raise ActionRefused(f"Invalid nonce: {nonce} is too far from {now}")
         if len(self.highest) == KEPT and nonce < self.highest[0]:
-            raise Refused(f"Invalid nonce: {nonce} is below the {KEPT} highest")
+            raise ActionRefused(f"Invalid nonce: {nonce} is below the {KEPT} highest")
         insort(self.highest, nonce)
         del self.highest[:-KEPT]

@@ -7,10 +7,10 @@ from pydantic import Field
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import MINUTE
-from worker.sandbox.hyperliquid.account import AccountState, Held, Terms
+from worker.sandbox.hyperliquid.account import Held, HyperliquidAccountState, HyperliquidTerms
 from worker.sandbox.hyperliquid.perps import MAIN, PERPS, Perp, listed_on
 from worker.sandbox.hyperliquid.seeded_history import fills, payments
-from worker.sandbox.hyperliquid.seeds import SeedAccount, SeedAddress, SeedPosition
+from worker.sandbox.hyperliquid.seeds import HyperliquidSeedAccount, HyperliquidSeedPosition, SeedAddress
 from worker.sandbox.hyperliquid.world import Agent, Owned, World
 from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
@@ -19,7 +19,7 @@ POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDC."""
 
 
-class NewAccount(RequestedAccount):
+class NewHyperliquidAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions and as many `fills` in its past.
 
     With a `vault` it acts for that, which then holds the positions.
@@ -30,7 +30,7 @@ class NewAccount(RequestedAccount):
     fills: Annotated[int, Field(ge=0)] = 0
 
 
-class PositionChange(ControlContent):
+class HyperliquidPositionChange(ControlContent):
     """A position to open or replace; a size of 0 closes it."""
 
     coin: str
@@ -39,7 +39,7 @@ class PositionChange(ControlContent):
     margin: Annotated[Decimal, Field(ge=0)] = Decimal(0)
 
 
-class TermsChange(ControlContent):
+class HyperliquidTermsChange(ControlContent):
     """Leverage and margin mode of a perpetual."""
 
     leverage: Annotated[int, Field(ge=1)]
@@ -65,7 +65,7 @@ class OwnedChange(ControlContent):
     sub_account: bool | None = None
 
 
-class AccountChange(ControlContent):
+class HyperliquidAccountChange(ControlContent):
     """What to change of the address that owns the positions; what is left out stays. `actions` were sent so far.
 
     With `known` false, nobody ever heard of the account itself.
@@ -75,13 +75,13 @@ class AccountChange(ControlContent):
     vault: OwnedChange = OwnedChange()
     known: bool = True
 
-    positions: tuple[PositionChange, ...] = ()
-    terms: dict[str, TermsChange] = Field(default_factory=dict)
+    positions: tuple[HyperliquidPositionChange, ...] = ()
+    terms: dict[str, HyperliquidTermsChange] = Field(default_factory=dict)
     balances: dict[str, Decimal] = Field(default_factory=dict)
     actions: Annotated[int | None, Field(ge=0)] = None
 
 
-def requested_seed(request: NewAccount) -> SeedAccount:
+def requested_seed(request: NewHyperliquidAccount) -> HyperliquidSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few perpetuals."""
     perps = [perp for perp in listed_on(MAIN) if not perp.only_isolated]
     if request.open_positions > len(perps):
@@ -89,23 +89,23 @@ def requested_seed(request: NewAccount) -> SeedAccount:
     positions = tuple(_position(perp) for perp in perps[: request.open_positions])
     holder = SeedAddress({"": Decimal(1_000_000)}, positions, fills=request.fills)
     if request.vault:
-        return SeedAccount(request.id, SeedAddress({"": Decimal(100)}), vault=holder)
-    return SeedAccount(request.id, holder)
+        return HyperliquidSeedAccount(request.id, SeedAddress({"": Decimal(100)}), vault=holder)
+    return HyperliquidSeedAccount(request.id, holder)
 
 
-def _position(perp: Perp) -> SeedPosition:
+def _position(perp: Perp) -> HyperliquidSeedPosition:
     step = Decimal(1).scaleb(-perp.sz_decimals)
     steps = (POSITION_WORTH / perp.mark_price / step).to_integral_value() + 1
-    return SeedPosition(perp.coin, steps * step, perp.mark_price)
+    return HyperliquidSeedPosition(perp.coin, steps * step, perp.mark_price)
 
 
-def state_of(seed: SeedAddress, address: str, now: Milliseconds) -> AccountState:
+def state_of(seed: SeedAddress, address: str, now: Milliseconds) -> HyperliquidAccountState:
     """An address as its seed describes it. Those made in the same minute share their (immutable) past."""
     minute = now // MINUTE * MINUTE
-    state = AccountState(
+    state = HyperliquidAccountState(
         address=address,
         balances=dict(seed.balances),
-        terms={coin: Terms(terms.leverage, terms.cross) for coin, terms in seed.terms.items()},
+        terms={coin: HyperliquidTerms(terms.leverage, terms.cross) for coin, terms in seed.terms.items()},
         payments=payments(minute) if seed.with_funding else (),
         fills=fills(minute, seed.fills),
     )
@@ -114,10 +114,10 @@ def state_of(seed: SeedAddress, address: str, now: Milliseconds) -> AccountState
     return state
 
 
-def change(state: AccountState, wanted: AccountChange) -> None:
+def change(state: HyperliquidAccountState, wanted: HyperliquidAccountChange) -> None:
     """Change an address. Raises ControlRefused for a coin that isn't listed."""
     for coin, terms in wanted.terms.items():
-        state.terms[_listed(coin).coin] = Terms(terms.leverage, terms.cross)
+        state.terms[_listed(coin).coin] = HyperliquidTerms(terms.leverage, terms.cross)
     for position in wanted.positions:
         state.hold(Held(_listed(position.coin), position.size, position.entry_price, position.margin))
     state.balances.update(wanted.balances)
@@ -128,7 +128,7 @@ def change(state: AccountState, wanted: AccountChange) -> None:
 AGENT_NAME = "agent"
 
 
-def change_rights(world: World, signer: str, account: str, vault: str | None, wanted: AccountChange) -> None:
+def change_rights(world: World, signer: str, account: str, vault: str | None, wanted: HyperliquidAccountChange) -> None:
     """Change who may sign for whom. Raises ControlRefused for a vault that the account doesn't have."""
     if wanted.agent.approved is False:
         world.agents.pop(signer, None)

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.hyperliquid.account import ZERO, AccountState, Held
+from worker.sandbox.hyperliquid.account import ZERO, Held, HyperliquidAccountState
 from worker.sandbox.hyperliquid.figures import wire
 from worker.sandbox.hyperliquid.formulas import (
     account_value,
@@ -20,7 +20,7 @@ from worker.sandbox.hyperliquid.formulas import (
 from worker.sandbox.hyperliquid.perps import MAIN, PRICE_DECIMALS, Dex, Perp
 
 
-def clearinghouse_state(state: AccountState, dex: Dex, now: Milliseconds) -> dict[str, Any]:
+def clearinghouse_state(state: HyperliquidAccountState, dex: Dex, now: Milliseconds) -> dict[str, Any]:
     """The account on a dex, with all its open positions."""
     held = state.held_on(dex)
     cross = state.held_on(dex, cross=True)
@@ -45,7 +45,7 @@ def _summary(value: Decimal, held: tuple[Held, ...], used: Decimal) -> dict[str,
     }
 
 
-def _position(state: AccountState, held: Held) -> dict[str, Any]:
+def _position(state: HyperliquidAccountState, held: Held) -> dict[str, Any]:
     terms, liquidation = state.terms_of(held.perp), liquidation_price(state, held)
     at_entry = abs(held.size) * held.entry_price / terms.leverage
     return {
@@ -67,11 +67,11 @@ def _price(price: Decimal, perp: Perp) -> Decimal:
     return price.quantize(Decimal(1).scaleb(perp.sz_decimals - PRICE_DECIMALS))
 
 
-def _funding(state: AccountState, perp: Perp) -> Decimal:
+def _funding(state: HyperliquidAccountState, perp: Perp) -> Decimal:
     return -total(payment.usdc for payment in state.payments if payment.coin == perp.coin)
 
 
-def _leverage(state: AccountState, perp: Perp) -> dict[str, Any]:
+def _leverage(state: HyperliquidAccountState, perp: Perp) -> dict[str, Any]:
     terms, held = state.terms_of(perp), state.positions.get(perp.coin)
     if terms.cross:
         return {"type": "cross", "value": terms.leverage}
@@ -79,7 +79,7 @@ def _leverage(state: AccountState, perp: Perp) -> dict[str, Any]:
     return {"type": "isolated", "value": terms.leverage, "rawUsd": wire(raw)}
 
 
-def active_asset_data(state: AccountState, perp: Perp) -> dict[str, Any]:
+def active_asset_data(state: HyperliquidAccountState, perp: Perp) -> dict[str, Any]:
     """The terms of a perpetual, held or not, and what could be traded of it."""
     terms = state.terms_of(perp)
     available = withdrawable(state, perp.dex)
@@ -100,7 +100,7 @@ def active_asset_data(state: AccountState, perp: Perp) -> dict[str, Any]:
 PERIODS = ("day", "week", "month", "allTime", "perpDay", "perpWeek", "perpMonth", "perpAllTime")
 
 
-def vault_details(state: AccountState, leader: str) -> dict[str, Any]:
+def vault_details(state: HyperliquidAccountState, leader: str) -> dict[str, Any]:
     """A vault whose leader is its only follower, and whose past is not told."""
     equity, nothing = account_value(state, MAIN), {"accountValueHistory": [], "pnlHistory": [], "vlm": "0.0"}
     follower = {

@@ -22,7 +22,7 @@ FEE = Decimal("0.0886")
 RATE = Decimal("0.0000125")
 
 
-class Funded(NamedTuple):
+class FundedCoin(NamedTuple):
     """A coin that pays funding each hour, and how much."""
 
     coin: str
@@ -31,9 +31,9 @@ class Funded(NamedTuple):
 
 
 FUNDED = (
-    Funded("BTC", Decimal("-0.0615"), Decimal("0.05")),
-    Funded("SOL", Decimal("0.0116"), Decimal("-5")),
-    Funded("xyz:GOLD", Decimal("-0.0309"), Decimal("0.6")),
+    FundedCoin("BTC", Decimal("-0.0615"), Decimal("0.05")),
+    FundedCoin("SOL", Decimal("0.0116"), Decimal("-5")),
+    FundedCoin("xyz:GOLD", Decimal("-0.0309"), Decimal("0.6")),
 )
 
 

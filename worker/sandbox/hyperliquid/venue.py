@@ -9,21 +9,21 @@ from pydantic import SecretStr
 
 from worker.accounts import Account
 from worker.sandbox.clock import SECOND
-from worker.sandbox.http import Answer, Received, json_answer
+from worker.sandbox.http import HttpResponse, Received, json_answer
 from worker.sandbox.hyperliquid.actions import carry_out, owner_of, signing_agent
 from worker.sandbox.hyperliquid.body import Body
-from worker.sandbox.hyperliquid.errors import PLAIN, Refusal
+from worker.sandbox.hyperliquid.errors import PLAIN, HyperliquidRefusal
 from worker.sandbox.hyperliquid.info import question_of
 from worker.sandbox.hyperliquid.opening import (
     AGENT_NAME,
-    AccountChange,
-    NewAccount,
+    HyperliquidAccountChange,
+    NewHyperliquidAccount,
     change,
     change_rights,
     requested_seed,
     state_of,
 )
-from worker.sandbox.hyperliquid.seeds import SEEDS, SeedAccount
+from worker.sandbox.hyperliquid.seeds import SEEDS, HyperliquidSeedAccount
 from worker.sandbox.hyperliquid.signatures import address_of
 from worker.sandbox.hyperliquid.world import Agent, Owned, World
 from worker.sandbox.limits import OverLimit, WeightMeter, set_limits
@@ -49,28 +49,28 @@ class Addresses:
         return self.vault or self.account
 
 
-class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
+class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, HyperliquidAccountChange]):
     """The stand-in for Hyperliquid."""
 
     name = "hyperliquid"
     seeds = SEEDS
-    new_account = NewAccount
-    account_change = AccountChange
+    new_account = NewHyperliquidAccount
+    account_change = HyperliquidAccountChange
 
     def __init__(self) -> None:
         self._addresses: dict[str, Addresses] = {}
         super().__init__()
 
-    def answer(self, received: Received) -> Answer:
+    def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as Hyperliquid would, refusals included."""
         endpoint = {INFO: self._info, EXCHANGE: self._exchange}.get(received.path)
         if endpoint is None:
-            return Answer(404, b"", PLAIN)
+            return HttpResponse(404, b"", PLAIN)
         if received.method != "POST":
-            return Answer(405, b"", PLAIN)
+            return HttpResponse(405, b"", PLAIN)
         try:
             return endpoint(received)
-        except Refusal as refusal:
+        except HyperliquidRefusal as refusal:
             return refusal.answer()
         except OverLimit as over:
             return json_answer(None, 429, {"Retry-After": str(-(-over.retry_after // SECOND))})
@@ -83,7 +83,7 @@ class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
                 owner = owner_of(self._world, body, signing_agent(self._world, body))
             else:
                 owner = body.address("user")
-        except Refusal:
+        except HyperliquidRefusal:
             return None
         return next((account for account, addresses in self._addresses.items() if addresses.owner == owner), None)
 
@@ -91,7 +91,7 @@ class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
         """What a request asks for, without its signature; an action's fields stand beside its nonce and vault."""
         try:
             fields = Body.of(received).fields
-        except Refusal:
+        except HyperliquidRefusal:
             return {}
         action = fields.get("action")
         merged = {**fields, **(action if isinstance(action, dict) else {})}
@@ -105,7 +105,7 @@ class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
         self._meters = {FAMILY: WeightMeter(WEIGHT_LIMIT)}
         self._world = World(self.clock)
 
-    def _issue(self, seed: SeedAccount) -> Account:
+    def _issue(self, seed: HyperliquidSeedAccount) -> Account:
         secret, account = PrivateKey(), _random_address()
         vault = _random_address() if seed.vault else None
         self._addresses[seed.id] = Addresses(address_of(secret.public_key), account, vault)
@@ -117,7 +117,7 @@ class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
             vault_address=vault,
         )
 
-    def _settle(self, member: Member[SeedAccount]) -> None:
+    def _settle(self, member: Member[HyperliquidSeedAccount]) -> None:
         world, seed, addresses, now = self._world, member.seed, self._addresses[member.id], self.clock.now()
         world.agents[addresses.signer] = Agent(addresses.account, AGENT_NAME)
         world.states[addresses.account] = state_of(seed.account, addresses.account, now)
@@ -125,22 +125,22 @@ class Hyperliquid(SeededVenue[SeedAccount, NewAccount, AccountChange]):
             world.owned[addresses.vault] = Owned(addresses.account)
             world.states[addresses.vault] = state_of(seed.vault, addresses.vault, now)
 
-    def _requested_seed(self, request: NewAccount) -> SeedAccount:
+    def _requested_seed(self, request: NewHyperliquidAccount) -> HyperliquidSeedAccount:
         return requested_seed(request)
 
-    def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
+    def _change(self, member: Member[HyperliquidSeedAccount], wanted: HyperliquidAccountChange) -> None:
         addresses = self._addresses[member.id]
         change(self._world.state_of(addresses.owner), wanted)
         change_rights(self._world, addresses.signer, addresses.account, addresses.vault, wanted)
 
-    def _info(self, received: Received) -> Answer:
+    def _info(self, received: Received) -> HttpResponse:
         body = Body.of(received)
         question = question_of(body)
         found = question.answer(self._world, body)
         self._charge(received, question.weight_of(found))
         return json_answer(found)
 
-    def _exchange(self, received: Received) -> Answer:
+    def _exchange(self, received: Received) -> HttpResponse:
         self._charge(received, ACTION_WEIGHT)
         return json_answer(carry_out(self._world, Body.of(received)))
 

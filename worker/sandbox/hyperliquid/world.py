@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import Clock
-from worker.sandbox.hyperliquid.account import AccountState
+from worker.sandbox.hyperliquid.account import HyperliquidAccountState
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import Unreadable
 from worker.sandbox.hyperliquid.nonces import NonceBook
@@ -35,16 +35,16 @@ class World:
     """States by address, API wallets and what is owned by theirs."""
 
     clock: Clock
-    states: dict[str, AccountState] = field(default_factory=dict)
+    states: dict[str, HyperliquidAccountState] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     owned: dict[str, Owned] = field(default_factory=dict)
     nonces: dict[str, NonceBook] = field(default_factory=dict)
 
-    def state_of(self, address: str) -> AccountState:
+    def state_of(self, address: str) -> HyperliquidAccountState:
         """The state of an address; one that was never heard of has nothing."""
-        return self.states.get(address) or AccountState(address)
+        return self.states.get(address) or HyperliquidAccountState(address)
 
-    def state_asked(self, body: Body) -> AccountState:
+    def state_asked(self, body: Body) -> HyperliquidAccountState:
         """The state that a question is about."""
         return self.state_of(body.address("user"))
 

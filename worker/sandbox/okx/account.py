@@ -8,20 +8,20 @@ from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.okx.bill import Bill
-from worker.sandbox.okx.instruments import FUTURES, Instrument
+from worker.sandbox.okx.instruments import FUTURES, OkxInstrument
 
 DEFAULT_LEVERAGE = Decimal(3)
 """What an account has that never set any."""
 
 
-class MarginMode(StrEnum):
+class OkxMarginMode(StrEnum):
     """Margin modes of a position, as `mgnMode` has them."""
 
     CROSS = "cross"
     ISOLATED = "isolated"
 
 
-class PositionSide(StrEnum):
+class OkxPositionSide(StrEnum):
     """Sides as `posSide` has them: net in net mode, the others in long/short mode."""
 
     NET = "net"
@@ -29,7 +29,7 @@ class PositionSide(StrEnum):
     SHORT = "short"
 
 
-BOTH_SIDES = (PositionSide.LONG, PositionSide.SHORT)
+BOTH_SIDES = (OkxPositionSide.LONG, OkxPositionSide.SHORT)
 
 
 class AccountLevel(IntEnum):
@@ -42,7 +42,7 @@ class AccountLevel(IntEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class KeyRights:
+class OkxKeyRights:
     """What an account's key may do, and from which addresses, as `perm` and `ip` tell it."""
 
     perm: tuple[str, ...] = ("read_only", "trade")
@@ -53,26 +53,26 @@ class PositionKey(NamedTuple):
     """What tells positions apart: cross and isolated ones of one instrument are two."""
 
     instrument_id: str
-    mode: MarginMode
-    side: PositionSide
+    mode: OkxMarginMode
+    side: OkxPositionSide
 
 
 class LeverageKey(NamedTuple):
     """What has a leverage of its own: `scope` is an instrument, or the index of futures in cross margin."""
 
     scope: str
-    mode: MarginMode
-    side: PositionSide
+    mode: OkxMarginMode
+    side: OkxPositionSide
 
 
 @dataclass(slots=True)
-class OpenPosition:
+class OkxOpenPosition:
     """A position. `amount` counts contracts and is signed in every mode; `margin` is that of an isolated one."""
 
     id: int
-    instrument: Instrument
-    mode: MarginMode
-    side: PositionSide
+    instrument: OkxInstrument
+    mode: OkxMarginMode
+    side: OkxPositionSide
     amount: Decimal
     entry_price: Decimal
     created: Milliseconds
@@ -86,7 +86,7 @@ class OpenPosition:
 
 
 @dataclass(slots=True)
-class AccountState:
+class OkxAccountState:
     """One account: balances by currency, positions, leverages, number of open orders by instrument, and bills.
 
     A closed position stays in `positions` with an amount of 0, for OKX remembers it for a while.
@@ -96,32 +96,32 @@ class AccountState:
     uid: str
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
     two_sided: bool = False
-    key: KeyRights = KeyRights()
+    key: OkxKeyRights = OkxKeyRights()
     balances: dict[str, Decimal] = field(default_factory=dict)
-    positions: dict[PositionKey, OpenPosition] = field(default_factory=dict)
+    positions: dict[PositionKey, OkxOpenPosition] = field(default_factory=dict)
     leverages: dict[LeverageKey, Decimal] = field(default_factory=dict)
     open_orders: dict[str, int] = field(default_factory=dict)
     bills: tuple[Bill, ...] = ()
 
-    def sides_of(self, mode: MarginMode) -> tuple[PositionSide, ...]:
+    def sides_of(self, mode: OkxMarginMode) -> tuple[OkxPositionSide, ...]:
         """The sides that have a leverage each: long and short where positions of both are isolated from another."""
-        return BOTH_SIDES if self.two_sided and mode is MarginMode.ISOLATED else (PositionSide.NET,)
+        return BOTH_SIDES if self.two_sided and mode is OkxMarginMode.ISOLATED else (OkxPositionSide.NET,)
 
-    def leverage_key(self, instrument: Instrument, mode: MarginMode, side: PositionSide) -> LeverageKey:
+    def leverage_key(self, instrument: OkxInstrument, mode: OkxMarginMode, side: OkxPositionSide) -> LeverageKey:
         """Where a leverage is kept. In cross margin, futures share that of their index."""
-        by_index = instrument.type == FUTURES and mode is MarginMode.CROSS
-        own_side = side if self.two_sided and mode is MarginMode.ISOLATED else PositionSide.NET
+        by_index = instrument.type == FUTURES and mode is OkxMarginMode.CROSS
+        own_side = side if self.two_sided and mode is OkxMarginMode.ISOLATED else OkxPositionSide.NET
         return LeverageKey(f"{instrument.underlying} futures" if by_index else instrument.id, mode, own_side)
 
-    def leverage_of(self, instrument: Instrument, mode: MarginMode, side: PositionSide) -> Decimal:
+    def leverage_of(self, instrument: OkxInstrument, mode: OkxMarginMode, side: OkxPositionSide) -> Decimal:
         """The leverage that a position has or would have."""
         return self.leverages.get(self.leverage_key(instrument, mode, side), DEFAULT_LEVERAGE)
 
-    def open(self) -> Iterator[OpenPosition]:
+    def open(self) -> Iterator[OkxOpenPosition]:
         """Positions with something in them, the newest first."""
         held = [position for position in self.positions.values() if position.amount]
         return iter(sorted(held, key=lambda position: -position.created))
 
-    def has_orders_in(self, instrument: Instrument) -> bool:
+    def has_orders_in(self, instrument: OkxInstrument) -> bool:
         """Whether an order is open in an instrument."""
         return self.open_orders.get(instrument.id, 0) > 0

@@ -9,7 +9,7 @@ from datetime import datetime
 from schemas.base import Milliseconds
 from worker.sandbox.clock import SECOND
 from worker.sandbox.http import Received
-from worker.sandbox.okx.errors import Refused
+from worker.sandbox.okx.errors import OkxRefused
 
 KEY_HEADER = "OK-ACCESS-KEY"
 PASSPHRASE_HEADER = "OK-ACCESS-PASSPHRASE"  # noqa: S105 - the name of a header
@@ -25,27 +25,27 @@ WINDOW: Milliseconds = 30 * SECOND
 
 
 def api_key(received: Received) -> str:
-    """The request's API key. Raises Refused if a header is missing, or the key can't be one."""
+    """The request's API key. Raises OkxRefused if a header is missing, or the key can't be one."""
     for header, code in MISSING.items():
         if not received.headers.get(header):
-            raise Refused(code)
+            raise OkxRefused(code)
     key = received.headers[KEY_HEADER]
     if not KEY_FORMAT.fullmatch(key):
-        raise Refused("50111")
+        raise OkxRefused("50111")
     return key
 
 
 def check_time(received: Received, now: Milliseconds) -> None:
-    """Raise Refused unless the request's timestamp is ISO 8601 and lies in the window."""
+    """Raise OkxRefused unless the request's timestamp is ISO 8601 and lies in the window."""
     stamp = received.headers[TIMESTAMP_HEADER]
     if not TIMESTAMP_FORMAT.fullmatch(stamp):
-        raise Refused("50112")
+        raise OkxRefused("50112")
     try:
         told = datetime.fromisoformat(stamp)
     except ValueError:
-        raise Refused("50112") from None
+        raise OkxRefused("50112") from None
     if abs(now - told.timestamp() * SECOND) > WINDOW:
-        raise Refused("50102")
+        raise OkxRefused("50102")
 
 
 def signature_of(secret: str, received: Received) -> str:
@@ -56,12 +56,12 @@ def signature_of(secret: str, received: Received) -> str:
 
 
 def check_passphrase(received: Received, passphrase: str) -> None:
-    """Raise Refused unless the passphrase is the key's."""
+    """Raise OkxRefused unless the passphrase is the key's."""
     if not hmac.compare_digest(passphrase.encode(), received.headers[PASSPHRASE_HEADER].encode()):
-        raise Refused("50105")
+        raise OkxRefused("50105")
 
 
 def check_signature(received: Received, secret: str) -> None:
-    """Raise Refused unless the request is signed with the secret."""
+    """Raise OkxRefused unless the request is signed with the secret."""
     if not hmac.compare_digest(signature_of(secret, received).encode(), received.headers[SIGN_HEADER].encode()):
-        raise Refused("50113")
+        raise OkxRefused("50113")

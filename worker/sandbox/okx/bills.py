@@ -5,13 +5,13 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.sandbox.clock import DAY
-from worker.sandbox.okx.account import AccountState
+from worker.sandbox.okx.account import OkxAccountState
 from worker.sandbox.okx.bill import Bill
-from worker.sandbox.okx.errors import Refused
-from worker.sandbox.okx.instruments import Exchange
-from worker.sandbox.okx.parameters import Parameters
+from worker.sandbox.okx.errors import OkxRefused
+from worker.sandbox.okx.instruments import OkxExchangeState
+from worker.sandbox.okx.parameters import OkxParameters
 
-Handler = Callable[[Exchange, Parameters, AccountState], list[dict[str, Any]]]
+Handler = Callable[[OkxExchangeState, OkxParameters, OkxAccountState], list[dict[str, Any]]]
 
 PAGE = 100
 RECENT: Milliseconds = 7 * DAY
@@ -31,10 +31,10 @@ FILTERS: dict[str, Callable[[Bill], str]] = {
 def bills(kept: Milliseconds) -> Handler:
     """GET /account/bills or /account/bills-archive: newest first, a page at a time."""
 
-    def find(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+    def find(exchange: OkxExchangeState, parameters: OkxParameters, account: OkxAccountState) -> list[dict[str, Any]]:
         limit = parameters.integer("limit", PAGE)
         if not 1 <= limit <= PAGE:
-            raise Refused("51000", "limit")
+            raise OkxRefused("51000", "limit")
         found = _found(account.bills, parameters, exchange.clock.now() - kept)
         # `before` alone asks for the page that follows, not for the newest one
         page = found[-limit:] if "before" in parameters and "after" not in parameters else found[:limit]
@@ -43,7 +43,7 @@ def bills(kept: Milliseconds) -> Handler:
     return find
 
 
-def _found(kept: tuple[Bill, ...], parameters: Parameters, oldest: Milliseconds) -> list[Bill]:
+def _found(kept: tuple[Bill, ...], parameters: OkxParameters, oldest: Milliseconds) -> list[Bill]:
     begin, end = parameters.instant("begin", 0), parameters.instant("end", kept[-1].time if kept else 0)
     older, newer = parameters.integer("after", kept[-1].id + 1 if kept else 1), parameters.integer("before", -1)
     return [

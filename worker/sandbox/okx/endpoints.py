@@ -5,47 +5,47 @@ from dataclasses import dataclass
 from typing import Any
 
 from worker.sandbox.okx import market_data, positions, settings
-from worker.sandbox.okx.account import AccountState
+from worker.sandbox.okx.account import OkxAccountState
 from worker.sandbox.okx.bills import ARCHIVED, RECENT, bills
-from worker.sandbox.okx.instruments import Exchange
-from worker.sandbox.okx.parameters import Parameters
+from worker.sandbox.okx.instruments import OkxExchangeState
+from worker.sandbox.okx.parameters import OkxParameters
 
 Items = list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Public:
+class OkxPublicEndpoint:
     """An endpoint that anybody may ask; its limit is by address."""
 
     method: str
     path: str
     limit: int
-    handler: Callable[[Exchange, Parameters], Items]
+    handler: Callable[[OkxExchangeState, OkxParameters], Items]
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
+class OkxSignedEndpoint:
     """An endpoint that wants a signed request and speaks for its account; its limit is by user."""
 
     method: str
     path: str
     limit: int
-    handler: Callable[[Exchange, Parameters, AccountState], Items]
+    handler: Callable[[OkxExchangeState, OkxParameters, OkxAccountState], Items]
 
 
-Endpoint = Public | Signed
+Endpoint = OkxPublicEndpoint | OkxSignedEndpoint
 
 ENDPOINTS: tuple[Endpoint, ...] = (
-    Public("GET", "/api/v5/public/time", 10, market_data.time),
-    Public("GET", "/api/v5/public/instruments", 20, market_data.instruments),
-    Public("GET", "/api/v5/public/mark-price", 10, market_data.mark_prices),
-    Signed("GET", "/api/v5/account/config", 5, settings.configuration),
-    Signed("GET", "/api/v5/account/positions", 10, positions.positions),
-    Signed("GET", "/api/v5/account/leverage-info", 20, settings.leverage_info),
-    Signed("POST", "/api/v5/account/set-leverage", 20, settings.set_leverage),
-    Signed("POST", "/api/v5/account/set-position-mode", 5, settings.set_position_mode),
-    Signed("GET", "/api/v5/account/bills", 5, bills(RECENT)),
-    Signed("GET", "/api/v5/account/bills-archive", 5, bills(ARCHIVED)),
+    OkxPublicEndpoint("GET", "/api/v5/public/time", 10, market_data.time),
+    OkxPublicEndpoint("GET", "/api/v5/public/instruments", 20, market_data.instruments),
+    OkxPublicEndpoint("GET", "/api/v5/public/mark-price", 10, market_data.mark_prices),
+    OkxSignedEndpoint("GET", "/api/v5/account/config", 5, settings.configuration),
+    OkxSignedEndpoint("GET", "/api/v5/account/positions", 10, positions.positions),
+    OkxSignedEndpoint("GET", "/api/v5/account/leverage-info", 20, settings.leverage_info),
+    OkxSignedEndpoint("POST", "/api/v5/account/set-leverage", 20, settings.set_leverage),
+    OkxSignedEndpoint("POST", "/api/v5/account/set-position-mode", 5, settings.set_position_mode),
+    OkxSignedEndpoint("GET", "/api/v5/account/bills", 5, bills(RECENT)),
+    OkxSignedEndpoint("GET", "/api/v5/account/bills-archive", 5, bills(ARCHIVED)),
 )
 
 

@@ -17,7 +17,7 @@ CONTANGO = {"quarter": Decimal("1.005"), "next_quarter": Decimal("1.02")}
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
+class OkxInstrument:
     """A listed contract. `contract_value` is in base currency if linear, in quote currency if inverse."""
 
     id: str
@@ -44,19 +44,19 @@ class Instrument:
 
 
 @dataclass(frozen=True, slots=True)
-class Exchange:
+class OkxExchangeState:
     """What all accounts share: the clock and the instruments."""
 
     clock: Clock
-    instruments: Mapping[str, Instrument]
+    instruments: Mapping[str, OkxInstrument]
 
-    def of_type(self, kind: str) -> tuple[Instrument, ...]:
+    def of_type(self, kind: str) -> tuple[OkxInstrument, ...]:
         """The instruments of one type."""
         return tuple(instrument for instrument in self.instruments.values() if instrument.type == kind)
 
 
-def _linear(base: str, value: str, mark: str, tick: str, leverage: int, *, quote: str = "USDT") -> Instrument:
-    return Instrument(
+def _linear(base: str, value: str, mark: str, tick: str, leverage: int, *, quote: str = "USDT") -> OkxInstrument:
+    return OkxInstrument(
         id=f"{base}-{quote}-SWAP",
         type=SWAP,
         base=base,
@@ -69,7 +69,7 @@ def _linear(base: str, value: str, mark: str, tick: str, leverage: int, *, quote
     )
 
 
-def _inverse(base: str, value: str, mark: str, tick: str) -> Instrument:
+def _inverse(base: str, value: str, mark: str, tick: str) -> OkxInstrument:
     return replace(_linear(base, value, mark, tick, 100, quote="USD"), settle=base)
 
 
@@ -87,7 +87,7 @@ DELIVERED = ("BTC-USDT-SWAP", "BTC-USD-SWAP")
 """Swaps that have quarterly siblings."""
 
 
-def _futures(now: Milliseconds) -> Iterator[Instrument]:
+def _futures(now: Milliseconds) -> Iterator[OkxInstrument]:
     for swap in PERPETUALS:
         for at, (alias, contango) in zip(quarter_ends(now), CONTANGO.items(), strict=False):
             if swap.id in DELIVERED:
@@ -102,6 +102,6 @@ def _futures(now: Milliseconds) -> Iterator[Instrument]:
                 )
 
 
-def listed(now: Milliseconds) -> dict[str, Instrument]:
+def listed(now: Milliseconds) -> dict[str, OkxInstrument]:
     """All instruments by id, with the futures that are open at this time."""
     return {instrument.id: instrument for instrument in (*PERPETUALS, *_futures(now))}

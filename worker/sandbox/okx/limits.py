@@ -9,7 +9,7 @@ WINDOW: Milliseconds = 2 * SECOND
 
 
 @dataclass(slots=True)
-class RequestMeter:
+class OkxRequestMeter:
     """Counts the requests that each user, or address where the endpoint is public, makes in each two seconds."""
 
     limit: int

@@ -2,27 +2,27 @@
 
 from typing import Any
 
-from worker.sandbox.okx.errors import Refused
+from worker.sandbox.okx.errors import OkxRefused
 from worker.sandbox.okx.figures import plain
-from worker.sandbox.okx.instruments import FUTURES, LISTED, SWAP, Exchange, Instrument
-from worker.sandbox.okx.parameters import Parameters
+from worker.sandbox.okx.instruments import FUTURES, LISTED, SWAP, OkxExchangeState, OkxInstrument
+from worker.sandbox.okx.parameters import OkxParameters
 
 TYPES = (SWAP, FUTURES, "SPOT", "MARGIN", "OPTION")
 EMPTY = ("auctionEndTime", "baseCcy", "contTdSwTime", "openType", "optType", "preMktSwTime", "quoteCcy", "stk")
 """Fields of other types of instruments."""
 
 
-def time(exchange: Exchange, _parameters: Parameters) -> list[dict[str, Any]]:
+def time(exchange: OkxExchangeState, _parameters: OkxParameters) -> list[dict[str, Any]]:
     """GET /public/time."""
     return [{"ts": str(exchange.clock.now())}]
 
 
-def instruments(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+def instruments(exchange: OkxExchangeState, parameters: OkxParameters) -> list[dict[str, Any]]:
     """GET /public/instruments."""
     return [_row(instrument) for instrument in _asked(exchange, parameters)]
 
 
-def mark_prices(exchange: Exchange, parameters: Parameters) -> list[dict[str, Any]]:
+def mark_prices(exchange: OkxExchangeState, parameters: OkxParameters) -> list[dict[str, Any]]:
     """GET /public/mark-price."""
     now = str(exchange.clock.now())
     return [
@@ -31,18 +31,18 @@ def mark_prices(exchange: Exchange, parameters: Parameters) -> list[dict[str, An
     ]
 
 
-def _asked(exchange: Exchange, parameters: Parameters) -> list[Instrument]:
+def _asked(exchange: OkxExchangeState, parameters: OkxParameters) -> list[OkxInstrument]:
     of_type = exchange.of_type(parameters.choice("instType", TYPES))
     index = parameters.get("uly", parameters.get("instFamily"))
     found = [instrument for instrument in of_type if index in (None, instrument.underlying)]
     if "instId" not in parameters:
         return found
     if not (named := [instrument for instrument in found if instrument.id == parameters["instId"]]):
-        raise Refused("51001")
+        raise OkxRefused("51001")
     return named
 
 
-def _row(instrument: Instrument) -> dict[str, Any]:
+def _row(instrument: OkxInstrument) -> dict[str, Any]:
     return dict.fromkeys(EMPTY, "") | {
         "alias": instrument.alias,
         "category": "1",

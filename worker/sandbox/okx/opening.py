@@ -9,10 +9,10 @@ from pydantic import Field
 
 from worker.sandbox.clock import MINUTE
 from worker.sandbox.okx import risk
-from worker.sandbox.okx.account import AccountLevel, AccountState, MarginMode, OpenPosition, PositionSide
-from worker.sandbox.okx.instruments import SWAP, Exchange, Instrument
+from worker.sandbox.okx.account import AccountLevel, OkxAccountState, OkxMarginMode, OkxOpenPosition, OkxPositionSide
+from worker.sandbox.okx.instruments import SWAP, OkxExchangeState, OkxInstrument
 from worker.sandbox.okx.seeded_bills import seeded_bills
-from worker.sandbox.okx.seeds import SeedAccount, SeedLeverage, SeedPosition
+from worker.sandbox.okx.seeds import OkxSeedAccount, OkxSeedPosition, SeedLeverage
 from worker.sandbox.opening import ControlContent, RequestedAccount
 from worker.sandbox.venue import ControlRefused
 
@@ -23,7 +23,7 @@ POSITION_WORTH = Decimal(500)
 FIRST_POSITION = 339_552_508_062_380_036
 
 
-class NewAccount(RequestedAccount):
+class NewOkxAccount(RequestedAccount):
     """An account asked for on request, with `open_positions` long cross positions in as many linear swaps."""
 
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
@@ -32,14 +32,14 @@ class NewAccount(RequestedAccount):
     with_bills: bool = False
 
 
-class PositionChange(ControlContent):
+class OkxPositionChange(ControlContent):
     """A position to open or replace; an amount of 0 closes it. `amount` is negative for shorts."""
 
     instrument_id: str
     amount: Decimal
     entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
-    mode: MarginMode = MarginMode.CROSS
-    side: PositionSide = PositionSide.NET
+    mode: OkxMarginMode = OkxMarginMode.CROSS
+    side: OkxPositionSide = OkxPositionSide.NET
 
 
 class LeverageChange(ControlContent):
@@ -47,35 +47,35 @@ class LeverageChange(ControlContent):
 
     instrument_id: str
     leverage: Annotated[int, Field(ge=1)]
-    mode: MarginMode = MarginMode.CROSS
-    side: PositionSide = PositionSide.NET
+    mode: OkxMarginMode = OkxMarginMode.CROSS
+    side: OkxPositionSide = OkxPositionSide.NET
 
 
-class KeyChange(ControlContent):
+class OkxKeyChange(ControlContent):
     """What to change of the key: what it may do, and the addresses that it is bound to."""
 
     perm: tuple[Literal["read_only", "trade", "withdraw"], ...] | None = None
     ip: tuple[str, ...] | None = None
 
 
-class AccountChange(ControlContent):
+class OkxAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by instrument."""
 
     level: AccountLevel | None = None
-    key: KeyChange = KeyChange()
+    key: OkxKeyChange = OkxKeyChange()
     open_orders: dict[str, int] = Field(default_factory=dict)
     two_sided: bool | None = None
     leverages: tuple[LeverageChange, ...] = ()
-    positions: tuple[PositionChange, ...] = ()
+    positions: tuple[OkxPositionChange, ...] = ()
 
 
-def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
+def requested_seed(exchange: OkxExchangeState, request: NewOkxAccount) -> OkxSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few instruments."""
     swaps = [swap for swap in exchange.of_type(SWAP) if swap.settle == "USDT"]
     if request.open_positions > len(swaps):
         raise ControlRefused(f"there are {len(swaps)} linear swaps, no more positions can be open")
-    side = PositionSide.LONG if request.two_sided else PositionSide.NET
-    return SeedAccount(
+    side = OkxPositionSide.LONG if request.two_sided else OkxPositionSide.NET
+    return OkxSeedAccount(
         id=request.id,
         level=request.level,
         two_sided=request.two_sided,
@@ -85,15 +85,15 @@ def requested_seed(exchange: Exchange, request: NewAccount) -> SeedAccount:
     )
 
 
-def _position(swap: Instrument, side: PositionSide) -> SeedPosition:
+def _position(swap: OkxInstrument, side: OkxPositionSide) -> OkxSeedPosition:
     contracts = (POSITION_WORTH / swap.mark_price / swap.contract_value).to_integral_value() + 1
-    return SeedPosition(swap.id, contracts, swap.mark_price * Decimal("0.99"), side=side)
+    return OkxSeedPosition(swap.id, contracts, swap.mark_price * Decimal("0.99"), side=side)
 
 
-def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
+def state_of(seed: OkxSeedAccount, exchange: OkxExchangeState) -> OkxAccountState:
     """An account as its seed describes it. Accounts opened in the same minute share their (immutable) bills."""
     now = exchange.clock.now() // MINUTE * MINUTE
-    state = AccountState(
+    state = OkxAccountState(
         id=seed.id,
         uid=str(400_000_000_000 + zlib.crc32(seed.id.encode())),
         level=seed.level,
@@ -108,7 +108,7 @@ def state_of(seed: SeedAccount, exchange: Exchange) -> AccountState:
     return state
 
 
-def listed(exchange: Exchange, instrument_id: str) -> Instrument:
+def listed(exchange: OkxExchangeState, instrument_id: str) -> OkxInstrument:
     """An instrument by its id, or the current quarter's future by `-CURRENT`. Raises ControlRefused."""
     index = instrument_id.removesuffix(CURRENT)
     for instrument in exchange.instruments.values():
@@ -119,7 +119,7 @@ def listed(exchange: Exchange, instrument_id: str) -> Instrument:
     raise ControlRefused(f"{instrument_id} is not listed")
 
 
-def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> None:
+def change(account: OkxAccountState, exchange: OkxExchangeState, wanted: OkxAccountChange) -> None:
     """Change an account. Raises ControlRefused for what is not listed."""
     orders = {listed(exchange, named).id: count for named, count in wanted.open_orders.items()}
     account.open_orders.update(orders)
@@ -133,13 +133,15 @@ def change(account: AccountState, exchange: Exchange, wanted: AccountChange) -> 
         _hold(account, exchange, position, exchange.clock.now())
 
 
-def _set(account: AccountState, exchange: Exchange, wanted: SeedLeverage | LeverageChange) -> None:
+def _set(account: OkxAccountState, exchange: OkxExchangeState, wanted: SeedLeverage | LeverageChange) -> None:
     key = account.leverage_key(listed(exchange, wanted.instrument_id), wanted.mode, wanted.side)
     account.leverages[key] = Decimal(wanted.leverage)
 
 
-def _hold(account: AccountState, exchange: Exchange, wanted: SeedPosition | PositionChange, now: int) -> None:
-    position = OpenPosition(
+def _hold(
+    account: OkxAccountState, exchange: OkxExchangeState, wanted: OkxSeedPosition | OkxPositionChange, now: int
+) -> None:
+    position = OkxOpenPosition(
         id=FIRST_POSITION + len(account.positions),
         instrument=listed(exchange, wanted.instrument_id),
         mode=wanted.mode,
@@ -149,6 +151,6 @@ def _hold(account: AccountState, exchange: Exchange, wanted: SeedPosition | Posi
         created=now + len(account.positions),
         updated=now,
     )
-    if position.amount and position.mode is MarginMode.ISOLATED:
+    if position.amount and position.mode is OkxMarginMode.ISOLATED:
         position.margin = risk.initial(account, position)
     account.positions[position.key] = position

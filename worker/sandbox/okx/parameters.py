@@ -9,22 +9,22 @@ import orjson
 
 from schemas.base import Milliseconds
 from worker.sandbox.http import JSON, Received
-from worker.sandbox.okx.errors import Refused
+from worker.sandbox.okx.errors import OkxRefused
 from worker.sandbox.parameters import SentParameters
 
 NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 INTEGER = re.compile(r"[0-9]{1,20}")
 
 
-class Parameters(SentParameters):
+class OkxParameters(SentParameters):
     """Parameters by name; an empty one counts as left out."""
 
     def __init__(self, values: Mapping[str, str]) -> None:
         super().__init__({name: value for name, value in values.items() if value != ""})
 
     @classmethod
-    def of(cls, received: Received) -> "Parameters":
-        """Read a request. Raises Refused for a body that is no JSON object, or is not said to be one."""
+    def of(cls, received: Received) -> "OkxParameters":
+        """Read a request. Raises OkxRefused for a body that is no JSON object, or is not said to be one."""
         if received.method == "GET":
             return cls(dict(parse_qsl(received.query)))
         return cls(_body(received))
@@ -32,21 +32,21 @@ class Parameters(SentParameters):
     def text(self, name: str) -> str:
         """A mandatory parameter."""
         if name not in self:
-            raise Refused("50014", name)
+            raise OkxRefused("50014", name)
         return self[name]
 
     def choice(self, name: str, choices: Sequence[str]) -> str:
         """A mandatory parameter with a fixed set of values."""
         value = self.text(name)
         if value not in choices:
-            raise Refused("51000", name)
+            raise OkxRefused("51000", name)
         return value
 
     def number(self, name: str) -> Decimal:
         """A mandatory number."""
         value = self.text(name)
         if not NUMBER.fullmatch(value):
-            raise Refused("51000", name)
+            raise OkxRefused("51000", name)
         return Decimal(value)
 
     def integer(self, name: str, default: int) -> int:
@@ -54,7 +54,7 @@ class Parameters(SentParameters):
         if name not in self:
             return default
         if not INTEGER.fullmatch(self[name]):
-            raise Refused("51000", name)
+            raise OkxRefused("51000", name)
         return int(self[name])
 
     def instant(self, name: str, default: Milliseconds) -> Milliseconds:
@@ -65,19 +65,19 @@ class Parameters(SentParameters):
         """Values separated by commas; none where the parameter is left out."""
         values = tuple(self[name].split(",")) if name in self else ()
         if len(values) > most:
-            raise Refused("50025", name, most)
+            raise OkxRefused("50025", name, most)
         return values
 
 
 def _body(received: Received) -> dict[str, str]:
     if received.headers.get("Content-Type", "").partition(";")[0].strip().lower() != JSON:
-        raise Refused("50006")
+        raise OkxRefused("50006")
     if not received.body:
-        raise Refused("50000")
+        raise OkxRefused("50000")
     try:
         content = orjson.loads(received.body)
     except orjson.JSONDecodeError:
-        raise Refused("50002") from None
+        raise OkxRefused("50002") from None
     if not isinstance(content, dict):
-        raise Refused("50002")
+        raise OkxRefused("50002")
     return {name: str(value) for name, value in content.items() if value is not None}

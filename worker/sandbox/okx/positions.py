@@ -3,11 +3,11 @@
 from typing import Any
 
 from worker.sandbox.okx import risk
-from worker.sandbox.okx.account import AccountLevel, AccountState, MarginMode, OpenPosition, PositionSide
-from worker.sandbox.okx.errors import Refused
+from worker.sandbox.okx.account import AccountLevel, OkxAccountState, OkxMarginMode, OkxOpenPosition, OkxPositionSide
+from worker.sandbox.okx.errors import OkxRefused
 from worker.sandbox.okx.figures import or_empty, plain
-from worker.sandbox.okx.instruments import FUTURES, SWAP, Exchange
-from worker.sandbox.okx.parameters import Parameters
+from worker.sandbox.okx.instruments import FUTURES, SWAP, OkxExchangeState
+from worker.sandbox.okx.parameters import OkxParameters
 
 MOST_IDS = 10
 TYPES = (SWAP, FUTURES, "MARGIN", "OPTION")
@@ -20,7 +20,7 @@ NOT_OF_CONTRACTS = (
 """Fields that apply to margin trading, options and other accounts; they are sent empty."""
 
 
-def positions(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def positions(exchange: OkxExchangeState, parameters: OkxParameters, account: OkxAccountState) -> list[dict[str, Any]]:
     """GET /account/positions: what is open, and of the instruments that are named also what was closed not long ago."""
     kind = parameters.choice("instType", TYPES) if "instType" in parameters else None
     named = parameters.several("instId", MOST_IDS)
@@ -31,15 +31,15 @@ def positions(exchange: Exchange, parameters: Parameters, account: AccountState)
     return [_row(account, position) for position in newest_first if kind in (None, position.instrument.type)]
 
 
-def _check(exchange: Exchange, named: tuple[str, ...], kind: str | None) -> None:
+def _check(exchange: OkxExchangeState, named: tuple[str, ...], kind: str | None) -> None:
     for instrument_id in named:
         if instrument_id not in exchange.instruments:
-            raise Refused("51001")
+            raise OkxRefused("51001")
         if kind not in (None, exchange.instruments[instrument_id].type):
-            raise Refused("51015")
+            raise OkxRefused("51015")
 
 
-def _row(account: AccountState, position: OpenPosition) -> dict[str, Any]:
+def _row(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, Any]:
     return (
         dict.fromkeys(NOT_OF_CONTRACTS, "")
         | _identity(account, position)
@@ -47,9 +47,9 @@ def _row(account: AccountState, position: OpenPosition) -> dict[str, Any]:
     )
 
 
-def _identity(account: AccountState, position: OpenPosition) -> dict[str, Any]:
+def _identity(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, Any]:
     instrument = position.instrument
-    one_sided = position.side is not PositionSide.NET
+    one_sided = position.side is not OkxPositionSide.NET
     return {
         "adl": "1",
         "cTime": str(position.created),
@@ -76,8 +76,8 @@ def _identity(account: AccountState, position: OpenPosition) -> dict[str, Any]:
     }
 
 
-def _leverage(account: AccountState, position: OpenPosition) -> str:
-    if account.level is AccountLevel.PORTFOLIO_MARGIN and position.mode is MarginMode.CROSS:
+def _leverage(account: OkxAccountState, position: OkxOpenPosition) -> str:
+    if account.level is AccountLevel.PORTFOLIO_MARGIN and position.mode is OkxMarginMode.CROSS:
         return ""
     return plain(risk.leverage(account, position))
 
@@ -88,8 +88,8 @@ _OF_OPEN_ONES = (
 )  # fmt: skip
 
 
-def _figures(account: AccountState, position: OpenPosition) -> dict[str, Any]:
-    cross, profit = position.mode is MarginMode.CROSS, risk.profit(position)
+def _figures(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, Any]:
+    cross, profit = position.mode is OkxMarginMode.CROSS, risk.profit(position)
     mark, value = position.instrument.mark_price, risk.notional(position)
     initial = risk.initial(account, position)
     ratio = plain(profit / (initial if cross else position.margin or initial))

@@ -25,7 +25,7 @@ EXPENSE, INCOME = "173", "174"
 CLOSE_LONG, OPEN_LONG = "2", "1"
 
 
-class Funded(NamedTuple):
+class FundedInstrument(NamedTuple):
     """An instrument that pays funding, what in, how much, and whether from an isolated position."""
 
     instrument_id: str
@@ -35,9 +35,9 @@ class Funded(NamedTuple):
 
 
 FUNDED = (
-    Funded("BTC-USDT-SWAP", "USDT", Decimal("-0.15")),
-    Funded("SOL-USDT-SWAP", "USDT", Decimal("0.03"), isolated=True),
-    Funded("BTC-USD-SWAP", "BTC", Decimal("-0.00000152")),
+    FundedInstrument("BTC-USDT-SWAP", "USDT", Decimal("-0.15")),
+    FundedInstrument("SOL-USDT-SWAP", "USDT", Decimal("0.03"), isolated=True),
+    FundedInstrument("BTC-USD-SWAP", "BTC", Decimal("-0.00000152")),
 )
 
 TRADED = (("BTC-USDT-SWAP", "USDT", Decimal(1)), ("ETH-USDT-SWAP", "USDT", Decimal("-0.4")))

@@ -5,22 +5,22 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from schemas.base import Milliseconds
-from worker.sandbox.okx.account import AccountLevel, MarginMode, PositionSide
+from worker.sandbox.okx.account import AccountLevel, OkxMarginMode, OkxPositionSide
 
 FIRST_UPDATE: Milliseconds = 1_706_745_600_000
-CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED
-LONG, SHORT, NET = PositionSide.LONG, PositionSide.SHORT, PositionSide.NET
+CROSS, ISOLATED = OkxMarginMode.CROSS, OkxMarginMode.ISOLATED
+LONG, SHORT, NET = OkxPositionSide.LONG, OkxPositionSide.SHORT, OkxPositionSide.NET
 
 
 @dataclass(frozen=True, slots=True)
-class SeedPosition:
+class OkxSeedPosition:
     """A position: `amount` counts contracts and is negative for shorts."""
 
     instrument_id: str
     amount: Decimal
     entry_price: Decimal
-    mode: MarginMode = CROSS
-    side: PositionSide = NET
+    mode: OkxMarginMode = CROSS
+    side: OkxPositionSide = NET
     updated: Milliseconds = FIRST_UPDATE
 
 
@@ -30,31 +30,31 @@ class SeedLeverage:
 
     instrument_id: str
     leverage: int
-    mode: MarginMode = CROSS
-    side: PositionSide = NET
+    mode: OkxMarginMode = CROSS
+    side: OkxPositionSide = NET
 
 
 @dataclass(frozen=True, slots=True)
-class SeedAccount:
+class OkxSeedAccount:
     """An account's state at the start. `with_bills` gives it three months of them."""
 
     id: str
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
     two_sided: bool = False
     balances: Mapping[str, Decimal] = field(default_factory=dict)
-    positions: tuple[SeedPosition, ...] = ()
+    positions: tuple[OkxSeedPosition, ...] = ()
     leverages: tuple[SeedLeverage, ...] = ()
     with_bills: bool = True
 
 
-PERP = SeedAccount(
+PERP = OkxSeedAccount(
     id="okx-perp-001",
     balances={"USDT": Decimal(12_000), "BTC": Decimal("0.05")},
     positions=(
-        SeedPosition("BTC-USDT-SWAP", Decimal(5), Decimal(98_000)),
-        SeedPosition("SOL-USDT-SWAP", Decimal(-20), Decimal(190), ISOLATED),
-        SeedPosition("BTC-USD-SWAP", Decimal(30), Decimal(97_000)),
-        SeedPosition("BTC-USDT-CURRENT", Decimal(-4), Decimal(100_200)),
+        OkxSeedPosition("BTC-USDT-SWAP", Decimal(5), Decimal(98_000)),
+        OkxSeedPosition("SOL-USDT-SWAP", Decimal(-20), Decimal(190), ISOLATED),
+        OkxSeedPosition("BTC-USD-SWAP", Decimal(30), Decimal(97_000)),
+        OkxSeedPosition("BTC-USDT-CURRENT", Decimal(-4), Decimal(100_200)),
     ),
     leverages=(
         SeedLeverage("BTC-USDT-SWAP", 10),
@@ -65,17 +65,17 @@ PERP = SeedAccount(
     ),
 )
 
-HEDGE = SeedAccount(
+HEDGE = OkxSeedAccount(
     id="okx-hedge-001",
     two_sided=True,
     balances={"USDT": Decimal(25_000), "BTC": Decimal("0.25")},
     positions=(
-        SeedPosition("BTC-USDT-SWAP", Decimal(10), Decimal(96_500), side=LONG),
-        SeedPosition("BTC-USDT-SWAP", Decimal(-4), Decimal(99_100), side=SHORT),
-        SeedPosition("ETH-USDT-SWAP", Decimal(20), Decimal(3_150), ISOLATED, LONG),
-        SeedPosition("ETH-USDT-SWAP", Decimal(-10), Decimal(3_240), ISOLATED, SHORT),
-        SeedPosition("SOL-USDT-SWAP", Decimal(30), Decimal(181), side=LONG),
-        SeedPosition("SOL-USDT-SWAP", Decimal(-10), Decimal(188), ISOLATED, SHORT),
+        OkxSeedPosition("BTC-USDT-SWAP", Decimal(10), Decimal(96_500), side=LONG),
+        OkxSeedPosition("BTC-USDT-SWAP", Decimal(-4), Decimal(99_100), side=SHORT),
+        OkxSeedPosition("ETH-USDT-SWAP", Decimal(20), Decimal(3_150), ISOLATED, LONG),
+        OkxSeedPosition("ETH-USDT-SWAP", Decimal(-10), Decimal(3_240), ISOLATED, SHORT),
+        OkxSeedPosition("SOL-USDT-SWAP", Decimal(30), Decimal(181), side=LONG),
+        OkxSeedPosition("SOL-USDT-SWAP", Decimal(-10), Decimal(188), ISOLATED, SHORT),
     ),
     leverages=(
         SeedLeverage("BTC-USDT-SWAP", 10),
@@ -86,13 +86,13 @@ HEDGE = SeedAccount(
 )
 """Long/short mode: both sides of BTC in cross margin, both sides of ETH isolated, SOL in both margin modes."""
 
-PORTFOLIO = SeedAccount(
+PORTFOLIO = OkxSeedAccount(
     id="okx-portfolio-001",
     level=AccountLevel.PORTFOLIO_MARGIN,
     balances={"USDT": Decimal(150_000), "BTC": Decimal(1)},
     positions=(
-        SeedPosition("BTC-USDT-SWAP", Decimal(20), Decimal(97_400)),
-        SeedPosition("ETH-USDT-SWAP", Decimal(-10), Decimal(3_240), ISOLATED),
+        OkxSeedPosition("BTC-USDT-SWAP", Decimal(20), Decimal(97_400)),
+        OkxSeedPosition("ETH-USDT-SWAP", Decimal(-10), Decimal(3_240), ISOLATED),
     ),
     leverages=(SeedLeverage("ETH-USDT-SWAP", 5, ISOLATED),),
 )

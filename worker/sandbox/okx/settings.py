@@ -7,30 +7,32 @@ from worker.sandbox.okx import risk
 from worker.sandbox.okx.account import (
     BOTH_SIDES,
     AccountLevel,
-    AccountState,
     LeverageKey,
-    MarginMode,
-    OpenPosition,
-    PositionSide,
+    OkxAccountState,
+    OkxMarginMode,
+    OkxOpenPosition,
+    OkxPositionSide,
 )
-from worker.sandbox.okx.errors import Refused
+from worker.sandbox.okx.errors import OkxRefused
 from worker.sandbox.okx.figures import plain
-from worker.sandbox.okx.instruments import Exchange, Instrument
-from worker.sandbox.okx.parameters import Parameters
+from worker.sandbox.okx.instruments import OkxExchangeState, OkxInstrument
+from worker.sandbox.okx.parameters import OkxParameters
 
 LOWEST, STEP = Decimal(1), Decimal("0.01")
-MODES = tuple(MarginMode)
+MODES = tuple(OkxMarginMode)
 MOST_IDS = 20
 LONG_SHORT, NET = "long_short_mode", "net_mode"
 
 
-def leverage_info(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def leverage_info(
+    exchange: OkxExchangeState, parameters: OkxParameters, account: OkxAccountState
+) -> list[dict[str, Any]]:
     """GET /account/leverage-info: in long/short mode a row for each side, whether both share their leverage or not."""
-    mode = MarginMode(parameters.choice("mgnMode", MODES))
+    mode = OkxMarginMode(parameters.choice("mgnMode", MODES))
     parameters.text("instId")
     if account.level is AccountLevel.PORTFOLIO_MARGIN:
-        raise Refused("59111")
-    sides = BOTH_SIDES if account.two_sided else (PositionSide.NET,)
+        raise OkxRefused("59111")
+    sides = BOTH_SIDES if account.two_sided else (OkxPositionSide.NET,)
     asked = [_listed(exchange, named) for named in parameters.several("instId", MOST_IDS)]
     return [
         _echo(instrument, mode, side, account.leverage_of(instrument, mode, side)) | {"ccy": ""}
@@ -39,10 +41,12 @@ def leverage_info(exchange: Exchange, parameters: Parameters, account: AccountSt
     ]
 
 
-def set_leverage(exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def set_leverage(
+    exchange: OkxExchangeState, parameters: OkxParameters, account: OkxAccountState
+) -> list[dict[str, Any]]:
     """POST /account/set-leverage."""
     instrument = _listed(exchange, parameters.text("instId"))
-    mode = MarginMode(parameters.choice("mgnMode", MODES))
+    mode = OkxMarginMode(parameters.choice("mgnMode", MODES))
     leverage = parameters.number("lever")
     side = _side(parameters, account, mode)
     _check_leverage(instrument, leverage)
@@ -51,83 +55,87 @@ def set_leverage(exchange: Exchange, parameters: Parameters, account: AccountSta
     return [_echo(instrument, mode, side, leverage)]
 
 
-def _side(parameters: Parameters, account: AccountState, mode: MarginMode) -> PositionSide:
+def _side(parameters: OkxParameters, account: OkxAccountState, mode: OkxMarginMode) -> OkxPositionSide:
     """Which side is meant: long or short in long/short mode if isolated, net otherwise."""
     asked = parameters.get("posSide")
-    if account.two_sided and mode is MarginMode.CROSS:
-        return PositionSide.NET
+    if account.two_sided and mode is OkxMarginMode.CROSS:
+        return OkxPositionSide.NET
     sides = account.sides_of(mode)
-    if asked is None and PositionSide.NET in sides:
-        return PositionSide.NET
+    if asked is None and OkxPositionSide.NET in sides:
+        return OkxPositionSide.NET
     if asked not in sides:
-        raise Refused("51000", "posSide")
-    return PositionSide(asked)
+        raise OkxRefused("51000", "posSide")
+    return OkxPositionSide(asked)
 
 
-def _check_leverage(instrument: Instrument, leverage: Decimal) -> None:
+def _check_leverage(instrument: OkxInstrument, leverage: Decimal) -> None:
     if leverage % STEP:
-        raise Refused("51000", "lever")
+        raise OkxRefused("51000", "lever")
     if leverage < LOWEST:
-        raise Refused("59105", LOWEST)
+        raise OkxRefused("59105", LOWEST)
     if leverage > instrument.max_leverage:
-        raise Refused("59102")
+        raise OkxRefused("59102")
 
 
-def _check_account(account: AccountState, instrument: Instrument, mode: MarginMode) -> None:
+def _check_account(account: OkxAccountState, instrument: OkxInstrument, mode: OkxMarginMode) -> None:
     if account.level is AccountLevel.SPOT:
-        raise Refused("51010")
-    if account.level is AccountLevel.PORTFOLIO_MARGIN and mode is MarginMode.CROSS:
-        raise Refused("51039")
+        raise OkxRefused("51010")
+    if account.level is AccountLevel.PORTFOLIO_MARGIN and mode is OkxMarginMode.CROSS:
+        raise OkxRefused("51039")
     if account.has_orders_in(instrument):
-        raise Refused("59107" if mode is MarginMode.CROSS else "59101")
+        raise OkxRefused("59107" if mode is OkxMarginMode.CROSS else "59101")
 
 
 def _apply(
-    account: AccountState, instrument: Instrument, mode: MarginMode, side: PositionSide, leverage: Decimal
+    account: OkxAccountState, instrument: OkxInstrument, mode: OkxMarginMode, side: OkxPositionSide, leverage: Decimal
 ) -> None:
     key = account.leverage_key(instrument, mode, side)
     reached = [position for position in account.open() if _reached(account, position, key)]
     needed = sum((_further_margin(account, position, leverage) for position in reached), Decimal(0))
     if needed > max(risk.free(account, instrument.settle), Decimal(0)):
-        raise Refused("59108")
+        raise OkxRefused("59108")
     account.leverages[key] = leverage
     for position in reached:
-        if position.mode is MarginMode.ISOLATED:
+        if position.mode is OkxMarginMode.ISOLATED:
             position.margin = risk.notional(position) / leverage
 
 
-def _reached(account: AccountState, position: OpenPosition, key: LeverageKey) -> bool:
+def _reached(account: OkxAccountState, position: OkxOpenPosition, key: LeverageKey) -> bool:
     return account.leverage_key(position.instrument, position.mode, position.side) == key
 
 
-def _further_margin(account: AccountState, position: OpenPosition, leverage: Decimal) -> Decimal:
-    held = position.margin if position.mode is MarginMode.ISOLATED else risk.initial(account, position)
+def _further_margin(account: OkxAccountState, position: OkxOpenPosition, leverage: Decimal) -> Decimal:
+    held = position.margin if position.mode is OkxMarginMode.ISOLATED else risk.initial(account, position)
     return risk.notional(position) / leverage - held
 
 
-def _echo(instrument: Instrument, mode: MarginMode, side: PositionSide, leverage: Decimal) -> dict[str, Any]:
+def _echo(instrument: OkxInstrument, mode: OkxMarginMode, side: OkxPositionSide, leverage: Decimal) -> dict[str, Any]:
     return {"instId": instrument.id, "lever": plain(leverage), "mgnMode": mode.value, "posSide": side.value}
 
 
-def _listed(exchange: Exchange, instrument_id: str) -> Instrument:
+def _listed(exchange: OkxExchangeState, instrument_id: str) -> OkxInstrument:
     if instrument_id not in exchange.instruments:
-        raise Refused("51001")
+        raise OkxRefused("51001")
     return exchange.instruments[instrument_id]
 
 
-def set_position_mode(_exchange: Exchange, parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def set_position_mode(
+    _exchange: OkxExchangeState, parameters: OkxParameters, account: OkxAccountState
+) -> list[dict[str, Any]]:
     """POST /account/set-position-mode."""
     wanted = parameters.choice("posMode", (LONG_SHORT, NET))
     two_sided = wanted == LONG_SHORT
     if two_sided and account.level is AccountLevel.PORTFOLIO_MARGIN:
-        raise Refused("51041")
+        raise OkxRefused("51041")
     if two_sided is not account.two_sided and (any(account.open()) or any(account.open_orders.values())):
-        raise Refused("59000")
+        raise OkxRefused("59000")
     account.two_sided = two_sided
     return [{"posMode": wanted}]
 
 
-def configuration(_exchange: Exchange, _parameters: Parameters, account: AccountState) -> list[dict[str, Any]]:
+def configuration(
+    _exchange: OkxExchangeState, _parameters: OkxParameters, account: OkxAccountState
+) -> list[dict[str, Any]]:
     """GET /account/config."""
     return [
         {

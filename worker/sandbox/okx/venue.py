@@ -8,46 +8,46 @@ from typing import Any
 from pydantic import SecretStr
 
 from worker.accounts import Account
-from worker.sandbox.http import Answer, Received
+from worker.sandbox.http import HttpResponse, Received
 from worker.sandbox.limits import set_limits
-from worker.sandbox.okx.account import AccountState
+from worker.sandbox.okx.account import OkxAccountState
 from worker.sandbox.okx.auth import KEY_HEADER, api_key, check_passphrase, check_signature, check_time
-from worker.sandbox.okx.endpoints import ENDPOINTS, Endpoint, Public, name_of
-from worker.sandbox.okx.errors import Refused, envelope
-from worker.sandbox.okx.instruments import Exchange, listed
-from worker.sandbox.okx.limits import RequestMeter
-from worker.sandbox.okx.opening import AccountChange, NewAccount, change, requested_seed, state_of
-from worker.sandbox.okx.parameters import Parameters
-from worker.sandbox.okx.seeds import SEEDS, SeedAccount
+from worker.sandbox.okx.endpoints import ENDPOINTS, Endpoint, OkxPublicEndpoint, name_of
+from worker.sandbox.okx.errors import OkxRefused, envelope
+from worker.sandbox.okx.instruments import OkxExchangeState, listed
+from worker.sandbox.okx.limits import OkxRequestMeter
+from worker.sandbox.okx.opening import NewOkxAccount, OkxAccountChange, change, requested_seed, state_of
+from worker.sandbox.okx.parameters import OkxParameters
+from worker.sandbox.okx.seeds import SEEDS, OkxSeedAccount
 from worker.sandbox.seeded_venue import KeyedVenue, Member
 
 ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
 
 
-class Okx(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
+class Okx(KeyedVenue[OkxSeedAccount, OkxAccountState, NewOkxAccount, OkxAccountChange]):
     """The stand-in for OKX."""
 
     name = "okx"
     key_header = KEY_HEADER
     seeds = SEEDS
-    new_account = NewAccount
-    account_change = AccountChange
+    new_account = NewOkxAccount
+    account_change = OkxAccountChange
 
-    def answer(self, received: Received) -> Answer:
+    def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as OKX would, refusals included."""
         endpoint = ROUTES.get((received.method, received.path))
         if endpoint is None:
             return self._unknown(received)
         try:
             return envelope(self._carry_out(received, endpoint))
-        except Refused as refused:
+        except OkxRefused as refused:
             return refused.answer()
 
     def parameters_of(self, received: Received) -> Mapping[str, str]:
         """What a request asks for; OKX signs in headers."""
         try:
-            return dict(Parameters.of(received))
-        except Refused:
+            return dict(OkxParameters.of(received))
+        except OkxRefused:
             return {}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
@@ -55,10 +55,10 @@ class Okx(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
         set_limits(self._meters, limits, "endpoint")
 
     def _restore(self) -> None:
-        self._exchange = Exchange(self.clock, listed(self.clock.now()))
-        self._meters = {name_of(endpoint): RequestMeter(endpoint.limit) for endpoint in ENDPOINTS}
+        self._exchange = OkxExchangeState(self.clock, listed(self.clock.now()))
+        self._meters = {name_of(endpoint): OkxRequestMeter(endpoint.limit) for endpoint in ENDPOINTS}
 
-    def _issue(self, seed: SeedAccount) -> Account:
+    def _issue(self, seed: OkxSeedAccount) -> Account:
         return Account(
             id=seed.id,
             exchange="okx",
@@ -67,38 +67,38 @@ class Okx(KeyedVenue[SeedAccount, AccountState, NewAccount, AccountChange]):
             passphrase=SecretStr(secrets.token_urlsafe(12)),
         )
 
-    def _requested_seed(self, request: NewAccount) -> SeedAccount:
+    def _requested_seed(self, request: NewOkxAccount) -> OkxSeedAccount:
         return requested_seed(self._exchange, request)
 
-    def _state_of(self, seed: SeedAccount) -> AccountState:
+    def _state_of(self, seed: OkxSeedAccount) -> OkxAccountState:
         return state_of(seed, self._exchange)
 
-    def _change(self, member: Member[SeedAccount], wanted: AccountChange) -> None:
+    def _change(self, member: Member[OkxSeedAccount], wanted: OkxAccountChange) -> None:
         change(self.states[member.id], self._exchange, wanted)
 
-    def _unknown(self, received: Received) -> Answer:
+    def _unknown(self, received: Received) -> HttpResponse:
         if any(path == received.path for _, path in ROUTES):
-            return Refused("50115").answer()
+            return OkxRefused("50115").answer()
         return envelope([], "404", "Not Found", 404)
 
     def _carry_out(self, received: Received, endpoint: Endpoint) -> list[dict[str, Any]]:
-        if isinstance(endpoint, Public):
+        if isinstance(endpoint, OkxPublicEndpoint):
             self._count(endpoint, received.address)
-            return endpoint.handler(self._exchange, Parameters.of(received))
+            return endpoint.handler(self._exchange, OkxParameters.of(received))
         member = self._authenticated(received)
         self._count(endpoint, member.id)
         if endpoint.method == "POST" and "trade" not in self.states[member.id].key.perm:
-            raise Refused("50120")
-        return endpoint.handler(self._exchange, Parameters.of(received), self.states[member.id])
+            raise OkxRefused("50120")
+        return endpoint.handler(self._exchange, OkxParameters.of(received), self.states[member.id])
 
     def _count(self, endpoint: Endpoint, who: str) -> None:
         if not self._meters[name_of(endpoint)].admits(who, self.clock.now()):
-            raise Refused("50011")
+            raise OkxRefused("50011")
 
-    def _authenticated(self, received: Received) -> Member[SeedAccount]:
+    def _authenticated(self, received: Received) -> Member[OkxSeedAccount]:
         member = self._holders.get(api_key(received))
         if member is None:
-            raise Refused("50119")
+            raise OkxRefused("50119")
         check_time(received, self.clock.now())
         check_passphrase(received, member.account.reveal("passphrase"))
         check_signature(received, member.account.reveal("secret"))

@@ -10,7 +10,7 @@ from worker.accounts import Account
 from worker.venues import in_the_way, shape
 from worker.venues.binance import terms as market_terms
 from worker.venues.binance.brackets import Brackets
-from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, Endpoints
+from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints
 from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, state_of, terms_of
@@ -119,11 +119,11 @@ class BinanceAdapter:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 
-    def _endpoints(self, market: Market) -> Endpoints:
+    def _endpoints(self, market: Market) -> BinanceEndpoints:
         return next(endpoints for endpoints in self._all if endpoints.inverse is market.inverse)
 
     async def _open_in(
-        self, endpoints: Endpoints, market_type: MarketType | None, only: Market | None
+        self, endpoints: BinanceEndpoints, market_type: MarketType | None, only: Market | None
     ) -> list[Position]:
         terms, rows = await self._terms_and_rows(endpoints, only)
         found = [(row, self._listed(row, endpoints)) for row in rows if amount_of(row)]
@@ -135,13 +135,13 @@ class BinanceAdapter:
             if market_type in (None, market.type)
         ]
 
-    async def _terms_and_rows(self, endpoints: Endpoints, only: Market | None) -> tuple[list[Row], list[Row]]:
+    async def _terms_and_rows(self, endpoints: BinanceEndpoints, only: Market | None) -> tuple[list[Row], list[Row]]:
         reading = market_terms.read_positions(self._transport, endpoints, only)
         if endpoints.symbol_config is None:
             return [], await reading
         return await asyncio.gather(market_terms.read_all_terms(self._transport, endpoints, only), reading)
 
-    def _listed(self, row: Row, endpoints: Endpoints) -> Market:
+    def _listed(self, row: Row, endpoints: BinanceEndpoints) -> Market:
         market_id = shape.text(row, "symbol")
         if market := self._markets.by_id(market_id, inverse=endpoints.inverse):
             return market
@@ -157,7 +157,7 @@ class BinanceAdapter:
         parts = await asyncio.gather(*(self._income(kind, endpoints, query).history(query) for endpoints in asked))
         return merged(parts, query)
 
-    def _income(self, kind: IncomeType, endpoints: Endpoints, query: HistoryQuery) -> Income:
+    def _income(self, kind: IncomeType, endpoints: BinanceEndpoints, query: HistoryQuery) -> Income:
         def entry(row: Row) -> LedgerEntry | None:
             market_id = str(row.get("symbol") or "")
             market = self._markets.by_id(market_id, inverse=endpoints.inverse)

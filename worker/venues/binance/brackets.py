@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from worker.venues import shape
-from worker.venues.binance.endpoints import Endpoints
+from worker.venues.binance.endpoints import BinanceEndpoints
 from worker.venues.seam import Market
 from worker.venues.transport import Calls
 
@@ -21,7 +21,7 @@ class Brackets:
         self._read: dict[str, tuple[float, dict[str, int]]] = {}
         self._reading = asyncio.Lock()
 
-    async def maximum(self, endpoints: Endpoints, market: Market) -> int | None:
+    async def maximum(self, endpoints: BinanceEndpoints, market: Market) -> int | None:
         """The highest leverage of a market; None if it has no brackets. Raises VenueError."""
         async with self._reading:
             read_at, maxima = self._read.get(endpoints.brackets, (-FRESH_S, {}))
@@ -30,7 +30,7 @@ class Brackets:
                 self._read[endpoints.brackets] = (self._clock(), maxima)
         return maxima.get(market.id)
 
-    async def _maxima(self, endpoints: Endpoints) -> dict[str, int]:
+    async def _maxima(self, endpoints: BinanceEndpoints) -> dict[str, int]:
         body = await self._transport.call(endpoints.brackets)
         return {
             shape.text(row, "symbol"): max(

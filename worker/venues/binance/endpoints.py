@@ -8,7 +8,7 @@ from worker.venues.seam import Market
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
+class BinanceEndpoints:
     """The endpoints for the linear or the inverse markets of a type of account, by ccxt's names for them.
 
     Where there is no `symbol_config`, the position endpoint lists flat markets too and carries the terms.
@@ -37,7 +37,7 @@ class Endpoints:
 
 
 STANDARD = (
-    Endpoints(
+    BinanceEndpoints(
         coverage="linear",
         inverse=False,
         set_leverage="fapiPrivatePostLeverage",
@@ -50,7 +50,7 @@ STANDARD = (
         income_span=90 * DAY,
         income_kept=90 * DAY,
     ),
-    Endpoints(
+    BinanceEndpoints(
         coverage="inverse",
         inverse=True,
         set_leverage="dapiPrivatePostLeverage",
@@ -67,7 +67,7 @@ STANDARD = (
 """An account of its own for each: USDⓈ-M (fapi) and COIN-M (dapi)."""
 
 PORTFOLIO = (
-    Endpoints(
+    BinanceEndpoints(
         coverage="linear",
         inverse=False,
         set_leverage="papiPostUmLeverage",
@@ -80,7 +80,7 @@ PORTFOLIO = (
         income_span=90 * DAY,
         income_kept=90 * DAY,
     ),
-    Endpoints(
+    BinanceEndpoints(
         coverage="inverse",
         inverse=True,
         set_leverage="papiPostCmLeverage",

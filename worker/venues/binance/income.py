@@ -11,7 +11,7 @@ from enum import StrEnum
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues import shape
-from worker.venues.binance.endpoints import Endpoints
+from worker.venues.binance.endpoints import BinanceEndpoints
 from worker.venues.errors import Ambiguous
 from worker.venues.history import Records
 from worker.venues.seam import History, HistoryQuery
@@ -37,7 +37,7 @@ class Income:
     """One type of income from one endpoint. `entry` reads a row, or gives None for one nobody asked for."""
 
     transport: Calls
-    endpoints: Endpoints
+    endpoints: BinanceEndpoints
     type: IncomeType
     market_id: str | None
     entry: Callable[[Row], LedgerEntry | None]

@@ -5,7 +5,8 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
-from worker.venues.binance.codes import CODES, SERVER_ERROR, STATUSES, UNAVAILABLE, Meaning
+from worker.venues.binance.codes import CODES, SERVER_ERROR, STATUSES, UNAVAILABLE
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import Throttled, VenueError
 
 _BANNED_UNTIL = re.compile(r"until (\d{13})\b")
@@ -51,7 +52,7 @@ def message_of(answer: Answer) -> str:
     return message if isinstance(message, str) else ""
 
 
-def _meaning(answer: Answer, code: int | None) -> Meaning | None:
+def _meaning(answer: Answer, code: int | None) -> ErrorRule | None:
     if answer.status == 503 and (meaning := UNAVAILABLE.get(message_of(answer))):
         return meaning
     family = answer.path.lstrip("/").partition("/")[0]
@@ -60,7 +61,7 @@ def _meaning(answer: Answer, code: int | None) -> Meaning | None:
     return SERVER_ERROR if answer.status >= 500 else STATUSES.get(answer.status)
 
 
-def _words(answer: Answer, code: int | None, meaning: Meaning) -> str:
+def _words(answer: Answer, code: int | None, meaning: ErrorRule) -> str:
     if code is None:
         return f"Binance answered with HTTP {answer.status}: {meaning.advice}"
     return f"Binance says {message_of(answer)!r} ({code}): {meaning.advice}"

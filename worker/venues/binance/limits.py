@@ -15,7 +15,7 @@ from types import MappingProxyType
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
 from worker.venues.binance.judge import code_of, message_of, retry_after
-from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, VenueLimits
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 
 MINUTE: Milliseconds = 60_000
 SHORTEST_BAN: Milliseconds = 120_000
@@ -93,10 +93,10 @@ TOO_MUCH_WEIGHT = -1003
 _LIMIT_OF_A_MINUTE = re.compile(r"current limit (?:of IP ?\([^)]*\) )?is (?P<limit>[0-9]+) requests per minute")
 
 
-def reading(answer: Answer) -> Reading:
+def reading(answer: Answer) -> UsageReading:
     """The weight used in this minute by everybody behind our address, and the limit where it is told."""
     limit = _limit_refused_at(answer) or _limit_in(answer.body)
-    return Reading(used=answer.number(USED), limit=limit, per=Per.ADDRESS)
+    return UsageReading(used=answer.number(USED), limit=limit, per=Per.ADDRESS)
 
 
 def penalty(answer: Answer) -> Penalty | None:

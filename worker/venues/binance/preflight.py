@@ -16,7 +16,7 @@ from worker.venues.capabilities import AccountType, account_type
 from worker.venues.errors import AccessDenied, PreconditionFailed, VenueError
 from worker.venues.findings import Check, Finding, not_checked, ok, problem
 from worker.venues.preflight import (
-    Window,
+    TimestampWindow,
     attempted,
     clock_finding,
     key_finding,
@@ -32,7 +32,7 @@ RESTRICTIONS = "sapiGetAccountApiRestrictions"
 STANDARD_CONFIG, INVERSE_ACCOUNT = "fapiPrivateGetAccountConfig", "dapiPrivateGetAccount"
 PORTFOLIO_CONFIG, PORTFOLIO_ACCOUNT = "papiGetUmAccountConfig", "papiGetAccount"
 
-WINDOW = Window(behind=10_000, ahead=1_000)
+WINDOW = TimestampWindow(behind=10_000, ahead=1_000)
 """The recvWindow that ccxt sends, and what Binance tolerates the other way, whatever the window is."""
 
 NORMAL = "NORMAL"
@@ -70,7 +70,7 @@ REGISTER_ANEW: Mapping[AccountType, str] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class BinanceApiKey:
     """What the key may do. `bound`: from listed addresses only."""
 
     rights: frozenset[AccountType]
@@ -79,7 +79,7 @@ class Key:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class AccountSetup:
     """How an account is set up. `barred`: the families in which it may not trade."""
 
     barred: tuple[str, ...]
@@ -95,14 +95,14 @@ class Answers:
     """
 
     registered: AccountType
-    key: Key | VenueError
-    state: State | VenueError
-    other: State | VenueError | None = None
+    key: BinanceApiKey | VenueError
+    state: AccountSetup | VenueError
+    other: AccountSetup | VenueError | None = None
 
     @property
     def actual(self) -> AccountType:
         """The type that the account turned out to be of."""
-        return _other(self.registered) if isinstance(self.other, State) else self.registered
+        return _other(self.registered) if isinstance(self.other, AccountSetup) else self.registered
 
 
 async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
@@ -120,37 +120,37 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding,
     return (*judged(answers, account.position_mode), clock_finding(skew, WINDOW))
 
 
-async def read_key(transport: Calls) -> Key:
+async def read_key(transport: Calls) -> BinanceApiKey:
     """The rights of the key. Raises VenueError."""
     row = shape.mapping(await transport.call(RESTRICTIONS), "apiRestrictions")
     rights = {STANDARD: "enableFutures", PORTFOLIO: "enablePortfolioMarginTrading"}
-    return Key(
+    return BinanceApiKey(
         rights=frozenset(kind for kind, name in rights.items() if shape.boolean(row, name)),
         withdrawals=shape.boolean(row, "enableWithdrawals"),
         bound=shape.boolean(row, "ipRestrict"),
     )
 
 
-async def _read_standard(transport: Calls) -> State:
+async def _read_standard(transport: Calls) -> AccountSetup:
     linear, inverse = await asyncio.gather(transport.call(STANDARD_CONFIG), transport.call(INVERSE_ACCOUNT))
     config = shape.mapping(linear, "accountConfig")
     return _state(config, {"USDⓈ-M": config, "COIN-M": shape.mapping(inverse, "account")})
 
 
-async def _read_portfolio(transport: Calls) -> State:
+async def _read_portfolio(transport: Calls) -> AccountSetup:
     config, whole = await asyncio.gather(transport.call(PORTFOLIO_CONFIG), transport.call(PORTFOLIO_ACCOUNT))
     linear, status = shape.mapping(config, "um/accountConfig"), shape.mapping(whole, "account")
     return _state(linear, {"USDⓈ-M": linear}, shape.text(status, "accountStatus"))
 
 
-READERS: Mapping[AccountType, Callable[[Calls], Awaitable[State]]] = MappingProxyType(
+READERS: Mapping[AccountType, Callable[[Calls], Awaitable[AccountSetup]]] = MappingProxyType(
     {STANDARD: _read_standard, PORTFOLIO: _read_portfolio}
 )
 """How each type of account is read."""
 
 
-def _state(config: Row, families: Mapping[str, Row], status: str = NORMAL) -> State:
-    return State(
+def _state(config: Row, families: Mapping[str, Row], status: str = NORMAL) -> AccountSetup:
+    return AccountSetup(
         barred=tuple(name for name, row in families.items() if not shape.boolean(row, "canTrade")),
         multi_assets=shape.boolean(config, "multiAssetsMargin"),
         mode="hedge" if shape.boolean(config, "dualSidePosition") else "one_way",
@@ -175,7 +175,7 @@ def _account(answers: Answers, key: Finding) -> Finding:
         says = f"it is a {answers.actual} account, but registered as {answers.registered}"
         return problem(Check.ACCOUNT, says, REGISTER_ANEW[answers.registered])
     if isinstance(state, VenueError):
-        lacking = isinstance(answers.key, Key) and answers.registered not in answers.key.rights
+        lacking = isinstance(answers.key, BinanceApiKey) and answers.registered not in answers.key.rights
         return not_checked(Check.ACCOUNT, "see permissions") if lacking else unread(Check.ACCOUNT, state, key)
     if state.barred:
         says = f"Binance does not let the account trade ({', '.join(state.barred)})"
@@ -202,6 +202,6 @@ def _permissions(answers: Answers, key: Finding) -> list[Finding]:
 
 def _position_mode(answers: Answers, expected: PositionMode | None) -> Finding:
     for state in (answers.state, answers.other):
-        if isinstance(state, State):
+        if isinstance(state, AccountSetup):
             return position_mode_finding({"": state.mode}, expected)
     return not_checked(Check.POSITION_MODE, f"see {Check.ACCOUNT}")

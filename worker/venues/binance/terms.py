@@ -5,7 +5,7 @@ from decimal import Decimal
 from schemas.requests import MarginMode
 from worker.venues import shape
 from worker.venues.binance.brackets import Brackets
-from worker.venues.binance.endpoints import Endpoints
+from worker.venues.binance.endpoints import BinanceEndpoints
 from worker.venues.binance.positions import terms_of
 from worker.venues.errors import Ambiguous, NotSupported, ValueRefused, VenueError
 from worker.venues.seam import Echo, Market, Terms
@@ -15,7 +15,7 @@ from worker.venues.transport import Calls
 MARGIN_TYPES = {MarginMode.CROSS: "CROSSED", MarginMode.ISOLATED: "ISOLATED"}
 
 
-async def check_leverage(brackets: Brackets, endpoints: Endpoints, market: Market, leverage: Decimal) -> None:
+async def check_leverage(brackets: Brackets, endpoints: BinanceEndpoints, market: Market, leverage: Decimal) -> None:
     """Raise ValueRefused for a fraction or for more than the highest bracket allows.
 
     Where the brackets can't be read nothing is raised: the venue itself will decide.
@@ -33,7 +33,7 @@ async def check_leverage(brackets: Brackets, endpoints: Endpoints, market: Marke
         )
 
 
-async def set_leverage(transport: Calls, endpoints: Endpoints, market: Market, leverage: Decimal) -> Echo:
+async def set_leverage(transport: Calls, endpoints: BinanceEndpoints, market: Market, leverage: Decimal) -> Echo:
     """Set a leverage. The answer states market and leverage."""
     body = await transport.call(endpoints.set_leverage, {"symbol": market.id, "leverage": int(leverage)})
     raw = shape.mapping(body, "leverage")
@@ -42,7 +42,7 @@ async def set_leverage(transport: Calls, endpoints: Endpoints, market: Market, l
     return Echo(raw=raw, leverage=shape.decimal(raw, "leverage"))
 
 
-async def set_margin_mode(transport: Calls, endpoints: Endpoints, market: Market, mode: MarginMode) -> Echo:
+async def set_margin_mode(transport: Calls, endpoints: BinanceEndpoints, market: Market, mode: MarginMode) -> Echo:
     """Switch a margin mode. The answer states success, but no mode. Raises NotSupported for Portfolio Margin."""
     if endpoints.set_margin_mode is None:
         raise NotSupported("a Binance Portfolio Margin account is cross margin throughout; its mode can't be switched")
@@ -53,21 +53,21 @@ async def set_margin_mode(transport: Calls, endpoints: Endpoints, market: Market
     return Echo(raw=raw)
 
 
-async def read_terms(transport: Calls, endpoints: Endpoints, market: Market) -> Terms:
+async def read_terms(transport: Calls, endpoints: BinanceEndpoints, market: Market) -> Terms:
     """Terms of a market, with or without a position in it."""
     if endpoints.symbol_config:
         return terms_of(_of(market, await _rows(transport, endpoints.symbol_config, {"symbol": market.id})))
     return terms_of(_of(market, await read_positions(transport, endpoints, market)))
 
 
-async def read_all_terms(transport: Calls, endpoints: Endpoints, market: Market | None) -> list[Row]:
+async def read_all_terms(transport: Calls, endpoints: BinanceEndpoints, market: Market | None) -> list[Row]:
     """Rows with the terms of all markets, or of one; none where the position rows carry them."""
     if endpoints.symbol_config is None:
         return []
     return await _rows(transport, endpoints.symbol_config, {"symbol": market.id} if market else {})
 
 
-async def read_positions(transport: Calls, endpoints: Endpoints, market: Market | None) -> list[Row]:
+async def read_positions(transport: Calls, endpoints: BinanceEndpoints, market: Market | None) -> list[Row]:
     """Position rows, of one market or of all; flat ones among them."""
     found = await _rows(transport, endpoints.positions, endpoints.narrowed_to(market))
     return [row for row in found if market is None or row.get("symbol") == market.id]

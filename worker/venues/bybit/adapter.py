@@ -10,7 +10,7 @@ from worker.accounts import Account
 from worker.venues import shape
 from worker.venues.bybit import terms as market_terms
 from worker.venues.bybit.account import AccountInfo, AccountReader
-from worker.venues.bybit.history import Ledger, Sources, funding_sources, profit_sources
+from worker.venues.bybit.history import SourceHistory, Sources, funding_sources, profit_sources
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
 from worker.venues.bybit.preflight import preflight
@@ -160,5 +160,5 @@ class BybitAdapter:
 
     async def _history(self, sources: Sources, query: HistoryQuery) -> History:
         asked = sources(await self._account.type(), query.market)
-        ledgers = (Ledger(self._transport, self._instruments, source, query) for source in asked)
+        ledgers = (SourceHistory(self._transport, self._instruments, source, query) for source in asked)
         return merged(await asyncio.gather(*(ledger.history() for ledger in ledgers)), query)

@@ -66,7 +66,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
-class Ledger:
+class SourceHistory:
     """The records of one source that a query asks for."""
 
     transport: Calls

@@ -17,7 +17,7 @@ _DATED = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}$|USD[FGHJKMNQUVXZ]\d{2}$")
 
 
 @dataclass(frozen=True, slots=True)
-class LeverageRange:
+class BybitLeverageRange:
     """The leverages of a market (Get Instruments Info, `leverageFilter`)."""
 
     minimum: Decimal
@@ -51,7 +51,7 @@ class Instruments:
     """All markets, and the leverages they allow by market."""
 
     markets: Markets
-    leverages: Mapping[Market, LeverageRange]
+    leverages: Mapping[Market, BybitLeverageRange]
 
     @classmethod
     def from_ccxt(cls, raw: Iterable[Mapping[str, Any]], unlisted: Unlisted = nobody) -> "Instruments":
@@ -74,13 +74,13 @@ class Instruments:
         return Listed(market_id, kind, _settle_of_delisted(market_id, inverse=inverse))
 
 
-def _ranges(rows: Iterable[Mapping[str, Any]], markets: Markets) -> Iterable[tuple[Market, LeverageRange]]:
+def _ranges(rows: Iterable[Mapping[str, Any]], markets: Markets) -> Iterable[tuple[Market, BybitLeverageRange]]:
     for row in rows:
         market = markets.by_id(row["id"], inverse=bool(row["inverse"]))
         allowed = row["info"].get("leverageFilter")
         if market and allowed:
             names = ("minLeverage", "maxLeverage", "leverageStep")
-            yield market, LeverageRange(*(shape.decimal(allowed, name) for name in names))
+            yield market, BybitLeverageRange(*(shape.decimal(allowed, name) for name in names))
 
 
 def _settle_of_delisted(market_id: str, *, inverse: bool) -> str:

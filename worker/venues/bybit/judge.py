@@ -4,7 +4,8 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.answer import LONGEST_WAIT, Answer
-from worker.venues.bybit.codes import CODES, MARGIN_MODE_FAILED, NO_CODE, SERVER_ERROR, STATUSES, UNKNOWN, Meaning
+from worker.venues.bybit.codes import CODES, MARGIN_MODE_FAILED, NO_CODE, SERVER_ERROR, STATUSES, UNKNOWN
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import Throttled, VenueError
 
 BAN: Milliseconds = 600_000
@@ -53,7 +54,7 @@ def code_of(body: Any) -> int | None:
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
-def _meaning(answer: Answer, code: int | None) -> Meaning | None:
+def _meaning(answer: Answer, code: int | None) -> ErrorRule | None:
     if answer.status >= 500:
         return SERVER_ERROR
     if code:
@@ -63,7 +64,7 @@ def _meaning(answer: Answer, code: int | None) -> Meaning | None:
     return NO_CODE if code is None and answer.body is not None else None
 
 
-def _words(answer: Answer, code: int | None, meaning: Meaning) -> str:
+def _words(answer: Answer, code: int | None, meaning: ErrorRule) -> str:
     if not code:
         return f"Bybit answered with HTTP {answer.status}: {meaning.advice}"
     told = "; ".join(str(reason.get("reasonMsg")) for reason in reasons_in(answer.body))

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
 from worker.venues.bybit.judge import BAN, code_of, retry_after
-from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, VenueLimits
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 
 SECOND: Milliseconds = 1_000
 
@@ -55,12 +55,12 @@ TOO_MANY_OF_USER = frozenset({10006, 10429, 429})
 """Codes; the last one comes as an HTTP status too."""
 
 
-def reading(answer: Answer) -> Reading | None:
+def reading(answer: Answer) -> UsageReading | None:
     """What is left of the endpoint's limit for this user."""
     limit, left = answer.number(LIMIT), answer.number(LEFT)
     if limit is None:
         return None
-    return Reading(used=None if left is None else limit - left, limit=limit, per=Per.USER)
+    return UsageReading(used=None if left is None else limit - left, limit=limit, per=Per.USER)
 
 
 def penalty(answer: Answer) -> Penalty | None:

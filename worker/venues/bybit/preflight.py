@@ -19,7 +19,7 @@ from worker.venues.bybit.terms import POSITIONS
 from worker.venues.errors import Ambiguous, VenueError
 from worker.venues.findings import Check, Finding, ok, problem, warning
 from worker.venues.preflight import (
-    Window,
+    TimestampWindow,
     attempted,
     clock_finding,
     key_finding,
@@ -34,7 +34,7 @@ from worker.venues.transport import Calls, ClockedCalls
 
 QUERY_KEY = "privateGetV5UserQueryApi"
 
-WINDOW = Window(behind=5_000, ahead=1_000)
+WINDOW = TimestampWindow(behind=5_000, ahead=1_000)
 """The recv_window that ccxt sends, and what Bybit tolerates the other way."""
 
 ANY_ADDRESS = "*"
@@ -58,7 +58,7 @@ MODES: Mapping[object, PositionMode] = MappingProxyType({0: "one_way", 1: "hedge
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class BybitApiKey:
     """What the key may do. `until` is when it expires, if it does; `bound`: from listed addresses only."""
 
     read_only: bool
@@ -88,11 +88,11 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding,
     )
 
 
-async def read_key(transport: Calls) -> Key:
+async def read_key(transport: Calls) -> BybitApiKey:
     """What Bybit tells of the key. Raises VenueError."""
     row = result_of(await transport.call(QUERY_KEY), "query-api")
     rights = shape.mapping(row.get("permissions"), "the permissions of query-api")
-    return Key(
+    return BybitApiKey(
         read_only=bool(shape.decimal(row, "readOnly")),
         changes_positions="Position" in _rights(rights, "ContractTrade")
         or "DerivativesTrade" in _rights(rights, "Derivatives"),
@@ -136,8 +136,8 @@ def _mode(row: Row) -> PositionMode:
     return mode
 
 
-def _key(key: Key | VenueError, others: tuple[object, ...], now: Milliseconds) -> Finding:
-    if isinstance(key, Key) and key.until is not None:
+def _key(key: BybitApiKey | VenueError, others: tuple[object, ...], now: Milliseconds) -> Finding:
+    if isinstance(key, BybitApiKey) and key.until is not None:
         return key_until(key.until, now, "make a new key; one that is bound to addresses does not expire")
     return key_finding((key, *others))
 
@@ -156,7 +156,7 @@ def _account(info: AccountInfo | VenueError, key: Finding) -> Finding:
     return ok(Check.ACCOUNT, f"{kind}{scope}")
 
 
-def _permissions(key: Key | VenueError, accepted: Finding) -> list[Finding]:
+def _permissions(key: BybitApiKey | VenueError, accepted: Finding) -> list[Finding]:
     if isinstance(key, VenueError):
         return [untold(Check.PERMISSIONS, key, accepted)]
     found = []

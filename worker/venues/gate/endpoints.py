@@ -21,7 +21,7 @@ class Hedged:
 
 
 @dataclass(frozen=True, slots=True)
-class Endpoints:
+class GateEndpoints:
     """The endpoints of a kind of market, by ccxt's names for them.
 
     `set_leverage` takes the margin mode along; without one, `leverage` does by what it is given (0 means cross), and
@@ -41,7 +41,7 @@ class Endpoints:
     hedged: Hedged | None = None
 
 
-PERPETUAL = Endpoints(
+PERPETUAL = GateEndpoints(
     positions="privateFuturesGetSettlePositions",
     position="privateFuturesGetSettlePositionsContract",
     leverage="privateFuturesPostSettlePositionsContractLeverage",
@@ -58,7 +58,7 @@ PERPETUAL = Endpoints(
     ),
 )
 
-DELIVERY = Endpoints(
+DELIVERY = GateEndpoints(
     positions="privateDeliveryGetSettlePositions",
     position="privateDeliveryGetSettlePositionsContract",
     leverage="privateDeliveryPostSettlePositionsContractLeverage",
@@ -75,7 +75,7 @@ class Part:
     settle: str
     inverse: bool
     profits: frozenset[str]
-    endpoints: Endpoints
+    endpoints: GateEndpoints
 
 
 PARTS = (

@@ -6,7 +6,7 @@ from schemas.requests import MarginMode
 from worker.venues import shape
 from worker.venues.errors import Ambiguous, PreconditionFailed, Refused
 from worker.venues.gate.codes import NEVER_HELD, NO_ACCOUNT
-from worker.venues.gate.endpoints import Endpoints, Part, part_of
+from worker.venues.gate.endpoints import GateEndpoints, Part, part_of
 from worker.venues.gate.positions import amount_of, terms_of
 from worker.venues.seam import Market, Terms
 from worker.venues.shape import Row
@@ -66,7 +66,7 @@ async def terms_in(transport: Calls, holding: Holding, market: Market) -> Terms:
     return await _default_terms(transport, part_of(market).endpoints, market)
 
 
-async def _default_terms(transport: Calls, endpoints: Endpoints, market: Market) -> Terms:
+async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Market) -> Terms:
     """What holds for a market that the account never touched: cross, with the leverage that Gate gives it."""
     if endpoints.default_leverage is None:
         raise PreconditionFailed(

@@ -4,13 +4,14 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import Refused, Throttled, VenueError
-from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES, Meaning
+from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES
 
 RESET = "x-gate-ratelimit-reset-timestamp"
 """When a used-up limit is free again. Taken for seconds since 1970, or ms by its size: no document says."""
 
-UNKNOWN = Meaning(Refused, "see Gate's message")
+UNKNOWN = ErrorRule(Refused, "see Gate's message")
 """A label that is in no table. With a status below 500 Gate calls the request invalid, so it was not carried out."""
 
 
@@ -37,7 +38,7 @@ def label_of(body: Any) -> str:
     return _text(body, "label")
 
 
-def _meaning(answer: Answer, label: str) -> Meaning | None:
+def _meaning(answer: Answer, label: str) -> ErrorRule | None:
     if label in CODES:
         return CODES[label]
     if answer.status >= 500:
@@ -50,7 +51,7 @@ def _text(body: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _words(answer: Answer, label: str, meaning: Meaning) -> str:
+def _words(answer: Answer, label: str, meaning: ErrorRule) -> str:
     if not label:
         return f"Gate answered with HTTP {answer.status}: {meaning.advice}"
     message = _text(answer.body, "message") or _text(answer.body, "detail")

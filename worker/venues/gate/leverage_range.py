@@ -9,14 +9,14 @@ from worker.venues.errors import Ambiguous, ValueRefused
 from worker.venues.seam import Market
 
 
-class LeverageRange(NamedTuple):
+class GateLeverageRange(NamedTuple):
     """What a contract allows at all; a large position allows less, which only Gate knows."""
 
     lowest: Decimal
     highest: Decimal
 
 
-Ranges = Mapping[str, LeverageRange]
+Ranges = Mapping[str, GateLeverageRange]
 """Ranges by unified symbol."""
 
 
@@ -24,7 +24,7 @@ def ranges_of(markets: Iterable[Mapping[str, Any]]) -> Ranges:
     """The ranges that ccxt's markets name (`leverage_min` and `leverage_max` of a contract). Raises Ambiguous."""
     try:
         return {
-            row["symbol"]: LeverageRange(Decimal(row["info"]["leverage_min"]), Decimal(row["info"]["leverage_max"]))
+            row["symbol"]: GateLeverageRange(Decimal(row["info"]["leverage_min"]), Decimal(row["info"]["leverage_max"]))
             for row in markets
             if row["type"] in frozenset(MarketType)
         }

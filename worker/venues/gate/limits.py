@@ -11,7 +11,7 @@ from types import MappingProxyType
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
 from worker.venues.gate.judge import label_of, retry_after
-from worker.venues.limits.tables import Cost, Penalty, Per, Reading, Scope, VenueLimits
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 
 WINDOW: Milliseconds = 10_000
 REQUESTS = 200
@@ -56,12 +56,12 @@ TOO_MANY = 429
 LABELS = frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"})
 
 
-def reading(answer: Answer) -> Reading | None:
+def reading(answer: Answer) -> UsageReading | None:
     """What is left of the endpoint's limit."""
     limit, left = answer.number(LIMIT), answer.number(LEFT)
     if limit is None:
         return None
-    return Reading(used=None if left is None else limit - left, limit=limit)
+    return UsageReading(used=None if left is None else limit - left, limit=limit)
 
 
 def penalty(answer: Answer) -> Penalty | None:

@@ -17,7 +17,7 @@ from worker.venues.findings import Check, Finding, not_checked, ok, problem
 from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
 from worker.venues.gate.endpoints import Part, parts_on
 from worker.venues.preflight import (
-    Window,
+    TimestampWindow,
     attempted,
     clock_finding,
     key_finding,
@@ -35,7 +35,7 @@ ACCOUNTS: Mapping[MarketType, str] = MappingProxyType(
 )
 """The accounts of perpetuals and of deliveries, by ccxt's names for their endpoints."""
 
-WINDOW = Window(behind=60_000, ahead=60_000)
+WINDOW = TimestampWindow(behind=60_000, ahead=60_000)
 """How far a request's timestamp may be from Gate's time, either way."""
 
 NEEDED: Mapping[str, str] = MappingProxyType({"futures": "perpetuals", "delivery": "deliveries"})
@@ -64,7 +64,7 @@ class Wallet:
 
 
 @dataclass(frozen=True, slots=True)
-class Key:
+class GateApiKey:
     """What the key may do; a right maps to whether it is for reading only."""
 
     normal: bool
@@ -102,7 +102,7 @@ async def read_user(transport: Calls) -> str:
     return shape.identifier(shape.mapping(await transport.call(DETAIL), "account/detail"), "user_id")
 
 
-async def read_key(transport: Calls, api_key: str) -> Key | None:
+async def read_key(transport: Calls, api_key: str) -> GateApiKey | None:
     """What Gate tells of our key among all of the user's; None where it can't be told apart. Raises VenueError."""
     body = await transport.call(KEYS)
     rows = [body] if isinstance(body, dict) else shape.rows(body, "account/main_keys")
@@ -110,7 +110,7 @@ async def read_key(transport: Calls, api_key: str) -> Key | None:
     if len(ours) != 1:
         return None
     rights = shape.rows(ours[0].get("perms"), "the rights of a key")
-    return Key(
+    return GateApiKey(
         normal=shape.decimal(ours[0], "state") == NORMAL_STATE,
         rights={shape.text(row, "name"): shape.boolean(row, "read_only") for row in rights},
     )
@@ -167,7 +167,7 @@ def _account(user: str | VenueError, found: Mapping[Part, Found], key: Finding) 
     return ok(Check.ACCOUNT, f"{', '.join(margins)} account{whose} ({', '.join(open_parts)})")
 
 
-def _permissions(key: Key | VenueError | None, found: Mapping[Part, Found], accepted: Finding) -> list[Finding]:
+def _permissions(key: GateApiKey | VenueError | None, found: Mapping[Part, Found], accepted: Finding) -> list[Finding]:
     lacking = [_lacking(right) for right in NEEDED if _is_refused(right, found)]
     if isinstance(key, VenueError):
         return lacking or [untold(Check.PERMISSIONS, key, accepted, LET_IT_BE_TOLD)]
@@ -185,7 +185,7 @@ def _lacking(right: str) -> Finding:
     return problem(Check.PERMISSIONS, f"the key lacks the right {right!r}, for {NEEDED[right]}", "give it at Gate")
 
 
-def _rights(key: Key, needed: Sequence[str]) -> list[Finding]:
+def _rights(key: GateApiKey, needed: Sequence[str]) -> list[Finding]:
     found = []
     if not key.normal:
         found.append(problem(Check.PERMISSIONS, "the key is locked or frozen", "unlock it at Gate, or make a new one"))

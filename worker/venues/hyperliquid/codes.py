@@ -6,9 +6,8 @@ report on the issue pages of its SDKs.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
-from schemas.base import Milliseconds
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import (
     AccessDenied,
     Ambiguous,
@@ -17,17 +16,7 @@ from worker.venues.errors import (
     PreconditionFailed,
     Throttled,
     ValueRefused,
-    VenueError,
 )
-
-
-class Meaning(NamedTuple):
-    """The class of an answer, what a person can do about it, and for how long the venue asks to wait, in ms."""
-
-    error: type[VenueError]
-    advice: str
-    wait: Milliseconds | None = None
-
 
 _SIGNER = "check the account's key and addresses, and that the API wallet is approved and has not expired"
 _BUSY = "it was not processed; try again later"
@@ -36,43 +25,43 @@ _NONCE = "our clock differs from Hyperliquid's, or another process signs with th
 
 NO_ACTIONS_LEFT = "Too many cumulative requests"
 
-TEXTS: Mapping[str, Meaning] = MappingProxyType(
+TEXTS: Mapping[str, ErrorRule] = MappingProxyType(
     {
-        "Invalid leverage value": Meaning(ValueRefused, "the market does not allow this leverage"),
-        "Cross margin is not allowed for this asset": Meaning(ValueRefused, "the market is for isolated margin only"),
-        "Cannot switch leverage type with open position": Meaning(
+        "Invalid leverage value": ErrorRule(ValueRefused, "the market does not allow this leverage"),
+        "Cross margin is not allowed for this asset": ErrorRule(ValueRefused, "the market is for isolated margin only"),
+        "Cannot switch leverage type with open position": ErrorRule(
             PreconditionFailed, "close the position in this market first"
         ),
-        "does not have sufficient margin available to decrease leverage": Meaning(
+        "does not have sufficient margin available to decrease leverage": ErrorRule(
             PreconditionFailed, "reduce the position or add margin first"
         ),
-        "Must deposit before performing actions": Meaning(
+        "Must deposit before performing actions": ErrorRule(
             PreconditionFailed, "the account must have received a deposit; if it has, the signer is wrong"
         ),
-        "User or API Wallet": Meaning(AccessDenied, _SIGNER),
-        "Vault not registered": Meaning(
+        "User or API Wallet": ErrorRule(AccessDenied, _SIGNER),
+        "Vault not registered": ErrorRule(
             AccessDenied, "vault_address must be a vault or a sub-account, not the account's own address"
         ),
-        "duplicate nonce": Meaning(ClockSkewed, _NONCE),
-        "Invalid nonce": Meaning(ClockSkewed, _NONCE),
-        NO_ACTIONS_LEFT: Meaning(
+        "duplicate nonce": ErrorRule(ClockSkewed, _NONCE),
+        "Invalid nonce": ErrorRule(ClockSkewed, _NONCE),
+        NO_ACTIONS_LEFT: ErrorRule(
             Throttled, "the address has used up its actions; it may send one every ten seconds", 10_000
         ),
     }
 )
 """What a refusal means, by a part of its sentence. The first that fits counts."""
 
-STATUSES: Mapping[int, Meaning] = MappingProxyType(
+STATUSES: Mapping[int, ErrorRule] = MappingProxyType(
     {
-        401: Meaning(AccessDenied, _SIGNER),
-        403: Meaning(AccessDenied, "our address was turned away"),
-        404: Meaning(NotSupported, "Hyperliquid has no such endpoint"),
-        408: Meaning(Ambiguous, _UNSURE),
-        422: Meaning(ValueRefused, "it can't read the request; check the account's addresses"),
-        429: Meaning(Throttled, "too many requests; " + _BUSY),
+        401: ErrorRule(AccessDenied, _SIGNER),
+        403: ErrorRule(AccessDenied, "our address was turned away"),
+        404: ErrorRule(NotSupported, "Hyperliquid has no such endpoint"),
+        408: ErrorRule(Ambiguous, _UNSURE),
+        422: ErrorRule(ValueRefused, "it can't read the request; check the account's addresses"),
+        429: ErrorRule(Throttled, "too many requests; " + _BUSY),
     }
 )
 """What an HTTP status means."""
 
-SERVER_ERROR = Meaning(Ambiguous, _UNSURE)
+SERVER_ERROR = ErrorRule(Ambiguous, _UNSURE)
 """Any status from 500 on."""

@@ -4,10 +4,11 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import Refused, Throttled, VenueError
-from worker.venues.hyperliquid.codes import SERVER_ERROR, STATUSES, TEXTS, Meaning
+from worker.venues.hyperliquid.codes import SERVER_ERROR, STATUSES, TEXTS
 
-_UNKNOWN = Meaning(Refused, "see Hyperliquid's message")
+_UNKNOWN = ErrorRule(Refused, "see Hyperliquid's message")
 
 
 def judge(answer: Answer) -> VenueError | None:
@@ -28,7 +29,7 @@ def _by_status(answer: Answer) -> VenueError | None:
     return _error(answer, meaning, f"Hyperliquid answered with HTTP {answer.status}: {meaning.advice}", None)
 
 
-def _error(answer: Answer, meaning: Meaning, message: str, code: str | None) -> VenueError:
+def _error(answer: Answer, meaning: ErrorRule, message: str, code: str | None) -> VenueError:
     facts: dict[str, Any] = {"venue_code": code, "raw": answer.body}
     if issubclass(meaning.error, Throttled):
         told = retry_after(answer)

@@ -20,7 +20,7 @@ from worker.venues.hyperliquid.limits import INFO
 from worker.venues.hyperliquid.positions import open_rows
 from worker.venues.preflight import (
     SEE_KEY,
-    Window,
+    TimestampWindow,
     attempted,
     clock_finding,
     failed,
@@ -30,7 +30,7 @@ from worker.venues.preflight import (
 )
 from worker.venues.transport import Calls, ClockedCalls
 
-WINDOW = Window(behind=2 * DAY, ahead=DAY)
+WINDOW = TimestampWindow(behind=2 * DAY, ahead=DAY)
 """How far a nonce, which is a time in ms, may be from Hyperliquid's own."""
 
 USER, AGENT, VAULT, SUB_ACCOUNT, MISSING = "user", "agent", "vault", "subAccount", "missing"

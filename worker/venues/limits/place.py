@@ -36,7 +36,7 @@ LEFT_TO_LIGHT_ONES = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class LimitTerms:
     """What we may use: our share of each limit by address, and the limits that are not the documented ones, by name.
 
     `background` is the part of each that reading in the background may use.
@@ -55,7 +55,7 @@ class Place:
         exchange: str,
         base_url: str | None,
         venue: VenueLimits,
-        terms: Terms,
+        terms: LimitTerms,
         clocks: Clocks,
         *,
         network: Network = MAINNET,

@@ -7,7 +7,7 @@ from schemas.control import Network
 from worker.clock import CLOCKS, Clocks
 from worker.networks import MAINNET
 from worker.venues.limits.meter import Headroom
-from worker.venues.limits.place import Place, Terms
+from worker.venues.limits.place import LimitTerms, Place
 from worker.venues.limits.tables import VenueLimits
 
 Granted = Mapping[str, Mapping[str, int]]
@@ -42,7 +42,7 @@ class Limits:
         key = exchange, network, base_url
         if (found := self._places.get(key)) is None:
             granted = self._granted.get(exchange, {}) if network == MAINNET else {}
-            terms = Terms(self._share, granted, self._background)
+            terms = LimitTerms(self._share, granted, self._background)
             found = self._places[key] = Place(exchange, base_url, venue, terms, self._clocks, network=network)
         return found
 

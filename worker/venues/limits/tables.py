@@ -58,7 +58,7 @@ class User:
     key: str = field(repr=False)
 
 
-class Reading(NamedTuple):
+class UsageReading(NamedTuple):
     """What an answer tells of a scope: how much of it is used, by us and by others, and how much it holds."""
 
     used: int | None = None
@@ -101,7 +101,7 @@ class VenueLimits:
 
     costs: Mapping[str, Cost]
     penalty: Callable[[Answer], Penalty | None]
-    reading: Callable[[Answer], Reading | None] = lambda _: None
+    reading: Callable[[Answer], UsageReading | None] = lambda _: None
     banned: tuple[Scope, ...] = ()
     endpoint: Callable[[str, Mapping[str, Any]], str] = by_name
 

@@ -146,7 +146,7 @@ class OkxAdapter:
         by_side = account.two_sided and mode is MarginMode.ISOLATED
         sides = leverages.BOTH_SIDES if by_side else leverages.ONE_WAY
         try:
-            setting = leverages.Setting(market, mode, leverage, sides)
+            setting = leverages.LeverageSetting(market, mode, leverage, sides)
             return await leverages.set_leverage(self._transport, setting, note)
         except Refused as refusal:
             if refusal.venue_code == WRONG_PARAMETER:

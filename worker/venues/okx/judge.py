@@ -4,8 +4,9 @@ from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
 from worker.venues.answer import Answer
+from worker.venues.error_rule import ErrorRule
 from worker.venues.errors import Throttled, VenueError
-from worker.venues.okx.codes import CODES, SERVER_ERROR, STATUSES, UNKNOWN_CODE, Meaning
+from worker.venues.okx.codes import CODES, SERVER_ERROR, STATUSES, UNKNOWN_CODE
 
 WINDOW: Milliseconds = 2_000
 """Every limit of the endpoints we use is so many requests in two seconds; no header says what is left of it."""
@@ -13,7 +14,7 @@ WINDOW: Milliseconds = 2_000
 _SUCCESS = (None, "", "0")
 
 
-class Refusal(NamedTuple):
+class OkxError(NamedTuple):
     """OKX's own words for what is amiss."""
 
     code: str
@@ -32,20 +33,20 @@ def judge(answer: Answer) -> VenueError | None:
     return meaning.error(_words(answer, refusal, meaning), **facts)
 
 
-def refusal_of(body: Any) -> Refusal | None:
+def refusal_of(body: Any) -> OkxError | None:
     """What is refused, of an item first: with code 1 or 2, and even with 0, the items of `data` say what happened."""
     if not isinstance(body, dict):
         return None
     items = body["data"] if isinstance(body.get("data"), list) else []
     for item in items:
         if isinstance(item, dict) and item.get("sCode") not in _SUCCESS:
-            return Refusal(str(item["sCode"]), str(item.get("sMsg", "")))
+            return OkxError(str(item["sCode"]), str(item.get("sMsg", "")))
     if body.get("code") in _SUCCESS:
         return None
-    return Refusal(str(body["code"]), str(body.get("msg", "")))
+    return OkxError(str(body["code"]), str(body.get("msg", "")))
 
 
-def _meaning(status: int, refusal: Refusal | None) -> Meaning | None:
+def _meaning(status: int, refusal: OkxError | None) -> ErrorRule | None:
     if status >= 500:
         return SERVER_ERROR
     if refusal:
@@ -59,7 +60,7 @@ def retry_after(answer: Answer) -> Milliseconds:
     return WINDOW if told is None else told
 
 
-def _words(answer: Answer, refusal: Refusal | None, meaning: Meaning) -> str:
+def _words(answer: Answer, refusal: OkxError | None, meaning: ErrorRule) -> str:
     if refusal is None:
         return f"OKX answered with HTTP {answer.status}: {meaning.advice}"
     return f"OKX says {refusal.message!r} ({refusal.code}): {meaning.advice}"

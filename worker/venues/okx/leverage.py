@@ -23,7 +23,7 @@ BOTH_SIDES: tuple[str | None, ...] = ("long", "short")
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class LeverageSetting:
     """A leverage to be set: of which market, for which margin mode, on which sides."""
 
     market: Market
@@ -65,7 +65,7 @@ async def read_terms(transport: Calls, market: Market, mode: MarginMode) -> Term
     return Terms(max(sides), mode, raw=rows, sides=sides if len(sides) > 1 else ())
 
 
-async def set_leverage(transport: Calls, setting: Setting, note: str | None = None) -> Echo:
+async def set_leverage(transport: Calls, setting: LeverageSetting, note: str | None = None) -> Echo:
     """Set a leverage, side by side where OKX wants it so.
 
     Raises a refusal of the second side as what it is, saying that the first one is changed.
@@ -81,7 +81,7 @@ async def set_leverage(transport: Calls, setting: Setting, note: str | None = No
     return _echo(rows, setting, note)
 
 
-async def _set_side(transport: Calls, setting: Setting, side: str | None) -> Row:
+async def _set_side(transport: Calls, setting: LeverageSetting, side: str | None) -> Row:
     params = {"instId": setting.market.id, "lever": figure(setting.leverage), "mgnMode": setting.mode.value}
     wanted = {name: params[name] for name in ("instId", "mgnMode")} | ({"posSide": side} if side else {})
     row = only_item(await transport.call("privatePostAccountSetLeverage", params | wanted), "set-leverage")
@@ -90,7 +90,7 @@ async def _set_side(transport: Calls, setting: Setting, side: str | None) -> Row
     return row
 
 
-def _half_done(setting: Setting, problem: Refused | NotSent) -> Refused | Ambiguous:
+def _half_done(setting: LeverageSetting, problem: Refused | NotSent) -> Refused | Ambiguous:
     done, refused = setting.sides
     message = (
         f"{setting.market.symbol}: the {done} side is at {figure(setting.leverage)}x now, "
@@ -105,7 +105,7 @@ def _half_done(setting: Setting, problem: Refused | NotSent) -> Refused | Ambigu
     return told
 
 
-def _echo(rows: list[Row], setting: Setting, note: str | None) -> Echo:
+def _echo(rows: list[Row], setting: LeverageSetting, note: str | None) -> Echo:
     echoed = {shape.decimal(row, "lever") for row in rows}
     return Echo(
         raw={"data": rows},
@@ -115,7 +115,7 @@ def _echo(rows: list[Row], setting: Setting, note: str | None) -> Echo:
     )
 
 
-def _wider_than_the_market(setting: Setting) -> str | None:
+def _wider_than_the_market(setting: LeverageSetting) -> str | None:
     market = setting.market
     if market.type is MarketType.FUTURE and setting.mode is MarginMode.CROSS:
         return f"OKX has one cross leverage for all {market.base}-{market.quote} futures"

@@ -17,7 +17,7 @@ from worker.venues.okx.answers import only_item
 from worker.venues.okx.configuration import LONG_SHORT, PORTFOLIO_MARGIN
 from worker.venues.preflight import (
     SEE_KEY,
-    Window,
+    TimestampWindow,
     attempted,
     clock_finding,
     key_finding,
@@ -28,7 +28,7 @@ from worker.venues.transport import Calls, ClockedCalls
 
 CONFIG = "privateGetAccountConfig"
 
-WINDOW = Window(behind=30_000, ahead=30_000)
+WINDOW = TimestampWindow(behind=30_000, ahead=30_000)
 """How far a request's timestamp may be from OKX's time, either way."""
 
 SPOT = "1"
