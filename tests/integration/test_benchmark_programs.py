@@ -13,7 +13,7 @@ from worker.bus.rpc import connect_rpc
 async def test_a_worker_with_and_without_a_ledger_carries_a_command_out(amqp_url: str, kind: str) -> None:
     await emptied(amqp_url)
     async with program("tests.benchmarks.memory_worker", amqp_url, kind), connect_rpc(amqp_url, "bench") as client:
-        assert (await command(client, BODY)()).status == 200
+        await command(client, BODY)()  # raises where it did not succeed
 
 
 async def test_a_program_that_does_not_start_says_why(amqp_url: str) -> None:

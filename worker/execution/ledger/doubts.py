@@ -104,7 +104,8 @@ _COLUMNS = (
     "commands.request, doubts.command, doubts.account, doubts.operation, doubts.subject, commands.exchange, "
     "commands.actor, doubts.since, doubts.tries, doubts.next_look, doubts.problem"
 )
-_DOUBTS = f"SELECT {_COLUMNS} FROM doubts JOIN commands ON commands.id = doubts.command"
+# SQLite reads the tables of a cross join in the order in which they are named: the doubts first, which are few.
+_DOUBTS = f"SELECT {_COLUMNS} FROM doubts CROSS JOIN commands WHERE commands.id = doubts.command"
 
 # A command that is on its way to the venue, or came back from it after it was asked, may have changed what was read.
 _RIVAL = "account = $2 AND id <> $1 AND intended IS NOT NULL AND (operation = $4 OR operation = $5 OR request LIKE $6)"
@@ -169,12 +170,12 @@ class Doubts:
 
     async def of(self, account: str) -> list[Doubt]:
         """The doubts about an account, the oldest first."""
-        query = f"{_DOUBTS} WHERE doubts.account = $1 ORDER BY doubts.since, doubts.command"
+        query = f"{_DOUBTS} AND doubts.account = $1 ORDER BY doubts.since, doubts.command"
         return [_doubt(row) for row in await self._database.read(Statement(query, (account,)))]
 
     async def of_command(self, command: str) -> tuple[Doubt | None, dict[str, Any] | None]:
         """What a command has left in doubt, or how that ended."""
-        doubts = await self._database.read(Statement(f"{_DOUBTS} WHERE doubts.command = $1", (command,)))
+        doubts = await self._database.read(Statement(f"{_DOUBTS} AND doubts.command = $1", (command,)))
         told = await self._database.read(Statement("SELECT resolution FROM commands WHERE id = $1", (command,)))
         return (_doubt(doubts[0]) if doubts else None), (orjson.loads(str(told[0][0])) if told and told[0][0] else None)
 

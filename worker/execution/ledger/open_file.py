@@ -1,7 +1,7 @@
 """Whether the file of an open SQLite ledger is still the one that lies at its path.
 
 Whoever has a file open goes on writing to it after it was removed, replaced or unmounted, and nobody ever sees that
-again. SQLite does not look; so it is looked before every statement, at the folder alone (two microseconds), which tells
+again. SQLite does not look; so it is looked before statements, at the folder alone (a few microseconds), which tells
 whenever a name in it was given to another file, and once a second at all there is.
 """
 

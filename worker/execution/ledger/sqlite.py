@@ -76,6 +76,7 @@ class SqliteDatabase:
         self._log = WriteLog(path, self._connect_again)
         self._polling = asyncio.Lock()
         self._closed = False
+        self._looked: float | None = None
 
     @classmethod
     async def open(cls, path: Path, remembered: Remembered) -> "SqliteDatabase":
@@ -170,15 +171,20 @@ class SqliteDatabase:
 
     def _unavailable(self, error: sqlite3.Error) -> LedgerUnavailable:
         if is_damage(error):
+            self._looked = None
             return self._file.damaged(str(error))
         self._log.shorten()  # should the disk be full, that may make room
         return LedgerUnavailable(f"the ledger can't be used: {error}")
 
     def _require_usable(self) -> None:
+        """Raise LedgerUnavailable where it can't be used. Looked at once in a turn of the loop: it takes a while."""
         if self._closed:
             raise LedgerUnavailable("the ledger is closed")
-        self._file.require()
-        self._locks.keep()
+        turn = asyncio.get_running_loop().time()  # uvloop's stands still during a turn, in ms; asyncio's goes on
+        if turn != self._looked:
+            self._file.require()
+            self._locks.keep()
+            self._looked = turn
 
     def _connect_again(self, path: Path) -> sqlite3.Connection:
         self._file.require()
