@@ -12,7 +12,7 @@ import structlog
 from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
-from aiormq.exceptions import DeliveryError
+from aiormq.exceptions import ConnectionInternalError, DeliveryError
 
 from schemas.base import Milliseconds
 from schemas.envelope import failure
@@ -31,6 +31,10 @@ FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
 ANSWER_MS: Milliseconds = 5_000
 """How long an answer is tried at least, be its deadline past."""
+
+MOST_FAULTS = 2
+"""How often the broker may fail over one answer. RabbitMQ 3.10 ends the whole connection with an internal error over a
+direct reply to a client of a node that is gone; whatever else was under way there fails with it, and is tried again."""
 
 DIRECT_REPLY = "amq.rabbitmq.reply-to."
 LONGEST_REASON = 2_000
@@ -232,8 +236,8 @@ class MessagePublisher:
             headers={"status": reply.status, **reply.headers},
             persistent=False,
         )
-        worthless, wait_s = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S
-        while now() < worthless:
+        worthless, wait_s, faults = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S, 0
+        while now() < worthless and faults < MOST_FAULTS:
             try:
                 await publish(self._answers, reply.body, message, routing_key=reply_to, mandatory=mandatory)
             except (Unroutable, QueueFull):
@@ -244,6 +248,7 @@ class MessagePublisher:
                 continue
             except PublishFailed as error:
                 log.warning("reply_not_published", operation=delivery.operation, error=str(error))
+                faults += isinstance(error.__cause__, ConnectionInternalError)
             else:
                 return True
             await asyncio.sleep(wait_s)
