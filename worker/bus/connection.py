@@ -100,3 +100,9 @@ async def plain_channel(connection: AbstractRobustConnection) -> aiormq.abc.Abst
         raise ConnectionError("the broker is away")
     with as_trouble():
         return await connection.transport.connection.channel()
+
+
+def version_of(connection: aiormq.abc.AbstractConnection) -> str:
+    """The server's version, as it has told it."""
+    version = connection.server_properties["version"]
+    return version.decode() if isinstance(version, bytes) else str(version)

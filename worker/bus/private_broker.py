@@ -15,7 +15,7 @@ from typing import Self
 import aiormq
 from pydantic import AmqpDsn
 
-from worker.bus.connection import CONNECTION_TROUBLE
+from worker.bus.connection import CONNECTION_TROUBLE, version_of
 from worker.bus.node_folder import LOOPBACK, NodeFolder, Ports
 from worker.child import POLL_S, Child, ChildFailed, tail
 from worker.settings import Settings
@@ -76,9 +76,9 @@ async def server_version(url: str) -> str:
     """Log in over AMQP and read the server's version. Raises one of CONNECTION_TROUBLE."""
     async with asyncio.timeout(PROBE_S):
         connection = await aiormq.connect(url)
-        version = connection.server_properties["version"]
+        version = version_of(connection)
         await connection.close()
-    return version.decode() if isinstance(version, bytes) else str(version)
+    return version
 
 
 class PrivateBroker:

@@ -18,7 +18,7 @@ from schemas.base import Milliseconds
 from schemas.envelope import failure
 from schemas.outcomes import ErrorCode
 from worker.bus.actors import user_of
-from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
+from worker.bus.connection import CONNECTION_TROUBLE, as_trouble, version_of
 from worker.bus.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, KEPT_EXCHANGE, declare_events
 from worker.clock import now
 from worker.observation import tracing
@@ -32,9 +32,12 @@ LONGEST_WAIT_S = 2.0
 ANSWER_MS: Milliseconds = 5_000
 """How long an answer is tried at least, be its deadline past."""
 
+REPEATS_ANSWERS = 4
+"""The version from which on an answer that was not confirmed is sent again. RabbitMQ 3.10 ends the whole connection over a
+direct reply to a client of a node that is gone: there an answer is sent once, and may be lost with its node."""
+
 MOST_FAULTS = 2
-"""How often the broker may fail over one answer. RabbitMQ 3.10 ends the whole connection with an internal error over a
-direct reply to a client of a node that is gone; whatever else was under way there fails with it, and is tried again."""
+"""How often the broker itself may fail over one answer: whatever else was under way on the connection fails with it."""
 
 DIRECT_REPLY = "amq.rabbitmq.reply-to."
 LONGEST_REASON = 2_000
@@ -147,6 +150,11 @@ async def _restore(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
     return await channel.get_underlay_channel()
 
 
+async def _answers_can_be_repeated(channel: AbstractRobustChannel) -> bool:
+    underlay = cast(Channel, await channel.get_underlay_channel())
+    return int(version_of(underlay.connection).partition(".")[0]) >= REPEATS_ANSWERS
+
+
 async def publish_event(channel: AbstractChannel, event: Outgoing) -> None:
     """Publish an event for everybody. Raises what `publish` raises.
 
@@ -197,7 +205,8 @@ class MessagePublisher:
         events = await connection.channel(publisher_confirms=True)
         await declare_events(events)
         # Apart from the events: where to answer is up to a sender, and a broker may close the channel over it.
-        return cls(events, await connection.channel(publisher_confirms=True))
+        answers = await connection.channel(publisher_confirms=await _answers_can_be_repeated(events))
+        return cls(events, answers)
 
     async def event(self, event: Outgoing) -> None:
         """Publish an event and wait until the broker has it. Raises PublishFailed: it may be there all the same.
