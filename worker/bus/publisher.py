@@ -33,8 +33,8 @@ ANSWER_MS: Milliseconds = 5_000
 """How long an answer is tried at least, be its deadline past."""
 
 REPEATS_ANSWERS = 4
-"""The version from which on an answer that was not confirmed is sent again. RabbitMQ 3.10 ends the whole connection over a
-direct reply to a client of a node that is gone: there an answer is sent once, and may be lost with its node."""
+"""The version from which on an answer that was not confirmed is sent again. RabbitMQ 3.10 ends the whole connection
+over a direct reply to a client of a node that is gone: there an answer is sent once, and may be lost with its node."""
 
 MOST_FAULTS = 2
 """How often the broker itself may fail over one answer: whatever else was under way on the connection fails with it."""
