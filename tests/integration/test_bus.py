@@ -119,6 +119,11 @@ async def test_bad_input_with_a_reply_to_is_answered(strategy: Strategy, body: b
     assert problem in envelope["message"]
 
 
+async def test_a_refusal_that_no_queue_takes_is_a_dead_letter(strategy: Strategy) -> None:
+    command_id = await strategy.publish("set_leverage", b"{", reply_to="a queue that is gone")
+    assert "JSON" in str((await strategy.dead_letter(command_id)).headers["reason"])
+
+
 async def test_an_unknown_operation_is_answered_with_those_there_are(strategy: Strategy) -> None:
     envelope, _ = await strategy.ask("set_leverige", TO_10X, exchange="dma.commands")
     assert (envelope["statusCode"], envelope["error"]["code"]) == (404, "unknown_operation")

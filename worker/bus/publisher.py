@@ -1,4 +1,4 @@
-"""Publishing: events, replies, and dead letters with their reason, each with the broker's confirm."""
+"""Publishing: events and dead letters with the broker's confirm, answers with it where they can be repeated."""
 
 import asyncio
 from collections.abc import Mapping
@@ -227,7 +227,7 @@ class MessagePublisher:
         may wait; then the answer is dropped. What became of a command everybody is told by its event.
         """
         if delivery.reply_to is not None:
-            await self._answer(delivery.reply_to, delivery, reply, mandatory=False)
+            await self._answer(self._answers, delivery.reply_to, delivery, reply, mandatory=False)
 
     async def refuse(self, delivery: Delivery, reply: Reply) -> bool:
         """Answer the sender of what is not carried out; tells whether there is anybody who may have got it."""
@@ -235,10 +235,12 @@ class MessagePublisher:
             return False
         # Of a direct reply nobody can tell: RabbitMQ 3.10 returns it even where it was delivered.
         if delivery.reply_to.startswith(DIRECT_REPLY):
-            return await self._answer(delivery.reply_to, delivery, reply, mandatory=False)
-        return await self._answer(delivery.reply_to, delivery, reply, mandatory=True)
+            return await self._answer(self._answers, delivery.reply_to, delivery, reply, mandatory=False)
+        return await self._answer(self._events, delivery.reply_to, delivery, reply, mandatory=True)
 
-    async def _answer(self, reply_to: str, delivery: Delivery, reply: Reply, *, mandatory: bool) -> bool:
+    async def _answer(
+        self, channel: AbstractRobustChannel, reply_to: str, delivery: Delivery, reply: Reply, *, mandatory: bool
+    ) -> bool:
         message = properties(
             correlation_id=delivery.correlation_id or delivery.message_id,
             message_type=delivery.operation,
@@ -248,7 +250,7 @@ class MessagePublisher:
         worthless, wait_s, faults = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S, 0
         while now() < worthless and faults < MOST_FAULTS:
             try:
-                await publish(self._answers, reply.body, message, routing_key=reply_to, mandatory=mandatory)
+                await publish(channel, reply.body, message, routing_key=reply_to, mandatory=mandatory)
             except (Unroutable, QueueFull):
                 return False
             except TooLarge as error:
