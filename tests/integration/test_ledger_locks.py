@@ -352,3 +352,23 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
             await other.commands.finish("c-1", ENDING)
         await second
         assert one.changes == []
+
+
+async def test_what_another_worker_took_and_left_is_told_though_the_account_stays_held(ledger_url: str) -> None:
+    account = TO_10X["exchange_account_id"]
+    async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as holder:
+        async with open_ledger(ledger_url) as other, other.account_lock(account):
+            told = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(6_000)))
+            async with asyncio.timeout(SOON_S):
+                while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
+                    await asyncio.sleep(0)
+            await other.commands.adopt(record)
+            held = asyncio.create_task(hold(holder, account, until=told))
+            await asyncio.sleep(0)
+        await asyncio.gather(told, held)
+        assert (one.outcomes, one.changes) == (["expired"], [])
+
+
+async def hold(ledger: Ledger, account: str, until: "asyncio.Task[object]") -> None:
+    async with ledger.account_lock(account):
+        await asyncio.wait({until})

@@ -146,12 +146,12 @@ class VenueCalls:
 
     async def _intend_now(self, needed: Milliseconds) -> None:
         """Record it, and once more when we learn of that so late that others may believe us gone by now."""
-        took_s = FRESH_S
-        while took_s >= FRESH_S:
+        while True:
             self._require(needed)
             began = time.monotonic()
             await self._intend(self.attempts + 1)
-            took_s = time.monotonic() - began
+            if time.monotonic() - began < FRESH_S:
+                return
 
     def _require(self, needed: Milliseconds) -> None:
         if (left := self.remaining()) < needed:

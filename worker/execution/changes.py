@@ -160,7 +160,8 @@ class Changes:
                     await stack.enter_async_context(self._lanes.lane(command.account.id))
                 return await self._until_over(command, entry, noting, handler)
         except HeldElsewhere:
-            return await self._give_up(command, entry, await noting)
+            await noting
+            return await self._give_up(command, entry)
         except Superseded:
             await self._ledger.commands.over_elsewhere(entry.id)
             return await self._told_elsewhere(entry)
@@ -190,31 +191,30 @@ class Changes:
     ) -> Told:
         """Carry it out, or tell what a quicker worker has told of it, or go on where that one has left it.
 
-        What comes behind it in its lane waits all the while: it would overtake it, be it carried out here or there.
+        When the account proves to be lost, it begins again. What comes behind it in its lane waits all the while: it
+        would overtake it, be it carried out here or there.
         """
         while True:
             try:
                 return await self._alone(command, entry, noting, handler)
+            except LockLost as error:
+                log.warning("account_lost", error=str(error))
             except Superseded:
                 if not await self._ledger.commands.over_elsewhere(entry.id):
                     return await self._told_elsewhere(entry)
-            log.warning("command_taken_back")
-            noting = asyncio.create_task(self._ledger.commands.note(entry))
+                log.warning("command_taken_back")
+                noting = asyncio.create_task(self._ledger.commands.note(entry))
 
     async def _alone(
         self, command: Command, entry: Entry, noting: "asyncio.Task[Noted]", handler: CommandHandler
     ) -> Told:
-        """Carry it out while the account is ours alone; from its beginning when that proves to be lost."""
+        """Carry it out while the account is ours alone. Raises LockLost when that proves to be over."""
         async with AsyncExitStack() as stack:
             with tracing.span("wait for the account"), spent(Stage.LANE):
                 await stack.enter_async_context(self._exclusive(command))
             with spent(Stage.LEDGER):
                 noted = await noting
-            try:
-                return await self._begin(command, entry, noted, handler)
-            except LockLost as error:
-                log.warning("account_lost", error=str(error))
-        return await self._alone(command, entry, noting, handler)
+            return await self._begin(command, entry, noted, handler)
 
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:
@@ -357,12 +357,12 @@ class Changes:
         if not (await self._ledger.commands.note(entry)).is_new:
             raise Superseded
 
-    async def _give_up(self, command: Command, entry: Entry, noted: Noted) -> Told:
+    async def _give_up(self, command: Command, entry: Entry) -> Told:
         """The account was another worker's until the deadline. Whatever that one does from now on, it is fenced off."""
         record = await self._known(entry)
         if record.finished is not None:
             return told_before(record)
-        if not noted.is_new:
+        if record.owner != self._ledger.owner:
             await self._adopt(record)
         calls = VenueCalls(command.deadline, self._clock, interrupted=_interrupted(record))
         return await self._finish(command, held_elsewhere(was_sent=record.intended is not None), calls)

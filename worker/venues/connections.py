@@ -93,7 +93,10 @@ class VenueConnections:
 
     def latency(self, exchange: str, base_url: str | None, network: Network) -> Latency:
         """How long an exchange at an address usually takes to answer."""
-        return self._latencies.setdefault((exchange, base_url, network), Latency())
+        key = (exchange, base_url, network)
+        if (found := self._latencies.get(key)) is None:
+            found = self._latencies[key] = Latency()
+        return found
 
     async def send(
         self, request: Request, way: Way, largest: int = LARGEST_ANSWER

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import ccxt
 
@@ -96,7 +96,7 @@ class SigningExchange:
         if "=" in text:  # JSON seldom has one, and to look for signatures takes ten times as long as to read it
             text = _SIGNATURE.sub("signature=***", text)
         text = text.strip()
-        return Answer(path_of(request["url"]), status, headers, text, _json(text))
+        return Answer(without_query(request["url"]).path, status, headers, text, _json(text))
 
     def raise_for(self, answer: Answer, request: Request) -> None:
         """Raise what an answer means, if it is no success."""
@@ -149,9 +149,9 @@ def as_key(api: Any) -> Any:
     return api if isinstance(api, str) else tuple(api)
 
 
-def path_of(url: str) -> str:
-    """The path of a URL. With its query, which may be signed, each would be parsed anew."""
-    return urlsplit(url.partition("?")[0]).path
+def without_query(url: str) -> SplitResult:
+    """The parts of a URL. With its query, which may be signed, each would be parsed anew."""
+    return urlsplit(url.partition("?")[0])
 
 
 def _json(text: str) -> dict[str, Any] | list[Any] | None:

@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Any, Protocol, Self
-from urllib.parse import urlsplit
 
 import aiohttp
 import ccxt
@@ -38,7 +37,7 @@ from worker.venues.limits.place import Place
 from worker.venues.limits.tables import User
 from worker.venues.masking import SecretMask
 from worker.venues.send_guard import require_guard
-from worker.venues.signing import as_key
+from worker.venues.signing import as_key, without_query
 
 _LEAKS = (ccxt.BaseError, aiohttp.ClientError, OSError, TypeError, ValueError, LookupError, RuntimeError)
 """What comes out of ccxt and aiohttp when a request can't be made or its answer can't be read."""
@@ -267,7 +266,7 @@ def _observed(venue: str, request: Request) -> Iterator[tracing.Span]:
 
 
 def _told_of(venue: str, request: Request) -> tracing.Attributes:
-    parts = urlsplit(request["url"].partition("?")[0])
+    parts = without_query(request["url"])
     return {
         "http.request.method": request["method"],
         "server.address": parts.hostname or "",
