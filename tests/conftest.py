@@ -12,8 +12,8 @@ import pytest
 
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.rabbitmq_container import engine_answers, rabbitmq_container
-from worker.bus.private_broker import Broker, BrokerUnavailable, find_broker, find_server
-from worker.settings import Settings
+from worker.broker.private_broker import Broker, BrokerUnavailable, find_broker, find_server
+from worker.config.settings import Settings
 
 collect_ignore = ["support/amqp10_strategy.py"]
 """A program for another Python than ours."""

@@ -22,15 +22,15 @@ import aiohttp
 
 from tests.support.memory_venue import MemoryBus
 from tests.support.sandbox_harness import SandboxHarness, sandbox_harness
-from worker.accounts import Accounts
-from worker.bootstrap import build_worker
-from worker.bus.actors import NOBODY
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import build_worker
+from worker.bus.amqp.actors import NOBODY
 from worker.bus.consumer import Consumer
-from worker.bus.shards import WHOLE
-from worker.clock import now
-from worker.execution.ledger.ledger import open_ledger
-from worker.settings import Settings
-from worker.wire import Outgoing
+from worker.bus.sharding.shards import UNSHARDED
+from worker.config.settings import Settings
+from worker.ledger.ledger import open_ledger
+from worker.messages.wire import Outgoing
+from worker.runtime.clock import now
 
 ROOT = Path(__file__).parents[1]
 OURS = tuple(str(ROOT / folder) for folder in ("worker", "schemas"))
@@ -163,7 +163,7 @@ async def followed(harness: SandboxHarness, folder: Path) -> Tracer:
     accounts, adapter = Accounts((harness.account(),)), harness.venue.adapter(harness.account())
     async with open_ledger(f"sqlite:///{folder / 'ledger.db'}") as ledger:
         worker = build_worker(Settings(state=folder), accounts, lambda _: adapter, ledger, bus)
-        consumer = Consumer(None, None, worker.handle, WHOLE, NOBODY)  # type: ignore[arg-type]  # nothing is consumed
+        consumer = Consumer(None, None, worker.handle, UNSHARDED, NOBODY)  # type: ignore[arg-type]  # nothing is consumed
         await carried_out(consumer, 7)
         await worker.after_commands.settled()
         tracer.stack.clear()

@@ -44,7 +44,7 @@ class RunningUp:
     async def cli(self, *arguments: str) -> Ended:
         """Run `perps-dma` against it."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker.cli", *arguments),
+            *(sys.executable, "-m", "worker.app.cli", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self.environment,
@@ -65,7 +65,7 @@ async def up(folder: Path, granted: Mapping[str, Mapping[str, int]]) -> AsyncIte
         "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",  # tests count what a venue was asked
     }
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment
+        *(sys.executable, "-m", "worker.app.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment
     )
     assert process.stdout is not None
     try:

@@ -13,8 +13,8 @@ from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.venues import CHANGES, FRACTIONS
 from tests.support.strategy import Strategy
 from worker.console.seeded import SEEDED, Seeded
-from worker.venues.capabilities import DECLARED, AccountType
-from worker.venues.seam import Capability
+from worker.venues.port.adapter import Capability
+from worker.venues.port.capabilities import DECLARED, AccountType
 
 ROUTE = "/oems/execution"
 Body = dict[str, Any]

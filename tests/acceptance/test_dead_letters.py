@@ -117,7 +117,7 @@ async def answer(running_up: RunningUp, reply: str, *arguments: str) -> tuple[in
     ours, theirs = pty.openpty()
     try:
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker.cli", *arguments),
+            *(sys.executable, "-m", "worker.app.cli", *arguments),
             stdin=theirs,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,

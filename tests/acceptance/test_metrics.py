@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.support.monitoring_files import expressions, labels_in, metrics_in
-from worker.observation.stages import Stage
+from worker.telemetry.stages import Stage
 
 LEVERAGE = "/oems/execution/leverage"
 TO_12X = {"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 12}

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.acceptance.conftest import RunningUp, Venue
-from worker.accounts import Account, RegistryError
-from worker.networks import LACKS
-from worker.registry import read_registry
+from worker.accounts.account import Account, RegistryError
+from worker.accounts.networks import LACKS
+from worker.accounts.registry import read_registry
 
 README = (Path(__file__).parents[2] / "README.md").read_text()
 BLOCKS = {

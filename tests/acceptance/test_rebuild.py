@@ -18,8 +18,8 @@ from schemas.events import Trigger
 from tests.acceptance.conftest import RunningUp, Venue
 from tests.acceptance.test_readme import BLOCKS
 from tests.support.strategy import Body, Strategy
-from worker.clock import now
-from worker.wire import Outgoing, outgoing
+from worker.messages.wire import Outgoing, outgoing
+from worker.runtime.clock import now
 
 REBUILD = BLOCKS["rebuild.py"]
 

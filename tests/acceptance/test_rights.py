@@ -103,7 +103,7 @@ async def shim_of_a_firm(
         "PERPS_DMA_JWT_ACCOUNTS_CLAIM": "dma.accounts",
         "PERPS_DMA_RATE_LIMIT": "3/minute",
     }
-    process = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "worker.cli", "shim"), env=environment)
+    process = await asyncio.create_subprocess_exec(*(sys.executable, "-m", "worker.app.cli", "shim"), env=environment)
     trusted = ssl.create_default_context(cafile=authority.cert)
     try:
         async with httpx.AsyncClient(base_url=f"https://127.0.0.1:{port}", verify=trusted, timeout=30) as client:

@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from worker.cli import app
-from worker.registry import read_registry
+from worker.accounts.registry import read_registry
+from worker.app.cli import app
 
 SECRET = "hunter2hunter2"
 
 AT_A_TERMINAL = """
 import fcntl, termios
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # secrets are asked for on the terminal that controls the process
-from worker.cli import main
+from worker.app.cli import main
 main()
 """
 

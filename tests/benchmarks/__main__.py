@@ -31,9 +31,9 @@ from tests.benchmarks.scale import FULL, QUICK, Scale
 from tests.benchmarks.services import sandbox, shim, worker
 from tests.support.processes import free_port
 from tests.support.rabbitmq4 import rabbitmq4
-from worker.bus.private_broker import find_broker
+from worker.broker.private_broker import find_broker
+from worker.config.settings import Settings
 from worker.console.display import console
-from worker.settings import Settings
 
 
 class Measured(NamedTuple):

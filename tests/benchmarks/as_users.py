@@ -12,7 +12,7 @@ from tests.benchmarks.rows import Row
 from tests.benchmarks.scale import Scale
 from tests.benchmarks.statements import growing_statements
 from tests.benchmarks.stops import longest_stop
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from tests.benchmarks import echo
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.processes import program
 from tests.support.memory_venue import ACCOUNT, BTC
-from worker.bus.private_broker import server_version
+from worker.broker.private_broker import server_version
 from worker.bus.rpc import RpcClient, RpcReply, connect_rpc
 
 CONCURRENCIES = {1: 150, 16: 800, 128: 2000}

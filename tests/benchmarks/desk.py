@@ -22,8 +22,8 @@ from tests.benchmarks.scale import Scale
 from tests.benchmarks.services import NO_SCHEDULE, NONE, Variables, answers, module, shim, worker
 from tests.benchmarks.stage import DOCUMENTED, LIFTED, LIFTED_BY_US, Desk, Stage, stage
 from tests.support.processes import free_port
-from worker.child import Child
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.runtime.child import Child
 
 ACCOUNTS = 64
 KEPT = 100_000

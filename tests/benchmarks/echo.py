@@ -11,7 +11,7 @@ import uvloop
 from aio_pika.abc import AbstractIncomingMessage
 
 from tests.benchmarks.measure import Call
-from worker.bus.topology import COMMAND_QUEUE
+from worker.bus.amqp.topology import COMMAND_QUEUE
 
 QUEUE = "bench.echo"
 

@@ -21,8 +21,8 @@ from tests.benchmarks.scale import Scale
 from tests.benchmarks.services import NO_SCHEDULE, worker
 from tests.benchmarks.stage import LIFTED, LIFTED_BY_US, Desk, Stage, stage
 from worker.bus.rpc import connect_rpc
+from worker.config.settings import Settings
 from worker.console.display import console
-from worker.settings import Settings
 
 COMMANDS = 40
 PACE_S = 0.13

@@ -4,9 +4,9 @@ import asyncio
 import sqlite3
 from contextlib import closing
 
-from worker.clock import now
-from worker.execution.ledger.database import SQLITE
-from worker.execution.ledger.ledger import open_database
+from worker.ledger.ledger import open_database
+from worker.ledger.sql.database import SQLITE
+from worker.runtime.clock import now
 
 DAY_MS = 86_400_000
 KEPT_MS, AGO_MS = 28 * DAY_MS, 3_600_000

@@ -14,7 +14,7 @@ from tests.benchmarks.bus import BODY, CONCURRENCIES, command
 from tests.benchmarks.measure import Samples, load
 from tests.benchmarks.processes import program
 from worker.bus.rpc import connect_rpc
-from worker.execution.ledger.database import Latch, Row, Statement
+from worker.ledger.sql.database import Latch, Row, Statement
 
 ROUNDS = 4
 WARM_UP = 600

@@ -12,10 +12,10 @@ from schemas import MarketType
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.routes import SYMBOL, Venue, account_id
 from tests.support.sandbox_harness import unguarded
-from worker.accounts import Account
-from worker.venues.connections import VenueConnections
-from worker.venues.registry import VENUES
-from worker.venues.seam import Adapter
+from worker.accounts.account import Account
+from worker.venues.client.connections import VenueConnections
+from worker.venues.lifecycle.registry import VENUES
+from worker.venues.port.adapter import Adapter
 
 READS = 20
 PORTFOLIO_MARGIN = "binance-pm-001"

@@ -15,9 +15,9 @@ from pathlib import Path
 import uvloop
 
 from tests.benchmarks.routes import ONE_OF_MANY, Venue
-from worker.accounts import Account, Accounts
-from worker.venues.connections import VenueConnections
-from worker.venues.registry import Venues
+from worker.accounts.account import Account, Accounts
+from worker.venues.client.connections import VenueConnections
+from worker.venues.lifecycle.registry import Venues
 
 TIMEOUT_MS = 10_000
 KINDS = ("ours", "ccxt")

@@ -11,11 +11,11 @@ import uvloop
 
 from tests.benchmarks.ledger import KINDS, ForgetfulDatabase
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
-from worker.accounts import Accounts
-from worker.bootstrap import build_worker, consuming
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.settings import Settings
-from worker.telemetry import configure_logging
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import build_worker, consuming
+from worker.config.logs import configure_logging
+from worker.config.settings import Settings
+from worker.ledger.ledger import Ledger, open_ledger
 
 
 @asynccontextmanager

@@ -12,8 +12,8 @@ from tests.benchmarks.rows import Row, at_most
 from tests.benchmarks.services import NONE, worker
 from tests.benchmarks.stage import DOCUMENTED, Desk, stage
 from worker.bus.rpc import NoAnswer, RpcClient, RpcReply, connect_rpc
+from worker.config.settings import Settings
 from worker.console.display import console
-from worker.settings import Settings
 
 ACCOUNTS = 1_000
 PACE_S = 0.5

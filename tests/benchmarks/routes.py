@@ -14,9 +14,9 @@ from ccxt.async_support.binance import binance
 from tests.benchmarks.bus import CONCURRENCIES, ROUNDS, command
 from tests.benchmarks.measure import Call, Samples, interleaved
 from worker.bus.rpc import connect_rpc
-from worker.clock import now
-from worker.settings import Settings
-from worker.shim.auth import issue_token
+from worker.config.settings import Settings
+from worker.runtime.clock import now
+from worker.shim.auth.tokens import issue_token
 
 SYMBOL = "BTC/USDT:USDT"
 POSITIONS = (1, 10, 100)

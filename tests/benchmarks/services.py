@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 
 from tests.support.processes import free_port
-from worker.child import Child
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.runtime.child import Child
 
 READY_S = 60
 GRACE_S = 20
@@ -40,7 +40,7 @@ async def service(
 ) -> AsyncIterator[Child]:
     """A command of `perps-dma`."""
     given = _as_variables(settings) | variables
-    async with module(name, "worker.cli", name, folder=settings.state, ready=ready, variables=given) as child:
+    async with module(name, "worker.app.cli", name, folder=settings.state, ready=ready, variables=given) as child:
         yield child
 
 
@@ -65,7 +65,7 @@ async def shim(settings: Settings) -> AsyncIterator[str]:
 
 @asynccontextmanager
 async def worker(
-    settings: Settings, variables: Variables = NO_SCHEDULE, program: tuple[str, ...] = ("worker.cli", "worker")
+    settings: Settings, variables: Variables = NO_SCHEDULE, program: tuple[str, ...] = ("worker.app.cli", "worker")
 ) -> AsyncIterator[Child]:
     """A worker, once it says itself that it is ready."""
     port = free_port()

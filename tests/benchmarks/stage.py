@@ -11,7 +11,7 @@ import aiohttp
 
 from tests.benchmarks.routes import PLENTY, SYMBOL
 from tests.benchmarks.services import sandbox
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 POSITIONS = 2
 """Open positions of each account, one of them in the symbol that is changed."""

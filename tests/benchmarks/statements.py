@@ -4,8 +4,8 @@ from pathlib import Path
 
 from tests.benchmarks.rows import Row, at_most
 from tests.integration.test_query_plans import FILL, Recorded, every_call, sqlite_plans
-from worker.execution.ledger.database import SQLITE, Statement
-from worker.execution.ledger.ledger import Ledger, open_database
+from worker.ledger.ledger import Ledger, open_database
+from worker.ledger.sql.database import SQLITE, Statement
 
 
 async def growing_statements(folder: Path) -> list[Row]:

@@ -11,7 +11,7 @@ from tests.benchmarks.rows import Row, at_most
 from tests.benchmarks.services import NO_SCHEDULE, worker
 from tests.benchmarks.stage import LIFTED, LIFTED_BY_US, Desk, stage
 from worker.bus.rpc import connect_rpc
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 ACCOUNTS, KEPT, OLD = 64, 100_000, 33_000
 AT_ONCE = 4

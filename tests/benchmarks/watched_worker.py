@@ -10,11 +10,11 @@ import sys
 import time
 from pathlib import Path
 
-from worker.background import in_background
-from worker.bootstrap import run_worker
+from worker.app.bootstrap import run_worker
+from worker.config.logs import configure_logging
+from worker.config.settings import Settings
 from worker.console.terminal import read_settings, run
-from worker.settings import Settings
-from worker.telemetry import configure_logging
+from worker.runtime.background import in_background
 
 EACH_S = 0.005
 NOTED_MS = 5.0

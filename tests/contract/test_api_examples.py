@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from schemas import COMMANDS, OPERATIONS, QUERIES, Success
 from schemas.documents import json_schemas
-from worker.wire import encode
+from worker.messages.wire import encode
 
 SCHEMAS = json_schemas()
 

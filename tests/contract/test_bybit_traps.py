@@ -13,7 +13,7 @@ from aiohttp import web
 from ccxt.async_support.bybit import bybit
 
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers
-from worker.venues.connections import VenueConnections
+from worker.venues.client.connections import VenueConnections
 
 HTML = b"<html>We will be back soon.</html>"
 LINEAR, USDC, INVERSE = "BTC/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC"

@@ -14,8 +14,8 @@ import pytest
 from ccxt.async_support.binance import binance
 
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up_half_way
-from worker.venues.connections import VenueConnections
-from worker.venues.signing import rebase
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.signing import rebase
 
 HTML = b"<html>We will be back soon.</html>"
 LINEAR, INVERSE, DELIVERY = "BTC/USDT:USDT", "BTC/USD:BTC", "BTC/USDT:USDT-301227"

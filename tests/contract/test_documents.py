@@ -53,9 +53,9 @@ from schemas.events import (
     VenueEvent,
 )
 from schemas.requests import MarginMode
-from worker.bus import topology
-from worker.documents import FOLDER, documents, read, write
-from worker.wire import encode
+from worker.bus.amqp import topology
+from worker.config.documents import FOLDER, documents, read, write
+from worker.messages.wire import encode
 
 
 @cache

@@ -13,8 +13,8 @@ import pytest
 from ccxt.async_support.gate import gate
 
 from tests.support.scripted_venue import Answering, Asked, ScriptedVenue, answers
-from worker.venues.connections import VenueConnections
-from worker.venues.signing import rebase
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.signing import rebase
 
 LINEAR, INVERSE, DELIVERY = "BTC/USDT:USDT", "BTC/USD:BTC", "BTC/USDT:USDT-301227"
 COMMON: dict[str, Any] = {

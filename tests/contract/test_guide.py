@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import typer
 
-from worker.cli import app
+from worker.app.cli import app
 
 ROOT = Path(__file__).parents[2]
 TEXTS = [ROOT / "README.md", ROOT / "deploy" / "GUIDE.md"]

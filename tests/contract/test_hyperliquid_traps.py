@@ -11,10 +11,10 @@ import ccxt
 import pytest
 from ccxt.async_support.hyperliquid import hyperliquid
 
-from worker.accounts import Account
-from worker.sandbox.faults import Fault
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
+from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
+from worker.sandbox.server.faults import Fault
+from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.connection import without_keys
 
 PERP = "hyperliquid-perp-001"

@@ -11,8 +11,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from worker.locations import load_accounts, require_one_kind_of_keys
-from worker.settings import SECRETS_VARIABLE, Settings
+from worker.config.locations import load_accounts, require_one_kind_of_keys
+from worker.config.settings import SECRETS_VARIABLE, Settings
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 BASE = DEPLOY / "kubernetes" / "base"

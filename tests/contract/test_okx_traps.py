@@ -13,8 +13,8 @@ import pytest
 from ccxt.async_support.okx import okx
 
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers
-from worker.venues.connections import VenueConnections
-from worker.venues.signing import rebase
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.signing import rebase
 
 HTML = b"<html>We will be back soon.</html>"
 LINEAR, INVERSE = "BTC/USDT:USDT", "BTC/USD:BTC"

@@ -16,12 +16,12 @@ from binance_common.errors import BadRequestError, ServerError, TooManyRequestsE
 from pydantic import BaseModel
 
 from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
-from worker.accounts import Account
+from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
 from worker.sandbox.binance.contracts import deliveries
 from worker.sandbox.binance.endpoint import BinanceSignedEndpoint
 from worker.sandbox.binance.families import FAMILIES, SAPI
-from worker.sandbox.faults import Fault
-from worker.sandbox.server import Sandbox
+from worker.sandbox.server.faults import Fault
 
 CLIENTS = {
     "usds": ("usds_futures", "DerivativesTradingUsdsFutures"),

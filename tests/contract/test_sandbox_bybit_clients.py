@@ -13,11 +13,11 @@ from pybit.exceptions import FailedRequestError, InvalidRequestError
 from pybit.unified_trading import HTTP
 
 from tests.support.sandbox_harness import account_of, sandbox_fixtures
-from worker.accounts import Account
+from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
 from worker.sandbox.bybit.endpoints import ENDPOINTS
-from worker.sandbox.clock import DAY
-from worker.sandbox.faults import Fault
-from worker.sandbox.server import Sandbox
+from worker.sandbox.kit.clock import DAY
+from worker.sandbox.server.faults import Fault
 
 PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
 BTC = {"category": "linear", "symbol": "BTCUSDT"}

@@ -12,12 +12,12 @@ from gate_api import FuturesPositionCrossMode, UpdateDualCompPositionCrossModeRe
 from gate_api.exceptions import ApiException, GateApiException
 
 from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
-from worker.accounts import Account
-from worker.sandbox.faults import Fault
+from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
 from worker.sandbox.gate.endpoint import PREFIX
 from worker.sandbox.gate.endpoints import ENDPOINTS
-from worker.sandbox.server import Sandbox
-from worker.venues.signing import rebase
+from worker.sandbox.server.faults import Fault
+from worker.venues.client.signing import rebase
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
 APIS = {

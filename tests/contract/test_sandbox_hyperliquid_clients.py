@@ -17,10 +17,10 @@ from hyperliquid.utils.error import ClientError
 from hyperliquid.utils.signing import recover_agent_or_user_from_l1_action, sign_l1_action
 
 from tests.support.sandbox_harness import UNLIMITED, account_of, sandbox_fixtures
+from worker.sandbox.app.server import Sandbox
 from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.hyperliquid.perps import DEXES
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
+from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.connection import without_keys
 from worker.venues.hyperliquid.credentials import credentials_of
 

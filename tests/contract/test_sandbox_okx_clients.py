@@ -12,13 +12,13 @@ from okx.okxclient import OkxClient
 from okx.PublicData import PublicAPI
 
 from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
-from worker.accounts import Account
-from worker.sandbox.faults import Fault
+from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
 from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
-from worker.sandbox.server import Sandbox
+from worker.sandbox.server.faults import Fault
+from worker.venues.client.signing import rebase
 from worker.venues.limits.tables import Per
 from worker.venues.okx.limits import REQUESTS
-from worker.venues.signing import rebase
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning"),

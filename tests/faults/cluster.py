@@ -11,11 +11,11 @@ from pathlib import Path
 import aiormq
 
 from tests.support.processes import free_port
-from worker.bus.connection import CONNECTION_TROUBLE
-from worker.bus.node_folder import LOOPBACK, USER, NodeFolder, Ports
-from worker.bus.private_broker import find_server, server_version
-from worker.child import Child
-from worker.state_files import write_private
+from worker.broker.node_folder import LOOPBACK, USER, NodeFolder, Ports
+from worker.broker.private_broker import find_server, server_version
+from worker.bus.amqp.connection import CONNECTION_TROUBLE
+from worker.runtime.child import Child
+from worker.runtime.state_files import write_private
 
 SIZE = 3
 START_S = 120

@@ -9,7 +9,7 @@ import pytest
 from tests.faults.node import Node, own_node
 from tests.faults.stage import Stage, staged
 from tests.support.operation_queues import emptied
-from worker.bus.topology import DEAD_LETTERS, declare
+from worker.bus.amqp.topology import DEAD_LETTERS, declare
 
 COUNTED = "counted"
 

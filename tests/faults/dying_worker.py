@@ -18,16 +18,16 @@ from typing import Any, TypeVar
 import structlog
 import uvloop
 
-from worker.accounts import Account
-from worker.bootstrap import Bus, Worker, build_worker, consuming, open_venues
-from worker.execution.ledger.commands import Commands, Entry, Noted
-from worker.execution.ledger.ledger import open_ledger
-from worker.locations import load_accounts
-from worker.settings import Settings
-from worker.telemetry import configure_logging
-from worker.venues.registry import limits_kept
-from worker.venues.seam import Adapter
-from worker.wire import DeadLetter, Delivery, Outgoing, Reply
+from worker.accounts.account import Account
+from worker.app.bootstrap import Bus, Worker, build_worker, consuming, open_venues
+from worker.config.locations import load_accounts
+from worker.config.logs import configure_logging
+from worker.config.settings import Settings
+from worker.ledger.commands import Commands, Entry, Registration
+from worker.ledger.ledger import open_ledger
+from worker.messages.wire import DeadLetter, Delivery, Outgoing, Reply
+from worker.venues.lifecycle.registry import limits_kept
+from worker.venues.port.adapter import Adapter
 
 STEPS = ("received", "noted", "intended", "sent", "finished", "answered", "published", "handled")
 """After each of these nothing more is done."""
@@ -56,7 +56,7 @@ class MortalCommands(Commands):
 
     fate: Fate
 
-    async def note(self, entry: Entry) -> Noted:
+    async def note(self, entry: Entry) -> Registration:
         noted = await super().note(entry)
         self.fate.reached("noted")
         return noted

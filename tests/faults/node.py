@@ -9,8 +9,8 @@ from pathlib import Path
 import aio_pika
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from worker.bus.node_folder import LOOPBACK, NODE_NAME
-from worker.bus.private_broker import PrivateBroker
+from worker.broker.node_folder import LOOPBACK, NODE_NAME
+from worker.broker.private_broker import PrivateBroker
 
 # An Erlang machine beside the node, which evaluates there what it reads here, line by line: starting `rabbitmqctl` for
 # each takes seconds, this takes none.

@@ -16,9 +16,9 @@ from uuid import uuid4
 import aio_pika
 
 from tests.faults.tally import Tally
-from worker.sandbox.faults import Fault
-from worker.sandbox.journal import JournalEntry
-from worker.sandbox.server import Sandbox
+from worker.sandbox.app.server import Sandbox
+from worker.sandbox.server.faults import Fault
+from worker.sandbox.server.journal import JournalEntry
 
 SYMBOL, MARKET_ID = "BTC/USDT:USDT", "BTCUSDT"
 LEVERAGE, COLLECTION = "/fapi/v1/leverage", "/papi/v1/asset-collection"
@@ -29,7 +29,7 @@ ENOUGH = 1_000_000
 TIMEOUT_MS = "60000"
 """What breaks here shall not make a command late as well, however slow the machine."""
 
-PRODUCTION = ("worker.cli", "worker")
+PRODUCTION = ("worker.app.cli", "worker")
 """The program that runs in production, instead of one that dies on demand."""
 
 

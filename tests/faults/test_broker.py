@@ -14,8 +14,8 @@ from tests.faults.conftest import Count
 from tests.faults.engine import Engine, to
 from tests.faults.node import Node, consumers, waiting
 from tests.faults.stage import LEVERAGE, PRODUCTION, SYMBOL, Stage, until
-from worker.bus.topology import DEAD_LETTERS, EVENTS_EXCHANGE
-from worker.execution.ledger.ledger import open_ledger
+from worker.bus.amqp.topology import DEAD_LETTERS, EVENTS_EXCHANGE
+from worker.ledger.ledger import open_ledger
 
 RESTARTS = 20
 CRASHES = (5, 11, 17)

@@ -25,12 +25,12 @@ from tests.faults.stage import until
 from tests.faults.test_soak import SOAK_S
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.strategy import Body
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.bus.amqp.topology import EVENTS_LOG
 from worker.bus.rpc import BusError, NoAnswer, RpcClient, connect_rpc
-from worker.bus.topology import EVENTS_LOG
-from worker.clock import now
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.runtime.clock import now
 
 SHARDS, WORKERS, CLIENTS = 4, 2, 2
 TIMEOUT_MS = 8_000

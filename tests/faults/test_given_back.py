@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from tests.faults.node import Node
 from tests.support.operation_queues import emptied
 from tests.support.strategy import Strategy
-from worker.bus.connection import connect
+from worker.bus.amqp.connection import connect
+from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import hold_dead_letters
-from worker.bus.publisher import MessagePublisher
-from worker.wire import DeadLetter, Delivery
+from worker.messages.wire import DeadLetter, Delivery
 
 LIMIT = 3
 """Deliveries that may fail. The queue's own limit would take minutes."""

@@ -14,8 +14,8 @@ from schemas import OPERATIONS
 from tests.faults.conftest import Count
 from tests.faults.stage import LEVERAGE, SYMBOL, Stage
 from worker.bus.rpc import RpcClient, connect_rpc
-from worker.clock import now
-from worker.sandbox.faults import Fault
+from worker.runtime.clock import now
+from worker.sandbox.server.faults import Fault
 
 SIZE = "16m"
 

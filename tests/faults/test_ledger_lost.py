@@ -14,9 +14,9 @@ import pytest
 
 from tests.faults.conftest import Count
 from tests.faults.stage import LEVERAGE, PRODUCTION, SYMBOL, Stage
+from worker.bus.amqp.topology import DEAD_LETTERS
 from worker.bus.rpc import connect_rpc
-from worker.bus.topology import DEAD_LETTERS
-from worker.shim.readiness import Probe
+from worker.shim.routes.readiness import Probe
 
 ACCOUNTS = tuple(f"v-{number}" for number in range(5))
 GRACE_MS = "300"

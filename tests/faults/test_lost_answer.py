@@ -9,7 +9,7 @@ import pytest
 from schemas import OPERATIONS
 from tests.faults.node import Node
 from worker.bus.rpc import RequestInDoubt, connect_rpc
-from worker.clock import now
+from worker.runtime.clock import now
 
 CLIENT = "a client that waits"
 LONG_MS = 100_000

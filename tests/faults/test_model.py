@@ -22,16 +22,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from schemas import OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MAX_LEVERAGE, MemoryBus, MemoryVenue, Misbehaviour
-from worker.execution.changes import Changes
 from worker.execution.dispatch import Dispatch
-from worker.execution.ledger.errors import NothingMatched
-from worker.execution.ledger.freezes import Freeze
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.execution.receipt import Command, NotAccepted
-from worker.execution.relay import Relay
+from worker.execution.executor import CommandExecutor
+from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.requests import Command, RequestRejected
 from worker.handlers import COMMAND_HANDLERS
-from worker.venues.errors import Ambiguous, NotSent, PreconditionFailed, VenueError
-from worker.wire import Outgoing, Reply
+from worker.ledger.freezes import Freeze
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.ledger.sql.errors import StaleWrite
+from worker.messages.wire import Outgoing, Reply
+from worker.venues.port.errors import Ambiguous, NotSent, PreconditionFailed, VenueError
 
 T = TypeVar("T")
 
@@ -97,9 +97,9 @@ class Promises(RuleBasedStateMachine):
         url = f"sqlite:///{self.folder / 'ledger.db'}"
         self.ledger: Ledger = self.run(self.stack.enter_async_context(open_ledger(url)))
         self.bus = MemoryBus()
-        self.changes = Changes(
+        self.changes = CommandExecutor(
             ledger=self.ledger,
-            relay=Relay(self.ledger, self.bus),
+            relay=OutboxRelay(self.ledger, self.bus),
             dispatch=Dispatch(lambda _: self.venue),
             owe_snapshot=self.no_snapshot,
             clock=lambda: self.time,
@@ -188,7 +188,7 @@ class Promises(RuleBasedStateMachine):
             raise AssertionError("a conflict was answered with a result")
 
         command = asked.command(self.time, **other)
-        with pytest.raises(NotAccepted) as conflict:
+        with pytest.raises(RequestRejected) as conflict:
             self.run(self.changes.carry_out(command, COMMAND_HANDLERS[asked.operation], answer))
         assert conflict.value.envelope.statusCode == 409
         assert self.venue.log == log
@@ -211,7 +211,7 @@ class Promises(RuleBasedStateMachine):
         act = self.ledger.freezes.freeze if frozen else self.ledger.freezes.unfreeze
         try:
             self.run(act(Freeze("all", "audit", None, self.time), event))
-        except NothingMatched:
+        except StaleWrite:
             assert self.frozen is frozen
         self.frozen = frozen
 

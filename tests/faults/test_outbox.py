@@ -8,8 +8,8 @@ import pytest
 from tests.faults.conftest import Count
 from tests.faults.node import Node
 from tests.faults.stage import POLL_S, PRODUCTION, SYMBOL, Stage, WorkerProcess, until
-from worker.bus.topology import EVENTS_EXCHANGE, EVENTS_LOG
-from worker.execution.ledger.ledger import open_ledger
+from worker.bus.amqp.topology import EVENTS_EXCHANGE, EVENTS_LOG
+from worker.ledger.ledger import open_ledger
 
 ACCOUNTS = tuple(f"o-{number}" for number in range(60))
 AT_VENUE_MS = 4_500

@@ -7,8 +7,8 @@ import aio_pika
 
 from tests.faults.conftest import Count
 from tests.faults.stage import POLL_S, PRODUCTION, SYMBOL, Stage, until
-from worker.execution.ledger.ledger import open_ledger
-from worker.sandbox.faults import Fault
+from worker.ledger.ledger import open_ledger
+from worker.sandbox.server.faults import Fault
 
 ACCOUNTS = tuple(f"s-{number}" for number in range(12))
 READS, SLOW_MS = "/fapi/v3/positionRisk", 60_000

@@ -30,9 +30,9 @@ from tests.faults.stage import LEVERAGE, PRODUCTION, Stage
 from tests.faults.test_soak import SOAK_S
 from tests.faults.test_two_workers import overlaps
 from tests.support.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
-from worker.bus.topology import DEAD_LETTERS
-from worker.execution.ledger.postgres_url import Server
-from worker.stopping import set_within
+from worker.bus.amqp.topology import DEAD_LETTERS
+from worker.ledger.postgres.url import Server
+from worker.runtime.stopping import set_within
 
 CHAOS_S = float(os.environ.get("PERPS_DMA_CHAOS_S", "60"))
 SEED = os.environ.get("PERPS_DMA_CHAOS_SEED") or secrets.token_hex(4)

@@ -29,17 +29,17 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import free_port, listening_ports
 from tests.support.strategy import Strategy
 from tests.unit.test_masking import WRITINGS
-from worker.accounts import Account
+from worker.accounts.account import Account
+from worker.bus.amqp.topology import EVENTS_LOG
 from worker.bus.dead_letters import hold_dead_letters
-from worker.bus.topology import EVENTS_LOG
-from worker.child import Child
-from worker.clock import now
-from worker.console.accounts import show_accounts
-from worker.console.check import check_accounts
-from worker.console.dead_letters import show_letters
-from worker.console.status import show_status
-from worker.sandbox.faults import Fault, Kind
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.console.accounts.checks import check_accounts
+from worker.console.accounts.listing import show_accounts
+from worker.console.service.dead_letters import show_letters
+from worker.console.service.status import show_status
+from worker.runtime.child import Child
+from worker.runtime.clock import now
+from worker.sandbox.server.faults import Fault, Kind
 
 SYMBOLS: Mapping[str, str] = {"hyperliquid": "BTC/USDC:USDC"}
 SYMBOL = "BTC/USDT:USDT"
@@ -122,7 +122,7 @@ class Deployment:
     async def cli(self, *arguments: str, **settings: str) -> str:
         """What a command prints, on both its outputs."""
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker.cli", *arguments),
+            *(sys.executable, "-m", "worker.app.cli", *arguments),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**self.environment, **settings},
@@ -155,7 +155,7 @@ async def deployment(breakable: str, postgres: PostgresServer, tmp_path: Path) -
         await worker.start()
         shim = Child(
             "shim",
-            (sys.executable, "-m", "worker.cli", "shim"),
+            (sys.executable, "-m", "worker.app.cli", "shim"),
             {**worker.environment, "PERPS_DMA_LOG_FORMAT": "text", "PERPS_DMA_METRICS_PORT": str(free_port())},
             tmp_path / "shim.log",
         )

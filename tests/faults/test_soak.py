@@ -21,7 +21,7 @@ from tests.faults.conftest import Count
 from tests.faults.engine import Engine, Wanted, to
 from tests.faults.node import Node, waiting
 from tests.faults.stage import COLLECTION, LEVERAGE, PRODUCTION, Stage
-from worker.bus.topology import DEAD_LETTERS
+from worker.bus.amqp.topology import DEAD_LETTERS
 
 SOAK_S = float(os.environ.get("PERPS_DMA_SOAK_S", "600"))
 SEED = os.environ.get("PERPS_DMA_SOAK_SEED") or secrets.token_hex(4)

@@ -11,7 +11,7 @@ from tests.faults.conftest import Count
 from tests.faults.engine import Engine, to
 from tests.faults.node import Node, waiting
 from tests.faults.stage import COLLECTION, LEVERAGE, POLL_S, PRODUCTION, Stage, WorkerProcess, until
-from worker.bus.topology import DEAD_LETTERS
+from worker.bus.amqp.topology import DEAD_LETTERS
 
 ACCOUNTS = tuple(f"s-{number}" for number in range(10))
 EACH = 8

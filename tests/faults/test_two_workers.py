@@ -12,9 +12,9 @@ from tests.faults.conftest import Count
 from tests.faults.engine import Engine, Wanted, to
 from tests.faults.node import Node, waiting
 from tests.faults.stage import LEVERAGE, POLL_S, PRODUCTION, SYMBOL, Stage, WorkerProcess, until
-from worker.bus.topology import DEAD_LETTERS
-from worker.execution.ledger.ledger import open_ledger
-from worker.sandbox.journal import JournalEntry
+from worker.bus.amqp.topology import DEAD_LETTERS
+from worker.ledger.ledger import open_ledger
+from worker.sandbox.server.journal import JournalEntry
 
 HOLD_MS, TICK_MS = 120, 5
 """How long the venue takes for a change, and how exactly its journal tells the time."""

@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.conftest import Count
 from tests.faults.stage import COLLECTION, LEVERAGE, SYMBOL, Stage
-from worker.sandbox.faults import Fault
+from worker.sandbox.server.faults import Fault
 
 PERP, PM = "v-perp", "v-pm"
 UNKNOWN_503 = {"code": -1000, "msg": "Unknown error, please check your request or try again later."}

@@ -13,7 +13,7 @@ from schemas import OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE
 from tests.support.memory_venue import ACCOUNT, BTC
 from tests.support.raw_messages import RawMessage, deep, long, short, table, text
-from worker.bus.topology import UNROUTED
+from worker.bus.amqp.topology import UNROUTED
 
 VALID: Mapping[str, Any] = {
     "exchange_account_id": ACCOUNT.id,

@@ -26,11 +26,11 @@ from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from tests.support.operation_queues import emptied
 from tests.support.raw_messages import RawMessage, publish_raw
 from tests.support.strategy import Inbox, Strategy
-from worker import documents
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.topology import DEAD_LETTERS, UNROUTED
-from worker.settings import Settings
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.bus.amqp.topology import DEAD_LETTERS, UNROUTED
+from worker.config import documents
+from worker.config.settings import Settings
 
 PATIENCE_S = 20
 LONGEST_MESSAGE = 2_000

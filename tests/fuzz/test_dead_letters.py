@@ -15,9 +15,9 @@ from tests.fuzz.messages import properties
 from tests.fuzz.test_bus import REFUSED
 from tests.support.operation_queues import emptied
 from tests.support.raw_messages import RawMessage, publish_raw
-from worker.bus.topology import DEAD_LETTERS
-from worker.console.dead_letters import requeue_letters, show_letter, show_letters
-from worker.settings import Settings
+from worker.bus.amqp.topology import DEAD_LETTERS
+from worker.config.settings import Settings
+from worker.console.service.dead_letters import requeue_letters, show_letter, show_letters
 
 
 @pytest.fixture

@@ -8,11 +8,11 @@ import pytest
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from tests.support.operation_queues import emptied
 from tests.support.strategy import Strategy
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
 from worker.bus.rpc import RpcClient, connect_rpc
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.ledger.ledger import Ledger, open_ledger
 
 
 @pytest.fixture

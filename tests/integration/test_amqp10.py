@@ -13,11 +13,11 @@ import pytest
 
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.strategy import Body
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.private_broker import PrivateBroker, find_server
-from worker.clock import now
-from worker.settings import Settings
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.broker.private_broker import PrivateBroker, find_server
+from worker.config.settings import Settings
+from worker.runtime.clock import now
 
 CLIENT = Path(__file__).parents[1] / "support" / "amqp10_strategy.py"
 PYTHON = "/usr/bin/python3"

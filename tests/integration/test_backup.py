@@ -8,9 +8,9 @@ import pytest
 
 from tests.support.postgres import PostgresServer
 from tests.support.worker_harness import Body, worker_harness
-from worker.execution.ledger.freezes import Freeze
-from worker.execution.ledger.ledger import open_ledger
-from worker.wire import Outgoing
+from worker.ledger.freezes import Freeze
+from worker.ledger.ledger import open_ledger
+from worker.messages.wire import Outgoing
 
 FREEZE = Freeze("all", "restored", "ann", 1)
 TOLD = Outgoing("freeze-1", "perps-dma.freeze.v1", "control.freeze", "{}")

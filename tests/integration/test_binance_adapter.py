@@ -18,8 +18,11 @@ from tests.support.sandbox_harness import (
     harness_fixtures,
     market,
 )
-from worker.accounts import Accounts
-from worker.venues.errors import (
+from worker.accounts.account import Accounts
+from worker.venues.lifecycle.registry import Venues
+from worker.venues.parsing.history import DAY
+from worker.venues.port.adapter import Capability, HistoryQuery, MarginSettings, Market
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -31,9 +34,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.history import DAY
-from worker.venues.registry import Venues
-from worker.venues.seam import Capability, HistoryQuery, Market, Terms
 
 PERP, HEDGE, PM = "binance-perp-001", "binance-hedge-001", "binance-pm-001"
 LINEAR, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USD:BTC", "ETH/USDT:USDT"
@@ -75,7 +75,9 @@ class TestLeverage:
         flat = market(adapter, FLAT)
         await adapter.set_margin_mode(flat, MarginMode.ISOLATED)
         await adapter.set_leverage(flat, Decimal(4))
-        assert await adapter.terms(flat) == Terms(Decimal(4), MarginMode.ISOLATED, (await adapter.terms(flat)).raw)
+        assert await adapter.terms(flat) == MarginSettings(
+            Decimal(4), MarginMode.ISOLATED, (await adapter.terms(flat)).raw
+        )
 
     @pytest.mark.parametrize("account_id", [PERP, PM])
     @pytest.mark.parametrize(("symbol", "maximum"), [(LINEAR, 125), (INVERSE, 125), (FLAT, 100)])

@@ -17,9 +17,9 @@ from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, 
 
 from schemas.operations import COMMANDS_EXCHANGE
 from tests.support.broker_users import BrokerWithUsers, rabbitmqctl, until
-from worker.bus.private_broker import PrivateBroker
-from worker.bus.rights import CLIENTS, RIGHTS, RISK_USER, STRATEGY_USER, WORKER_USER
-from worker.bus.topology import DEAD_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE, EVENTS_LOG, declare
+from worker.broker.permissions import CLIENTS, RIGHTS, RISK_USER, STRATEGY_USER, WORKER_USER
+from worker.broker.private_broker import PrivateBroker
+from worker.bus.amqp.topology import DEAD_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE, EVENTS_LOG, declare
 from worker.console.definitions import definitions_text
 
 KIB = 1024

@@ -10,11 +10,11 @@ import pytest
 from schemas import COMMANDS, OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.support.strategy import Body, Strategy
-from worker.bus.connection import connect
-from worker.bus.publisher import LARGEST_MESSAGE, MessagePublisher, TooLarge
+from worker.bus.amqp.connection import connect
+from worker.bus.amqp.publisher import LARGEST_MESSAGE, MessagePublisher, TooLarge
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc
-from worker.venues.errors import Ambiguous
-from worker.wire import Delivery, Outgoing, Reply
+from worker.messages.wire import Delivery, Outgoing, Reply
+from worker.venues.port.errors import Ambiguous
 
 TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
 

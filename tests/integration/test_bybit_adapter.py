@@ -20,12 +20,16 @@ from tests.support.sandbox_harness import (
     harness_fixtures,
     market,
 )
-from worker.clock import now
+from worker.runtime.clock import now
 from worker.sandbox.bybit.venue import Bybit
 from worker.venues.bybit import BybitVenue
 from worker.venues.bybit.history import KEPT
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import (
+from worker.venues.client.connections import VenueConnections
+from worker.venues.limits import within
+from worker.venues.limits.windows import ROLLING_MARGIN
+from worker.venues.parsing.history import DAY
+from worker.venues.port.adapter import Capability, HistoryQuery, Market
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -36,10 +40,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.history import DAY
-from worker.venues.limits import within
-from worker.venues.limits.windows import ROLLING_MARGIN
-from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
 LINEAR, USDC, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USDT:USDT"

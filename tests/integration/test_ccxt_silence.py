@@ -8,8 +8,8 @@ import pytest
 from schemas.control import Exchange
 from tests.support.canaries import Canaries, of_accounts
 from tests.support.sandbox_harness import sandbox_harness
-from worker.venues.errors import VenueError
-from worker.venues.signing import SigningExchange
+from worker.venues.client.signing import SigningExchange
+from worker.venues.port.errors import VenueError
 
 
 @pytest.mark.parametrize("exchange", get_args(Exchange))

@@ -5,10 +5,10 @@ import json
 
 from tests.support.memory_venue import ACCOUNT
 from tests.support.worker_harness import TO_10X, Stalls, WorkerHarness, in_time, worker_harness
-from worker.clock import now
-from worker.execution.ledger.commands import Entry
-from worker.execution.recovery import Recovery
-from worker.wire import NotBegun
+from worker.execution.aftermath.recovery import Recovery
+from worker.ledger.commands import Entry
+from worker.messages.wire import ShuttingDown
+from worker.runtime.clock import now
 
 OVERDUE = Entry("c-0", "set_leverage", "binance", ACCOUNT.id, "ann", "f", json.dumps(TO_10X), 1_000, 11_000)
 
@@ -26,7 +26,7 @@ async def test_what_is_at_the_venue_is_finished_and_what_waits_behind_it_is_left
         venue.go_on.set()
         await first
         left = await asyncio.gather(*waiting, return_exceptions=True)
-        assert {type(error) for error in left} == {NotBegun}
+        assert {type(error) for error in left} == {ShuttingDown}
         assert (stopping.changes, stopping.outcomes) == (["leverage 10"], ["applied"])
     async with worker_harness(ledger_url, venue) as following:
         for number in range(6):
@@ -44,7 +44,7 @@ async def test_a_copy_of_what_is_left_is_left_too(ledger_url: str) -> None:
         venue.go_on.set()
         await first
         left = await asyncio.gather(*copies, return_exceptions=True)
-        assert [type(error) for error in left] == [NotBegun, asyncio.CancelledError]
+        assert [type(error) for error in left] == [ShuttingDown, asyncio.CancelledError]
         assert stopping.changes == ["leverage 11"]
 
 

@@ -11,10 +11,10 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractRobustConnection
 
 from tests.support.operation_queues import emptied
-from worker.bus.connection import connect
+from worker.bus.amqp.connection import connect
+from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.consumer import FIRST_PAUSE_S, Consumer
-from worker.bus.publisher import MessagePublisher
-from worker.wire import DeadLetter, Delivery
+from worker.messages.wire import DeadLetter, Delivery
 
 MESSAGES = [str(number) for number in range(100)]
 

@@ -5,8 +5,8 @@ import aio_pika
 import pytest
 
 from tests.support.rabbitmq_container import engine_answers, rabbitmq_container
-from worker.bus.private_broker import find_broker
-from worker.settings import Settings
+from worker.broker.private_broker import find_broker
+from worker.config.settings import Settings
 
 
 @pytest.mark.skipif(not engine_answers(), reason="no Docker engine answers here")

@@ -20,17 +20,17 @@ from yarl import URL
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.operation_queues import emptied
 from tests.support.strategy import Body, Strategy
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.connection import connect
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.bus.amqp.connection import connect
+from worker.bus.amqp.publisher import MessagePublisher
+from worker.bus.amqp.topology import DEAD_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
-from worker.bus.publisher import MessagePublisher
-from worker.bus.topology import DEAD_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
-from worker.console.dead_letters import drop_letters, requeue_letters, show_letter, show_letters
-from worker.locations import NotReady
-from worker.settings import Settings
-from worker.wire import DeadLetter, Delivery
+from worker.config.locations import ConfigurationError
+from worker.config.settings import Settings
+from worker.console.service.dead_letters import drop_letters, requeue_letters, show_letter, show_letters
+from worker.messages.wire import DeadLetter, Delivery
 
 TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
 
@@ -271,7 +271,7 @@ async def test_a_kill_in_the_middle_of_sending_again_loses_nothing_and_leaves_at
     copies = await idle.declare_queue(exclusive=True)
     await copies.bind("dma.commands", "set_leverage")
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.cli", "dead-letters", "requeue", *ids),
+        *(sys.executable, "-m", "worker.app.cli", "dead-letters", "requeue", *ids),
         env={"PERPS_DMA_AMQP_URL": amqp_url},
         stdout=asyncio.subprocess.PIPE,
     )
@@ -318,12 +318,14 @@ async def test_letters_with_the_same_command_id_are_told_apart(amqp_url: str) ->
     assert len({first.id, second.id, "c-1"}) == 3
     assert alone.id == "c-2"
     settings = Settings(amqp_url=AmqpDsn(amqp_url))
-    with pytest.raises(NotReady, match=f"2 dead letters have the command id c-1: name them as {first.id}, {second.id}"):
+    with pytest.raises(
+        ConfigurationError, match=f"2 dead letters have the command id c-1: name them as {first.id}, {second.id}"
+    ):
         await drop_letters(settings, ["c-1"])
     await drop_letters(settings, [first.id])
     left, _ = await all_letters(amqp_url)
     assert (left.message.body, left.id) == (b'{"n":2}', "c-1")
-    with pytest.raises(NotReady, match="there is no dead letter"):
+    with pytest.raises(ConfigurationError, match="there is no dead letter"):
         await drop_letters(settings, [first.id])
     await drop_letters(settings, [second.id])  # the name out of the older list is its own
     assert [letter.id for letter in await all_letters(amqp_url)] == ["c-2"]
@@ -340,7 +342,7 @@ async def test_letters_that_are_the_same_in_everything_are_sent_again_one_by_one
     for left in (2, 1, 0):
         one, *_ = await all_letters(amqp_url)
         await requeue_letters(settings, [one.id])
-        with pytest.raises(NotReady):
+        with pytest.raises(ConfigurationError):
             await drop_letters(settings, [f"{one.id}.1of3"])
         assert len(await all_letters(amqp_url)) == left
     assert len(await waiting(idle, "set_leverage")) == 3
@@ -396,8 +398,8 @@ async def test_whatever_is_in_a_letter_the_list_stays_readable(amqp_url: str, co
 LIST = """
 import asyncio, sys
 from worker.console import display
-from worker.console.dead_letters import show_letters
-from worker.settings import Settings
+from worker.console.service.dead_letters import show_letters
+from worker.config.settings import Settings
 display.console.width = int(sys.argv[1])
 asyncio.run(show_letters(Settings(), as_json=False))
 """

@@ -12,18 +12,18 @@ import pytest
 from schemas import OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.processes import free_port
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.actors import SHIM_USER
-from worker.bus.connection import CONNECTION_TROUBLE
-from worker.bus.node_folder import LOOPBACK, NodeFolder, Ports
-from worker.bus.private_broker import find_server, server_version
-from worker.bus.rights import RIGHTS, VHOST, WORKER_USER
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.broker.node_folder import LOOPBACK, NodeFolder, Ports
+from worker.broker.permissions import RIGHTS, VHOST, WORKER_USER
+from worker.broker.private_broker import find_server, server_version
+from worker.bus.amqp.actors import SHIM_USER
+from worker.bus.amqp.connection import CONNECTION_TROUBLE
 from worker.bus.rpc import connect_rpc
-from worker.child import Child
-from worker.clock import now
+from worker.config.settings import Settings
 from worker.console.definitions import definitions_text
-from worker.settings import Settings
+from worker.runtime.child import Child
+from worker.runtime.clock import now
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "rabbitmq"
 IMPORTED = "/etc/rabbitmq/definitions/definitions.json"

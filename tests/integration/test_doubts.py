@@ -17,19 +17,21 @@ from structlog.testing import capture_logs
 from schemas.control import VenueHealth, VenueState
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryBus, MemoryVenue
 from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHarness, worker_harness
-from worker.accounts import Accounts
-from worker.background import in_background
-from worker.clock import now
-from worker.execution.doubt_resolver import LONGEST_WAIT_MS, SETTLE_MS, SOONEST_MS, DoubtResolver
-from worker.execution.ledger import migrations, postgres, sqlite
-from worker.execution.ledger.database import SQLITE, Database, Row, Statement
-from worker.execution.ledger.doubts import Doubts, Setting
-from worker.execution.ledger.ledger import open_ledger
-from worker.execution.recovery import Retention
-from worker.execution.relay import Relay
-from worker.venues.errors import Ambiguous, LimitReached, ValueRefused
-from worker.venues.seam import Market, Terms
-from worker.wire import Outgoing
+from worker.accounts.account import Accounts
+from worker.execution.aftermath.recovery import Retention
+from worker.execution.aftermath.resolver import LONGEST_WAIT_MS, SETTLE_MS, SOONEST_MS, DoubtResolver
+from worker.execution.outbox_relay import OutboxRelay
+from worker.ledger import migrations
+from worker.ledger.ledger import open_ledger
+from worker.ledger.postgres import database as postgres
+from worker.ledger.sql.database import SQLITE, Database, Row, Statement
+from worker.ledger.sqlite import database as sqlite
+from worker.ledger.unresolved import Doubts, Setting
+from worker.messages.wire import Outgoing
+from worker.runtime.background import in_background
+from worker.runtime.clock import now
+from worker.venues.port.adapter import MarginSettings, Market
+from worker.venues.port.errors import Ambiguous, LimitReached, ValueRefused
 
 CROSS = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "margin_mode": "cross"}
 READ = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol}
@@ -64,7 +66,7 @@ class Watched:
     def __post_init__(self) -> None:
         self.resolver = DoubtResolver(
             ledger=self.harness.ledger,
-            relay=Relay(self.harness.ledger, self.harness.bus),
+            relay=OutboxRelay(self.harness.ledger, self.harness.bus),
             accounts=self.accounts,
             adapter_of=lambda _: self.harness.venue,
             venues=self.states,
@@ -373,7 +375,7 @@ class ReadsSlowly(Stalls):
         self.answer.set()
         self.go_on.set()
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         shown = await super().terms(market)
         self.asked.set()
         await self.answer.wait()
@@ -450,9 +452,9 @@ async def test_a_later_sweep_tells_nothing_of_an_earlier_one(harness: WorkerHarn
 
 async def test_leverage_of_several_sides_is_told_side_by_side(ledger_url: str) -> None:
     class Hedged(MemoryVenue):
-        async def terms(self, market: Market) -> Terms:
+        async def terms(self, market: Market) -> MarginSettings:
             shown = await super().terms(market)
-            return Terms(shown.leverage, shown.margin_mode, sides=(Decimal("2.5"), shown.leverage))
+            return MarginSettings(shown.leverage, shown.margin_mode, sides=(Decimal("2.5"), shown.leverage))
 
     async with worker_harness(ledger_url, Hedged()) as harness:
         await fall_into_doubt(harness)

@@ -9,11 +9,11 @@ import pytest
 
 from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
 from tests.support.worker_harness import COLLECT, TIMEOUT_MS, TO_10X, Body, WorkerHarness
-from worker.accounts import Accounts
-from worker.bootstrap import build_worker
-from worker.execution.ledger.database import Database
-from worker.execution.ledger.ledger import Ledger, open_database
-from worker.settings import Settings
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import build_worker
+from worker.config.settings import Settings
+from worker.ledger.ledger import Ledger, open_database
+from worker.ledger.sql.database import Database
 
 
 class SlowDisk(Ledger):

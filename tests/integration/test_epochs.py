@@ -22,12 +22,12 @@ from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.operation_queues import emptied
 from tests.support.postgres import PostgresServer
 from tests.support.strategy import Body, Strategy
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.connection import CONNECTION_TROUBLE
-from worker.bus.private_broker import PrivateBroker
-from worker.bus.topology import EVENTS_LOG
-from worker.settings import Settings
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.broker.private_broker import PrivateBroker
+from worker.bus.amqp.connection import CONNECTION_TROUBLE
+from worker.bus.amqp.topology import EVENTS_LOG
+from worker.config.settings import Settings
 
 RISKY = ACCOUNT.model_copy(update={"id": "memory-risk-001"})
 SCOPE = {"exchange": "okx"}

@@ -7,10 +7,10 @@ import pytest
 
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from tests.support.worker_harness import COLLECT, Body, WorkerHarness, worker_harness
-from worker.execution.ledger.errors import LedgerUnavailable
-from worker.execution.ledger.freezes import Freeze
-from worker.venues.errors import Ambiguous
-from worker.wire import Outgoing
+from worker.ledger.freezes import Freeze
+from worker.ledger.sql.errors import LedgerUnavailable
+from worker.messages.wire import Outgoing
+from worker.venues.port.errors import Ambiguous
 
 SCOPES: dict[str, Body] = {
     "account": {"exchange_account_id": ACCOUNT.id},

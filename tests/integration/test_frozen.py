@@ -15,15 +15,15 @@ from schemas.control import Exchange
 from tests.support.memory_venue import MemoryBus
 from tests.support.postgres import PostgresServer
 from tests.support.sandbox_harness import PATIENCE_MS, SandboxHarness, sandbox_harness
-from worker.accounts import Account, Accounts
-from worker.bootstrap import Worker, build_worker
-from worker.clock import now
-from worker.execution.ledger.commands import Entry
-from worker.execution.ledger.freezes import Freeze
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.settings import Settings
+from worker.accounts.account import Account, Accounts
+from worker.app.bootstrap import Worker, build_worker
+from worker.config.settings import Settings
+from worker.ledger.commands import Entry
+from worker.ledger.freezes import Freeze
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.messages.wire import Delivery, Outgoing
+from worker.runtime.clock import now
 from worker.venues.limits import Limits
-from worker.wire import Delivery, Outgoing
 
 CHANGES: dict[Exchange, dict[str, Any]] = {
     "binance": {"path": "/fapi/v1/leverage"},
@@ -191,7 +191,7 @@ async def test_a_freeze_waits_for_what_is_at_the_venue(scene: Scene) -> None:
 
 
 async def test_a_freeze_names_what_stays_at_the_venue(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("worker.control.office.UNDER_WAY_S", 0.05)
+    monkeypatch.setattr("worker.control.service.UNDER_WAY_S", 0.05)
     change = scene.change
     await scene.harness.fault(change.get("path"), "delay", method=change.get("method"), delay_ms=500)
     scene.begin(1)

@@ -19,7 +19,11 @@ from tests.support.sandbox_harness import (
     harness_fixtures,
     market,
 )
-from worker.venues.errors import (
+from worker.venues.gate import GateVenue
+from worker.venues.limits.windows import ROLLING_MARGIN
+from worker.venues.parsing.history import DAY
+from worker.venues.port.adapter import Capability, HistoryQuery, Market
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -30,10 +34,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.gate import GateVenue
-from worker.venues.history import DAY
-from worker.venues.limits.windows import ROLLING_MARGIN
-from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED

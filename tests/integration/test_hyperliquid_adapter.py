@@ -19,8 +19,9 @@ from tests.support.sandbox_harness import (
     market,
     unguarded,
 )
-from worker.sandbox.clock import DAY
-from worker.venues.errors import (
+from worker.sandbox.kit.clock import DAY
+from worker.venues.port.adapter import Capability, HistoryQuery
+from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
     ClockSkewed,
@@ -33,7 +34,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.seam import Capability, HistoryQuery
 
 PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
 BTC, FLAT, SHORT, GOLD = "BTC/USDC:USDC", "ETH/USDC:USDC", "SOL/USDC:USDC", "XYZ-GOLD/USDC:USDC"

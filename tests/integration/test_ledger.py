@@ -14,18 +14,20 @@ import asyncpg
 import pytest
 
 from tests.support.postgres import PostgresServer
-from worker.execution.ledger import migrations, postgres, sqlite
-from worker.execution.ledger.commands import Ending, Entry
-from worker.execution.ledger.database import Database, Statement
-from worker.execution.ledger.errors import LedgerTooNew, LedgerUnavailable, NothingMatched
-from worker.execution.ledger.freezes import Freeze
-from worker.execution.ledger.ledger import Ledger, open_database, open_ledger
-from worker.execution.ledger.snapshots import Kept
-from worker.wire import Outgoing
+from worker.ledger import migrations
+from worker.ledger.commands import CommandEnding, Entry
+from worker.ledger.freezes import Freeze
+from worker.ledger.ledger import Ledger, open_database, open_ledger
+from worker.ledger.postgres import database as postgres
+from worker.ledger.snapshots import Kept
+from worker.ledger.sql.database import Database, Statement
+from worker.ledger.sql.errors import LedgerTooNew, LedgerUnavailable, StaleWrite
+from worker.ledger.sqlite import database as sqlite
+from worker.messages.wire import Outgoing
 
 ENTRY = Entry("c-1", "set_leverage", "binance", "a-1", "ann", "f-1", '{"leverage":10}', 1_000, 11_000)
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.set_leverage.binance.a-1", '{"id":"e-1","price":98000.00}')
-ENDING = Ending("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
+ENDING = CommandEnding("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
 
 
 @pytest.fixture
@@ -79,9 +81,9 @@ async def test_the_first_intent_stays_the_first(ledger: Ledger) -> None:
 async def test_a_finished_command_stays_as_it_is(ledger: Ledger) -> None:
     await ledger.commands.note(ENTRY)
     await ledger.commands.finish("c-1", ENDING)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await ledger.commands.finish("c-1", replace(ENDING, outcome="unknown"))
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         async with ledger.account_lock(ENTRY.account):
             await ledger.commands.intend(ENTRY, 1, 3_000, durable=False)
     assert await ledger.outbox.size() == 1
@@ -92,12 +94,12 @@ async def test_who_was_superseded_can_neither_send_nor_tell(ledger: Ledger, othe
     record = await other.commands.find("c-1")
     assert record is not None
     await other.commands.adopt(record)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         async with ledger.account_lock(ENTRY.account):
             await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await ledger.commands.finish("c-1", ENDING)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await ledger.commands.adopt(record)
     assert await ledger.outbox.size() == 0
     await other.commands.finish("c-1", ENDING)
@@ -108,7 +110,7 @@ async def test_who_was_superseded_can_neither_send_nor_tell(ledger: Ledger, othe
 async def test_nothing_is_intended_in_a_frozen_scope(ledger: Ledger, other: Ledger, scope: str) -> None:
     await ledger.commands.note(ENTRY)
     await other.freezes.freeze(Freeze(scope, "audit", "ann", 1), EVENT)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         async with ledger.account_lock(ENTRY.account):
             await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
     noted = await ledger.commands.note(replace(ENTRY, id="c-2"))
@@ -127,11 +129,11 @@ async def test_a_freeze_reaches_no_further_than_its_scope(ledger: Ledger, scope:
 async def test_every_change_of_a_freeze_is_an_event_and_an_audit_row(ledger: Ledger) -> None:
     freeze = Freeze("all", "audit", "ann", 1)
     await ledger.freezes.freeze(freeze, EVENT)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await ledger.freezes.freeze(replace(freeze, reason="once more"), EVENT)
     assert await ledger.freezes.all() == [freeze]
     await ledger.freezes.unfreeze(replace(freeze, actor="bob", since=2, reason=""), EVENT)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await ledger.freezes.unfreeze(freeze, EVENT)
     audited = await ledger.audit.newest(10)
     assert [(row.actor, row.action, row.subject) for row in audited] == [
@@ -144,7 +146,7 @@ async def test_every_change_of_a_freeze_is_an_event_and_an_audit_row(ledger: Led
 async def test_a_write_is_kept_whole_or_not_at_all(database: Database) -> None:
     insert = "INSERT INTO audit (at, action, subject, details) VALUES ($1, 'a', 's', '{}')"
     missing = Statement("DELETE FROM freezes WHERE scope = $1 RETURNING scope", ("nowhere",), must_match=True)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await database.write(Statement(insert, (1,)), missing)
     count = Statement("SELECT COUNT(*) FROM audit")
     assert await database.read(count) == [(0,)]
@@ -154,7 +156,7 @@ async def test_a_write_is_kept_whole_or_not_at_all(database: Database) -> None:
         database.write(Statement("INSERT INTO audit (at) VALUES ($1)", (1,))),
         return_exceptions=True,
     )
-    assert [type(outcome) for outcome in outcomes[:100]] == [list] * 50 + [NothingMatched] * 50
+    assert [type(outcome) for outcome in outcomes[:100]] == [list] * 50 + [StaleWrite] * 50
     assert isinstance(outcomes[100], Exception)
     assert await database.read(count) == [(50,)]
 
@@ -177,8 +179,8 @@ async def is_gone(ledger: Ledger, owner: str) -> bool:
 
 HOLDER = """
 import asyncio, sys
-from worker.execution.ledger.ledger import open_ledger
-from worker.wire import Outgoing
+from worker.ledger.ledger import open_ledger
+from worker.messages.wire import Outgoing
 async def main():
     async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
         await ledger.outbox.add(Outgoing("e", "t", "k", "{}"), 1)
@@ -248,7 +250,7 @@ async def test_snapshots_of_an_account_are_counted_without_gaps(ledger: Ledger, 
     assert await ledger.snapshots.newest("a-1") is None
     await ledger.snapshots.keep(Kept("a-1", 1, 10, "{}"), [EVENT])
     for late in (Kept("a-1", 1, 11, "{}"), Kept("a-1", 3, 11, "{}")):
-        with pytest.raises(NothingMatched):
+        with pytest.raises(StaleWrite):
             await other.snapshots.keep(late, [EVENT])
     await other.snapshots.keep(Kept("a-1", 2, 12, '{"n":2}'), [EVENT, EVENT])
     assert await ledger.snapshots.newest("a-1") == Kept("a-1", 2, 12, '{"n":2}')

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from tests.support.worker_harness import WorkerHarness, worker_harness
-from worker.clock import now
-from worker.execution.ledger.errors import LedgerError, LedgerGone, LedgerInPlace, LedgerUnavailable
-from worker.execution.ledger.freezes import Freeze
-from worker.execution.ledger.ledger import Ledger, forget_ledger, open_ledger
-from worker.execution.ledger.locks import FileLocks
-from worker.execution.ledger.open_file import LOOK_S
-from worker.wire import Outgoing
+from worker.ledger.freezes import Freeze
+from worker.ledger.ledger import Ledger, forget_ledger, open_ledger
+from worker.ledger.sql.errors import LedgerError, LedgerGone, LedgerInPlace, LedgerUnavailable
+from worker.ledger.sqlite.file_locks import FileLocks
+from worker.ledger.sqlite.open_file import LOOK_S
+from worker.messages.wire import Outgoing
+from worker.runtime.clock import now
 
 Breakage = Callable[[Path], None]
 EVENT = Outgoing("e-1", "perps-dma.freeze.v1", "control.freeze", "{}")
@@ -315,7 +315,7 @@ async def test_a_worker_ends_with_one_sentence_where_its_ledger_is_gone(path: Pa
     remove(path)
     (path.parent / "sandbox.json").write_text(SANDBOX)
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.cli", "worker"),
+        *(sys.executable, "-m", "worker.app.cli", "worker"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "PERPS_DMA_STATE": str(path.parent), "PERPS_DMA_AMQP_URL": "amqp://127.0.0.1:1"},

@@ -10,12 +10,12 @@ from tests.integration.test_ledger import ENDING, ENTRY, EVENT
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_proxy import Break, PostgresProxy, postgres_proxy
 from tests.support.worker_harness import COLLECT, TO_10X, Stalls, WorkerHarness, worker_harness
-from worker.execution.ledger.audit import Audited
-from worker.execution.ledger.database import Statement
-from worker.execution.ledger.errors import CommitInDoubt, NothingMatched
-from worker.execution.ledger.freezes import Freeze
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.execution.ledger.snapshots import Kept
+from worker.ledger.audit import Audited
+from worker.ledger.freezes import Freeze
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.ledger.snapshots import Kept
+from worker.ledger.sql.database import Statement
+from worker.ledger.sql.errors import CommitInDoubt, StaleWrite
 
 CUT = (Break.BEFORE, Break.AFTER)
 NOTE, ADOPT, INTEND = "INSERT INTO commands", "UPDATE commands SET owner", "UPDATE commands SET intended"
@@ -53,7 +53,7 @@ async def test_who_took_a_command_over_in_doubt_has_it(ledger: Ledger, proxy: Po
         assert record is not None
         proxy.plan(ADOPT, how)
         await other.commands.adopt(record)
-        with pytest.raises(NothingMatched):
+        with pytest.raises(StaleWrite):
             await ledger.commands.finish(ENTRY.id, ENDING)
         assert await other.commands.finish(ENTRY.id, ENDING) is not None
     assert proxy.broke == 1
@@ -75,7 +75,7 @@ async def test_a_result_of_somebody_else_is_not_taken_for_ours(
     await ledger.commands.note(ENTRY)
     await ledger.commands.finish(ENTRY.id, replace(ENDING, event=replace(EVENT, body="another")))
     proxy.plan(FINISH, how)
-    with pytest.raises(NothingMatched):
+    with pytest.raises(StaleWrite):
         await ledger.commands.finish(ENTRY.id, ENDING)
 
 

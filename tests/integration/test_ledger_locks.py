@@ -18,13 +18,13 @@ from tests.support.memory_venue import ACCOUNT
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_proxy import Break, PostgresProxy, postgres_proxy
 from tests.support.worker_harness import COLLECT, TO_10X, Stalls, WorkerHarness, in_time, worker_harness
-from worker.clock import now
-from worker.execution.ledger.commands import Entry, Noted
-from worker.execution.ledger.errors import LedgerUnavailable, LockLost, NotInTime
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.execution.ledger.presence import GONE_S
-from worker.execution.receipt import Command
-from worker.venues.seam import Echo, Market
+from worker.execution.requests import Command
+from worker.ledger.commands import Entry, Registration
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.ledger.owners import GONE_S
+from worker.ledger.sql.errors import LedgerUnavailable, LockLost, NotInTime
+from worker.runtime.clock import now
+from worker.venues.port.adapter import Echo, Market
 
 LOCK_HOLDERS = """
     SELECT DISTINCT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -183,8 +183,8 @@ async def test_who_takes_an_account_waits_for_what_a_living_worker_has_under_way
 
 LEFT = """
 import asyncio, sys
-from worker.execution.ledger.commands import Entry
-from worker.execution.ledger.ledger import open_ledger
+from worker.ledger.commands import Entry
+from worker.ledger.ledger import open_ledger
 async def main():
     entry = Entry("c-1", "set_leverage", "binance", "a-1", None, "f", "{}", 1, int(sys.argv[2]))
     async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
@@ -332,7 +332,7 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
     async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as other:
         note, go_on = one.ledger.commands.note, asyncio.Event()
 
-        async def slow_note(entry: Entry) -> Noted:
+        async def slow_note(entry: Entry) -> Registration:
             await go_on.wait()
             return await note(entry)
 

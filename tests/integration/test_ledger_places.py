@@ -9,8 +9,8 @@ from tests.integration.test_ledger_locks import end_lock_sessions, is_ready, unt
 from tests.support.postgres import Pgbouncer, PostgresServer, pgbouncer, postgres_server, standby_of
 from tests.support.processes import free_port
 from tests.support.worker_harness import worker_harness
-from worker.execution.ledger.database import Statement
-from worker.execution.ledger.ledger import open_database, open_ledger
+from worker.ledger.ledger import open_database, open_ledger
+from worker.ledger.sql.database import Statement
 
 
 async def test_the_first_of_several_hosts_may_be_down(postgres: PostgresServer) -> None:

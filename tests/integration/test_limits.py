@@ -24,18 +24,18 @@ from tests.support.sandbox_harness import (
     sandbox_harness,
     unguarded,
 )
-from worker.accounts import Account, Accounts
-from worker.bootstrap import build_worker
-from worker.clock import Clocks, now
+from worker.accounts.account import Account, Accounts
+from worker.app.bootstrap import build_worker
+from worker.config.settings import Settings
 from worker.execution.calls import VenueCalls
 from worker.execution.confirmation import carry_out
-from worker.execution.ledger.ledger import open_ledger
 from worker.handlers.leverage import set_leverage
-from worker.settings import Settings
-from worker.venues.errors import LimitReached, Throttled
+from worker.ledger.ledger import open_ledger
+from worker.messages.wire import Delivery
+from worker.runtime.clock import Clocks, now
 from worker.venues.limits import Limits, within
-from worker.venues.seam import Adapter
-from worker.wire import Delivery
+from worker.venues.port.adapter import Adapter
+from worker.venues.port.errors import LimitReached, Throttled
 
 MID_MINUTE: Milliseconds = 1_700_000_010_000
 """Where limits are counted by the minute, the minute must not end during a test. The sandbox has its own time."""

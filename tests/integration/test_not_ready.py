@@ -14,7 +14,7 @@ async def test_a_worker_without_markets_is_not_ready_and_status_fails(
     amqp_url: str, tmp_path: Path, more: tuple[str, ...]
 ) -> None:
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.cli", "status", *more),
+        *(sys.executable, "-m", "worker.app.cli", "status", *more),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, "PERPS_DMA_AMQP_URL": amqp_url, "PERPS_DMA_STATE": str(tmp_path / "elsewhere")},
     )

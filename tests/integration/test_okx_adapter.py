@@ -20,8 +20,12 @@ from tests.support.sandbox_harness import (
     harness_fixtures,
     market,
 )
-from worker.clock import now
-from worker.venues.errors import (
+from worker.runtime.clock import now
+from worker.venues.limits import within
+from worker.venues.okx import OkxVenue
+from worker.venues.parsing.history import DAY
+from worker.venues.port.adapter import Capability, HistoryQuery, Market
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -34,10 +38,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.history import DAY
-from worker.venues.limits import within
-from worker.venues.okx import OkxVenue
-from worker.venues.seam import Capability, HistoryQuery, Market
 
 PERP, HEDGE, PORTFOLIO = "okx-perp-001", "okx-hedge-001", "okx-portfolio-001"
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED

@@ -12,15 +12,15 @@ from schemas.requests import SetLeverage
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHarness, in_time, worker_harness
-from worker.accounts import Accounts
-from worker.clock import now
-from worker.execution.ledger.commands import Entry
-from worker.execution.receipt import Command
-from worker.execution.recovery import AGAIN_MS, BATCH, BATCHES, Recovery
-from worker.observation.denials import DISTINCT
-from worker.venues.errors import Ambiguous
-from worker.venues.seam import Market
-from worker.wire import Delivery
+from worker.accounts.account import Accounts
+from worker.execution.aftermath.recovery import AGAIN_MS, BATCH, BATCHES, Recovery
+from worker.execution.requests import Command
+from worker.ledger.commands import Entry
+from worker.messages.wire import Delivery
+from worker.runtime.clock import now
+from worker.telemetry.denials import DISTINCT
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ import pytest
 from schemas.requests import MarketType
 from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
 from tests.support.worker_harness import TO_10X, in_time, worker_harness
-from worker.accounts import Accounts
-from worker.execution.ledger.ledger import open_ledger
-from worker.execution.ledger.owed import Owed
+from worker.accounts.account import Accounts
+from worker.ledger.ledger import open_ledger
+from worker.ledger.owed_snapshots import Owed
+from worker.messages.wire import Delivery
 from worker.snapshots.after_commands import LOOK_S
-from worker.venues.seam import Market, OpenPositions
-from worker.wire import Delivery
+from worker.venues.port.adapter import Market, OpenPositions
 
 POLL_S = 0.02
 

@@ -11,11 +11,11 @@ from pydantic import SecretStr
 from schemas.control import Exchange
 from tests.support.processes import free_port
 from tests.support.sandbox_harness import TIMEOUT_MS, SandboxHarness, sandbox_harness
-from worker.accounts import NEEDS, Account
-from worker.preflight import Report, check_accounts
-from worker.sandbox.clock import DAY, HOUR, SECOND
-from worker.venues.findings import ACCOUNT_CHECKS, Check, Finding, Verdict
+from worker.accounts.account import NEEDS, Account
+from worker.sandbox.kit.clock import DAY, HOUR, SECOND
 from worker.venues.hyperliquid.credentials import credentials_of
+from worker.venues.lifecycle.account_checks import Report, check_accounts
+from worker.venues.port.check_results import ACCOUNT_CHECKS, Check, CheckResult, Verdict
 
 EXCHANGES: tuple[Exchange, ...] = ("binance", "bybit", "gate", "okx", "hyperliquid")
 OK, WARNING, PROBLEM, NOT_CHECKED = Verdict.OK, Verdict.WARNING, Verdict.PROBLEM, Verdict.NOT_CHECKED
@@ -41,18 +41,20 @@ def accounts_of(harness: SandboxHarness) -> list[Account]:
     return [account for account in harness.sandbox.accounts if account.exchange == harness.exchange]
 
 
-async def findings(harness: SandboxHarness, account_id: str | None = None, **registered: Any) -> tuple[Finding, ...]:
+async def findings(
+    harness: SandboxHarness, account_id: str | None = None, **registered: Any
+) -> tuple[CheckResult, ...]:
     found = await harness.adapter(account_id, **registered).preflight()
     assert {finding.check for finding in found} == set(ACCOUNT_CHECKS)
     assert all((row.remedy is None) is (row.verdict is OK) for row in found if row.verdict is not NOT_CHECKED)
     return found
 
 
-def told(found: tuple[Finding, ...], check: Check) -> dict[Verdict, str]:
+def told(found: tuple[CheckResult, ...], check: Check) -> dict[Verdict, str]:
     return {finding.verdict: finding.says for finding in found if finding.check is check}
 
 
-def wrong(found: tuple[Finding, ...]) -> list[Check]:
+def wrong(found: tuple[CheckResult, ...]) -> list[Check]:
     return [finding.check for finding in found if finding.verdict is PROBLEM]
 
 

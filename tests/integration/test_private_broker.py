@@ -13,16 +13,16 @@ import aiormq
 import pytest
 
 from tests.support.processes import gone, listening_addresses
-from worker.bus.node_folder import NodeFolder
-from worker.bus.policies import CLIENT_BYTES
-from worker.bus.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server
-from worker.bus.publisher import LARGEST_MESSAGE
-from worker.settings import Settings
+from worker.broker.node_folder import NodeFolder
+from worker.broker.policies import CLIENT_BYTES
+from worker.broker.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server
+from worker.bus.amqp.publisher import LARGEST_MESSAGE
+from worker.config.settings import Settings
 
 OWNER = """
 import asyncio, json, sys
 from pathlib import Path
-from worker.bus.private_broker import PrivateBroker
+from worker.broker.private_broker import PrivateBroker
 
 async def main():
     await PrivateBroker(Path(sys.argv[1])).start()
@@ -206,7 +206,7 @@ async def test_data_of_an_older_rabbitmq_that_cannot_be_read_is_an_advice_and_no
 def test_without_rabbitmq_the_error_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("RABBITMQ_HOME", raising=False)
-    monkeypatch.setattr("worker.bus.private_broker.INSTALLED_AT", ())
+    monkeypatch.setattr("worker.broker.private_broker.INSTALLED_AT", ())
     with pytest.raises(BrokerUnavailable, match=r"deploy/install-rabbitmq\.sh(.|\n)*PERPS_DMA_AMQP_URL"):
         find_server()
 

@@ -16,18 +16,18 @@ import pytest
 
 from tests.integration.test_ledger import ENDING, ENTRY, EVENT
 from tests.support.postgres import PostgresServer
-from worker.clock import now
-from worker.execution.ledger.audit import Audited, AuditTrail
-from worker.execution.ledger.commands import Commands
-from worker.execution.ledger.database import Database, Latch, Row, Statement
-from worker.execution.ledger.doubts import Doubts, Setting
-from worker.execution.ledger.epoch import Contents, Epoch
-from worker.execution.ledger.freezes import Freeze, Freezes
-from worker.execution.ledger.ledger import Ledger, open_database, open_ledger
-from worker.execution.ledger.outbox import Outbox
-from worker.execution.ledger.owed import OwedSnapshots
-from worker.execution.ledger.snapshots import Kept, SnapshotLog
-from worker.execution.recovery import BATCH, Retention
+from worker.execution.aftermath.recovery import BATCH, Retention
+from worker.ledger.audit import Audited, AuditTrail
+from worker.ledger.commands import Commands
+from worker.ledger.epoch import Contents, Epoch
+from worker.ledger.freezes import Freeze, Freezes
+from worker.ledger.ledger import Ledger, open_database, open_ledger
+from worker.ledger.outbox import Outbox
+from worker.ledger.owed_snapshots import OwedSnapshots
+from worker.ledger.snapshots import Kept, SnapshotLog
+from worker.ledger.sql.database import Database, Latch, Row, Statement
+from worker.ledger.unresolved import Doubts, Setting
+from worker.runtime.clock import now
 
 COMMANDS, AUDITED = 200_000, 20_000
 GROWS = ("commands", "audit")

@@ -15,17 +15,17 @@ from schemas import OPERATIONS
 from schemas.control import Exchange
 from tests.support.operation_queues import emptied
 from tests.support.strategy import Body, Strategy
-from worker.accounts import Account, Accounts
-from worker.background import in_background
-from worker.bootstrap import open_venues, running_worker
+from worker.accounts.account import Account, Accounts
+from worker.accounts.registry import read_registry, sources_of
+from worker.accounts.sealing import add_key, read_keys
+from worker.app.bootstrap import open_venues, running_worker
+from worker.app.registry_watch import RegistryWatch
 from worker.bus.rpc import RpcClient, connect_rpc
-from worker.clock import now
-from worker.execution.ledger.ledger import open_ledger
-from worker.registry import read_registry, sources_of
-from worker.registry_watch import RegistryWatch
-from worker.sandbox.server import Sandbox
-from worker.sealing import add_key, read_keys
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.ledger.ledger import open_ledger
+from worker.runtime.background import in_background
+from worker.runtime.clock import now
+from worker.sandbox.app.server import Sandbox
 from worker.venues.limits import Limits
 
 PATIENCE_S = 20

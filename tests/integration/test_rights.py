@@ -31,22 +31,18 @@ from tests.support.broker_users import (
 )
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.strategy import Body
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.actors import SHIM_USER
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.broker.permissions import RIGHTS, RISK_USER, STRATEGY_USER, VHOST, WORKER_USER, definitions, password_hash
+from worker.broker.private_broker import PrivateBroker
+from worker.bus.amqp.actors import SHIM_USER
+from worker.bus.amqp.topology import EVENTS_EXCHANGE, EVENTS_LOG, declare
 from worker.bus.dead_letters import Letter, hold_dead_letters
-from worker.bus.private_broker import PrivateBroker
-from worker.bus.rights import RIGHTS, RISK_USER, STRATEGY_USER, VHOST, WORKER_USER, definitions, password_hash
 from worker.bus.rpc import REPLY_TO, RpcClient
-from worker.bus.shards import shard_queue
-from worker.bus.topology import (
-    EVENTS_EXCHANGE,
-    EVENTS_LOG,
-    declare,
-)
-from worker.clock import now
-from worker.execution.ledger.ledger import open_ledger
-from worker.settings import Settings
+from worker.bus.sharding.shards import shard_queue
+from worker.config.settings import Settings
+from worker.ledger.ledger import open_ledger
+from worker.runtime.clock import now
 
 DEPLOYED = Path(__file__).parents[2] / "deploy" / "rabbitmq" / "definitions.json"
 TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}

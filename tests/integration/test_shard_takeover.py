@@ -21,7 +21,7 @@ from schemas import COMMANDS, OPERATIONS
 from tests.support.broker_users import rabbitmqctl
 from tests.support.memory_venue import BTC
 from tests.support.recording_worker import ACCOUNTS, Change, read_record
-from worker.bus.private_broker import PrivateBroker
+from worker.broker.private_broker import PrivateBroker
 from worker.bus.rpc import BusError, RpcClient, connect_rpc
 from worker.console.watch import events
 

@@ -17,17 +17,17 @@ from aio_pika.abc import AbstractChannel
 from schemas import COMMANDS, OPERATIONS
 from schemas.operations import COMMANDS_EXCHANGE
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.connection import connect
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.broker.private_broker import PrivateBroker
+from worker.bus.amqp.connection import connect
+from worker.bus.amqp.publisher import MessagePublisher
+from worker.bus.amqp.topology import DEAD_LETTERS, EVENTS_LOG, UNROUTED, TopologyRefused
 from worker.bus.consumer import Consumer
-from worker.bus.private_broker import PrivateBroker
-from worker.bus.publisher import MessagePublisher
 from worker.bus.rpc import NoWorker, RpcClient, connect_rpc
-from worker.bus.shards import Split, queues_of
-from worker.bus.topology import DEAD_LETTERS, EVENTS_LOG, UNROUTED, TopologyRefused
-from worker.settings import Settings
-from worker.wire import DeadLetter, Delivery
+from worker.bus.sharding.shards import Split, queues_of
+from worker.config.settings import Settings
+from worker.messages.wire import DeadLetter, Delivery
 
 SET_LEVERAGE = OPERATIONS["set_leverage"]
 COMMAND_NAMES = {row.name for row in COMMANDS}

@@ -16,12 +16,12 @@ from schemas import MarketType
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.operation_queues import emptied
 from tests.support.strategy import Body, Strategy
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.settings import Settings
-from worker.snapshots.rhythm import Rhythm
-from worker.venues.errors import AccessDenied
-from worker.venues.seam import Market, OpenPositions
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.config.settings import Settings
+from worker.snapshots.intervals import Interval
+from worker.venues.port.adapter import Market, OpenPositions
+from worker.venues.port.errors import AccessDenied
 
 RISKY = ACCOUNT.model_copy(update={"id": "memory-risk-001"})
 TO_10X: Body = {"exchange_account_id": RISKY.id, "symbol": BTC.symbol, "leverage": 10}
@@ -115,7 +115,7 @@ async def test_where_nothing_changes_a_snapshot_comes_every_heartbeat(
     async with worker(amqp_url, sqlite_url, MemoryVenue(), heartbeat_ms=3 * INTERVAL_MS):
         told = [await risk.next("positions") for _ in range(4)]
     assert [snapshot["seq"] for snapshot in told] == [1, 2, 3, 4]
-    rhythm = Rhythm(INTERVAL_MS, 0).of(RISKY.id)
+    rhythm = Interval(INTERVAL_MS, 0).of(RISKY.id)
     turns = [snapshot["as_of"] - INTERVAL_MS + rhythm.wait(snapshot["as_of"]) for snapshot in told]
     assert all(later - earlier >= 3 * INTERVAL_MS for earlier, later in pairwise(turns))
 
@@ -178,7 +178,7 @@ async def test_two_workers_on_one_ledger_count_together_and_read_an_account_once
             while not gapless(risk):  # what the other has left is published soon, by the one that is there
                 await risk.next("positions")
     assert risk.all("drift") == []
-    rhythm = Rhythm(INTERVAL_MS, 0).of(RISKY.id)
+    rhythm = Interval(INTERVAL_MS, 0).of(RISKY.id)
     scheduled = [snapshot["as_of"] for snapshot in risk.all("positions") if snapshot["trigger"] == "schedule"]
     assert len({at + rhythm.wait(at) for at in scheduled}) == len(scheduled)
 

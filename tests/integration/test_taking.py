@@ -6,9 +6,9 @@ from aio_pika.abc import AbstractRobustConnection
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from tests.support.broker_users import until
-from worker.bus.connection import FRAMES, closed_soon, connected, plain_channel
-from worker.bus.incoming import Incoming, Taking
-from worker.bus.publisher import properties, publish
+from worker.bus.amqp.connection import FRAMES, closed_soon, connected, plain_channel
+from worker.bus.amqp.incoming import Incoming, Taking
+from worker.bus.amqp.publisher import properties, publish
 
 QUEUE = "test.taking"
 

@@ -20,19 +20,19 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from tests.support.processes import free_port
 from tests.support.shim_client import BOUNDS, gate
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.bus.connection import CONNECTION_TROUBLE, connected
-from worker.bus.private_broker import BrokerUnavailable, PrivateBroker, find_broker
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.broker.private_broker import BrokerUnavailable, PrivateBroker, find_broker
+from worker.bus.amqp.connection import CONNECTION_TROUBLE, connected
 from worker.bus.rpc import connect_rpc
-from worker.clock import now
-from worker.locations import amqp_url
-from worker.settings import Settings
+from worker.config.locations import amqp_url
+from worker.config.settings import Settings
+from worker.config.tls import CertificateProblem, local_client_context, server_context
+from worker.runtime.clock import now
 from worker.shim.app import create_app
-from worker.shim.certificates import Renewal
-from worker.shim.connections import ConnectionLimits, Connections
+from worker.shim.http.certificates import Renewal
+from worker.shim.http.connections import ConnectionLimits, Connections
 from worker.shim.server import ShimServer, uvicorn_config
-from worker.tls import CertificateProblem, local_client_context, server_context
 
 
 @dataclass(frozen=True, slots=True)

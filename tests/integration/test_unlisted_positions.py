@@ -13,16 +13,16 @@ from worker.venues.binance.adapter import BinanceAdapter
 from worker.venues.bybit import connection as bybit_connection
 from worker.venues.bybit.adapter import BybitAdapter
 from worker.venues.bybit.instruments import Instruments
-from worker.venues.errors import Ambiguous, UnknownSymbol
 from worker.venues.gate import connection as gate_connection
 from worker.venues.gate.adapter import GateAdapter
 from worker.venues.hyperliquid import connection as hyperliquid_connection
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
 from worker.venues.hyperliquid.universe import Instrument, Universe
-from worker.venues.markets import Markets, Unlisted
 from worker.venues.okx import connection as okx_connection
 from worker.venues.okx.adapter import OkxAdapter
-from worker.venues.seam import Adapter, Market
+from worker.venues.parsing.markets import Markets, Unlisted
+from worker.venues.port.adapter import Adapter, Market
+from worker.venues.port.errors import Ambiguous, UnknownSymbol
 
 
 def _transport(harness: SandboxHarness, connection: Any) -> Any:

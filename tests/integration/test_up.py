@@ -14,9 +14,9 @@ import httpx
 import pytest
 
 from tests.support.processes import family, free_port, gone
-from worker.execution.ledger.ledger import open_ledger
-from worker.log_files import LARGEST_LOG
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.ledger.ledger import open_ledger
+from worker.runtime.log_files import LARGEST_LOG
 
 READY_S = 90
 STOP_S = 40
@@ -58,7 +58,7 @@ async def up(settings: Settings, *options: str, **more: str) -> AsyncIterator[Ru
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PERPS_DMA_")}
     environment |= {"PERPS_DMA_STATE": str(settings.state), "PERPS_DMA_PORT": str(settings.port)} | more
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "worker.cli", "up", *options),
+        *(sys.executable, "-m", "worker.app.cli", "up", *options),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env=environment,

@@ -12,15 +12,15 @@ from schemas import MarketType
 from schemas.control import VenueHealth
 from tests.support.processes import free_port
 from tests.support.scripted_venue import ScriptedVenue, answers, says_nothing
-from worker.accounts import Account, Accounts
-from worker.bootstrap import FIRST_LOAD_S, open_venues
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import Ambiguous, NotSent, UnknownSymbol, VenueError
+from worker.accounts.account import Account, Accounts
+from worker.app.bootstrap import FIRST_LOAD_S, open_venues
+from worker.sandbox.app.server import Sandbox
+from worker.venues.client.connections import VenueConnections
+from worker.venues.lifecycle.registry import Venues
+from worker.venues.lifecycle.supervisor import Reloads, Told
 from worker.venues.limits import Limits
-from worker.venues.registry import Venues
-from worker.venues.seam import Market
-from worker.venues.upkeep import Reloads, Told
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous, NotSent, UnknownSymbol, VenueError
 
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"
 

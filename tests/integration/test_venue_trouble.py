@@ -18,13 +18,13 @@ from schemas.control import Status, VenueHealth
 from tests.support.operation_queues import emptied
 from tests.support.shim_client import BOUNDS, gate
 from tests.support.strategy import Body, Strategy
-from worker.accounts import Accounts
-from worker.bootstrap import open_venues, running_worker
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import open_venues, running_worker
 from worker.bus.rpc import RpcClient, connect_rpc
-from worker.clock import now
-from worker.sandbox.faults import Fault
-from worker.sandbox.server import Sandbox
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.runtime.clock import now
+from worker.sandbox.app.server import Sandbox
+from worker.sandbox.server.faults import Fault
 from worker.shim.app import create_app
 from worker.venues.limits import Limits
 

@@ -14,12 +14,10 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused
 from yarl import URL
 
 from schemas import OPERATIONS
-from worker.bus.actors import SHIM_USER
-from worker.bus.private_broker import PrivateBroker, find_server
-from worker.bus.rights import VHOST
-from worker.bus.rpc import RpcClient, connect_rpc
-from worker.bus.shards import shard_queue
-from worker.bus.topology import (
+from worker.broker.permissions import VHOST
+from worker.broker.private_broker import PrivateBroker, find_server
+from worker.bus.amqp.actors import SHIM_USER
+from worker.bus.amqp.topology import (
     DEAD_EXCHANGE,
     DEAD_LETTERS,
     EVENTS_EXCHANGE,
@@ -28,6 +26,8 @@ from worker.bus.topology import (
     REQUEST_EXCHANGES,
     UNROUTED,
 )
+from worker.bus.rpc import RpcClient, connect_rpc
+from worker.bus.sharding.shards import shard_queue
 from worker.console.definitions import definitions_text
 
 SHARDS = 2

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from worker.accounts import Account
+from worker.accounts.account import Account
 
 TELLING = 12
 """So many characters of a secret are too many."""

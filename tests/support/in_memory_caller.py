@@ -22,7 +22,7 @@ class Asked:
 
 @dataclass
 class InMemoryCaller:
-    """A `worker.shim.caller.Caller`. An operation without an answer is a mistake of the test: KeyError."""
+    """A `worker.shim.kit.caller.Caller`. An operation without an answer is a mistake of the test: KeyError."""
 
     answers: dict[str, RpcReply | BusError] = field(default_factory=dict)
     workers: Mapping[str, int] | BusError = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 1))

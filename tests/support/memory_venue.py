@@ -13,22 +13,22 @@ from pydantic import SecretStr
 from schemas import MarginMode, MarketType, Position
 from schemas.base import utc_text
 from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
-from worker.accounts import Account
-from worker.venues import findings
-from worker.venues.errors import LimitReached, NotSupported, UnknownSymbol, ValueRefused, VenueError
-from worker.venues.findings import ACCOUNT_CHECKS, Finding
-from worker.venues.seam import (
+from worker.accounts.account import Account
+from worker.messages.wire import Delivery, Outgoing, Reply
+from worker.venues.client.send_guard import require_guard
+from worker.venues.port import check_results as findings
+from worker.venues.port.adapter import (
     Capability,
     Echo,
     History,
     HistoryQuery,
+    MarginSettings,
     Market,
     OpenPositions,
     SymbolState,
-    Terms,
 )
-from worker.venues.send_guard import require_guard
-from worker.wire import Delivery, Outgoing, Reply
+from worker.venues.port.check_results import ACCOUNT_CHECKS, CheckResult
+from worker.venues.port.errors import LimitReached, NotSupported, UnknownSymbol, ValueRefused, VenueError
 
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 MAX_LEVERAGE = Decimal(125)
@@ -119,13 +119,13 @@ class MemoryVenue:
         if self.unreadable:
             raise self.unreadable.popleft()
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         self._read("terms")
-        return Terms(self.leverage, self.margin_mode, raw={"leverage": str(self.leverage)})
+        return MarginSettings(self.leverage, self.margin_mode, raw={"leverage": str(self.leverage)})
 
     async def symbol_state(self, market: Market) -> SymbolState:
         self._read("symbol state")
-        terms = Terms(self.leverage, self.margin_mode)
+        terms = MarginSettings(self.leverage, self.margin_mode)
         return SymbolState(terms, "long", Decimal("0.05"), Decimal("4925.25"), Decimal("25.25"))
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
@@ -161,7 +161,7 @@ class MemoryVenue:
         self._read("realized pnl")
         return History((_entry("987654321", "125.50"),), THEN)
 
-    async def preflight(self) -> tuple[Finding, ...]:
+    async def preflight(self) -> tuple[CheckResult, ...]:
         self.log.append("preflight")
         if self.unreadable:
             error = self.unreadable.popleft()

@@ -2,7 +2,7 @@
 
 import aio_pika
 
-from worker.bus.topology import declare
+from worker.bus.amqp.topology import declare
 
 
 async def emptied(amqp_url: str) -> None:

@@ -15,8 +15,8 @@ from pathlib import Path
 import asyncpg
 
 from tests.support.processes import family, free_port, gone
-from worker.child import Child
-from worker.execution.ledger.postgres_url import Server
+from worker.ledger.postgres.url import Server
+from worker.runtime.child import Child
 
 USER = "dma"
 SYSTEM_USER = "postgres"

@@ -13,7 +13,7 @@ from docker.errors import DockerException, ImageNotFound
 from testcontainers.core.container import DockerContainer
 from testcontainers.core.wait_strategies import LogMessageWaitStrategy
 
-from worker.bus.private_broker import Broker
+from worker.broker.private_broker import Broker
 
 COMPOSE = Path(__file__).parents[2] / "deploy" / "compose.yaml"
 ANY_4 = "rabbitmq:4-management"

@@ -16,11 +16,11 @@ from pathlib import Path
 import uvloop
 
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
-from worker.accounts import Accounts
-from worker.bootstrap import running_worker
-from worker.settings import Settings
-from worker.telemetry import configure_logging
-from worker.venues.seam import Echo, Market
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import running_worker
+from worker.config.logs import configure_logging
+from worker.config.settings import Settings
+from worker.venues.port.adapter import Echo, Market
 
 VENUE_S = 0.005
 """How long the venue takes to change something."""

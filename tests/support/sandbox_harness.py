@@ -10,15 +10,15 @@ import pytest
 
 from schemas.control import Exchange
 from schemas.requests import MarketType
-from worker.accounts import Account
-from worker.sandbox.server import Sandbox
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import Ambiguous, VenueError
+from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.send_guard import guarded_by
+from worker.venues.lifecycle.registry import VENUES
 from worker.venues.limits import Limits
-from worker.venues.limits.admission import Reservation
-from worker.venues.registry import VENUES
-from worker.venues.seam import Adapter, Market, Venue
-from worker.venues.send_guard import guarded_by
+from worker.venues.limits.permits import ReservedPermit
+from worker.venues.port.adapter import Adapter, Market, Venue
+from worker.venues.port.errors import Ambiguous, VenueError
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
 TIMEOUT_MS = 1_000
@@ -62,7 +62,7 @@ class OpenGuard:
     def not_processed(self) -> None:
         """Nobody keeps count."""
 
-    def hold(self, reservation: Reservation) -> None:
+    def hold(self, reservation: ReservedPermit) -> None:
         """Nothing is read back on its behalf."""
         reservation.end()
 

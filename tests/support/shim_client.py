@@ -12,13 +12,13 @@ from starlette.types import ASGIApp
 
 from tests.support.in_memory_caller import InMemoryCaller
 from worker.shim.app import create_app
-from worker.shim.auth import TokenRules, Verifier, issue_token
-from worker.shim.bounds import Bounds
-from worker.shim.caller import Caller
-from worker.shim.denials import Denials
-from worker.shim.gate import AccessControl
-from worker.shim.keys import Keys, SharedSecret
-from worker.shim.rates import RateLimit
+from worker.shim.auth.access import AccessControl
+from worker.shim.auth.denials import Denials
+from worker.shim.auth.keys import Keys, SharedSecret
+from worker.shim.auth.rate_limit import RateLimit
+from worker.shim.auth.tokens import TokenRules, Verifier, issue_token
+from worker.shim.http.limits import Bounds
+from worker.shim.kit.caller import Caller
 
 SECRET = SecretStr("a secret of the tests, 32 bytes or more")
 TIMEOUT_MS = 10_000

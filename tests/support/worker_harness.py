@@ -10,12 +10,12 @@ from typing import Any
 from uuid import uuid4
 
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryBus, MemoryVenue
-from worker.accounts import Accounts
-from worker.bootstrap import Worker, build_worker
-from worker.clock import now
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.settings import Settings
-from worker.wire import DeadLetter, Delivery
+from worker.accounts.account import Accounts
+from worker.app.bootstrap import Worker, build_worker
+from worker.config.settings import Settings
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.messages.wire import DeadLetter, Delivery
+from worker.runtime.clock import now
 
 Body = dict[str, Any]
 TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}

@@ -13,11 +13,11 @@ from starlette.types import ASGIApp
 
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import PREFIX, gate, token
-from worker.settings import Settings
+from worker.config.settings import Settings
 from worker.shim.app import create_app
-from worker.shim.bounds import Bounds
-from worker.shim.connections import ConnectionLimits, Connections
-from worker.shim.gate import AccessControl
+from worker.shim.auth.access import AccessControl
+from worker.shim.http.connections import ConnectionLimits, Connections
+from worker.shim.http.limits import Bounds
 from worker.shim.server import ShimServer, uvicorn_config
 
 RECEIVE_S = 0.5

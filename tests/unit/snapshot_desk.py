@@ -14,23 +14,23 @@ from schemas.replies import Position
 from schemas.requests import SetLeverage
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
-from worker.accounts import Account, Accounts
-from worker.execution.ledger.commands import Ending, Entry
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.execution.receipt import Command
-from worker.execution.relay import Relay
+from worker.accounts.account import Account, Accounts
+from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.requests import Command
+from worker.ledger.commands import CommandEnding, Entry
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.messages.wire import Outgoing
 from worker.snapshots.after_commands import GATHER_MS, AfterCommands
+from worker.snapshots.intervals import Interval
 from worker.snapshots.pacing import Pacing
-from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
-from worker.venues.seam import Adapter
-from worker.wire import Outgoing
+from worker.venues.port.adapter import Adapter
 
 SECOND: Milliseconds = 1_000
 INTERVAL = 10 * SECOND
 HEARTBEAT = 60 * SECOND
-RHYTHM = Rhythm(INTERVAL, HEARTBEAT)
+RHYTHM = Interval(INTERVAL, HEARTBEAT)
 LONG = MemoryVenue()._position()
 
 
@@ -44,7 +44,7 @@ class Desk:
     snapshots: Snapshots
     after_commands: AfterCommands
     schedule: Schedule
-    relay: Relay
+    relay: OutboxRelay
 
     async def look(self, after: Milliseconds = INTERVAL) -> None:
         """The scheduled look of so much later."""
@@ -70,7 +70,7 @@ class Desk:
         """It ended, and the venue's answer was about its symbol."""
         event = json.dumps({"data": {"confirmed_by": "echo", "scope": "symbol"}})
         told = Outgoing(entry.id, "perps-dma.result.v1", "result", event)
-        await self.ledger.commands.finish(entry.id, Ending(outcome, self.clock(), 1, 200, "{}", "{}", told))
+        await self.ledger.commands.finish(entry.id, CommandEnding(outcome, self.clock(), 1, 200, "{}", "{}", told))
 
 
 @asynccontextmanager
@@ -82,14 +82,14 @@ async def desk(
     *,
     adapter_of: Callable[[Account], Adapter] | None = None,
     accounts: Accounts | None = None,
-    rhythm: Rhythm = RHYTHM,
+    rhythm: Interval = RHYTHM,
     gather_ms: Milliseconds = GATHER_MS,
     floor_ms: Milliseconds = 0,
 ) -> AsyncIterator[Desk]:
     """A worker on a ledger, which others may share."""
     bus, clock = bus or MemoryBus(), clock or HandClock()
     async with open_ledger(url) as ledger:
-        relay = Relay(ledger, bus)
+        relay = OutboxRelay(ledger, bus)
         snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock)
         served = accounts or Accounts([ACCOUNT])
         pacing = Pacing(rhythm.interval, served)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from tests.support.memory_venue import ACCOUNT
-from worker.accounts import Account, Accounts, RegistryError, Replaced
+from worker.accounts.account import Account, Accounts, RegistryError, Replaced
 
 
 def account(account_id: str, **changes: object) -> Account:

@@ -16,12 +16,12 @@ from tests.support.hostile_venue import answering, head
 from tests.support.sandbox_harness import open_guard
 from tests.support.scripted_venue import ScriptedVenue, answers
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
-from worker.sandbox.faults import packed_blanks
-from worker.venues.answer import DEEPEST, read_json
+from worker.sandbox.server.faults import packed_blanks
 from worker.venues.binance.connection import BinanceTransport, without_keys
-from worker.venues.connections import LARGEST_ANSWER, LARGEST_LISTING, MIB, VenueConnections
-from worker.venues.errors import Ambiguous, Refused, VenueError
-from worker.venues.hearing import Hearing
+from worker.venues.client.connections import LARGEST_ANSWER, LARGEST_LISTING, MIB, VenueConnections
+from worker.venues.client.observer import RequestObserver
+from worker.venues.port.errors import Ambiguous, Refused, VenueError
+from worker.venues.port.response import DEEPEST, read_json
 
 __all__ = ["open_guard"]
 pytestmark = pytest.mark.usefixtures("open_guard")
@@ -145,7 +145,7 @@ async def test_it_counts_as_a_failure_of_the_venue() -> None:
     heard: list[str | None] = []
     async with VenueConnections() as connections, answering(*TOO_LARGE["400 kB of gzip"]()) as url:
         with pytest.raises(Ambiguous):
-            await transport(connections.heard_by(Hearing(heard.append)), url).call(SET_LEVERAGE, WANTED)
+            await transport(connections.heard_by(RequestObserver(heard.append)), url).call(SET_LEVERAGE, WANTED)
     assert heard == ["a request to binance failed (AnswerTooLarge)"]
 
 

@@ -12,9 +12,9 @@ from tests.benchmarks.history import remember, snapshots_taken
 from tests.benchmarks.measure import Samples, load
 from tests.benchmarks.process_cpu import cpu_ms
 from tests.benchmarks.stage import Desk
-from worker.clock import now
-from worker.execution.ledger.ledger import open_ledger
-from worker.execution.recovery import Retention
+from worker.execution.aftermath.recovery import Retention
+from worker.ledger.ledger import open_ledger
+from worker.runtime.clock import now
 
 
 def test_a_ratio_is_of_the_medians_and_tells_its_rounds() -> None:

@@ -9,8 +9,8 @@ from schemas.requests import MarketType
 from worker.venues.binance.brackets import FRESH_S, Brackets
 from worker.venues.binance.endpoints import STANDARD
 from worker.venues.binance.terms import check_leverage
-from worker.venues.errors import Ambiguous, NotSent, ValueRefused
-from worker.venues.seam import Market
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused
 
 LINEAR = STANDARD[0]
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))

@@ -6,10 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.answer import Answer
 from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE
 from worker.venues.binance.judge import judge
-from worker.venues.errors import (
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -20,14 +19,15 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.port.response import VenueResponse
 
 
-def answer(body: Any, status: int = 400, family: str = "fapi", headers: dict[str, str] | None = None) -> Answer:
+def answer(body: Any, status: int = 400, family: str = "fapi", headers: dict[str, str] | None = None) -> VenueResponse:
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
-    return Answer(f"/{family}/v1/leverage", status, headers or {}, text, None if isinstance(body, str) else body)
+    return VenueResponse(f"/{family}/v1/leverage", status, headers or {}, text, None if isinstance(body, str) else body)
 
 
-def judged(given: Answer) -> VenueError:
+def judged(given: VenueResponse) -> VenueError:
     verdict = judge(given)
     assert verdict is not None
     return verdict

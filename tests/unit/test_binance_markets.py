@@ -5,9 +5,9 @@ from decimal import Decimal
 import pytest
 
 from schemas.requests import MarketType
-from worker.venues.errors import UnknownSymbol
-from worker.venues.markets import Markets
-from worker.venues.seam import Market
+from worker.venues.parsing.markets import Markets
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import UnknownSymbol
 
 
 def market(symbol: str, market_id: str, market_type: MarketType = MarketType.SWAP) -> Market:

@@ -7,14 +7,14 @@ import pytest
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.venues import shape
 from worker.venues.binance.positions import position_of, state_of, terms_of
-from worker.venues.errors import Ambiguous
-from worker.venues.seam import Market, SymbolState, Terms
+from worker.venues.parsing import fields as shape
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState
+from worker.venues.port.errors import Ambiguous
 
 LINEAR = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 INVERSE = Market("BTC/USD:BTC", "BTCUSD_PERP", MarketType.SWAP, True, "BTC", "USD", "BTC", Decimal(100))
-CROSS, ISOLATED = Terms(Decimal(10), MarginMode.CROSS), Terms(Decimal(10), MarginMode.ISOLATED)
+CROSS, ISOLATED = MarginSettings(Decimal(10), MarginMode.CROSS), MarginSettings(Decimal(10), MarginMode.ISOLATED)
 DOCUMENTED = {
     "symbol": "BTCUSDT",
     "positionSide": "BOTH",
@@ -43,7 +43,7 @@ COIN = {
 }
 
 
-def linear(terms: Terms = CROSS, **changed: Any) -> Position:
+def linear(terms: MarginSettings = CROSS, **changed: Any) -> Position:
     return position_of(DOCUMENTED | changed, LINEAR, terms, "binance-perp-001")
 
 
@@ -136,7 +136,7 @@ def test_a_field_that_is_amiss_is_named(subtests: pytest.Subtests) -> None:
     ],
 )
 def test_terms_are_read_in_every_spelling(row: dict[str, Any], mode: MarginMode) -> None:
-    assert terms_of(row) == Terms(Decimal(20), mode, raw=row)
+    assert terms_of(row) == MarginSettings(Decimal(20), mode, raw=row)
 
 
 def test_a_margin_type_nobody_knows_is_reported() -> None:

@@ -8,11 +8,11 @@ from pydantic import SecretStr
 
 from schemas.requests import MarketType
 from tests.support.scripted_venue import BTCUSDT, ScriptedVenue, answers, hangs_up
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.venues.binance import BinanceVenue
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import Ambiguous, VenueError
-from worker.venues.registry import VENUES
+from worker.venues.client.connections import VenueConnections
+from worker.venues.lifecycle.registry import VENUES
+from worker.venues.port.errors import Ambiguous, VenueError
 
 LINEAR_INFO, INVERSE_INFO = "/fapi/v1/exchangeInfo", "/dapi/v1/exchangeInfo"
 NONE: dict[str, Any] = {"symbols": []}

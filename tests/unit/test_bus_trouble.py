@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from worker.bus.connection import CONNECTION_TROUBLE, as_trouble, closed_soon
+from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble, closed_soon
 
 
 @pytest.mark.parametrize("error", [Exception(), RuntimeError("closed"), asyncio.CancelledError()])

@@ -6,10 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.answer import Answer
 from worker.venues.bybit.codes import CODES, STATUSES
 from worker.venues.bybit.judge import judge
-from worker.venues.errors import (
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -21,18 +20,21 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.port.response import VenueResponse
 
 
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> VenueResponse:
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
-    return Answer("/v5/position/set-leverage", status, headers or {}, text, None if isinstance(body, str) else body)
+    return VenueResponse(
+        "/v5/position/set-leverage", status, headers or {}, text, None if isinstance(body, str) else body
+    )
 
 
 def refusal(code: int, **more: Any) -> dict[str, Any]:
     return {"retCode": code, "retMsg": "What the venue says.", "result": {}, "retExtInfo": {}, "time": 1, **more}
 
 
-def judged(given: Answer) -> VenueError:
+def judged(given: VenueResponse) -> VenueError:
     verdict = judge(given)
     assert verdict is not None
     return verdict

@@ -7,8 +7,8 @@ import pytest
 
 from schemas.requests import MarketType
 from worker.venues.bybit.instruments import Instruments
-from worker.venues.errors import Ambiguous, ValueRefused
-from worker.venues.seam import Market
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous, ValueRefused
 
 FILTER = {"minLeverage": "1", "maxLeverage": "100.00", "leverageStep": "0.01"}
 

@@ -8,8 +8,8 @@ import pytest
 from schemas.requests import MarginMode, MarketType
 from worker.venues.bybit.account import AccountInfo, info_of
 from worker.venues.bybit.positions import position_of, side_of, state_of, terms_of
-from worker.venues.errors import Ambiguous
-from worker.venues.seam import Market
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous
 
 LINEAR = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 INVERSE = Market("BTC/USD:BTC", "BTCUSD", MarketType.SWAP, True, "BTC", "USD", "BTC", Decimal(1))

@@ -14,9 +14,9 @@ from worker.sandbox.bybit.paging import Page, paged, window
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.seeded_history import funding, profits
 from worker.sandbox.bybit.venue import Bybit
-from worker.sandbox.clock import DAY
-from worker.sandbox.http import Received
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.clock import DAY
+from worker.sandbox.server.http import Received
+from worker.sandbox.server.venue import ControlRefused
 
 NOW = 1_795_358_000_000
 CONTRACTS = listed(NOW)

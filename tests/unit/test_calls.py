@@ -12,9 +12,9 @@ from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.execution.calls import READ_BACK_RESERVE_MS, Expired, VenueCalls
 from worker.handlers import COMMAND_HANDLERS
 from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect
-from worker.venues.errors import LimitReached, NotSupported
+from worker.venues.client.send_guard import require_guard
 from worker.venues.limits import DEADLINE
-from worker.venues.send_guard import require_guard
+from worker.venues.port.errors import LimitReached, NotSupported
 
 START: Milliseconds = 1_700_000_000_000
 AUTO = PmAutoCollect(exchange_account_id=ACCOUNT.id)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from worker.collector import THRESHOLDS, collect_seldom, made_to_stay
+from worker.runtime.collector import THRESHOLDS, collect_seldom, made_to_stay
 
 
 class Node:

@@ -8,16 +8,16 @@ from schemas import Outcome
 from schemas.events import ConfirmedBy
 from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
-from worker.clock import now
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.confirmation import carry_out
 from worker.execution.doubts import NotConfirmed
-from worker.execution.refusals import refusal
+from worker.execution.failures import refusal
 from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode
-from worker.handlers.plan import Done
+from worker.handlers.plan import Applied
 from worker.handlers.portfolio_margin import pm_auto_collect
-from worker.venues.errors import (
+from worker.runtime.clock import now
+from worker.venues.port.errors import (
     AlreadySo,
     Ambiguous,
     LimitReached,
@@ -43,7 +43,7 @@ def calls(milliseconds: int = 10_000) -> VenueCalls:
     return VenueCalls(now() + milliseconds, now)
 
 
-async def to_10x(venue: MemoryVenue, within: VenueCalls | None = None) -> Done:
+async def to_10x(venue: MemoryVenue, within: VenueCalls | None = None) -> Applied:
     return await carry_out(set_leverage(TO_10X, venue), within or calls())
 
 

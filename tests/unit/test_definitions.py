@@ -3,19 +3,19 @@ from pathlib import Path
 
 import pytest
 
-from worker.bus.rights import RIGHTS, STRATEGY_USER
+from worker.broker.permissions import RIGHTS, STRATEGY_USER
+from worker.config.locations import ConfigurationError
 from worker.console.definitions import definitions_text
-from worker.locations import NotReady
 
 
 def test_a_user_without_a_password_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match=r"no password for the user dma-strategy \(.*No such file"):
+    with pytest.raises(ConfigurationError, match=r"no password for the user dma-strategy \(.*No such file"):
         definitions_text(tmp_path)
 
 
 def test_an_empty_password_is_refused(tmp_path: Path) -> None:
     (tmp_path / STRATEGY_USER).write_text("\n")
-    with pytest.raises(NotReady, match=r"dma-strategy: .* is empty"):
+    with pytest.raises(ConfigurationError, match=r"dma-strategy: .* is empty"):
         definitions_text(tmp_path)
 
 

@@ -7,15 +7,15 @@ import pytest
 from schemas import OPERATIONS, ErrorCode, Outcome
 from schemas.requests import SetLeverage
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
-from worker.accounts import Account
-from worker.clock import now
+from worker.accounts.account import Account
 from worker.execution.calls import Interrupted, VenueCalls
 from worker.execution.dispatch import Dispatch
-from worker.execution.receipt import Command
-from worker.execution.refusals import Refusal
+from worker.execution.failures import CommandFailure
+from worker.execution.requests import Command
 from worker.handlers import COMMAND_HANDLERS
-from worker.venues.errors import NotSent
-from worker.venues.seam import Adapter
+from worker.runtime.clock import now
+from worker.venues.port.adapter import Adapter
+from worker.venues.port.errors import NotSent
 
 HANDLER = COMMAND_HANDLERS["set_leverage"]
 
@@ -31,7 +31,7 @@ def without_markets(_: Account) -> Adapter:
 
 async def ended(dispatch: Dispatch, command: Command, interrupted: Interrupted | None) -> tuple[Outcome, ErrorCode]:
     refusal = await dispatch.change(command, HANDLER, VenueCalls(command.deadline, now, interrupted=interrupted))
-    assert isinstance(refusal, Refusal)
+    assert isinstance(refusal, CommandFailure)
     return refusal.outcome, refusal.envelope.error.code
 
 

@@ -13,9 +13,9 @@ from schemas import MarginMode, PositionSnapshot
 from schemas.events import DriftedTerms
 from schemas.replies import Position
 from tests.unit.snapshot_desk import LONG, snapshot
-from worker.execution.ledger.commands import Entry, Record
-from worker.snapshots.asked import asked_by
+from worker.ledger.commands import Entry, Record
 from worker.snapshots.drift import changed_terms, from_outside
+from worker.snapshots.explained_changes import asked_by
 
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED
 BTC, ETH = "BTC/USDT:USDT", "ETH/USDT:USDT"

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from schemas.replies import LedgerEntry
 from schemas.requests import MarketType
-from worker.venues.errors import Ambiguous, PreconditionFailed
 from worker.venues.gate import account_book
 from worker.venues.gate.account_book import (
     CONTRACTS_SINCE,
@@ -23,8 +22,9 @@ from worker.venues.gate.account_book import (
     id_of,
 )
 from worker.venues.gate.endpoints import PARTS, Part
-from worker.venues.history import DAY
-from worker.venues.seam import HistoryQuery, Market
+from worker.venues.parsing.history import DAY
+from worker.venues.port.adapter import HistoryQuery, Market
+from worker.venues.port.errors import Ambiguous, PreconditionFailed
 
 NOW = 1_760_000_000_000
 USDT, BTC, DELIVERY = PARTS

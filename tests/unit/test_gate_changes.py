@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from worker.venues.errors import AlreadySo, Ambiguous, NotSent, PreconditionFailed, ValueRefused
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.endpoints import PARTS
 from worker.venues.gate.holdings import read_holding, read_open, terms_in
-from worker.venues.seam import Market
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent, PreconditionFailed, ValueRefused
 
 SWAP = Market("BTC/USDT:USDT", "BTC_USDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.0001"))
 FUTURE = Market(

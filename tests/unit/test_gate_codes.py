@@ -6,8 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.answer import Answer
-from worker.venues.errors import (
+from worker.venues.gate.codes import CODES, STATUSES
+from worker.venues.gate.judge import judge
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
@@ -19,19 +20,18 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.gate.codes import CODES, STATUSES
-from worker.venues.gate.judge import judge
+from worker.venues.port.response import VenueResponse
 
 RESET = "X-Gate-RateLimit-Reset-Timestamp"
 
 
-def answer(body: Any, status: int = 400, headers: dict[str, str] | None = None) -> Answer:
+def answer(body: Any, status: int = 400, headers: dict[str, str] | None = None) -> VenueResponse:
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
     path = "/api/v4/futures/usdt/positions/BTC_USDT/leverage"
-    return Answer(path, status, headers or {}, text, None if isinstance(body, str) else body)
+    return VenueResponse(path, status, headers or {}, text, None if isinstance(body, str) else body)
 
 
-def judged(given: Answer) -> VenueError:
+def judged(given: VenueResponse) -> VenueError:
     verdict = judge(given)
     assert verdict is not None
     return verdict

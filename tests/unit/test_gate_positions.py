@@ -7,9 +7,9 @@ import pytest
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.venues.errors import Ambiguous, PreconditionFailed
 from worker.venues.gate.positions import leverage_of, margin_mode_of, position_of, state_of, terms_of
-from worker.venues.seam import Market, SymbolState, Terms
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState
+from worker.venues.port.errors import Ambiguous, PreconditionFailed
 
 LINEAR = Market("BTC/USDT:USDT", "BTC_USDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.0001"))
 INVERSE = Market("BTC/USD:BTC", "BTC_USD", MarketType.SWAP, True, "BTC", "USD", "BTC", Decimal(1))
@@ -123,7 +123,7 @@ def test_the_real_leverage_is_found_in_every_generation_of_fields(
 
 def test_rows_older_than_the_newer_fields_are_read() -> None:
     older = without(LONG, "lever", "pos_margin_mode")
-    assert terms_of([older], LINEAR) == Terms(Decimal(10), MarginMode.CROSS, raw=older)
+    assert terms_of([older], LINEAR) == MarginSettings(Decimal(10), MarginMode.CROSS, raw=older)
 
 
 def test_both_sides_of_a_hedged_market_keep_their_leverage() -> None:

@@ -7,8 +7,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from worker.accounts import Account
-from worker.sandbox.clock import MINUTE
+from worker.accounts.account import Account
 from worker.sandbox.gate.account import GateAccountState, GateMarginMode, Side, Slot
 from worker.sandbox.gate.auth import signature_of
 from worker.sandbox.gate.contracts import GateContract
@@ -22,8 +21,9 @@ from worker.sandbox.gate.formulas import (
     value,
 )
 from worker.sandbox.gate.venue import Gate
-from worker.sandbox.http import HttpResponse, Received
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.venue import ControlRefused
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
 BTC, ETH = "/futures/usdt/positions/BTC_USDT", "/futures/usdt/positions/ETH_USDT"

@@ -10,11 +10,11 @@ from pydantic import SecretStr
 from tests.support.processes import free_port
 from tests.support.sandbox_harness import open_guard
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import AccessDenied, LimitReached, Throttled, VenueError
-from worker.venues.hearing import Hearing
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.observer import RequestObserver
+from worker.venues.port.errors import AccessDenied, LimitReached, Throttled, VenueError
 
 KEY, SECRET = "k" * 64, "s" * 64
 __all__ = ["open_guard"]
@@ -35,7 +35,7 @@ class Heard:
 
     def transport(self, secret: str = SECRET, url: str | None = None) -> BinanceTransport:
         account = Account(id="one", exchange="binance", api_key=SecretStr(KEY), secret=SecretStr(secret))
-        heard = self.connections.heard_by(Hearing(self.told.append, PATIENCE_MS))
+        heard = self.connections.heard_by(RequestObserver(self.told.append, PATIENCE_MS))
         return without_keys(heard, url or self.venue.url, 2_000).for_account(account)
 
 

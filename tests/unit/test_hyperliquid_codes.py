@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.answer import Answer
-from worker.venues.errors import (
+from worker.venues.hyperliquid.codes import STATUSES, TEXTS
+from worker.venues.hyperliquid.judge import judge
+from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
     ClockSkewed,
@@ -16,20 +17,19 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.hyperliquid.codes import STATUSES, TEXTS
-from worker.venues.hyperliquid.judge import judge
+from worker.venues.port.response import VenueResponse
 
 
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> VenueResponse:
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
-    return Answer("/exchange", status, headers or {}, text, None if isinstance(body, str) else body)
+    return VenueResponse("/exchange", status, headers or {}, text, None if isinstance(body, str) else body)
 
 
-def refusal(sentence: Any) -> Answer:
+def refusal(sentence: Any) -> VenueResponse:
     return answer({"status": "err", "response": sentence})
 
 
-def judged(given: Answer) -> VenueError:
+def judged(given: VenueResponse) -> VenueError:
     verdict = judge(given)
     assert verdict is not None
     return verdict

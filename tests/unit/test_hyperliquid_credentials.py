@@ -3,14 +3,14 @@
 import pytest
 from pydantic import SecretStr
 
-from worker.accounts import Account
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import AccessDenied
+from worker.accounts.account import Account
+from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
 from worker.venues.hyperliquid.connection import without_keys
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.nonces import LEAD, nonces_of
 from worker.venues.hyperliquid.universe import Universe
+from worker.venues.port.errors import AccessDenied
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 SIGNER = "0x2c7536e3605d9c16a7a3d7b1898e529396a65c23"

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from schemas.requests import MarketType
 from tests.unit.test_hyperliquid_positions import BTC, OIL
-from worker.venues.errors import Ambiguous
 from worker.venues.hyperliquid.fills import KEPT, RealizedPnl
 from worker.venues.hyperliquid.funding import Funding
 from worker.venues.hyperliquid.paging import LAUNCH, Pages
 from worker.venues.hyperliquid.universe import Universe
-from worker.venues.seam import HistoryQuery
+from worker.venues.port.adapter import HistoryQuery
+from worker.venues.port.errors import Ambiguous
 
 NOW = 1_795_000_000_000
 UNIVERSE = Universe.from_ccxt([BTC, OIL])

@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode
-from worker.venues.errors import Ambiguous, ValueRefused
 from worker.venues.hyperliquid.positions import open_rows, position_of, state_of, terms_of
 from worker.venues.hyperliquid.terms import check_leverage
 from worker.venues.hyperliquid.universe import Instrument, Universe
+from worker.venues.port.errors import Ambiguous, ValueRefused
 
 BTC: dict[str, Any] = {
     "symbol": "BTC/USDC:USDC",

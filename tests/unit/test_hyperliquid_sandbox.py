@@ -7,13 +7,13 @@ import orjson
 import pytest
 from ccxt.async_support.hyperliquid import hyperliquid
 
-from worker.accounts import Account
-from worker.sandbox.clock import DAY, SECOND
-from worker.sandbox.http import HttpResponse, Received
+from worker.accounts.account import Account
 from worker.sandbox.hyperliquid.errors import ActionRefused
 from worker.sandbox.hyperliquid.nonces import KEPT, NonceBook
 from worker.sandbox.hyperliquid.venue import Hyperliquid
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.clock import DAY, SECOND
+from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.venue import ControlRefused
 
 PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
 BTC, ETH, SOL, CANTO, GOLD, NVDA = 0, 1, 2, 4, 110_000, 110_001

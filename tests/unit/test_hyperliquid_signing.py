@@ -14,13 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from worker.accounts import Account
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import NotSupported
+from worker.accounts.account import Account
+from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.connection import HyperliquidTransport, without_keys
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.keccak import compile_ccxt, keccak256
 from worker.venues.hyperliquid.nonces import nonces_of
+from worker.venues.port.errors import NotSupported
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"
 ACTION = {"type": "updateLeverage", "asset": 110_000, "isCross": True, "leverage": 7}

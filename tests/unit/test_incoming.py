@@ -13,8 +13,8 @@ from aiormq import spec
 from aiormq.abc import DeliveredMessage
 from pamqp.header import ContentHeader
 
-from worker.bus.connection import CONNECTION_TROUBLE
-from worker.bus.incoming import Incoming, Taking
+from worker.bus.amqp.connection import CONNECTION_TROUBLE
+from worker.bus.amqp.incoming import Incoming, Taking
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
 

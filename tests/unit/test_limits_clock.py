@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.clock import Clocks, now, steady
-from worker.venues.answer import Answer
-from worker.venues.errors import LimitReached
+from worker.runtime.clock import Clocks, now, steady
 from worker.venues.limits import Limits
+from worker.venues.limits.limiter import RateLimiter
 from worker.venues.limits.meter import LONGEST_TRIAL, Meter
-from worker.venues.limits.place import Place
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
 from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, Fits
+from worker.venues.port.errors import LimitReached
+from worker.venues.port.response import VenueResponse
 
 SECOND, MINUTE, DAY = 1_000, 60_000, 86_400_000
 SPAN, LIMIT = 10 * SECOND, 10
@@ -242,14 +242,14 @@ class Jumping:
 
     by: Milliseconds = 0
 
-    def place(self) -> Place:
+    def place(self) -> RateLimiter:
         return Limits(clocks=Clocks(utc=self.now)).place("memory", None, venue(CALLS))
 
     def now(self) -> Milliseconds:
         return now() + self.by
 
 
-async def send(at: Place, deadline: Milliseconds, told: Answer | None = None) -> None:
+async def send(at: RateLimiter, deadline: Milliseconds, told: VenueResponse | None = None) -> None:
     async with at.admission("call", {}, ME, deadline) as admission:
         admission.sent = True
         if told:
@@ -275,7 +275,7 @@ async def test_requests_wait_as_long_as_if_nobody_had_set_the_clock(jump: Millis
 async def test_a_refusal_tells_the_same_wait_whatever_the_clock_is_set_to(jump: Milliseconds) -> None:
     clock = Jumping()
     at = clock.place()
-    await send(at, clock.now() + WINDOW, Answer("/", 429, {}, "", MINUTE))
+    await send(at, clock.now() + WINDOW, VenueResponse("/", 429, {}, "", MINUTE))
     clock.by = jump
     with pytest.raises(LimitReached) as caught:
         await send(at, clock.now() + 10 * WINDOW)

@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.venues.limits.line import Claim, Line, NoRoom, Ticket
 from worker.venues.limits.meter import Meter
+from worker.venues.limits.request_queue import Demand, NoRoom, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
 from worker.venues.limits.urgency import Urgency
-from worker.venues.limits.windows import Use
+from worker.venues.limits.windows import Charge
 
 SECOND, START = 1_000, 1_700_000_000_000
 FAR: Milliseconds = START + 3_600_000
@@ -22,26 +22,26 @@ def meter(limit: int = 10, window: Milliseconds = 10 * SECOND, name: str = "weig
     return Meter(Scope(name, limit, window, Per.ADDRESS), None, limit, 1.0)
 
 
-def light(*claims: tuple[Meter, int], latest: Milliseconds = FAR) -> Ticket:
-    return Ticket(tuple(Claim(*claim) for claim in claims), latest)
+def light(*claims: tuple[Meter, int], latest: Milliseconds = FAR) -> PendingRequest:
+    return PendingRequest(tuple(Demand(*claim) for claim in claims), latest)
 
 
-def heavy(of: Meter, weight: int, spare: int = 1, latest: Milliseconds = FAR) -> Ticket:
-    return Ticket((Claim(of, weight, spare),), latest, heavy=True)
+def heavy(of: Meter, weight: int, spare: int = 1, latest: Milliseconds = FAR) -> PendingRequest:
+    return PendingRequest((Demand(of, weight, spare),), latest, heavy=True)
 
 
-def answered(ticket: Ticket, now: Milliseconds) -> None:
+def answered(ticket: PendingRequest, now: Milliseconds) -> None:
     for used, use in ticket.uses:
         used.end(use, use.weight, now)
 
 
 def test_a_burst_goes_at_once_up_to_the_limit() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     assert [line.offer(light((weight, 1)), START) for _ in range(11)] == [True] * 10 + [False]
 
 
 def test_who_came_first_goes_first() -> None:
-    line, weight = Line(), meter()
+    line, weight = RequestQueue(), meter()
     first = light((weight, 10))
     line.offer(first, START)
     big, small = light((weight, 8)), light((weight, 3))
@@ -54,21 +54,26 @@ def test_who_came_first_goes_first() -> None:
 
 
 def test_who_waits_for_something_else_holds_up_nobody() -> None:
-    line, address, mine, yours = Line(), meter(100, name="address"), meter(1, name="mine"), meter(1, name="yours")
+    line, address, mine, yours = (
+        RequestQueue(),
+        meter(100, name="address"),
+        meter(1, name="mine"),
+        meter(1, name="yours"),
+    )
     assert line.offer(light((address, 1), (mine, 1)), START)
     assert not line.offer(light((address, 1), (mine, 1)), START)
     assert line.offer(light((address, 1), (yours, 1)), START)
 
 
 def test_a_waiting_heavy_request_holds_up_no_light_one() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     assert line.offer(light((weight, 5)), START)
     assert not line.offer(heavy(weight, 6), START)
     assert [line.offer(light((weight, 1)), START) for _ in range(5)] == [True] * 5
 
 
 def test_a_heavy_request_waits_behind_light_ones_and_leaves_room_for_more() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     first, waiting, sweep = light((weight, 10)), light((weight, 4)), heavy(weight, 6, spare=1)
     assert line.offer(first, START)
     assert not line.offer(sweep, START)
@@ -81,7 +86,7 @@ def test_a_heavy_request_waits_behind_light_ones_and_leaves_room_for_more() -> N
 
 
 def test_a_wait_beyond_the_deadline_is_refused_at_once_with_its_length() -> None:
-    line, weight = Line(), meter(limit=1)
+    line, weight = RequestQueue(), meter(limit=1)
     first = light((weight, 1))
     line.offer(first, START)
     answered(first, START)
@@ -93,7 +98,7 @@ def test_a_wait_beyond_the_deadline_is_refused_at_once_with_its_length() -> None
 
 
 def test_those_ahead_count_in_the_wait() -> None:
-    line, weight = Line(), meter(limit=1)
+    line, weight = RequestQueue(), meter(limit=1)
     line.offer(light((weight, 1)), START)
     for _ in range(3):
         line.offer(light((weight, 1)), START)
@@ -103,14 +108,14 @@ def test_those_ahead_count_in_the_wait() -> None:
 
 
 def test_what_is_heavier_than_the_whole_limit_never_goes() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     with pytest.raises(NoRoom) as caught:
         line.offer(light((weight, 11)), START)
     assert caught.value.shortage == (weight, None)
 
 
 def test_who_waits_is_refused_once_the_venue_closes_for_longer() -> None:
-    line, weight = Line(), meter(limit=1)
+    line, weight = RequestQueue(), meter(limit=1)
     first, waiting = light((weight, 1)), light((weight, 1), latest=START + 20 * SECOND)
     line.offer(first, START)
     line.offer(waiting, START)
@@ -122,7 +127,7 @@ def test_who_waits_is_refused_once_the_venue_closes_for_longer() -> None:
 
 
 def test_who_waited_in_vain_is_refused_in_time() -> None:
-    line, weight = Line(), meter(limit=1)
+    line, weight = RequestQueue(), meter(limit=1)
     waiting = light((weight, 1), latest=START + 20 * SECOND)
     line.offer(light((weight, 1)), START)  # never answered
     line.offer(waiting, START)
@@ -131,7 +136,7 @@ def test_who_waited_in_vain_is_refused_in_time() -> None:
 
 
 def test_who_goes_away_makes_place() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     line.offer(light((weight, 8)), START)
     waiting, behind = light((weight, 5)), light((weight, 2))
     line.offer(waiting, START)
@@ -141,7 +146,7 @@ def test_who_goes_away_makes_place() -> None:
 
 
 def test_who_goes_away_is_waited_behind_no_longer_and_nobody_need_look() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     line.offer(light((weight, 8)), START)
     waiting = light((weight, 5))
     line.offer(waiting, START)
@@ -151,7 +156,7 @@ def test_who_goes_away_is_waited_behind_no_longer_and_nobody_need_look() -> None
 
 
 def test_what_is_given_back_twice_is_given_back_once() -> None:
-    line, weight = Line(), meter(limit=10)
+    line, weight = RequestQueue(), meter(limit=10)
     one, other = light((weight, 4)), light((weight, 4))
     assert line.offer(one, START)
     assert line.offer(other, START)
@@ -162,7 +167,7 @@ def test_what_is_given_back_twice_is_given_back_once() -> None:
 
 def test_who_can_take_only_a_part_of_what_it_needs_takes_nothing() -> None:
     class Faulty(Meter):
-        def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Use:
+        def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Charge:
             raise ZeroDivisionError
 
     weight = meter(limit=10)
@@ -176,14 +181,14 @@ def test_who_can_take_only_a_part_of_what_it_needs_takes_nothing() -> None:
 class Traffic:
     """A line in front of two scopes, with requests that come, are answered and give up in any order."""
 
-    line: Line = field(default_factory=Line)
+    line: RequestQueue = field(default_factory=RequestQueue)
     now: Milliseconds = START
     meters: tuple[Meter, Meter] = field(default_factory=lambda: (meter(10, name="a"), meter(6, name="b")))
-    waiting: list[Ticket] = field(default_factory=list)
-    under_way: list[Ticket] = field(default_factory=list)
-    past: list[tuple[Milliseconds, Ticket]] = field(default_factory=list)
+    waiting: list[PendingRequest] = field(default_factory=list)
+    under_way: list[PendingRequest] = field(default_factory=list)
+    past: list[tuple[Milliseconds, PendingRequest]] = field(default_factory=list)
 
-    def offer(self, ticket: Ticket) -> None:
+    def offer(self, ticket: PendingRequest) -> None:
         try:
             gone = self.line.offer(ticket, self.now)
         except NoRoom:
@@ -221,8 +226,8 @@ Step = Callable[[Traffic], None]
 def _come(weights: tuple[int, int], is_heavy: bool, patience: Milliseconds) -> Step:
     def step(traffic: Traffic) -> None:
         spare = 1 if is_heavy else 0
-        claims = tuple(Claim(of, weight, spare) for of, weight in zip(traffic.meters, weights, strict=True) if weight)
-        traffic.offer(Ticket(claims, traffic.now + patience, is_heavy))
+        claims = tuple(Demand(of, weight, spare) for of, weight in zip(traffic.meters, weights, strict=True) if weight)
+        traffic.offer(PendingRequest(claims, traffic.now + patience, is_heavy))
 
     return step
 

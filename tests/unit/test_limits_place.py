@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from schemas.base import Milliseconds
-from worker.clock import now
-from worker.venues.answer import Answer
-from worker.venues.errors import LimitReached
+from worker.runtime.clock import now
 from worker.venues.limits import Limits
-from worker.venues.limits.admission import Admission
-from worker.venues.limits.place import LEFT_FOR_AN_ANSWER, Place
+from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER, RateLimiter
+from worker.venues.limits.permits import Permit
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, Unmetered, UsageReading, User, VenueLimits
+from worker.venues.port.errors import LimitReached
+from worker.venues.port.response import VenueResponse
 
 WINDOW: Milliseconds = 200
 ADDRESS = Scope("weight", 10, WINDOW, Per.ADDRESS)
@@ -42,16 +42,23 @@ VENUE = VenueLimits(
 )
 
 
-def place(limits: Limits | None = None) -> Place:
+def place(limits: Limits | None = None) -> RateLimiter:
     return (limits or Limits()).place("memory", None, VENUE)
 
 
-def answer(status: int = 200, wait: Milliseconds | None = None, headers: Mapping[str, str] | None = None) -> Answer:
-    return Answer("/", status, headers or {}, "", wait)
+def answer(
+    status: int = 200, wait: Milliseconds | None = None, headers: Mapping[str, str] | None = None
+) -> VenueResponse:
+    return VenueResponse("/", status, headers or {}, "", wait)
 
 
 async def send(
-    at: Place, name: str = "read", user: User = MINE, *, patience: Milliseconds = LONG, told: Answer | None = None
+    at: RateLimiter,
+    name: str = "read",
+    user: User = MINE,
+    *,
+    patience: Milliseconds = LONG,
+    told: VenueResponse | None = None,
 ) -> Milliseconds:
     """Make a request, and return when it went."""
     async with at.admission(name, {}, user, now() + patience) as admission:
@@ -65,7 +72,7 @@ async def send(
 class UnderWay(AsyncExitStack):
     """Requests without an answer; none of them was sent."""
 
-    async def add(self, at: Place, name: str = "read", times: int = 1) -> Admission:
+    async def add(self, at: RateLimiter, name: str = "read", times: int = 1) -> Permit:
         for _ in range(times):
             admission = await self.enter_async_context(at.admission(name, {}, MINE, now() + LONG))
         return admission

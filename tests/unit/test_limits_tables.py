@@ -20,13 +20,13 @@ from worker.sandbox.bybit import endpoints as bybit_endpoints
 from worker.sandbox.gate.limits import DOCUMENTED_LIMIT
 from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.okx import endpoints as okx_endpoints
-from worker.venues.answer import Answer
 from worker.venues.binance.limits import DAPI, FAPI, PAPI, SAPI
-from worker.venues.endpoint import implicit_name
+from worker.venues.client.endpoint import implicit_name
 from worker.venues.gate.limits import ACCOUNT, WALLET_REQUESTS
 from worker.venues.hyperliquid.limits import INFO
+from worker.venues.lifecycle.registry import METERED, limits_kept
 from worker.venues.limits.tables import Penalty, Per, Scope, UnknownLimit, Unmetered, UsageReading, VenueLimits
-from worker.venues.registry import METERED, limits_kept
+from worker.venues.port.response import VenueResponse
 
 CLASSES: Mapping[str, type] = {
     "binance": binance,
@@ -151,9 +151,9 @@ def test_hyperliquids_questions_weigh_as_the_stand_in_says(subtests: pytest.Subt
             assert weight_of("hyperliquid", INFO, {"type": kind}) == QUESTIONS[kind].weight
 
 
-def told(status: int = 200, body: Any = None, text: str = "", **headers: object) -> Answer:
+def told(status: int = 200, body: Any = None, text: str = "", **headers: object) -> VenueResponse:
     named = {name.replace("_", "-"): str(value) for name, value in headers.items()}
-    return Answer("/path", status, named, text, body)
+    return VenueResponse("/path", status, named, text, body)
 
 
 LATER = {"retCode": 10006, "time": 1_000}
@@ -172,7 +172,7 @@ OVER_AT_AN_ADDRESS = {
 BANNED = {"code": -1003, "msg": "Way too many requests; IP banned until 1700000000000."}
 
 
-READINGS: list[tuple[str, Answer, UsageReading | None]] = [
+READINGS: list[tuple[str, VenueResponse, UsageReading | None]] = [
     ("binance", told(X_MBX_USED_WEIGHT_1M=77), UsageReading(77, None, Per.ADDRESS)),
     ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), UsageReading(7, 6_000, Per.ADDRESS)),
     ("binance", told(body={"rateLimits": [{}]}), UsageReading(None, None, Per.ADDRESS)),
@@ -196,7 +196,7 @@ def test_what_answers_tell_of_limits_is_read(subtests: pytest.Subtests) -> None:
             assert METERED[exchange].reading(answer) == reading
 
 
-PENALTIES: list[tuple[str, Answer, Penalty | None]] = [
+PENALTIES: list[tuple[str, VenueResponse, Penalty | None]] = [
     ("binance", told(200), None),
     ("binance", told(400, {"code": -1121}), None),
     ("binance", told(503, {"code": -1008}), None),

@@ -4,8 +4,8 @@ import pytest
 
 from tests.unit.test_limits_line import START as NOW
 from tests.unit.test_limits_line import answered
-from worker.venues.limits.line import Claim, Line, Ticket
 from worker.venues.limits.meter import Meter
+from worker.venues.limits.request_queue import Demand, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
 from worker.venues.limits.urgency import Urgency
 
@@ -18,12 +18,12 @@ def meter() -> Meter:
     return Meter(Scope("weight", 10, MINUTE, Per.ADDRESS), None, 10, 1.0, background=0.5)
 
 
-def ticket(meter: Meter, urgency: Urgency, weight: int = 1, *, heavy: bool = False) -> Ticket:
-    return Ticket((Claim(meter, weight, 0, urgency, heavy),), LATEST, heavy, urgency)
+def ticket(meter: Meter, urgency: Urgency, weight: int = 1, *, heavy: bool = False) -> PendingRequest:
+    return PendingRequest((Demand(meter, weight, 0, urgency, heavy),), LATEST, heavy, urgency)
 
 
 def test_the_more_urgent_goes_first_whoever_came_first(meter: Meter) -> None:
-    line = Line()
+    line = RequestQueue()
     first = ticket(meter, Urgency.COMMAND, 10)
     assert line.offer(first, NOW)
     waiting = [ticket(meter, urgency, 4) for urgency in reversed(Urgency)]
@@ -35,27 +35,27 @@ def test_the_more_urgent_goes_first_whoever_came_first(meter: Meter) -> None:
 
 
 def test_what_waits_in_the_background_holds_no_command_up(meter: Meter) -> None:
-    line = Line()
+    line = RequestQueue()
     assert line.offer(ticket(meter, Urgency.SCHEDULED, 5), NOW)
     assert not line.offer(ticket(meter, Urgency.SCHEDULED, 5), NOW)
     assert line.offer(ticket(meter, Urgency.COMMAND, 5), NOW)
 
 
 def test_the_background_has_its_share_and_not_more(meter: Meter) -> None:
-    line = Line()
+    line = RequestQueue()
     went = [line.offer(ticket(meter, Urgency.AFTER_COMMAND, 2), NOW) for _ in range(5)]
     assert went == [True, True, False, False, False]
     assert [line.offer(ticket(meter, Urgency.QUERY, 2), NOW) for _ in range(4)] == [True, True, True, False]
 
 
 def test_a_reading_that_weighs_more_than_the_share_goes_by_itself(meter: Meter) -> None:
-    line = Line()
+    line = RequestQueue()
     assert line.offer(ticket(meter, Urgency.SCHEDULED, 8), NOW)
     assert not line.offer(ticket(meter, Urgency.SCHEDULED, 1), NOW)
 
 
 def test_a_sweep_gives_way_to_queries_and_not_to_the_background(meter: Meter) -> None:
-    line = Line()
+    line = RequestQueue()
     assert line.offer(ticket(meter, Urgency.SCHEDULED, 5), NOW)
     assert not line.offer(ticket(meter, Urgency.SCHEDULED, 2), NOW)
     assert line.offer(ticket(meter, Urgency.COMMAND, 3, heavy=True), NOW)

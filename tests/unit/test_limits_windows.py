@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, RollingWindow, Use, Window
+from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, Charge, ClockWindow, Count, RollingWindow, Window
 
 SPAN, LIMIT = 10_000, 10
 START = 1_700_000_000_000
@@ -52,7 +52,7 @@ class Journey:
     skew: Milliseconds = 0
     now: Milliseconds = START
     arrived: list[tuple[Milliseconds, int]] = field(default_factory=list)
-    under_way: list[tuple[Milliseconds, int, Use]] = field(default_factory=list)
+    under_way: list[tuple[Milliseconds, int, Charge]] = field(default_factory=list)
 
     def pass_time(self, gap: Milliseconds) -> None:
         until = self.now + gap

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from worker.accounts import RegistryError
-from worker.locations import load_accounts
-from worker.settings import Settings
+from worker.accounts.account import RegistryError
+from worker.config.locations import load_accounts
+from worker.config.settings import Settings
 
 ROW = {"id": "sandboxed", "exchange": "bybit", "api_key": "key", "secret": "in the clear"}
 AT_HOME = "http://127.0.0.1:9"

@@ -15,8 +15,8 @@ from structlog.testing import capture_logs
 
 from tests.support.memory_venue import ACCOUNT, MemoryBus
 from tests.support.worker_harness import TO_10X, WorkerHarness, worker_harness
-from worker.execution.ledger.commands import Entry
-from worker.wire import NotPublished, Outgoing
+from worker.ledger.commands import Entry
+from worker.messages.wire import NotPublished, Outgoing
 
 Line = MutableMapping[str, Any]
 WHOSE = {"account": ACCOUNT.id, "venue": ACCOUNT.exchange, "operation": "set_leverage"}

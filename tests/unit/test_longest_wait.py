@@ -9,16 +9,16 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.clock import now
-from worker.venues.answer import LONGEST_WAIT, Answer
+from worker.runtime.clock import now
 from worker.venues.binance.judge import LONGEST_BAN
 from worker.venues.binance.judge import judge as binance
 from worker.venues.bybit.judge import judge as bybit
-from worker.venues.errors import Throttled
 from worker.venues.gate.judge import judge as gate
 from worker.venues.hyperliquid.judge import judge as hyperliquid
+from worker.venues.lifecycle.registry import METERED
 from worker.venues.okx.judge import judge as okx
-from worker.venues.registry import METERED
+from worker.venues.port.errors import Throttled
+from worker.venues.port.response import LONGEST_WAIT, VenueResponse
 
 JUDGES = {"binance": binance, "bybit": bybit, "gate": gate, "hyperliquid": hyperliquid, "okx": okx}
 LONGEST = dict.fromkeys(JUDGES, LONGEST_WAIT) | {"binance": LONGEST_BAN}
@@ -44,7 +44,7 @@ garbage = st.one_of(
 )
 
 
-def waits(exchange: str, answer: Answer) -> list[Milliseconds | None]:
+def waits(exchange: str, answer: VenueResponse) -> list[Milliseconds | None]:
     """What closes the limits, and what is told to whoever asked."""
     penalty, verdict = METERED[exchange].penalty(answer), JUDGES[exchange](answer)
     assert penalty
@@ -52,13 +52,13 @@ def waits(exchange: str, answer: Answer) -> list[Milliseconds | None]:
     return [penalty.wait, verdict.retry_after]
 
 
-def throttled(exchange: str, headers: Mapping[str, str], told: str = "", status: int = 429) -> Answer:
+def throttled(exchange: str, headers: Mapping[str, str], told: str = "", status: int = 429) -> VenueResponse:
     body = REFUSED[exchange]
     if exchange == "binance":
         body = body | {"msg": body["msg"].format(told)}
     if exchange == "bybit":
         body = body | {"time": int(told) if told.isdecimal() and len(told) < 20 else told}
-    return Answer("/fapi/v1/leverage", status, headers, str(body), body)
+    return VenueResponse("/fapi/v1/leverage", status, headers, str(body), body)
 
 
 @each_venue
@@ -76,7 +76,7 @@ def test_whatever_is_told_is_within_reason(exchange: str, told: str, date: str, 
 @given(told=garbage)
 @example(told="9" * 8_000)
 def test_a_count_that_is_none_is_not_read(exchange: str, told: str) -> None:
-    METERED[exchange].reading(Answer("/", 200, dict.fromkeys(COUNTED, told), "", {}))
+    METERED[exchange].reading(VenueResponse("/", 200, dict.fromkeys(COUNTED, told), "", {}))
 
 
 @pytest.mark.parametrize(
@@ -94,21 +94,21 @@ def test_a_count_that_is_none_is_not_read(exchange: str, told: str) -> None:
     ],
 )
 def test_retry_after_counts_seconds(told: str, wait: Milliseconds | None) -> None:
-    assert Answer("/", 429, {"Retry-After": told}, "", None).retry_after() == wait
+    assert VenueResponse("/", 429, {"Retry-After": told}, "", None).retry_after() == wait
 
 
 @pytest.mark.parametrize("ours_is_ahead_s", [-400 * 86_400, -600, 600, 400 * 86_400])
 def test_a_date_is_measured_by_the_clock_of_who_tells_it(ours_is_ahead_s: int) -> None:
     theirs = now() // 1000 - ours_is_ahead_s
     headers = {"Date": formatdate(theirs, usegmt=True), "Retry-After": formatdate(theirs + 30, usegmt=True)}
-    answer = Answer("/", 429, headers, "", None)
+    answer = VenueResponse("/", 429, headers, "", None)
     assert answer.retry_after() == 30_000
     assert [answer.until(theirs + 7), answer.until((theirs + 7) * 1_000)] == [7_000, 7_000]
 
 
 def test_a_reset_is_to_the_ms_where_the_clocks_agree() -> None:
     at = now()
-    wait = Answer("/", 429, {"Date": formatdate(at // 1000, usegmt=True)}, "", None).until(at + 1_234)
+    wait = VenueResponse("/", 429, {"Date": formatdate(at // 1000, usegmt=True)}, "", None).until(at + 1_234)
     assert 1_100 < wait <= 1_234
 
 

@@ -19,9 +19,9 @@ from tests.support.hostile_venue import answering
 from tests.support.sandbox_harness import open_guard
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
 from worker.venues.binance.connection import without_keys
-from worker.venues.connections import LARGEST_ANSWER, VenueConnections
-from worker.venues.errors import VenueError
-from worker.venues.masking import HIDDEN, MOST_ESCAPES, SecretMask
+from worker.venues.client.connections import LARGEST_ANSWER, VenueConnections
+from worker.venues.client.masking import HIDDEN, MOST_ESCAPES, SecretMask
+from worker.venues.port.errors import VenueError
 
 __all__ = ["open_guard"]
 pytestmark = pytest.mark.usefixtures("open_guard")

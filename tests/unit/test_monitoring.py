@@ -13,19 +13,19 @@ from schemas.control import VenueHealth, VenueStatus
 from tests.support.memory_venue import ACCOUNT
 from tests.support.processes import free_port
 from tests.support.worker_harness import WorkerHarness, worker_harness
-from worker.accounts import Accounts
-from worker.clock import now
-from worker.execution.ledger.ledger import open_ledger
-from worker.execution.ledger.outbox import insertion
-from worker.execution.ledger.snapshots import Kept
-from worker.locations import NotReady
+from worker.accounts.account import Accounts
+from worker.app.up import UpFailed, metrics_ports
+from worker.config.locations import ConfigurationError
+from worker.config.settings import Settings
+from worker.ledger.ledger import open_ledger
+from worker.ledger.outbox import insertion
+from worker.ledger.snapshots import Kept
+from worker.messages.wire import Outgoing
 from worker.monitoring.server import exposition, monitored
 from worker.monitoring.worker_states import Attachment, WorkerStates
-from worker.observation.metrics import WORKER
-from worker.settings import Settings
-from worker.up import UpFailed, metrics_ports
+from worker.runtime.clock import now
+from worker.telemetry.metrics import WORKER
 from worker.venues.limits import Headroom
-from worker.wire import Outgoing
 
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.x", "{}")
 
@@ -169,7 +169,7 @@ async def test_a_port_that_is_taken_is_named_with_the_setting(parts: Parts, tmp_
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = Settings(state=tmp_path, metrics_port=port)
-        with pytest.raises(NotReady, match=f"127.0.0.1:{port}.*PERPS_DMA_METRICS_PORT"):
+        with pytest.raises(ConfigurationError, match=f"127.0.0.1:{port}.*PERPS_DMA_METRICS_PORT"):
             async with monitored(settings, parts.states):
                 pytest.fail("it listens")
 

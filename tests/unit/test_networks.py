@@ -15,20 +15,20 @@ from pydantic import SecretStr
 from schemas.control import Exchange, Network
 from schemas.requests import MarketType
 from tests.support.scripted_venue import BTCUSDT, ScriptedVenue, answers
-from worker.accounts import Account, Accounts, Site
-from worker.networks import LACKS, networks_of
+from worker.accounts.account import Account, Accounts, Site
+from worker.accounts.networks import LACKS, networks_of
 from worker.venues.binance import connection as binance
 from worker.venues.bybit import connection as bybit
-from worker.venues.capabilities import matrix
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import NotSupported
-from worker.venues.findings import Check, Verdict
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.networks import SWITCHES
 from worker.venues.gate import connection as gate
 from worker.venues.gate.endpoints import parts_on
 from worker.venues.hyperliquid import connection as hyperliquid
-from worker.venues.networks import SWITCHES
+from worker.venues.lifecycle.registry import METERED, Venues
 from worker.venues.okx import connection as okx
-from worker.venues.registry import METERED, Venues
+from worker.venues.port.capabilities import matrix
+from worker.venues.port.check_results import Check, Verdict
+from worker.venues.port.errors import NotSupported
 
 CONNECTIONS: Mapping[str, Any] = {
     "binance": binance,

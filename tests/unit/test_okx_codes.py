@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.answer import Answer
-from worker.venues.errors import (
+from worker.venues.okx.codes import CODES, STATUSES
+from worker.venues.okx.judge import judge
+from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
     ClockSkewed,
@@ -18,21 +19,20 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.okx.codes import CODES, STATUSES
-from worker.venues.okx.judge import judge
+from worker.venues.port.response import VenueResponse
 
 
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> Answer:
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> VenueResponse:
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
     parsed = None if isinstance(body, str) else body
-    return Answer("/api/v5/account/set-leverage", status, headers or {}, text, parsed)
+    return VenueResponse("/api/v5/account/set-leverage", status, headers or {}, text, parsed)
 
 
 def refused(code: str, message: str = "What the venue says.") -> dict[str, Any]:
     return {"code": code, "data": [], "msg": message}
 
 
-def judged(given: Answer) -> VenueError:
+def judged(given: VenueResponse) -> VenueError:
     verdict = judge(given)
     assert verdict is not None
     return verdict

@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from worker.venues.errors import (
+from worker.venues.okx.configuration import FRESH_S, AccountConfiguration, Configuration
+from worker.venues.okx.leverage import BOTH_SIDES, LeverageSetting, check_leverage, read_terms, set_leverage
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import (
     Ambiguous,
     LimitReached,
     NotSent,
@@ -17,9 +20,6 @@ from worker.venues.errors import (
     ValueRefused,
     VenueError,
 )
-from worker.venues.okx.configuration import FRESH_S, AccountConfiguration, Configuration
-from worker.venues.okx.leverage import BOTH_SIDES, LeverageSetting, check_leverage, read_terms, set_leverage
-from worker.venues.seam import Market
 
 SWAP = Market("BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.01"))
 FUTURE = Market(

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
-from worker.venues.errors import Ambiguous
 from worker.venues.okx.positions import described, mode_of, position_of, state_of
-from worker.venues.seam import Market, Terms
+from worker.venues.port.adapter import MarginSettings, Market
+from worker.venues.port.errors import Ambiguous
 
 LINEAR = Market("BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.01"))
 INVERSE = Market("BTC/USD:BTC", "BTC-USD-SWAP", MarketType.SWAP, True, "BTC", "USD", "BTC", Decimal(100))
@@ -103,14 +103,14 @@ def test_the_mode_in_which_more_is_held_counts_and_cross_where_nothing_tells(
 
 def test_both_legs_of_a_hedge_are_summed() -> None:
     legs = [ROW | {"posSide": "long"}, ROW | {"posSide": "short", "pos": "2", "upl": "-5.25"}]
-    state = state_of(legs, LINEAR, Terms(Decimal(10), CROSS))
+    state = state_of(legs, LINEAR, MarginSettings(Decimal(10), CROSS))
     assert (state.side, state.size, state.notional) == ("both", Decimal(7), Decimal("6895.35"))
     assert state.unrealized_pnl == 20
     assert described(legs) == "long 5 and short 2"
 
 
 def test_a_flat_market_has_no_side() -> None:
-    state = state_of([], LINEAR, Terms(Decimal(10), CROSS))
+    state = state_of([], LINEAR, MarginSettings(Decimal(10), CROSS))
     assert (state.side, state.size, state.notional, state.unrealized_pnl) == (None, *[Decimal(0)] * 3)
 
 

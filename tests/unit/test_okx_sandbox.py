@@ -11,11 +11,11 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.accounts import Account
-from worker.sandbox.http import Received
+from worker.accounts.account import Account
 from worker.sandbox.okx.instruments import OkxInstrument
 from worker.sandbox.okx.venue import Okx
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.server.http import Received
+from worker.sandbox.server.venue import ControlRefused
 
 PERP, HEDGE = "okx-perp-001", "okx-hedge-001"
 CONFIG, SET_LEVERAGE = "/api/v5/account/config", "/api/v5/account/set-leverage"

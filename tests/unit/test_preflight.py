@@ -7,11 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.accounts import PositionMode
-from worker.venues.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, Refused, Throttled, VenueError
-from worker.venues.findings import ACCOUNT_CHECKS, Check, Verdict
-from worker.venues.history import DAY
-from worker.venues.preflight import (
+from worker.accounts.account import PositionMode
+from worker.venues.client.transport import Skew
+from worker.venues.parsing.history import DAY
+from worker.venues.parsing.preflight import (
     TimestampWindow,
     clock_finding,
     key_finding,
@@ -21,7 +20,8 @@ from worker.venues.preflight import (
     unread,
     untold,
 )
-from worker.venues.transport import Skew
+from worker.venues.port.check_results import ACCOUNT_CHECKS, Check, Verdict
+from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, Refused, Throttled, VenueError
 
 WINDOW = TimestampWindow(behind=10_000, ahead=1_000)
 NOW = 1_706_745_600_000

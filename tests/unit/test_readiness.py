@@ -13,8 +13,8 @@ from schemas.operations import Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import now_ms, shim_client
 from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
-from worker.shim.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
-from worker.wire import encode
+from worker.messages.wire import encode
+from worker.shim.routes.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
 
 SINCE = 1_800_000_000_000
 UP = VenueStatus(

@@ -5,13 +5,13 @@ import json
 import pytest
 
 from tests.support.memory_venue import ACCOUNT, BTC
-from worker.accounts import Accounts
-from worker.execution.receipt import LONGEST_DEADLINE_MS, Command, NotAccepted, Receiver
-from worker.wire import LONGEST_ACTOR, Delivery
+from worker.accounts.account import Accounts
+from worker.execution.requests import LONGEST_DEADLINE_MS, Command, RequestParser, RequestRejected
+from worker.messages.wire import LONGEST_ACTOR, Delivery
 
 NOW = 1_000_000_000_000
 BODY = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
-RECEIVER = Receiver(Accounts((ACCOUNT,)), 10_000)
+RECEIVER = RequestParser(Accounts((ACCOUNT,)), 10_000)
 
 
 def delivery(**more: object) -> Delivery:
@@ -65,5 +65,5 @@ def test_an_actor_is_text_that_any_ledger_takes() -> None:
 
 @pytest.mark.parametrize("message_id", ["", "two words", "tab\t", "n\0ul", "ü", "x" * 129])
 def test_an_id_that_can_be_none_is_refused(message_id: str) -> None:
-    with pytest.raises(NotAccepted, match="message_id must be 1 to 128 visible ASCII characters"):
+    with pytest.raises(RequestRejected, match="message_id must be 1 to 128 visible ASCII characters"):
         received(Delivery("set_leverage", json.dumps(BODY).encode(), message_id=message_id))

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from worker.accounts import RegistryError
-from worker.networks import LACKS, networks_of
-from worker.registry import read_registry, sources_of
-from worker.sealing import KEY_BYTES, Keyring, add_key, read_keys
+from worker.accounts.account import RegistryError
+from worker.accounts.networks import LACKS, networks_of
+from worker.accounts.registry import read_registry, sources_of
+from worker.accounts.sealing import KEY_BYTES, Keyring, add_key, read_keys
 
 SECRET = "hunter2hunter2"
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from worker.accounts import Account, Accounts
-from worker.registry import read_registry, sources_of
-from worker.registry_watch import Prepare, RegistryWatch
-from worker.stopping import on_hangup
+from worker.accounts.account import Account, Accounts
+from worker.accounts.registry import read_registry, sources_of
+from worker.app.registry_watch import Prepare, RegistryWatch
+from worker.runtime.stopping import on_hangup
 
 PATIENCE_S = 10
 

@@ -4,9 +4,9 @@ import asyncio
 from pathlib import Path
 
 from tests.support.memory_venue import MemoryBus
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.execution.relay import Relay
-from worker.wire import NotPublished, Outgoing
+from worker.execution.outbox_relay import OutboxRelay
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.messages.wire import NotPublished, Outgoing
 
 
 class FickleBus(MemoryBus):
@@ -40,7 +40,7 @@ async def test_an_event_is_published_until_it_is_confirmed_and_struck_out_then(t
     bus = FickleBus()
     bus.failures = 2
     async with open_ledger(url(tmp_path)) as ledger:
-        relay = Relay(ledger, bus)
+        relay = OutboxRelay(ledger, bus)
         await relay.publish(await ledger.outbox.add(event(1), 1), event(1))
         await relay.close()
         assert (bus.events, await ledger.outbox.size()) == ([event(1)], 0)
@@ -52,7 +52,7 @@ async def test_what_a_worker_left_goes_out_in_its_order_at_the_next_start(tmp_pa
             await gone.outbox.add(event(number), 1)
     bus = MemoryBus()
     async with open_ledger(url(tmp_path)) as ledger:
-        running = asyncio.create_task(Relay(ledger, bus).run())
+        running = asyncio.create_task(OutboxRelay(ledger, bus).run())
         await struck_out(ledger)
         running.cancel()
     assert bus.events == [event(number) for number in range(450)]
@@ -62,17 +62,17 @@ async def test_what_a_living_worker_is_about_to_publish_is_left_to_it(tmp_path: 
     bus = MemoryBus()
     async with open_ledger(url(tmp_path)) as living, open_ledger(url(tmp_path)) as ledger:
         await living.outbox.add(event(1), 1)
-        await Relay(ledger, bus).take_over(living.owner)
+        await OutboxRelay(ledger, bus).take_over(living.owner)
         assert bus.events == []
     async with open_ledger(url(tmp_path)) as ledger:
-        await Relay(ledger, bus).take_over(living.owner)
+        await OutboxRelay(ledger, bus).take_over(living.owner)
     assert bus.events == [event(1)]
 
 
 async def test_what_was_recorded_and_forgotten_is_published_at_the_second_look(tmp_path: Path) -> None:
     bus = MemoryBus()
     async with open_ledger(url(tmp_path)) as ledger:
-        relay = Relay(ledger, bus)
+        relay = OutboxRelay(ledger, bus)
         await ledger.outbox.add(event(1), 1)
         await relay.take_over(ledger.owner)
         assert bus.events == []
@@ -85,7 +85,7 @@ async def test_what_is_being_published_is_not_published_beside_it(tmp_path: Path
     bus = FickleBus()
     bus.failures = 3
     async with open_ledger(url(tmp_path)) as ledger:
-        relay = Relay(ledger, bus)
+        relay = OutboxRelay(ledger, bus)
         publishing = asyncio.create_task(relay.publish(await ledger.outbox.add(event(1), 1), event(1)))
         await asyncio.sleep(0)
         for _ in range(3):

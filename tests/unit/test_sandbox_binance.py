@@ -8,12 +8,12 @@ from urllib.parse import urlencode
 
 import pytest
 
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.sandbox.binance.auth import signature_of
 from worker.sandbox.binance.venue import Binance
-from worker.sandbox.clock import MINUTE
-from worker.sandbox.http import HttpResponse, Received
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.venue import ControlRefused
 
 PERP, HEDGE, PM = "binance-perp-001", "binance-hedge-001", "binance-pm-001"
 LEVERAGE, MARGIN_TYPE = "/fapi/v1/leverage", "/fapi/v1/marginType"

@@ -9,7 +9,7 @@ from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.income import COIN_MARGINED, PORTFOLIO_CM, USDS_MARGINED, IncomeRules, select
 from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.seeded_income import cm_income, um_income
-from worker.sandbox.clock import DAY, HOUR
+from worker.sandbox.kit.clock import DAY, HOUR
 
 NOW = 1_795_000_000_000
 UM = um_income(NOW, "BTCUSDT_261225")

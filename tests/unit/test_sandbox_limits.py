@@ -2,8 +2,8 @@
 
 import pytest
 
-from worker.sandbox.clock import MINUTE
-from worker.sandbox.limits import BAN, IGNORED_WARNINGS, OverLimit, WeightMeter
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.limits import BAN, IGNORED_WARNINGS, OverLimit, WeightMeter
 
 START = 1_795_000_020_000 // MINUTE * MINUTE
 

@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import aiohttp
 import pytest
 
+from worker.sandbox.app.server import Sandbox
 from worker.sandbox.binance.auth import signature_of
-from worker.sandbox.faults import Fault, FaultPlan
-from worker.sandbox.server import Sandbox
+from worker.sandbox.server.faults import Fault, FaultPlan
 
 TIME, LEVERAGE = "/fapi/v1/time", "/fapi/v1/leverage"
 

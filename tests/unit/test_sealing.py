@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from worker.sealing import KEY_BYTES, Keyring, SealingError, add_key, keys_in, read_keys, version_of
+from worker.accounts.sealing import KEY_BYTES, Keyring, SealingError, add_key, keys_in, read_keys, version_of
 
 KEYS = Keyring({1: b"1" * KEY_BYTES, 2: b"2" * KEY_BYTES})
 IDS = st.from_regex(r"[A-Za-z0-9_-]{1,128}", fullmatch=True)

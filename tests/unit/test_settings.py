@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from worker.execution.ledger.postgres_url import place
-from worker.settings import SECRETS_VARIABLE, Settings
+from worker.config.settings import SECRETS_VARIABLE, Settings
+from worker.ledger.postgres.url import place
 
 
 @pytest.fixture

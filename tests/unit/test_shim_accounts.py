@@ -22,10 +22,10 @@ from tests.support.shim_client import (
 )
 from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
-from worker.shim.auth import TokenRules, Verifier
-from worker.shim.claims import ClaimPaths
-from worker.shim.denials import Denials
-from worker.shim.keys import SharedSecret
+from worker.shim.auth.claims import ClaimPaths
+from worker.shim.auth.denials import Denials
+from worker.shim.auth.keys import SharedSecret
+from worker.shim.auth.tokens import TokenRules, Verifier
 
 MINE, OTHER = "mine-001", "other-001"
 LIMITED = bearer(token("admin", accounts=[MINE, "mine-002"]))

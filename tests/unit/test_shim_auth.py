@@ -11,8 +11,8 @@ from schemas import HTTP_PREFIXES, ROUTES, Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import LEVERAGE, PREFIX, SECRET, assert_failure, bearer, now_ms, shim_client, token
 from worker.bus.rpc import RpcReply
-from worker.shim.auth import Denied, Verifier
-from worker.shim.keys import SharedSecret
+from worker.shim.auth.keys import SharedSecret
+from worker.shim.auth.tokens import Denied, Verifier
 
 DONE = RpcReply(200, b'{"isError":false}', {})
 LATER = now_ms() // 1000 + 3_600

@@ -13,8 +13,8 @@ from tests.support.shim_client import LEVERAGE, PREFIX, assert_failure, bearer, 
 from tests.unit.served_shim import POST, RECEIVE_S, failure_in, port_of, says, served, serving
 from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
-from worker.shim.bounds import LARGEST_HEAD, LONGEST_URI, Bounds
-from worker.shim.denials import Denials
+from worker.shim.auth.denials import Denials
+from worker.shim.http.limits import LARGEST_HEAD, LONGEST_URI, Bounds
 
 DONE = RpcReply(200, b'{"isError":false}', {})
 SLOW = {

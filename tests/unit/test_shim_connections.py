@@ -21,13 +21,13 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.processes import free_port
 from tests.support.shim_client import gate
 from tests.unit.served_shim import port_of, served
-from worker.settings import Settings
+from worker.config.settings import Settings
+from worker.config.tls import server_context
 from worker.shim.app import create_app
-from worker.shim.bounds import Bounds
-from worker.shim.connections import SURPLUS, Connection, ConnectionLimits, Connections, connection_limits
-from worker.shim.listener import Listener, listening_sockets
-from worker.shim.serving import served as served_beside
-from worker.tls import server_context
+from worker.shim.http.connections import SURPLUS, Connection, ConnectionLimits, Connections, connection_limits
+from worker.shim.http.limits import Bounds
+from worker.shim.http.listener import Listener, listening_sockets
+from worker.shim.http.serving import served as served_beside
 
 
 @dataclass
@@ -178,10 +178,10 @@ from pathlib import Path
 import uvloop
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import gate
-from worker.settings import Settings
+from worker.config.settings import Settings
 from worker.shim.app import create_app
-from worker.shim.bounds import Bounds
-from worker.shim.connections import Connections, connection_limits
+from worker.shim.http.limits import Bounds
+from worker.shim.http.connections import Connections, connection_limits
 from worker.shim.server import ShimServer, uvicorn_config
 
 port, before, after = map(int, sys.argv[1:])

@@ -13,10 +13,10 @@ from schemas import Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, client_of, gate, token
 from worker.bus.rpc import BrokerAway, NoAnswer, NoWorker, RpcReply
-from worker.observation.denials import DISTINCT
-from worker.settings import Settings
+from worker.config.settings import Settings
 from worker.shim.app import create_app
-from worker.shim.denials import Denials
+from worker.shim.auth.denials import Denials
+from worker.telemetry.denials import DISTINCT
 
 TOLD = RpcReply(200, b'{"data":{"recorded":1}}', {})
 SOON_MS = 1_000

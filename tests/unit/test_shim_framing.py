@@ -13,12 +13,12 @@ from tests.support.processes import free_port
 from tests.support.shim_client import LEVERAGE, gate
 from tests.unit.served_shim import POST, failure_in, port_of, says, served, serving
 from worker.bus.rpc import RpcReply
+from worker.config.settings import Settings
 from worker.monitoring.server import monitored
-from worker.observation.metrics import WORKER
-from worker.settings import Settings
 from worker.shim.app import create_app
-from worker.shim.bounds import LARGEST_HEAD, Bounds
-from worker.shim.protocol import FED_AT_ONCE, BoundedProtocol
+from worker.shim.http.limits import LARGEST_HEAD, Bounds
+from worker.shim.http.protocol import FED_AT_ONCE, BoundedProtocol
+from worker.telemetry.metrics import WORKER
 
 DONE = RpcReply(200, b'{"isError":false}', {})
 BODY = json.dumps(LEVERAGE).encode()

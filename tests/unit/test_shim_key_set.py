@@ -18,11 +18,11 @@ from tests.support.shim_client import BOUNDS, PREFIX, assert_failure, client_of,
 from tests.support.token_keys import claims, jwk, private_key, signed
 from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
-from worker.shim.auth import Denied, Verifier
-from worker.shim.envelope import HttpRefusal
-from worker.shim.jwks import read_key_set
-from worker.shim.key_set import KeySet
-from worker.shim.keys import ALGORITHMS
+from worker.shim.auth.jwks import read_key_set
+from worker.shim.auth.key_set import KeySet
+from worker.shim.auth.keys import ALGORITHMS
+from worker.shim.auth.tokens import Denied, Verifier
+from worker.shim.kit.envelope import HttpRefusal
 
 OLD, NEW = jwk("rsa", "old"), jwk("rsa", "new", name="2")
 BY_OLD, BY_NEW = signed("rsa", "RS256", kid="old"), signed("rsa", "RS256", name="2", kid="new")

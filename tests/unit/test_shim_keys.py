@@ -21,12 +21,12 @@ from pydantic import SecretStr, ValidationError
 from tests.support.certificates import Authority
 from tests.support.shim_client import now_ms
 from tests.support.token_keys import claims, private_pem, public_file, public_pem, signed
-from worker.locations import NotReady, jwt_secret
-from worker.settings import Settings
-from worker.shim.auth import Denied, TokenRules, Verifier
-from worker.shim.claims import ClaimPaths
-from worker.shim.key_set import KeySet
-from worker.shim.keys import PublicKeyFile, SharedSecret
+from worker.config.locations import ConfigurationError, jwt_secret
+from worker.config.settings import Settings
+from worker.shim.auth.claims import ClaimPaths
+from worker.shim.auth.key_set import KeySet
+from worker.shim.auth.keys import PublicKeyFile, SharedSecret
+from worker.shim.auth.tokens import Denied, TokenRules, Verifier
 from worker.shim.server import keys_of
 
 LONG = SecretStr("k" * 64)
@@ -69,7 +69,7 @@ async def test_a_long_secret_checks_each_hmac(algorithm: str) -> None:
 async def test_a_secret_that_is_shorter_than_a_hash_does_not_check_it() -> None:
     short = SecretStr("k" * 32)
     assert (await Verifier(SharedSecret(short)).actor(secretly(short), now_ms())).subject == "engine-7"
-    with pytest.raises(NotReady, match="32 bytes checks none of HS512"):
+    with pytest.raises(ConfigurationError, match="32 bytes checks none of HS512"):
         SharedSecret(short, frozenset({"HS512"}))
 
 
@@ -162,13 +162,13 @@ def test_a_file_that_cant_be_used_is_said_at_the_start(
 ) -> None:
     file = tmp_path / "public.pem"
     file.write_bytes(content())
-    with pytest.raises(NotReady, match=problem) as error:
+    with pytest.raises(ConfigurationError, match=problem) as error:
         keys_of(settings(tmp_path, jwt_public_key=file))
     assert "PERPS_DMA_JWT_PUBLIC_KEY" in str(error.value)
 
 
 def test_a_file_that_is_not_there_is_said_at_the_start(tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match="can't be read: No such file"):
+    with pytest.raises(ConfigurationError, match="can't be read: No such file"):
         keys_of(settings(tmp_path, jwt_public_key=tmp_path / "none.pem"))
 
 
@@ -181,32 +181,34 @@ TWO = {
 
 @pytest.mark.parametrize("two", TWO.values(), ids=TWO)
 def test_two_ways_to_check_tokens_are_one_too_many(tmp_path: Path, two: dict[str, Any]) -> None:
-    with pytest.raises(NotReady, match="exclude one another: tokens are checked in one way"):
+    with pytest.raises(ConfigurationError, match="exclude one another: tokens are checked in one way"):
         keys_of(settings(tmp_path, **two))
 
 
 def test_without_any_the_shim_does_not_start(tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match="nothing to check tokens with: set PERPS_DMA_JWT_SECRET"):
+    with pytest.raises(ConfigurationError, match="nothing to check tokens with: set PERPS_DMA_JWT_SECRET"):
         keys_of(settings(tmp_path))
 
 
 @pytest.mark.parametrize("secret", ["", "changeme", "k" * 31])
 def test_a_secret_that_can_be_guessed_is_refused(tmp_path: Path, secret: str) -> None:
-    with pytest.raises(NotReady, match=f"PERPS_DMA_JWT_SECRET: a secret of {len(secret)} bytes can be guessed"):
+    with pytest.raises(
+        ConfigurationError, match=f"PERPS_DMA_JWT_SECRET: a secret of {len(secret)} bytes can be guessed"
+    ):
         keys_of(settings(tmp_path, jwt_secret=SecretStr(secret)))
     (tmp_path / "jwt.secret").write_text(secret)
-    with pytest.raises(NotReady, match="can be guessed"):
+    with pytest.raises(ConfigurationError, match="can be guessed"):
         keys_of(settings(tmp_path))
 
 
 def test_an_algorithm_that_nobody_knows_is_refused(tmp_path: Path) -> None:
     for name in ("none", "HS1", "RS256,none"):
-        with pytest.raises(NotReady, match="is not among ES256, "):
+        with pytest.raises(ConfigurationError, match="is not among ES256, "):
             keys_of(settings(tmp_path, jwt_secret=LONG, jwt_algorithms=name))
 
 
 def test_no_token_is_made_where_others_sign_them(tmp_path: Path) -> None:
-    with pytest.raises(NotReady, match="ask your identity provider"):
+    with pytest.raises(ConfigurationError, match="ask your identity provider"):
         jwt_secret(settings(tmp_path, jwt_jwks_url="https://id.example/keys"))
 
 

@@ -17,14 +17,14 @@ from tests.support.identity_provider import identity_provider
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, PREFIX, client_of, gate, now_ms
 from tests.support.token_keys import jwk, public_file, public_pem, signed
-from worker.background import in_background
 from worker.bus.rpc import RpcReply
-from worker.locations import NotReady
+from worker.config.locations import ConfigurationError
+from worker.runtime.background import in_background
 from worker.shim.app import create_app
-from worker.shim.auth import Denied, Verifier
-from worker.shim.jwks import LARGEST_SET, MOST_NAMED, MOST_ROWS, read_key_set
-from worker.shim.key_set import KeySet
-from worker.shim.keys import ALGORITHMS, PublicKeyFile, read_public_keys
+from worker.shim.auth.jwks import LARGEST_SET, MOST_NAMED, MOST_ROWS, read_key_set
+from worker.shim.auth.key_set import KeySet
+from worker.shim.auth.keys import ALGORITHMS, PublicKeyFile, read_public_keys
+from worker.shim.auth.tokens import Denied, Verifier
 
 GOOD = jwk("rsa", "good")
 BY_GOOD = signed("rsa", "RS256", kid="good")
@@ -233,5 +233,5 @@ async def test_an_odd_file_is_refused_at_the_start_and_later_the_last_keys_stay(
     with capture_logs() as lines:
         assert await accepts(verifier, signed("rsa", "RS256"))
     assert [line["log_level"] for line in lines] == ["error"]
-    with pytest.raises(NotReady, match="PERPS_DMA_JWT_PUBLIC_KEY"):
+    with pytest.raises(ConfigurationError, match="PERPS_DMA_JWT_PUBLIC_KEY"):
         read_public_keys(file)

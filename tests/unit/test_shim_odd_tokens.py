@@ -11,7 +11,7 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, PREFIX, SECRET, assert_failure, bearer, client_of, gate, now_ms
 from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
-from worker.shim.denials import Denials
+from worker.shim.auth.denials import Denials
 
 READ = f"{PREFIX}/positions?exchange_account_id=a"
 GOOD = {"sub": "engine-7", "role": "trader", "exp": now_ms() // 1000 + 3_600}

@@ -19,7 +19,7 @@ from tests.support.shim_client import (
     token,
 )
 from worker.bus.rpc import BrokerAway, NoAnswer, NoWorker, RequestInDoubt, RightsMissing, RpcReply
-from worker.observation.trace_context import TraceContext
+from worker.telemetry.trace_context import TraceContext
 
 REQUESTS: dict[str, dict[str, Any]] = {
     operation.name: {

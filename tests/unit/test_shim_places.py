@@ -18,10 +18,10 @@ from tests.support.token_keys import jwk, signed
 from tests.unit.served_shim import port_of, served
 from worker.bus.rpc import RpcReply
 from worker.shim.app import create_app
-from worker.shim.bounds import Bounds
-from worker.shim.connections import ConnectionLimits, Connections
-from worker.shim.denials import Denials
-from worker.shim.key_set import MOST_WAITING, KeySet
+from worker.shim.auth.denials import Denials
+from worker.shim.auth.key_set import MOST_WAITING, KeySet
+from worker.shim.http.connections import ConnectionLimits, Connections
+from worker.shim.http.limits import Bounds
 
 DONE = RpcReply(200, b'{"isError":false,"data":{"recorded":1}}', {})
 WAITS = {"Prefer": "wait=600"}

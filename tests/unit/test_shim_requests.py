@@ -9,7 +9,7 @@ import pytest
 from schemas import HTTP_PREFIXES
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import LEVERAGE, PREFIX, assert_failure, shim_client
-from worker.wire import LARGEST_BODY
+from worker.messages.wire import LARGEST_BODY
 
 ROUTES = {
     "/leverage": {"GET", "POST"},

@@ -10,7 +10,7 @@ from schemas.operations import CAPABILITIES_PATH, COMMANDS_EXCHANGE, CONTROL_EXC
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import PREFIX, assert_failure, bearer, shim_client, token
 from tests.unit.test_shim_accounts import MINE, OTHER, arguments, named
-from worker.shim.auth import ROLES
+from worker.shim.auth.tokens import ROLES
 
 VIEWER = bearer(token("viewer"))
 LIMITED_VIEWER = bearer(token("viewer", accounts=[MINE]))

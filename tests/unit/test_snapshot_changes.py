@@ -10,7 +10,7 @@ from schemas.events import Trigger
 from schemas.replies import Position
 from tests.support.memory_venue import THEN
 from tests.unit.snapshot_desk import LONG, snapshot
-from worker.snapshots.changes import is_news
+from worker.snapshots.news import is_news
 
 SHORT = LONG.model_copy(update={"side": "short"})
 BEFORE = snapshot(LONG, SHORT)

@@ -19,10 +19,10 @@ from schemas import MarketType
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
 from tests.unit.snapshot_desk import Desk, desk
-from worker.execution.ledger.outbox import Waiting
-from worker.venues.errors import AccessDenied
-from worker.venues.seam import Market, OpenPositions
-from worker.wire import Outgoing
+from worker.ledger.outbox import Waiting
+from worker.messages.wire import Outgoing
+from worker.venues.port.adapter import Market, OpenPositions
+from worker.venues.port.errors import AccessDenied
 
 WORKERS = 2
 

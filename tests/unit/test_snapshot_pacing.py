@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from worker.accounts import Account, Accounts
+from worker.accounts.account import Account, Accounts
 from worker.snapshots.pacing import Pacing
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.tables import Per, Scope

@@ -4,15 +4,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.memory_venue import THEN
-from worker.snapshots.rhythm import START_MS, Rhythm
+from worker.snapshots.intervals import START_MS, Interval
 
 INTERVAL, HEARTBEAT = 10_000, 60_000
-RHYTHM = Rhythm(INTERVAL, HEARTBEAT)
+RHYTHM = Interval(INTERVAL, HEARTBEAT)
 
 moments = st.integers(THEN, THEN + 10**9)
 names = st.text("abc-0123456789", min_size=1, max_size=8)
 rhythms = st.builds(
-    lambda interval, heartbeat, name: Rhythm(interval, heartbeat).of(name),
+    lambda interval, heartbeat, name: Interval(interval, heartbeat).of(name),
     st.integers(1, 10**6),
     st.integers(0, 10**7),
     names,
@@ -36,7 +36,7 @@ def test_a_hundred_accounts_are_spread_over_the_interval() -> None:
 
 @given(rhythms, moments, st.integers(0, 10**7))
 def test_what_was_read_is_due_again_when_the_next_turn_begins_and_not_before(
-    rhythm: Rhythm, read: int, later: int
+    rhythm: Interval, read: int, later: int
 ) -> None:
     turn_ends = read + rhythm.wait(read)
     assert rhythm.is_due(read, read + later) == (read + later >= turn_ends)
@@ -44,19 +44,19 @@ def test_what_was_read_is_due_again_when_the_next_turn_begins_and_not_before(
 
 
 @given(rhythms, moments)
-def test_every_account_is_looked_at_soon_after_the_start(rhythm: Rhythm, start: int) -> None:
+def test_every_account_is_looked_at_soon_after_the_start(rhythm: Interval, start: int) -> None:
     assert 0 <= rhythm.first_wait(start) <= START_MS
 
 
 @given(rhythms, moments)
-def test_whoever_reads_in_every_turn_keeps_the_heartbeat(rhythm: Rhythm, told: int) -> None:
+def test_whoever_reads_in_every_turn_keeps_the_heartbeat(rhythm: Interval, told: int) -> None:
     assert rhythm.is_silent(told, told + max(rhythm.heartbeat, rhythm.interval)) == (rhythm.heartbeat > 0)
 
 
 @given(rhythms, moments)
-def test_there_is_one_sign_of_life_a_turn_at_most(rhythm: Rhythm, told: int) -> None:
+def test_there_is_one_sign_of_life_a_turn_at_most(rhythm: Interval, told: int) -> None:
     assert not rhythm.is_silent(told, told + rhythm.wait(told) - 1)
 
 
 def test_without_a_heartbeat_silence_is_no_reason() -> None:
-    assert not Rhythm(INTERVAL, 0).is_silent(THEN, THEN + 10**9)
+    assert not Interval(INTERVAL, 0).is_silent(THEN, THEN + 10**9)

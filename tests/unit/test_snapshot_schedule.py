@@ -16,15 +16,15 @@ from schemas.base import Milliseconds
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
 from tests.unit.snapshot_desk import desk
-from worker.accounts import Account, Accounts
-from worker.clock import now
-from worker.snapshots.rhythm import Rhythm
+from worker.accounts.account import Account, Accounts
+from worker.messages.wire import Outgoing
+from worker.runtime.clock import now
+from worker.snapshots.intervals import Interval
 from worker.snapshots.schedule import AT_ONCE
-from worker.venues.errors import NotSent
-from worker.venues.seam import Adapter, Market, OpenPositions
-from worker.wire import Outgoing
+from worker.venues.port.adapter import Adapter, Market, OpenPositions
+from worker.venues.port.errors import NotSent
 
-OFTEN = Rhythm(interval=50, heartbeat=50)
+OFTEN = Interval(interval=50, heartbeat=50)
 """Every look is told."""
 
 
@@ -75,7 +75,7 @@ async def running(
     tmp_path: Path,
     adapter_of: Callable[[Account], Adapter],
     *accounts: Account,
-    rhythm: Rhythm = OFTEN,
+    rhythm: Interval = OFTEN,
     served: Accounts | None = None,
 ) -> AsyncIterator[HeardBus]:
     bus = HeardBus()
@@ -154,7 +154,7 @@ async def test_markets_that_are_not_loaded_yet_are_waited_for(tmp_path: Path) ->
 
 async def test_a_schedule_that_is_turned_off_reads_nothing(tmp_path: Path) -> None:
     venue = MemoryVenue()
-    async with desk(f"sqlite:///{tmp_path / 'ledger.db'}", venue, rhythm=Rhythm(0, 60_000)) as worker:
+    async with desk(f"sqlite:///{tmp_path / 'ledger.db'}", venue, rhythm=Interval(0, 60_000)) as worker:
         await worker.schedule.run()
     assert (venue.log, worker.bus.events) == ([], [])
 

@@ -17,12 +17,12 @@ from schemas import MarginMode, MarketType
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
 from tests.unit.snapshot_desk import HEARTBEAT, INTERVAL, LONG, SECOND, Desk, command, desk, snapshot
-from worker.clock import steady
-from worker.execution.ledger.snapshots import Kept
+from worker.ledger.snapshots import Kept
+from worker.runtime.clock import steady
 from worker.snapshots.after_commands import GATHER_MS, TRIES
-from worker.snapshots.newest import Newest, Recent
-from worker.venues.errors import AccessDenied, NotSent
-from worker.venues.seam import Adapter, Market, OpenPositions
+from worker.snapshots.latest import Newest, Recent
+from worker.venues.port.adapter import Adapter, Market, OpenPositions
+from worker.venues.port.errors import AccessDenied, NotSent
 
 UNREADABLE = AccessDenied("the key has expired")
 

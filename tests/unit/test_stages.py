@@ -3,7 +3,7 @@
 import asyncio
 import time
 
-from worker.observation.stages import STAGES, Stage, asking, counting, reading_back, spent
+from worker.telemetry.stages import STAGES, Stage, asking, counting, reading_back, spent
 
 
 async def test_time_counts_as_the_stage_in_which_it_passes() -> None:

@@ -10,8 +10,8 @@ import pytest
 PREPARED = """
 import logging
 import structlog
-from worker.settings import Settings
-from worker.telemetry import configure_logging
+from worker.config.settings import Settings
+from worker.config.logs import configure_logging
 configure_logging(Settings(log_format="{log_format}", log_level="debug"), "test")
 """
 

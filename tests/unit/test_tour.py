@@ -13,6 +13,8 @@ from schemas.base import Milliseconds
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, SECRET, client_of, gate
 from worker.bus.rpc import RpcReply
+from worker.config.locations import ConfigurationError
+from worker.config.settings import Settings
 from worker.console.tour import (
     ACCOUNTS,
     AFTERWARDS,
@@ -27,9 +29,7 @@ from worker.console.tour import (
     require_sandbox,
     stages,
 )
-from worker.locations import NotReady
-from worker.sandbox.server import Sandbox
-from worker.settings import Settings
+from worker.sandbox.app.server import Sandbox
 from worker.shim.app import create_app
 
 SCOPE = f"account:{FROZEN['exchange_account_id']}"
@@ -80,7 +80,7 @@ async def touring(worker: Freezes, kind: type[Tour] = Tour) -> AsyncIterator[Tou
 async def test_it_does_not_begin_while_something_is_frozen_that_it_would_meet(scope: str) -> None:
     worker = Freezes(scope)
     async with touring(worker) as tour:
-        with pytest.raises(NotReady, match=f"frozen: {scope}.*has changed nothing"):
+        with pytest.raises(ConfigurationError, match=f"frozen: {scope}.*has changed nothing"):
             await tour.require_free()
     assert worker.frozen == {scope: "margin call"}
 
@@ -131,7 +131,7 @@ async def test_its_own_freeze_is_lifted_though_the_tour_is_cut_short() -> None:
 
 async def test_it_needs_the_sandbox(tmp_path: Path) -> None:
     settings = Settings(state=tmp_path)
-    with pytest.raises(NotReady, match="make up"):
+    with pytest.raises(ConfigurationError, match="make up"):
         require_sandbox(settings)
     async with Sandbox() as sandbox:
         told = sandbox.describe()
@@ -139,7 +139,7 @@ async def test_it_needs_the_sandbox(tmp_path: Path) -> None:
     require_sandbox(settings)
     told["accounts"] = [row for row in told["accounts"] if row["id"] not in ACCOUNTS]
     settings.sandbox_file.write_text(json.dumps(told))
-    with pytest.raises(NotReady, match="the sandbox, which has no binance-pm-tour-001"):
+    with pytest.raises(ConfigurationError, match="the sandbox, which has no binance-pm-tour-001"):
         require_sandbox(settings)
 
 
@@ -147,7 +147,7 @@ async def test_a_real_account_under_the_name_of_one_of_its_own_does_not_help(tmp
     registry = tmp_path / "accounts.toml"
     tables = (f'[accounts.{name}]\nexchange = "bybit"\napi_key = "env:X"\nsecret = "env:X"\n' for name in ACCOUNTS)
     registry.write_text("\n".join(tables))
-    with pytest.raises(NotReady):
+    with pytest.raises(ConfigurationError):
         require_sandbox(Settings(state=tmp_path, accounts=registry))
 
 

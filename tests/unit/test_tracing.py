@@ -13,19 +13,19 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
+from worker.config.settings import Settings
 from worker.monitoring.traces import CLOSE_S, recorded
-from worker.observation import tracing
-from worker.observation.otel import OtelTracer
-from worker.observation.trace_context import TraceContext
-from worker.observation.tracing import Kind
-from worker.settings import Settings
+from worker.telemetry import tracing
+from worker.telemetry.otel import OtelTracer
+from worker.telemetry.trace_context import TraceContext
+from worker.telemetry.tracing import Kind
 
 CALLER = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01", "vendor=1")
 
 HIDDEN = """
 import sys
 sys.modules["opentelemetry"] = None
-from worker.cli import app
+from worker.app.cli import app
 app(["shim"])
 """
 
@@ -37,9 +37,9 @@ def program(code: str, *more: str, **variables: str) -> subprocess.CompletedProc
 
 
 def test_without_being_asked_for_opentelemetry_is_not_even_imported() -> None:
-    loads = "import json, sys, worker.bootstrap, worker.shim.server; print(json.dumps(list(sys.modules)))"
+    loads = "import json, sys, worker.app.bootstrap, worker.shim.server; print(json.dumps(list(sys.modules)))"
     modules = json.loads(program(loads).stdout)
-    assert "worker.observation.tracing" in modules
+    assert "worker.telemetry.tracing" in modules
     assert [name for name in modules if name.startswith("opentelemetry")] == []
 
 

@@ -13,23 +13,15 @@ from pydantic import SecretStr
 
 from tests.support.sandbox_harness import open_guard
 from tests.support.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
-from worker import clock
-from worker.accounts import Account
-from worker.clock import Clocks, now
+from worker.accounts.account import Account
+from worker.runtime import clock
+from worker.runtime.clock import Clocks, now
 from worker.venues.binance.connection import BinanceTransport, without_keys
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import (
-    AccessDenied,
-    Ambiguous,
-    ClockSkewed,
-    LimitReached,
-    NotSent,
-    Throttled,
-    VenueError,
-)
+from worker.venues.client.connections import VenueConnections
 from worker.venues.limits import Limits, within
 from worker.venues.limits.tables import Unmetered
 from worker.venues.limits.windows import CLOCK_MARGIN
+from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, LimitReached, NotSent, Throttled, VenueError
 
 KEY, SECRET = "k" * 64, "s" * 64
 

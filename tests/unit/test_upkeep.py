@@ -12,14 +12,14 @@ import pytest
 
 from schemas.control import VenueHealth
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
-from worker.accounts import Account, Site
-from worker.clock import CLOCKS, Clocks
-from worker.venues.errors import Ambiguous, NotSent, VenueError
-from worker.venues.health import VenueChange
-from worker.venues.hearing import Heard
-from worker.venues.markets import nobody
-from worker.venues.seam import Adapter
-from worker.venues.upkeep import KeptVenue, Reloads
+from worker.accounts.account import Account, Site
+from worker.runtime.clock import CLOCKS, Clocks
+from worker.venues.client.observer import Heard
+from worker.venues.lifecycle.health import VenueChange
+from worker.venues.lifecycle.supervisor import KeptVenue, Reloads
+from worker.venues.parsing.markets import nobody
+from worker.venues.port.adapter import Adapter
+from worker.venues.port.errors import Ambiguous, NotSent, VenueError
 
 SOON = Reloads(latest_s=3_600, soonest_s=0.05)
 

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.control import VenueHealth, VenueState
-from worker.clock import Clocks
-from worker.venues.health import RULES, Health
+from worker.runtime.clock import Clocks
+from worker.venues.lifecycle.health import RULES, Health
 
 UP, FAILING, DOWN = VenueHealth.UP, VenueHealth.FAILING, VenueHealth.DOWN
 START = 1_800_000_000_000

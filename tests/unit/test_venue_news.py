@@ -6,12 +6,12 @@ from pathlib import Path
 
 from schemas.control import Exchange, VenueHealth, VenueState
 from tests.support.memory_venue import MemoryBus
-from worker.accounts import Site
-from worker.execution.ledger.ledger import Ledger, open_ledger
-from worker.execution.relay import Relay
-from worker.execution.venue_news import VenueNews
-from worker.venues.health import VenueChange
-from worker.wire import NotPublished, Outgoing
+from worker.accounts.account import Site
+from worker.execution.aftermath.venue_news import VenueNews
+from worker.execution.outbox_relay import OutboxRelay
+from worker.ledger.ledger import Ledger, open_ledger
+from worker.messages.wire import NotPublished, Outgoing
+from worker.venues.lifecycle.health import VenueChange
 
 THEN = 1_800_000_000_000
 
@@ -72,7 +72,7 @@ def url(folder: Path) -> str:
 
 
 async def told(ledger: Ledger, bus: CountingBus, *changes: VenueChange) -> list[Outgoing]:
-    relay = Relay(ledger, bus)
+    relay = OutboxRelay(ledger, bus)
     telling = asyncio.create_task(VenueNews(ledger, relay, Changes(*changes)).run())
     events = await bus.until(len(changes))
     telling.cancel()
@@ -138,7 +138,7 @@ async def test_what_could_not_be_published_any_more_waits_in_the_outbox(tmp_path
     silent = bus()
     silent.failures = 10**6
     async with open_ledger(url(tmp_path)) as ledger:
-        telling = asyncio.create_task(VenueNews(ledger, Relay(ledger, silent), Changes(*DOWN_AND_UP)).run())
+        telling = asyncio.create_task(VenueNews(ledger, OutboxRelay(ledger, silent), Changes(*DOWN_AND_UP)).run())
         async with asyncio.timeout(40):
             await silent.refused.wait()
         left = await ledger.outbox.of(ledger.owner, 10)

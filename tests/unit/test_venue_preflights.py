@@ -8,15 +8,15 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.venues.binance import preflight as binance
 from worker.venues.bybit import preflight as bybit
-from worker.venues.capabilities import AccountType
-from worker.venues.errors import AccessDenied, Ambiguous, PreconditionFailed, VenueError
-from worker.venues.findings import Check, Finding, Verdict
+from worker.venues.client.transport import Skew
 from worker.venues.gate import preflight as gate
 from worker.venues.okx import preflight as okx
-from worker.venues.transport import Skew
+from worker.venues.port.capabilities import AccountType
+from worker.venues.port.check_results import Check, CheckResult, Verdict
+from worker.venues.port.errors import AccessDenied, Ambiguous, PreconditionFailed, VenueError
 
 STANDARD, PORTFOLIO = AccountType.STANDARD, AccountType.PORTFOLIO_MARGIN
 DENIED = AccessDenied("Invalid API-key, IP, or permissions for action", venue_code="-2015")
@@ -48,7 +48,7 @@ def account(exchange: Any) -> Account:
     return Account(id="one", exchange=exchange, **keys)
 
 
-def by_check(found: tuple[Finding, ...]) -> dict[Check, tuple[Verdict, str]]:
+def by_check(found: tuple[CheckResult, ...]) -> dict[Check, tuple[Verdict, str]]:
     return {finding.check: (finding.verdict, finding.says) for finding in found}
 
 

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from worker.config.locations import ConfigurationError
 from worker.console.watch import stream_offset
-from worker.locations import NotReady
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -28,5 +28,5 @@ def test_a_time_is_utc_unless_it_says_otherwise(text: str) -> None:
 
 
 def test_anything_else_is_told_what_there_is() -> None:
-    with pytest.raises(NotReady, match="first, last, next"):
+    with pytest.raises(ConfigurationError, match="first, last, next"):
         stream_offset("yesterday", NOW)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas import CommandResult, Outcome, ResultEvent, Success
 from schemas.events import ConfirmedBy, Scope, Timings
 from schemas.replies import LeverageEcho, LeverageSet
-from worker.wire import encode, outgoing, outgoing_result, reply_of
+from worker.messages.wire import encode, outgoing, outgoing_result, reply_of
 
 NUMBERS = st.decimals(allow_nan=False, allow_infinity=False, places=None)
 

@@ -12,21 +12,21 @@ from aio_pika.abc import AbstractQueue, AbstractRobustConnection, AbstractRobust
 
 from schemas import OPERATIONS
 from schemas.problems import Problem
-from worker.bus import amqp10
-from worker.bus.actors import NOBODY, Speakers
-from worker.bus.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
-from worker.bus.incoming import Incoming, Taking
-from worker.bus.legibility import ILLEGIBLE, Illegible
-from worker.bus.publisher import MessagePublisher, PublishFailed
-from worker.bus.shards import WHOLE, Split, declare_shards, settle_count
-from worker.bus.sharing import Sharing
-from worker.bus.topology import OURS, declare
-from worker.clock import now
-from worker.observation import tracing
-from worker.observation.metrics import DEAD_LETTERS
-from worker.observation.trace_context import TraceContext
-from worker.stopping import set_within
-from worker.wire import DeadLetter, Delivery, NotBegun
+from worker.bus.amqp import amqp10
+from worker.bus.amqp.actors import NOBODY, Delegates
+from worker.bus.amqp.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
+from worker.bus.amqp.incoming import Incoming, Taking
+from worker.bus.amqp.publisher import MessagePublisher, PublishFailed
+from worker.bus.amqp.tolerant_decoding import ILLEGIBLE, Illegible
+from worker.bus.amqp.topology import OURS, declare
+from worker.bus.sharding.assignment import Sharing
+from worker.bus.sharding.shards import UNSHARDED, Split, declare_shards, settle_count
+from worker.messages.wire import DeadLetter, Delivery, ShuttingDown
+from worker.runtime.clock import now
+from worker.runtime.stopping import set_within
+from worker.telemetry import tracing
+from worker.telemetry.metrics import DEAD_LETTERS
+from worker.telemetry.trace_context import TraceContext
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
@@ -87,7 +87,7 @@ def _published(message: Incoming, headers: Mapping[str, Any]) -> int | None:
     return None
 
 
-def read_delivery(operation: str | None, message: Incoming, speakers: Speakers) -> Delivery:
+def read_delivery(operation: str | None, message: Incoming, speakers: Delegates) -> Delivery:
     """What of an AMQP message the execution of a command needs to know; no operation: it was not routed to one."""
     headers = message.headers
     return Delivery(
@@ -132,7 +132,7 @@ class Consumer:
         publisher: MessagePublisher,
         handle: Handle,
         split: Split,
-        speakers: Speakers,
+        speakers: Delegates,
     ) -> None:
         self._connection = connection
         self._speakers = speakers
@@ -152,9 +152,9 @@ class Consumer:
         publisher: MessagePublisher,
         handle: Handle,
         prefetch: int,
-        split: Split = WHOLE,
+        split: Split = UNSHARDED,
         *,
-        speakers: Speakers = NOBODY,
+        speakers: Delegates = NOBODY,
         replicated: bool = False,
     ) -> "Consumer":
         """A consumer that has declared the topology, and takes no messages yet. Raises TopologyRefused."""
@@ -296,7 +296,7 @@ class Consumer:
             told = True
         except* NOT_TOLD as errors:
             log.warning("delivery_given_back", error="; ".join(map(str, errors.exceptions)))
-        except* NotBegun:
+        except* ShuttingDown:
             log.info("delivery_not_started")
         finally:
             await self._settle(message, told=told)

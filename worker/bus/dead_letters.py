@@ -21,15 +21,15 @@ from schemas import OPERATIONS
 from schemas.base import utc_text
 from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
 from schemas.operations import COMMANDS_EXCHANGE
-from worker.bus.actors import SHIM_USER, Speakers
-from worker.bus.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
-from worker.bus.legibility import ILLEGIBLE
+from worker.bus.amqp.actors import SHIM_USER, Delegates
+from worker.bus.amqp.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from worker.bus.amqp.publisher import PublishFailed, properties, publish, publish_event
+from worker.bus.amqp.tolerant_decoding import ILLEGIBLE
+from worker.bus.amqp.topology import DEAD_LETTERS, DELIVERY_LIMIT
 from worker.bus.letter_ids import LetterName, base_id, names_of
-from worker.bus.publisher import PublishFailed, properties, publish, publish_event
-from worker.bus.shards import ACCOUNT_HEADER
-from worker.bus.topology import DEAD_LETTERS, DELIVERY_LIMIT
-from worker.clock import now
-from worker.wire import named_account, outgoing
+from worker.bus.sharding.shards import ACCOUNT_HEADER
+from worker.messages.wire import named_account, outgoing
+from worker.runtime.clock import now
 
 READER = "dma.dead-letters.reader"
 """An exclusive queue of whoever reads: a second reader would see only what the first has not got."""
@@ -89,7 +89,7 @@ class Settled:
     problem: str | None = None
 
 
-def letter_of(message: AbstractIncomingMessage, name: LetterName, speakers: Speakers) -> Letter:
+def letter_of(message: AbstractIncomingMessage, name: LetterName, speakers: Delegates) -> Letter:
     """What a message from the queue of dead letters tells about itself."""
     headers, death = message.headers, _death(message)
     died = death.get("time") if death else message.timestamp
@@ -106,7 +106,7 @@ def letter_of(message: AbstractIncomingMessage, name: LetterName, speakers: Spea
     )
 
 
-def _actor(message: AbstractIncomingMessage, speakers: Speakers, *, died: bool) -> str | None:
+def _actor(message: AbstractIncomingMessage, speakers: Delegates, *, died: bool) -> str | None:
     """Who sent it; where a worker gave up, by that worker's word."""
     header = message.headers.get("actor")
     named = None if header is None else str(header)
@@ -240,7 +240,7 @@ async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterat
     async with connection:
         reader = await _exclude_others(connection)
         reading = await connection.channel()
-        letters = await _read(reading, Speakers.beside(shim_user, url))
+        letters = await _read(reading, Delegates.beside(shim_user, url))
         held = DeadLetters(letters, await connection.channel())
         try:
             yield held
@@ -274,7 +274,7 @@ async def _exclude_others(connection: AbstractConnection) -> AbstractQueue:
         ) from error
 
 
-async def _read(channel: AbstractChannel, speakers: Speakers) -> tuple[Letter, ...]:
+async def _read(channel: AbstractChannel, speakers: Delegates) -> tuple[Letter, ...]:
     try:
         queue = await channel.declare_queue(DEAD_LETTERS, passive=True)
     except ChannelNotFoundEntity as error:

@@ -10,9 +10,9 @@ from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractConnection, DeliveredMessage
 from pamqp.common import FieldTable
 
-from worker.bus.connection import CONNECTION_TROUBLE, as_trouble
-from worker.bus.topology import EVENTS_LOG
-from worker.execution.epochs import LogUnavailable, Tail
+from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble
+from worker.bus.amqp.topology import EVENTS_LOG
+from worker.execution.aftermath.epochs import LogUnavailable, Tail
 
 TAIL = 200
 """How many events are read. What a ledger has lost it has lost together, at the end."""

@@ -12,15 +12,15 @@ from pydantic import AmqpDsn
 
 from schemas import Operation
 from schemas.base import Milliseconds
-from worker.bus.connection import CONNECTION_TROUBLE, connected
-from worker.bus.incoming import Incoming, Taking
-from worker.bus.presence import ConsumerCounts
-from worker.bus.publisher import PublishFailed, Unroutable, properties, publish, sending
-from worker.bus.shards import ACCOUNT_HEADER
-from worker.clock import now
-from worker.observation import tracing
-from worker.stopping import set_within
-from worker.wire import EXCHANGE_HEADER, named_account
+from worker.bus.amqp.connection import CONNECTION_TROUBLE, connected
+from worker.bus.amqp.incoming import Incoming, Taking
+from worker.bus.amqp.publisher import PublishFailed, Unroutable, properties, publish, sending
+from worker.bus.consumer_counts import ConsumerCounts
+from worker.bus.sharding.shards import ACCOUNT_HEADER
+from worker.messages.wire import EXCHANGE_HEADER, named_account
+from worker.runtime.clock import now
+from worker.runtime.stopping import set_within
+from worker.telemetry import tracing
 
 REPLY_TO = "amq.rabbitmq.reply-to"
 REPLY_GRACE_MS = 500

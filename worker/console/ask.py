@@ -8,9 +8,9 @@ from uuid import uuid4
 from schemas import OPERATIONS
 from schemas.base import Milliseconds
 from worker.bus.rpc import BusError, connect_rpc
-from worker.clock import now
-from worker.locations import NotReady, amqp_url
-from worker.settings import Settings
+from worker.config.locations import ConfigurationError, amqp_url
+from worker.config.settings import Settings
+from worker.runtime.clock import now
 
 ANSWER_MS: Milliseconds = 10_000
 
@@ -20,7 +20,7 @@ class WorkerRefused(Exception):
 
 
 async def ask(settings: Settings, operation: str, request: Mapping[str, Any], actor: str = "cli") -> dict[str, Any]:
-    """The envelope of a success. Raises WorkerRefused, or NotReady when no worker answers."""
+    """The envelope of a success. Raises WorkerRefused, or ConfigurationError when no worker answers."""
     async with connect_rpc(amqp_url(settings), f"perps-dma {operation}") as client:
         try:
             answer = await client.call(
@@ -31,7 +31,7 @@ async def ask(settings: Settings, operation: str, request: Mapping[str, Any], ac
                 actor=actor,
             )
         except BusError as error:
-            raise NotReady(str(error)) from error
+            raise ConfigurationError(str(error)) from error
     envelope: dict[str, Any] = json.loads(answer.body)
     if envelope["isError"]:
         raise WorkerRefused(envelope["message"].removeprefix("Error - "))

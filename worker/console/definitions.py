@@ -3,12 +3,12 @@
 import json
 from pathlib import Path
 
-from worker.bus.rights import RIGHTS, definitions
-from worker.locations import NotReady
+from worker.broker.permissions import RIGHTS, definitions
+from worker.config.locations import ConfigurationError
 
 
 def definitions_text(passwords: Path | None) -> str:
-    """The definitions as JSON. `passwords` is a folder with a file for each user. Raises NotReady."""
+    """The definitions as JSON. `passwords` is a folder with a file for each user. Raises ConfigurationError."""
     found = {} if passwords is None else {user: _password(passwords / user) for user in RIGHTS}
     return json.dumps(definitions(found), indent=2) + "\n"
 
@@ -17,9 +17,9 @@ def _password(file: Path) -> str:
     try:
         password = file.read_text().strip()
     except OSError as error:
-        raise NotReady(
+        raise ConfigurationError(
             f"no password for the user {file.name} ({file}: {error.strerror}); write one into that file"
         ) from error
     if not password:
-        raise NotReady(f"no password for the user {file.name}: {file} is empty")
+        raise ConfigurationError(f"no password for the user {file.name}: {file} is empty")
     return password

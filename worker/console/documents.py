@@ -1,6 +1,6 @@
 """`perps-dma schemas`: the API documents."""
 
-from worker import documents
+from worker.config import documents
 from worker.console.display import console, table
 
 

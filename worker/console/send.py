@@ -5,10 +5,10 @@ from uuid import uuid4
 
 from schemas import OPERATIONS
 from worker.bus.rpc import BusError, connect_rpc
-from worker.clock import now
+from worker.config.locations import ConfigurationError, amqp_url
+from worker.config.settings import Settings
 from worker.console.display import show_envelope, show_json
-from worker.locations import NotReady, amqp_url
-from worker.settings import Settings
+from worker.runtime.clock import now
 
 
 async def send(
@@ -16,7 +16,7 @@ async def send(
 ) -> bool:
     """Publish a request and print its answer. True when it succeeded."""
     if operation not in OPERATIONS:
-        raise NotReady(f"there is no operation {operation!r}; there are {', '.join(OPERATIONS)}")
+        raise ConfigurationError(f"there is no operation {operation!r}; there are {', '.join(OPERATIONS)}")
     async with connect_rpc(amqp_url(settings), "perps-dma send", settings.shards) as client:
         try:
             answer = await client.call(
@@ -27,7 +27,7 @@ async def send(
                 actor="cli",
             )
         except BusError as error:
-            raise NotReady(str(error)) from error
+            raise ConfigurationError(str(error)) from error
     if as_json:
         show_json(answer.body.decode())
     else:

@@ -7,7 +7,7 @@ import typer
 from pydantic import ValidationError
 
 from schemas.problems import problems_of
-from worker.settings import Settings
+from worker.config.settings import Settings
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
 
@@ -31,19 +31,19 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
     import uvloop
 
-    from worker.accounts import RegistryError
-    from worker.bus.connection import CONNECTION_TROUBLE
-    from worker.bus.topology import TopologyRefused
+    from worker.accounts.account import RegistryError
+    from worker.bus.amqp.connection import CONNECTION_TROUBLE
+    from worker.bus.amqp.topology import TopologyRefused
+    from worker.config.locations import ConfigurationError
+    from worker.config.tls import CertificateProblem
     from worker.console.ask import WorkerRefused
-    from worker.execution.ledger.errors import LedgerError
-    from worker.locations import NotReady
-    from worker.tls import CertificateProblem
+    from worker.ledger.sql.errors import LedgerError
     from worker.venues.limits.tables import UnknownLimit
 
     try:
         return uvloop.run(work)
     except (
-        *(NotReady, WorkerRefused, RegistryError, LedgerError, TopologyRefused, UnknownLimit),
+        *(ConfigurationError, WorkerRefused, RegistryError, LedgerError, TopologyRefused, UnknownLimit),
         CertificateProblem,
     ) as error:
         raise fail(str(error)) from error

@@ -17,17 +17,17 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from schemas import HTTP_PREFIXES, OPERATIONS, Failure, Operation
-from worker.bus.connection import connect
-from worker.bus.topology import EVENTS_EXCHANGE
-from worker.clock import now
+from worker.bus.amqp.connection import connect
+from worker.bus.amqp.topology import EVENTS_EXCHANGE
+from worker.config.locations import ConfigurationError, amqp_url, http_url, jwt_secret, load_accounts
+from worker.config.settings import Settings
+from worker.config.tls import local_client_context
 from worker.console.display import console, table
 from worker.console.seeded import TOUR, TOUR_PM_ACCOUNT, Seeded
-from worker.locations import NotReady, amqp_url, http_url, jwt_secret, load_accounts
-from worker.settings import Settings
-from worker.shim.auth import issue_token
-from worker.tls import local_client_context
-from worker.venues.capabilities import DECLARED, AccountType
-from worker.venues.seam import Capability
+from worker.runtime.clock import now
+from worker.shim.auth.tokens import issue_token
+from worker.venues.port.adapter import Capability
+from worker.venues.port.capabilities import DECLARED, AccountType
 
 Facts = dict[str, Any]
 
@@ -227,12 +227,14 @@ class Tour:
         return Visit(step, response.status_code, milliseconds, told, fault, response.json().get("data") or {})
 
     async def require_free(self) -> None:
-        """Raises NotReady while something is frozen that the tour would meet."""
+        """Raises ConfigurationError while something is frozen that the tour would meet."""
         look = await self.visit(FREEZES, HTTP_PREFIXES[0])
         if look.fault is not None:
-            raise NotReady(f"what is frozen can't be read, and so the tour does not begin: {look.told}")
+            raise ConfigurationError(f"what is frozen can't be read, and so the tour does not begin: {look.told}")
         if frozen := sorted(SCOPES.intersection(row["scope"] for row in look.data["freezes"])):
-            raise NotReady(f"frozen: {', '.join(frozen)}. The tour lifts no freeze of others, and has changed nothing")
+            raise ConfigurationError(
+                f"frozen: {', '.join(frozen)}. The tour lifts no freeze of others, and has changed nothing"
+            )
 
     async def frozen(self, steps: Sequence[Step], prefix: str) -> list[Visit]:
         """Take steps under a freeze of our own, and lift it whatever happens meanwhile."""
@@ -314,10 +316,15 @@ def _client(url: str, settings: Settings) -> httpx.AsyncClient:
 
 
 def require_sandbox(settings: Settings) -> None:
-    """Whether the tour's accounts are the sandbox's, which alone may be played with. Raises NotReady, RegistryError."""
+    """Whether the tour's accounts are the sandbox's, which alone may be played with.
+
+    Raises ConfigurationError, RegistryError.
+    """
     sandbox = load_accounts(settings.model_copy(update={"accounts": None}))
     if strange := ACCOUNTS - sandbox.keys():
-        raise NotReady(f"the tour walks on accounts of the sandbox, which has no {', '.join(sorted(strange))}")
+        raise ConfigurationError(
+            f"the tour walks on accounts of the sandbox, which has no {', '.join(sorted(strange))}"
+        )
 
 
 async def _walk(walker: Tour) -> AsyncIterator[tuple[str, list[Visit]]]:
@@ -332,7 +339,7 @@ async def _walk(walker: Tour) -> AsyncIterator[tuple[str, list[Visit]]]:
 async def tour(settings: Settings) -> bool:
     """Walk all routes under both prefixes, all venues, then the refusals. True when everything was as documented.
 
-    Raises NotReady where it must not walk.
+    Raises ConfigurationError where it must not walk.
     """
     url, good = http_url(settings), True
     require_sandbox(settings)

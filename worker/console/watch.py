@@ -12,13 +12,13 @@ import aio_pika
 from aio_pika.abc import AbstractIncomingMessage
 from aiormq.exceptions import ChannelInvalidStateError
 
-from worker.accounts import RegistryError
-from worker.bus.connection import CONNECTION_TROUBLE, HEARTBEAT_S
-from worker.bus.topology import EVENTS_LOG
+from worker.accounts.account import RegistryError
+from worker.bus.amqp.connection import CONNECTION_TROUBLE, HEARTBEAT_S
+from worker.bus.amqp.topology import EVENTS_LOG
+from worker.config.locations import ConfigurationError, amqp_url, load_accounts
+from worker.config.settings import Settings
 from worker.console.display import console, show_json
 from worker.console.event_lines import event_line, is_about
-from worker.locations import NotReady, amqp_url, load_accounts
-from worker.settings import Settings
 
 Offset = str | int | datetime
 
@@ -28,7 +28,7 @@ UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def stream_offset(start: str, now: datetime) -> Offset:
-    """Where in the stream to begin: a word, a UTC time, or so long ago. Raises NotReady for anything else."""
+    """Where in the stream to begin: a word, a UTC time, or so long ago. Raises ConfigurationError for anything else."""
     if start in ("first", "last", "next"):
         return start
     if ago := re.fullmatch(r"(\d+)([smhd])", start):
@@ -36,7 +36,9 @@ def stream_offset(start: str, now: datetime) -> Offset:
     try:
         moment = datetime.fromisoformat(start)
     except ValueError as error:
-        raise NotReady(f"--from takes first, last, next, a UTC time or an age like 15m, not {start!r}") from error
+        raise ConfigurationError(
+            f"--from takes first, last, next, a UTC time or an age like 15m, not {start!r}"
+        ) from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -91,7 +93,7 @@ async def watch(settings: Settings, start: str, *, account: str | None, count: i
 
 def _exchange_of(settings: Settings, account: str | None) -> str | None:
     """The venue of an account, where its registry is at hand."""
-    with suppress(NotReady, RegistryError):
+    with suppress(ConfigurationError, RegistryError):
         if account and (found := load_accounts(settings).get(account)):
             return found.exchange
     return None

@@ -10,15 +10,15 @@ from schemas import ERRORS, ErrorCode
 from schemas.audit import Audit, AuditEntry, Denial, DenialsReported, GetAudit, ReportDenials
 from schemas.base import utc_text
 from schemas.events import DenialEvent, event_id
-from worker.clock import Clock
-from worker.execution.ledger.audit import Audited
-from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
-from worker.execution.ledger.ledger import Ledger
-from worker.execution.relay import Relay
+from worker.execution.outbox_relay import OutboxRelay
 from worker.execution.service import ControlHandler
-from worker.handlers.plan import Found
-from worker.observation.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
-from worker.wire import outgoing
+from worker.handlers.plan import QueryResult
+from worker.ledger.audit import Audited
+from worker.ledger.ledger import Ledger
+from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
+from worker.messages.wire import outgoing
+from worker.runtime.clock import Clock
+from worker.telemetry.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
 
 LAST_S = 1.0
 
@@ -33,24 +33,24 @@ class AuditOffice:
     """What the controls of the audit need."""
 
     ledger: Ledger
-    relay: Relay
+    relay: OutboxRelay
 
     def handlers(self) -> dict[str, ControlHandler]:
         """The controls by name."""
         return {"get_audit": self.get_audit, "report_denials": self.report_denials}
 
-    async def get_audit(self, request: GetAudit, actor: str | None) -> Found:
+    async def get_audit(self, request: GetAudit, actor: str | None) -> QueryResult:
         """The newest entries."""
         entries = tuple(
             AuditEntry(at=row.at, actor=row.actor, action=row.action, subject=row.subject, details=row.details)
             for row in await self.ledger.audit.newest(request.limit)
         )
-        return Found(Audit(entries=entries, count=len(entries)))
+        return QueryResult(Audit(entries=entries, count=len(entries)))
 
-    async def report_denials(self, request: ReportDenials, actor: str | None) -> Found:
+    async def report_denials(self, request: ReportDenials, actor: str | None) -> QueryResult:
         """Write each denial down and tell everybody; one that was reported before stays as it is."""
         recorded = [await self.record("shim", request.shim, denial) for denial in request.denials]
-        return Found(DenialsReported(recorded=recorded.count(True)))
+        return QueryResult(DenialsReported(recorded=recorded.count(True)))
 
     async def record(self, kind: str, name: str, denial: Denial) -> bool:
         """Write a denial down and tell everybody; whether it was new. The name is that of the shim or worker."""
@@ -59,7 +59,7 @@ class AuditOffice:
         try:
             row = Audited(denial.at, denial.actor, "denial", denial.operation, details)
             position = await self.ledger.audit.note(row, event)
-        except NothingMatched:
+        except StaleWrite:
             return False
         await self.relay.publish(position, event)
         return True

@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 from schemas import ErrorCode, failure
 from schemas.base import Milliseconds
-from worker.clock import Clock
-from worker.execution.ledger.patience import Waits, waits_counted
-from worker.execution.receipt import Command
-from worker.wire import EXCHANGE_HEADER, Reply, reply_of
+from worker.execution.requests import Command
+from worker.ledger.patience import Waits, waits_counted
+from worker.messages.wire import EXCHANGE_HEADER, Reply, reply_of
+from worker.runtime.clock import Clock
 
 LATE_MS: Milliseconds = 300
 """How long behind the deadline a command has for telling how it ended, if it is the ledger that it waits for.

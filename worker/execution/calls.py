@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from schemas.base import Milliseconds
-from worker.clock import Clock
 from worker.execution.freeze import Frozen
-from worker.execution.ledger.presence import GONE_S
 from worker.execution.retries import QUERY
-from worker.venues.errors import Ambiguous, LimitReached, NotSent, VenueError
+from worker.ledger.owners import GONE_S
+from worker.runtime.clock import Clock
+from worker.venues.client.send_guard import guarded_by
 from worker.venues.limits import within
-from worker.venues.limits.admission import Reservation, reserved
+from worker.venues.limits.permits import ReservedPermit, reserved
 from worker.venues.limits.urgency import Urgency, urgent
-from worker.venues.send_guard import guarded_by
+from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, VenueError
 
 T = TypeVar("T")
 
@@ -76,7 +76,7 @@ class VenueCalls:
         self.venue_ms = 0.0
         self._clock = clock
         self._intend = intend
-        self._held: list[Reservation] = []
+        self._held: list[ReservedPermit] = []
 
     def remaining(self) -> Milliseconds:
         """Milliseconds until the deadline; negative behind it."""
@@ -208,7 +208,7 @@ class _Sending:
         """The request that was admitted last changed nothing."""
         self.unsettled -= 1
 
-    def hold(self, reservation: Reservation) -> None:
+    def hold(self, reservation: ReservedPermit) -> None:
         """Keep room for the read-back."""
         self._calls._held.append(reservation)
 

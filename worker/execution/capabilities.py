@@ -1,8 +1,8 @@
 """Refusing what a venue or an account type can't do, before any call."""
 
-from worker.accounts import Account
-from worker.venues.errors import NotSupported
-from worker.venues.seam import Adapter, Capability
+from worker.accounts.account import Account
+from worker.venues.port.adapter import Adapter, Capability
+from worker.venues.port.errors import NotSupported
 
 
 def require(adapter: Adapter, capability: Capability, account: Account) -> None:

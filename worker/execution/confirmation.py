@@ -22,16 +22,16 @@ from worker.execution.calls import Expired, VenueCalls
 from worker.execution.doubts import NotConfirmed, NotInForce
 from worker.execution.freeze import Frozen
 from worker.execution.retries import CHANGE
-from worker.handlers.plan import CommandPlan, Confirmed, Done
-from worker.observation.stages import reading_back
-from worker.venues.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
-from worker.venues.seam import Echo
+from worker.handlers.plan import Applied, CommandPlan, Confirmed
+from worker.telemetry.stages import reading_back
+from worker.venues.port.adapter import Echo
+from worker.venues.port.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
 
 HINDERED = (Expired, Frozen, LimitReached)
 """Why we ourselves send no more; trying again is no remedy."""
 
 
-async def carry_out(plan: CommandPlan, calls: VenueCalls) -> Done:
+async def carry_out(plan: CommandPlan, calls: VenueCalls) -> Applied:
     """Check a change, and send it until it is confirmed.
 
     Raises a Refused of the venue, Expired when it never left before the deadline, Frozen, or NotConfirmed.

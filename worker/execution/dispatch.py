@@ -5,22 +5,22 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import structlog
 
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.capabilities import require
 from worker.execution.confirmation import carry_out
 from worker.execution.doubts import NotConfirmed
+from worker.execution.failures import CommandFailure, fault, refusal
 from worker.execution.freeze import Frozen
-from worker.execution.receipt import Command
-from worker.execution.refusals import Refusal, fault, refusal
-from worker.handlers.plan import CommandHandler, CommandPlan, Done, Found, QueryHandler
-from worker.venues.errors import VenueError
-from worker.venues.seam import Adapter, Capability
+from worker.execution.requests import Command
+from worker.handlers.plan import Applied, CommandHandler, CommandPlan, QueryHandler, QueryResult
+from worker.venues.port.adapter import Adapter, Capability
+from worker.venues.port.errors import VenueError
 
 log = structlog.get_logger(__name__)
 
 
-class Superseded(Exception):
+class TakenOver(Exception):
     """Another worker has taken the command over and will tell how it ended; this one must not go on."""
 
 
@@ -30,7 +30,7 @@ class Dispatch:
     def __init__(self, adapter_of: Callable[[Account], Adapter]) -> None:
         self._adapter_of = adapter_of
 
-    async def query(self, command: Command, handler: QueryHandler, calls: VenueCalls) -> Found | Refusal:
+    async def query(self, command: Command, handler: QueryHandler, calls: VenueCalls) -> QueryResult | CommandFailure:
         """What a query found, or why not."""
         try:
             plan = handler.plan(command.request, self._adapter(command.account, handler.needs))
@@ -41,20 +41,22 @@ class Dispatch:
             log.exception("handler_failed", operation=command.operation.name)
             return fault(command.id, sent=False)
 
-    async def change(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> Done | Refusal:
-        """How a command ended. Raises Superseded."""
+    async def change(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> Applied | CommandFailure:
+        """How a command ended. Raises TakenOver."""
         try:
             return await carry_out(self._planned(command, handler, calls), calls)
         except (VenueError, Expired, Frozen) as error:
             return refusal(error)
-        except Superseded:
+        except TakenOver:
             raise
         except Exception:  # The message boundary: no fault of ours may take the worker down.
             log.exception("handler_failed", operation=command.operation.name)
             return fault(command.id, sent=calls.sent is not None)
 
     @asynccontextmanager
-    async def room(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> AsyncIterator[Refusal | None]:
+    async def room(
+        self, command: Command, handler: CommandHandler, calls: VenueCalls
+    ) -> AsyncIterator[CommandFailure | None]:
         """The room at the venue that a command waits for before its turn is there, or else why not."""
         async with AsyncExitStack() as stack:
             refused = None

@@ -1,6 +1,6 @@
 """What remains in doubt after a change was sent."""
 
-from worker.venues.errors import Ambiguous
+from worker.venues.port.errors import Ambiguous
 
 
 class NotConfirmed(Ambiguous):

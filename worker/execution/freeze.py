@@ -2,7 +2,7 @@
 
 from schemas.base import utc_text
 from schemas.events import FreezeChange, FreezeEvent, event_id
-from worker.execution.ledger.freezes import Freeze
+from worker.ledger.freezes import Freeze
 
 
 class Frozen(Exception):

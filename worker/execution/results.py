@@ -6,23 +6,23 @@ from schemas import CommandResult, Failure, Outcome, ResultEvent, Success
 from schemas.base import Milliseconds, utc_text
 from schemas.events import Timings, event_id
 from worker.execution.calls import VenueCalls
-from worker.execution.receipt import Command
-from worker.execution.refusals import Refusal
-from worker.handlers.plan import Done, Found
-from worker.observation import tracing
-from worker.wire import EXCHANGE_HEADER, Reply, reply_of
+from worker.execution.failures import CommandFailure
+from worker.execution.requests import Command
+from worker.handlers.plan import Applied, QueryResult
+from worker.messages.wire import EXCHANGE_HEADER, Reply, reply_of
+from worker.telemetry import tracing
 
-Ending = Done | Found | Refusal
+Ending = Applied | QueryResult | CommandFailure
 
 
-def outcome_of(ending: Done | Refusal) -> Outcome:
+def outcome_of(ending: Applied | CommandFailure) -> Outcome:
     """The one outcome in which a command ended."""
-    return ending.confirmed.outcome if isinstance(ending, Done) else ending.outcome
+    return ending.confirmed.outcome if isinstance(ending, Applied) else ending.outcome
 
 
 def envelope_of(ending: Ending) -> Success | Failure:
     """The documented body."""
-    if isinstance(ending, Refusal):
+    if isinstance(ending, CommandFailure):
         return ending.envelope
     return Success(message=ending.message, data=ending.data)
 
@@ -32,15 +32,15 @@ def reply_to(command_id: str | None, ending: Ending, exchange: str | None = None
     headers = {} if command_id is None else {"Command-Id": command_id}
     if exchange is not None:
         headers[EXCHANGE_HEADER] = exchange
-    if not isinstance(ending, Found):
+    if not isinstance(ending, QueryResult):
         headers["Outcome"] = outcome_of(ending)
-    if not isinstance(ending, Done):
+    if not isinstance(ending, Applied):
         headers |= ending.headers
     return reply_of(envelope_of(ending), headers)
 
 
 def result_event(
-    command: Command, ending: Done | Refusal, calls: VenueCalls, finished: Milliseconds, epoch: int
+    command: Command, ending: Applied | CommandFailure, calls: VenueCalls, finished: Milliseconds, epoch: int
 ) -> ResultEvent:
     """What became of a command, for everybody. What a ledger has forgotten and does again is another event."""
     result = CommandResult(
@@ -72,8 +72,8 @@ def result_event(
     )
 
 
-def _evidence(ending: Done | Refusal) -> dict[str, Any]:
-    if isinstance(ending, Refusal):
+def _evidence(ending: Applied | CommandFailure) -> dict[str, Any]:
+    if isinstance(ending, CommandFailure):
         unconfirmed = {"applied": None, "confirmed_by": None, "scope": None}
         return {**unconfirmed, "venue_code": ending.venue_code, "venue_response": ending.venue_response}
     confirmed = ending.confirmed

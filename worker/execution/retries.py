@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from schemas.base import Milliseconds
 from worker.execution.doubts import NotInForce
-from worker.venues.errors import Ambiguous, NotSent, VenueError
+from worker.venues.port.errors import Ambiguous, NotSent, VenueError
 
 FIRST_WAIT_MS = 100
 LONGEST_WAIT_MS = 1_000

@@ -8,20 +8,20 @@ import structlog
 
 from schemas import ErrorCode, failure
 from schemas.base import Milliseconds
-from worker.clock import Clock
 from worker.execution.calls import VenueCalls
-from worker.execution.changes import Changes
-from worker.execution.dispatch import Dispatch, Superseded
-from worker.execution.ledger.errors import CommitInDoubt, LedgerUnavailable
-from worker.execution.receipt import Command, Control, NotAccepted, Receiver, actor_of
-from worker.execution.refusals import refusal
+from worker.execution.dispatch import Dispatch, TakenOver
+from worker.execution.executor import CommandExecutor
+from worker.execution.failures import refusal
+from worker.execution.requests import Command, Control, RequestParser, RequestRejected, actor_of
 from worker.execution.results import reply_to
-from worker.handlers.plan import CommandHandler, Found, QueryHandler
-from worker.observation import tracing
-from worker.observation.metrics import NOT_ACCEPTED, query_answered
-from worker.observation.stages import STAGES, Stage, counting, spent
+from worker.handlers.plan import CommandHandler, QueryHandler, QueryResult
+from worker.ledger.sql.errors import CommitInDoubt, LedgerUnavailable
+from worker.messages.wire import LARGEST_BODY, DeadLetter, Delivery, Reply, named_account
+from worker.runtime.clock import Clock
+from worker.telemetry import tracing
+from worker.telemetry.metrics import NOT_ACCEPTED, query_answered
+from worker.telemetry.stages import STAGES, Stage, counting, spent
 from worker.venues.limits.urgency import Urgency
-from worker.wire import LARGEST_BODY, DeadLetter, Delivery, Reply, named_account
 
 log = structlog.get_logger(__name__)
 
@@ -39,8 +39,11 @@ class Replies(Protocol):
         """Answer the sender of what is not carried out; tells whether there is anybody who may have got it."""
 
 
-ControlHandler = Callable[[Any, str | None], Awaitable[Found]]
-"""The function behind a control: given the request and the actor, it says what it found or did. Raises NotAccepted."""
+ControlHandler = Callable[[Any, str | None], Awaitable[QueryResult]]
+"""The function behind a control: given the request and the actor, it says what it found or did.
+
+Raises RequestRejected.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,10 @@ class Service:
     def __init__(
         self,
         *,
-        receiver: Receiver,
+        receiver: RequestParser,
         handlers: Handlers,
         dispatch: Dispatch,
-        changes: Changes,
+        changes: CommandExecutor,
         replies: Replies,
         note_conflict: Callable[[str, str | None, str | None], None],
         answered: Callable[[str], None],
@@ -97,13 +100,13 @@ class Service:
             )
             tracing.tell(command_id=received.id, account=account.id, venue=account.site.venue)
             return await self._carry_out(delivery, received)
-        except NotAccepted as error:
+        except RequestRejected as error:
             return await self._turn_away(delivery, error)
-        except Superseded:
+        except TakenOver:
             log.warning("command_taken_over_elsewhere")
             return None
 
-    async def _turn_away(self, delivery: Delivery, error: NotAccepted) -> DeadLetter | None:
+    async def _turn_away(self, delivery: Delivery, error: RequestRejected) -> DeadLetter | None:
         if len(delivery.body) <= LARGEST_BODY and (account := named_account(delivery.body)):
             structlog.contextvars.bind_contextvars(account=account)
         log.info("request_rejected", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
@@ -130,7 +133,7 @@ class Service:
         reply = reply_to(command.id, ending, account.exchange)
         with spent(Stage.PUBLISH):
             await self._replies.reply(delivery, reply)
-        if isinstance(ending, Found):
+        if isinstance(ending, QueryResult):
             self._answered(account.id)
         query_answered(command.operation.name, account.site.venue, reply.status, STAGES.get())
         return None
@@ -142,9 +145,9 @@ class Service:
             found = await self._handlers.controls[control.operation.name](control.request, control.actor)
         except CommitInDoubt as error:
             message = f"{error}: something may have been changed; look before you try again"
-            raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, message)) from error
+            raise RequestRejected(failure(ErrorCode.LEDGER_UNAVAILABLE, message)) from error
         except LedgerUnavailable as error:
-            raise NotAccepted(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
+            raise RequestRejected(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
         await self._replies.reply(delivery, reply_to(delivery.message_id, found))
         return None
 

@@ -16,7 +16,7 @@ from worker.handlers.portfolio_margin import (
     room_to_auto_collect,
 )
 from worker.handlers.positions import get_positions
-from worker.venues.seam import Capability
+from worker.venues.port.adapter import Capability
 
 COMMAND_HANDLERS: Mapping[str, CommandHandler] = MappingProxyType(
     {

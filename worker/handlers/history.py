@@ -2,8 +2,8 @@
 
 from schemas.replies import FundingHistory, RealizedPnl
 from schemas.requests import GetFundingHistory, GetRealizedPnl, HistoryRequest
-from worker.handlers.plan import Found, QueryPlan
-from worker.venues.seam import Adapter, History, HistoryQuery
+from worker.handlers.plan import QueryPlan, QueryResult
+from worker.venues.port.adapter import Adapter, History, HistoryQuery
 
 
 def _query(request: HistoryRequest, adapter: Adapter) -> HistoryQuery:
@@ -20,7 +20,7 @@ def get_funding_history(request: GetFundingHistory, adapter: Adapter) -> QueryPl
     """Funding payments, oldest first; received is positive."""
     query = _query(request, adapter)
 
-    def present(history: History) -> Found:
+    def present(history: History) -> QueryResult:
         data = FundingHistory(
             exchange=adapter.exchange,
             exchange_account_id=request.exchange_account_id,
@@ -28,7 +28,7 @@ def get_funding_history(request: GetFundingHistory, adapter: Adapter) -> QueryPl
             payments=history.entries,
             count=len(history.entries),
         )
-        return Found(data, _coverage(history))
+        return QueryResult(data, _coverage(history))
 
     return QueryPlan(lambda: adapter.funding_history(query), present)
 
@@ -37,7 +37,7 @@ def get_realized_pnl(request: GetRealizedPnl, adapter: Adapter) -> QueryPlan[His
     """Realized profits and losses, oldest first, gross of fees."""
     query = _query(request, adapter)
 
-    def present(history: History) -> Found:
+    def present(history: History) -> QueryResult:
         data = RealizedPnl(
             exchange=adapter.exchange,
             exchange_account_id=request.exchange_account_id,
@@ -45,6 +45,6 @@ def get_realized_pnl(request: GetRealizedPnl, adapter: Adapter) -> QueryPlan[His
             entries=history.entries,
             count=len(history.entries),
         )
-        return Found(data, _coverage(history))
+        return QueryResult(data, _coverage(history))
 
     return QueryPlan(lambda: adapter.realized_pnl(query), present)

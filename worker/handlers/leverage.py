@@ -2,16 +2,16 @@
 
 from schemas.replies import Leverage, LeverageEcho, LeverageSet
 from schemas.requests import GetLeverage, SetLeverage
-from worker.handlers.plan import CommandPlan, Confirmed, Done, Found, QueryPlan
-from worker.venues.seam import Adapter, SymbolState
+from worker.handlers.plan import Applied, CommandPlan, Confirmed, QueryPlan, QueryResult
+from worker.venues.port.adapter import Adapter, SymbolState
 
 
 def set_leverage(request: SetLeverage, adapter: Adapter) -> CommandPlan:
     """Set the leverage of a market; confirmed by the venue's echo, else by reading it back."""
     market, leverage = adapter.market(request.symbol, request.market_type), request.leverage
 
-    def present(confirmed: Confirmed) -> Done:
-        return Done(
+    def present(confirmed: Confirmed) -> Applied:
+        return Applied(
             message=f"Leverage set to {leverage.normalize():f}x for {market.symbol}",
             data=LeverageSet(
                 exchange=adapter.exchange,
@@ -38,8 +38,8 @@ def get_leverage(request: GetLeverage, adapter: Adapter) -> QueryPlan[SymbolStat
     """Leverage, margin mode and position of a market, flat or not."""
     market = adapter.market(request.symbol, request.market_type)
 
-    def present(state: SymbolState) -> Found:
-        return Found(
+    def present(state: SymbolState) -> QueryResult:
+        return QueryResult(
             Leverage(
                 exchange=adapter.exchange,
                 exchange_account_id=request.exchange_account_id,

@@ -6,17 +6,17 @@ from schemas import Outcome
 from schemas.events import Scope
 from schemas.replies import MarginModeSet
 from schemas.requests import SetMarginMode
-from worker.handlers.plan import CommandPlan, Confirmed, Done
-from worker.venues.seam import Adapter
+from worker.handlers.plan import Applied, CommandPlan, Confirmed
+from worker.venues.port.adapter import Adapter
 
 
 def set_margin_mode(request: SetMarginMode, adapter: Adapter) -> CommandPlan:
     """Switch the margin mode of a market; confirmed by reading it back where the venue echoes nothing."""
     market, mode = adapter.market(request.symbol, request.market_type), request.margin_mode
 
-    def present(confirmed: Confirmed) -> Done:
+    def present(confirmed: Confirmed) -> Applied:
         verb = "is" if confirmed.outcome is Outcome.UNCHANGED else "set to"
-        return Done(
+        return Applied(
             message=f"Margin mode {verb} {mode} for {market.symbol}{_remarks(confirmed)}",
             data=MarginModeSet(
                 exchange=adapter.exchange,

@@ -12,7 +12,7 @@ from typing import Any, Generic, TypeVar
 from schemas import Outcome
 from schemas.base import WireModel
 from schemas.events import ConfirmedBy, Scope
-from worker.venues.seam import Adapter, Capability, Echo, Terms
+from worker.venues.port.adapter import Adapter, Capability, Echo, MarginSettings
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class Confirmed:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Applied:
     """A command that succeeded. `applied` is the setting as the venue confirmed it."""
 
     message: str
@@ -40,7 +40,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class QueryResult:
     """A query's answer, and what there is to say beside the documented data."""
 
     data: WireModel
@@ -58,10 +58,10 @@ class CommandPlan:
 
     send: Callable[[], Awaitable[Echo]]
     echoed: Callable[[Echo], bool]
-    present: Callable[[Confirmed], Done]
+    present: Callable[[Confirmed], Applied]
     check: Callable[[], Awaitable[None]] | None = None
-    read_back: Callable[[], Awaitable[Terms]] | None = None
-    shown: Callable[[Terms], bool] = lambda _: False
+    read_back: Callable[[], Awaitable[MarginSettings]] | None = None
+    shown: Callable[[MarginSettings], bool] = lambda _: False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class QueryPlan(Generic[T]):
     """A question to the venue, which may be repeated, and its answer in documented form."""
 
     read: Callable[[], Awaitable[T]]
-    present: Callable[[T], Found]
+    present: Callable[[T], QueryResult]
 
 
 @dataclass(frozen=True, slots=True)

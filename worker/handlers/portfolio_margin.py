@@ -9,9 +9,9 @@ from typing import Any
 
 from schemas.replies import AssetCollection, Collection, PmAccount, PmAssetBalance, PmBalance, PmUmAccount
 from schemas.requests import PmAssetCollect, PmAutoCollect, PmGetAccount, PmGetBalance
-from worker.handlers.plan import CommandPlan, Confirmed, Done, Found, QueryPlan
-from worker.venues.errors import NotSupported
-from worker.venues.seam import Adapter, PortfolioMargin
+from worker.handlers.plan import Applied, CommandPlan, Confirmed, QueryPlan, QueryResult
+from worker.venues.port.adapter import Adapter, PortfolioMargin
+from worker.venues.port.errors import NotSupported
 
 Balances = tuple[tuple[dict[str, Any], ...], PmUmAccount]
 
@@ -26,7 +26,7 @@ def pm_get_balance(request: PmGetBalance, adapter: Adapter) -> QueryPlan[dict[st
     """Balances of a Portfolio Margin account, by asset."""
     return QueryPlan(
         _portfolio_margin(adapter).balance,
-        lambda assets: Found(
+        lambda assets: QueryResult(
             PmBalance(exchange=adapter.exchange, exchange_account_id=request.exchange_account_id, assets=assets)
         ),
     )
@@ -35,9 +35,9 @@ def pm_get_balance(request: PmGetBalance, adapter: Adapter) -> QueryPlan[dict[st
 def pm_get_account(request: PmGetAccount, adapter: Adapter) -> QueryPlan[Balances]:
     """The venue's raw balances, and the totals of the USDⓈ-M side."""
 
-    def present(found: Balances) -> Found:
+    def present(found: Balances) -> QueryResult:
         balances, um_account = found
-        return Found(
+        return QueryResult(
             PmAccount(
                 exchange=adapter.exchange,
                 exchange_account_id=request.exchange_account_id,
@@ -62,8 +62,8 @@ def room_to_asset_collect(request: PmAssetCollect, adapter: Adapter) -> Abstract
 def pm_auto_collect(request: PmAutoCollect, adapter: Adapter) -> CommandPlan:
     """Sweep all futures balances but BNB into margin. Sent at most once."""
 
-    def present(confirmed: Confirmed) -> Done:
-        return Done(
+    def present(confirmed: Confirmed) -> Applied:
+        return Applied(
             message="Auto-collection triggered successfully",
             data=Collection(
                 success=True,
@@ -83,8 +83,8 @@ def pm_asset_collect(request: PmAssetCollect, adapter: Adapter) -> CommandPlan:
     venue, asset = _portfolio_margin(adapter), request.asset
     venue.refuse_asset(asset)
 
-    def present(confirmed: Confirmed) -> Done:
-        return Done(
+    def present(confirmed: Confirmed) -> Applied:
+        return Applied(
             message=f"Asset-collection triggered for {asset}",
             data=AssetCollection(
                 success=True,

@@ -2,8 +2,8 @@
 
 from schemas.replies import Positions
 from schemas.requests import GetPositions
-from worker.handlers.plan import Found, QueryPlan
-from worker.venues.seam import Adapter, OpenPositions
+from worker.handlers.plan import QueryPlan, QueryResult
+from worker.venues.port.adapter import Adapter, OpenPositions
 
 
 def get_positions(request: GetPositions, adapter: Adapter) -> QueryPlan[OpenPositions]:
@@ -11,5 +11,5 @@ def get_positions(request: GetPositions, adapter: Adapter) -> QueryPlan[OpenPosi
     market = adapter.market(request.symbol, request.market_type) if request.symbol else None
     return QueryPlan(
         lambda: adapter.positions(request.market_type, market),
-        lambda found: Found(Positions(positions=found.positions, count=len(found.positions))),
+        lambda found: QueryResult(Positions(positions=found.positions, count=len(found.positions))),
     )

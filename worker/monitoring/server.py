@@ -15,10 +15,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from worker.settings import Settings
-from worker.shim.connections import ConnectionLimits
-from worker.shim.listener import listening_sockets
-from worker.shim.serving import served
+from worker.config.settings import Settings
+from worker.shim.http.connections import ConnectionLimits
+from worker.shim.http.listener import listening_sockets
+from worker.shim.http.serving import served
 
 MOST_CONNECTIONS = ConnectionLimits(most=16, of_address=12)
 """A Prometheus and an orchestrator need a few."""

@@ -5,9 +5,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from threading import Thread
 
-from worker.locations import NotReady
-from worker.observation.tracing import OFF, record_with
-from worker.settings import Settings
+from worker.config.locations import ConfigurationError
+from worker.config.settings import Settings
+from worker.telemetry.tracing import OFF, record_with
 
 CLOSE_S = 2.0
 """How long whoever takes the traces may take for the last ones."""
@@ -34,7 +34,8 @@ class Traces:
 async def recorded(settings: Settings, process: str) -> AsyncIterator[Traces]:
     """Record traces while the context lasts, if PERPS_DMA_TRACES says so.
 
-    Whoever is not let come to its end closes them before. Raises NotReady where OpenTelemetry is not installed.
+    Whoever is not let come to its end closes them before. Raises ConfigurationError where OpenTelemetry is not
+    installed.
     """
     traces = _begun(settings, process)
     try:
@@ -47,9 +48,9 @@ def _begun(settings: Settings, process: str) -> Traces:
     if settings.traces == "off":
         return Traces(None)
     try:
-        from worker.observation.otel import otlp_tracer
+        from worker.telemetry.otel import otlp_tracer
     except ModuleNotFoundError as error:
-        raise NotReady(
+        raise ConfigurationError(
             "PERPS_DMA_TRACES=otlp needs OpenTelemetry, which is not installed: pip install 'perps-dma[otel]'"
         ) from error
     tracer = otlp_tracer(process)

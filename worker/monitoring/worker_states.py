@@ -10,14 +10,14 @@ from prometheus_client.core import Metric
 
 from schemas.base import Milliseconds
 from schemas.control import VenueHealth, VenueStatus
-from worker.accounts import Account
-from worker.bus.connection import CONNECTION_TROUBLE
-from worker.clock import Clock, now
-from worker.execution.ledger.errors import LedgerUnavailable
-from worker.execution.ledger.ledger import Ledger
+from worker.accounts.account import Account
+from worker.accounts.networks import venue_label
+from worker.bus.amqp.connection import CONNECTION_TROUBLE
+from worker.ledger.ledger import Ledger
+from worker.ledger.sql.errors import LedgerUnavailable
 from worker.monitoring.rows import Rows, broker_connected, build_info, consumers, gauge, gauges
-from worker.networks import venue_label
-from worker.observation.metrics import WORKER
+from worker.runtime.clock import Clock, now
+from worker.telemetry.metrics import WORKER
 from worker.venues.limits import Headroom
 
 log = structlog.get_logger(__name__)

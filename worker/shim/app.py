@@ -9,18 +9,18 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from schemas import HTTP_PREFIXES, ROUTES, Operation
-from worker.shim.access_log import AccessLog
-from worker.shim.bounds import Bounded, Bounds
-from worker.shim.caller import Caller
-from worker.shim.capabilities import capability_routes
-from worker.shim.docs import document_routes
-from worker.shim.envelope import fault, refuse
-from worker.shim.gate import AccessControl
-from worker.shim.health import health_routes
-from worker.shim.observation import Observation
-from worker.shim.operations import OperationsEndpoint
-from worker.shim.places import Places
-from worker.shim.security_headers import SecurityHeaders
+from worker.shim.auth.access import AccessControl
+from worker.shim.auth.slots import Places
+from worker.shim.http.access_log import AccessLog
+from worker.shim.http.limits import Bounded, Bounds
+from worker.shim.http.observation import Observation
+from worker.shim.http.security_headers import SecurityHeaders
+from worker.shim.kit.caller import Caller
+from worker.shim.kit.envelope import fault, refuse
+from worker.shim.routes.capabilities import capability_routes
+from worker.shim.routes.docs import document_routes
+from worker.shim.routes.health import health_routes
+from worker.shim.routes.operations import OperationsEndpoint
 
 
 def _operation_routes(caller: Caller, gate: AccessControl, bounds: Bounds) -> list[Route]:

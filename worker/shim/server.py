@@ -8,28 +8,28 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from worker.background import in_background
 from worker.bus.rpc import connect_rpc
-from worker.locations import amqp_url, jwt_secret, require_one_kind_of_keys
+from worker.config.locations import amqp_url, jwt_secret, require_one_kind_of_keys
+from worker.config.settings import Settings
+from worker.config.tls import server_context
 from worker.monitoring.server import monitored
 from worker.monitoring.traces import recorded
-from worker.settings import Settings
+from worker.runtime.background import in_background
 from worker.shim.app import create_app
-from worker.shim.auth import TokenRules, Verifier
-from worker.shim.bounds import Bounds
-from worker.shim.certificates import Renewal
-from worker.shim.claims import ROLE_CLAIMS, ClaimPaths
-from worker.shim.connections import ConnectionLimits, Connections, connection_limits
-from worker.shim.denials import Denials
-from worker.shim.gate import AccessControl
-from worker.shim.health import readiness_of
-from worker.shim.key_set import KeySet
-from worker.shim.keys import ALGORITHMS, Keys, PublicKeyFile, SharedSecret, require_known_algorithms
-from worker.shim.listener import Listener, listening_sockets
-from worker.shim.protocol import bounded_protocol, protocol_of
-from worker.shim.rates import RateLimit
-from worker.shim.states import ShimStates
-from worker.tls import server_context
+from worker.shim.auth.access import AccessControl
+from worker.shim.auth.claims import ROLE_CLAIMS, ClaimPaths
+from worker.shim.auth.denials import Denials
+from worker.shim.auth.key_set import KeySet
+from worker.shim.auth.keys import ALGORITHMS, Keys, PublicKeyFile, SharedSecret, require_known_algorithms
+from worker.shim.auth.rate_limit import RateLimit
+from worker.shim.auth.tokens import TokenRules, Verifier
+from worker.shim.http.certificates import Renewal
+from worker.shim.http.connections import ConnectionLimits, Connections, connection_limits
+from worker.shim.http.limits import Bounds
+from worker.shim.http.listener import Listener, listening_sockets
+from worker.shim.http.protocol import bounded_protocol, protocol_of
+from worker.shim.routes.health import readiness_of
+from worker.shim.routes.metrics import ShimStates
 
 
 def keys_of(settings: Settings) -> Keys:

@@ -17,14 +17,14 @@ import structlog
 
 from schemas.base import Milliseconds
 from schemas.events import Trigger
-from worker.accounts import Account, Accounts, Site
-from worker.clock import steady
-from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
-from worker.execution.ledger.ledger import Ledger
-from worker.execution.receipt import Command
+from worker.accounts.account import Account, Accounts, Site
+from worker.execution.requests import Command
+from worker.ledger.ledger import Ledger
+from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
+from worker.runtime.clock import steady
+from worker.runtime.stopping import set_within
 from worker.snapshots.snapshots import Recorded, Snapshots
-from worker.stopping import set_within
-from worker.venues.errors import LimitReached
+from worker.venues.port.errors import LimitReached
 
 log = structlog.get_logger(__name__)
 
@@ -170,7 +170,7 @@ class AfterCommands:
     async def _read(self, account: Account, commands: tuple[str, ...]) -> Recorded:
         for _ in range(TRIES):
             # Another worker may have taken one meanwhile, so that ours would be an older state.
-            with suppress(NothingMatched):
+            with suppress(StaleWrite):
                 return await self._ledger.patience.until_done(lambda: self._once(account, commands))
         log.warning("owed_snapshots_superseded", account=account.id, count=len(commands))
         await self._ledger.patience.until_done(lambda: self._ledger.owed.settle(commands))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from schemas import Position, PositionSnapshot
 from schemas.events import DriftedTerms
 from schemas.requests import MarginMode
-from worker.snapshots.asked import Asked
+from worker.snapshots.explained_changes import Asked
 
 MODES_OF_THEIR_OWN = frozenset({"okx"})
 """Venues where a margin mode is no setting: an order names it (OKX: tdMode), and a position keeps it to its end.

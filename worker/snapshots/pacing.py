@@ -11,8 +11,8 @@ import structlog
 
 from schemas.base import Milliseconds
 from schemas.control import VenueState, VenueStatus
-from worker.accounts import Account, Accounts, Site
-from worker.networks import venue_label
+from worker.accounts.account import Account, Accounts, Site
+from worker.accounts.networks import venue_label
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.tables import Per
 

@@ -6,16 +6,16 @@ from collections import defaultdict
 import structlog
 
 from schemas.events import Trigger
-from worker.accounts import Account, Accounts
-from worker.clock import Clock
-from worker.execution.ledger.errors import LedgerUnavailable, NothingMatched
-from worker.execution.ledger.ledger import Ledger
-from worker.snapshots.newest import Newest
+from worker.accounts.account import Account, Accounts
+from worker.ledger.ledger import Ledger
+from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
+from worker.runtime.clock import Clock
+from worker.snapshots.intervals import Interval
+from worker.snapshots.latest import Newest
 from worker.snapshots.pacing import Pacing
-from worker.snapshots.rhythm import Rhythm
 from worker.snapshots.snapshots import Recorded, Snapshots
-from worker.venues.errors import LimitReached
 from worker.venues.limits.bill import billed
+from worker.venues.port.errors import LimitReached
 
 AT_ONCE = 20
 """How many accounts of one venue are read at once: those of another need not wait for one that hangs."""
@@ -31,7 +31,7 @@ class Schedule:
         snapshots: Snapshots,
         ledger: Ledger,
         accounts: Accounts,
-        rhythm: Rhythm,
+        rhythm: Interval,
         *,
         clock: Clock,
         pacing: Pacing,
@@ -61,7 +61,7 @@ class Schedule:
         async with self._at_once[account.exchange], self._snapshots.alone(account):
             await self._snapshots.publish(await self._recorded(account))
 
-    def _rhythm_of(self, account: Account) -> Rhythm:
+    def _rhythm_of(self, account: Account) -> Interval:
         return self._rhythm.of(account.id, self._pacing.interval(account))
 
     async def _follow(self, account: Account) -> None:
@@ -90,7 +90,7 @@ class Schedule:
         except LimitReached as full:
             log.debug("scheduled_snapshot_skipped", account=account.id, error=full.message)
             return []
-        except NothingMatched:
+        except StaleWrite:
             # After a command another worker has read the account, later than we did.
             return []
         except LedgerUnavailable as error:

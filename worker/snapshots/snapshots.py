@@ -16,21 +16,21 @@ import structlog
 from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import Milliseconds, utc_text
 from schemas.events import Drift, DriftedTerms, DriftEvent, Trigger, event_id
-from worker.accounts import Account
-from worker.clock import Clock
+from worker.accounts.account import Account
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.lanes import Lanes
-from worker.execution.ledger.ledger import Ledger
-from worker.execution.ledger.snapshots import Kept
-from worker.execution.relay import Relay
-from worker.snapshots.asked import asked_by
-from worker.snapshots.changes import is_news
+from worker.execution.outbox_relay import OutboxRelay
+from worker.ledger.ledger import Ledger
+from worker.ledger.snapshots import Kept
+from worker.messages.wire import Outgoing, outgoing
+from worker.runtime.clock import Clock
 from worker.snapshots.drift import changed_terms, from_outside
-from worker.snapshots.newest import Newest, Recent
-from worker.venues.errors import LimitReached, VenueError
+from worker.snapshots.explained_changes import asked_by
+from worker.snapshots.latest import Newest, Recent
+from worker.snapshots.news import is_news
 from worker.venues.limits.urgency import Urgency
-from worker.venues.seam import Adapter, OpenPositions
-from worker.wire import Outgoing, outgoing
+from worker.venues.port.adapter import Adapter, OpenPositions
+from worker.venues.port.errors import LimitReached, VenueError
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ class Snapshots:
         self,
         adapter_of: Callable[[Account], Adapter],
         ledger: Ledger,
-        relay: Relay,
+        relay: OutboxRelay,
         timeout_ms: Milliseconds,
         clock: Clock,
     ) -> None:

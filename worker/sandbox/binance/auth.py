@@ -7,7 +7,7 @@ import re
 from schemas.base import Milliseconds
 from worker.sandbox.binance.errors import AHEAD, BinanceRefused
 from worker.sandbox.binance.parameters import BinanceParameters
-from worker.sandbox.http import Received
+from worker.sandbox.server.http import Received
 
 KEY_HEADER = "X-MBX-APIKEY"
 KEY_FORMAT = re.compile(r"[A-Za-z0-9]{64}")

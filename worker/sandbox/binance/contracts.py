@@ -9,10 +9,10 @@ from itertools import islice
 from schemas.base import Milliseconds
 from worker.sandbox.binance import brackets
 from worker.sandbox.binance.brackets import Bracket
-from worker.sandbox.clock import Clock
-from worker.sandbox.deliveries import quarter_ends
-from worker.sandbox.limits import WeightMeter
-from worker.sandbox.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.kit.clock import Clock
+from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.server.deliveries import quarter_ends
+from worker.sandbox.server.limits import WeightMeter
 
 PERPETUAL_DELIVERY: Milliseconds = 4_133_404_800_000
 """The delivery date that Binance gives to contracts which have none: 2100-12-25 08:00 UTC."""

@@ -6,7 +6,7 @@ The messages are those of the error-code pages of USDⓈ-M, COIN-M and Portfolio
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from worker.sandbox.http import HttpResponse, json_answer
+from worker.sandbox.server.http import HttpResponse, json_answer
 
 
 class BinanceErrorReply(NamedTuple):

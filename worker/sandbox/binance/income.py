@@ -7,7 +7,7 @@ from schemas.base import Milliseconds
 from worker.sandbox.binance.account import IncomeRow
 from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.parameters import BinanceParameters
-from worker.sandbox.clock import DAY, HOUR
+from worker.sandbox.kit.clock import DAY, HOUR
 
 DEFAULT_LIMIT = 100
 HIGHEST_LIMIT = 1_000

@@ -9,7 +9,7 @@ from worker.sandbox.binance.contracts import ONBOARD, BinanceContract, BinanceEx
 from worker.sandbox.binance.endpoint import contracts_asked
 from worker.sandbox.binance.figures import fixed, plain
 from worker.sandbox.binance.parameters import BinanceParameters
-from worker.sandbox.clock import HOUR
+from worker.sandbox.kit.clock import HOUR
 
 FUNDING_INTERVAL = 8 * HOUR
 ORDER_TYPES = ["LIMIT", "MARKET", "STOP", "STOP_MARKET", "TAKE_PROFIT", "TAKE_PROFIT_MARKET", "TRAILING_STOP_MARKET"]

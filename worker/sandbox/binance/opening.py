@@ -19,9 +19,9 @@ from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeSta
 from worker.sandbox.binance.figures import quantity
 from worker.sandbox.binance.seeded_income import cm_income, um_income
 from worker.sandbox.binance.seeds import BinanceSeedAccount, BinanceSeedPosition
-from worker.sandbox.clock import MINUTE
-from worker.sandbox.opening import ControlContent, RequestedAccount
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "_CURRENT"
 POSITION_WORTH = Decimal(500)

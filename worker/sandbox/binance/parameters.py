@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from urllib.parse import parse_qsl
 
 from worker.sandbox.binance.errors import BinanceRefused
-from worker.sandbox.http import Received
-from worker.sandbox.parameters import SentParameters
+from worker.sandbox.kit.parameters import SentParameters
+from worker.sandbox.server.http import Received
 
 INTEGER = re.compile(r"-?[0-9]{1,20}")
 LEGAL_INTEGER = "^[0-9]{1,20}$"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.binance.account import IncomeRow
-from worker.sandbox.clock import DAY, HOUR, MINUTE
+from worker.sandbox.kit.clock import DAY, HOUR, MINUTE
 
 FUNDING_INTERVAL = 8 * HOUR
 UM_DAYS = 89

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.sandbox.binance.account import BinanceAccountState
 from worker.sandbox.binance.auth import KEY_HEADER, api_key, check_signature, check_time
 from worker.sandbox.binance.contracts import BinanceExchangeState, listed
@@ -15,10 +15,10 @@ from worker.sandbox.binance.families import FAMILIES
 from worker.sandbox.binance.opening import BinanceAccountChange, NewBinanceAccount, change, requested_seed, state_of
 from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.seeds import SEEDS, BinanceSeedAccount
-from worker.sandbox.clock import SECOND
-from worker.sandbox.http import HttpResponse, Received, json_answer
-from worker.sandbox.limits import OverLimit, WeightMeter, set_limits
-from worker.sandbox.seeded_venue import KeyedVenue, Member, random_key
+from worker.sandbox.kit.clock import SECOND
+from worker.sandbox.server.http import HttpResponse, Received, json_answer
+from worker.sandbox.server.limits import OverLimit, WeightMeter, set_limits
+from worker.sandbox.server.seeded_venue import KeyedVenue, Member, random_key
 
 USED_WEIGHT = "X-MBX-USED-WEIGHT-1M"
 KEY_LENGTH = 64

@@ -5,7 +5,7 @@ import hmac
 
 from schemas.base import Milliseconds
 from worker.sandbox.bybit.errors import BybitRefused
-from worker.sandbox.http import HttpResponse, Received
+from worker.sandbox.server.http import HttpResponse, Received
 
 KEY, SIGN, TIMESTAMP, WINDOW = "X-BAPI-API-KEY", "X-BAPI-SIGN", "X-BAPI-TIMESTAMP", "X-BAPI-RECV-WINDOW"
 DEFAULT_WINDOW: Milliseconds = 5_000

@@ -7,9 +7,9 @@ from decimal import Decimal
 from itertools import islice
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import Clock
-from worker.sandbox.deliveries import quarter_ends
-from worker.sandbox.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.kit.clock import Clock
+from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.server.deliveries import quarter_ends
 
 LINEAR, INVERSE = "linear", "inverse"
 MONTH_LETTERS = {3: "H", 6: "M", 9: "U", 12: "Z"}

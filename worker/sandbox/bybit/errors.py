@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.http import HttpResponse, json_answer
+from worker.sandbox.server.http import HttpResponse, json_answer
 
 MESSAGES: Mapping[int, str] = {
     10001: "params error: {}",

@@ -8,7 +8,7 @@ from schemas.base import Milliseconds
 from worker.sandbox.bybit.account import ANY_ADDRESS, CLASSIC, BybitAccountState
 from worker.sandbox.bybit.contracts import BybitExchangeState
 from worker.sandbox.bybit.parameters import BybitParameters
-from worker.sandbox.clock import DAY
+from worker.sandbox.kit.clock import DAY
 
 HIDDEN = "XXXXXX"
 """The key itself: who asks has it already."""

@@ -19,9 +19,9 @@ from worker.sandbox.bybit.account import (
 from worker.sandbox.bybit.contracts import LINEAR, BybitContract, BybitExchangeState
 from worker.sandbox.bybit.seeded_history import funding, profits
 from worker.sandbox.bybit.seeds import FIRST_UPDATE, BybitSeedAccount, BybitSeedPosition
-from worker.sandbox.clock import MINUTE
-from worker.sandbox.opening import ControlContent, RequestedAccount
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "-CURRENT"
 POSITION_WORTH = Decimal(500)

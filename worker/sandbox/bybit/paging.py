@@ -7,7 +7,7 @@ from urllib.parse import quote
 from schemas.base import Milliseconds
 from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.parameters import BybitParameters
-from worker.sandbox.clock import DAY
+from worker.sandbox.kit.clock import DAY
 
 LONGEST_SPAN: Milliseconds = 7 * DAY
 KEPT: Milliseconds = 730 * DAY

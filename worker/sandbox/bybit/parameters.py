@@ -7,8 +7,8 @@ from urllib.parse import parse_qsl
 import orjson
 
 from worker.sandbox.bybit.errors import BybitRefused
-from worker.sandbox.http import Received
-from worker.sandbox.parameters import SentParameters
+from worker.sandbox.kit.parameters import SentParameters
+from worker.sandbox.server.http import Received
 
 
 class BybitParameters(SentParameters):

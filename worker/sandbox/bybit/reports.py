@@ -10,7 +10,7 @@ from worker.sandbox.bybit.paging import LONGEST_SPAN, Page, paged, window
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.positions import contract_of
 from worker.sandbox.bybit.records import TAKER_FEE, FundingPayment, Profit
-from worker.sandbox.clock import DAY
+from worker.sandbox.kit.clock import DAY
 
 LOG_PAGE = Page(20, 50)
 EXECUTION_PAGE = Page(50, 100)

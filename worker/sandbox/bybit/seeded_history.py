@@ -13,7 +13,7 @@ from typing import NamedTuple
 from schemas.base import Milliseconds
 from worker.sandbox.bybit.contracts import BybitContract
 from worker.sandbox.bybit.records import TAKER_FEE, FundingPayment, Profit
-from worker.sandbox.clock import DAY, HOUR, MINUTE
+from worker.sandbox.kit.clock import DAY, HOUR, MINUTE
 
 AGE: Milliseconds = 729 * DAY
 FUNDING_INTERVAL = 8 * HOUR

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import SecretStr
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.sandbox.bybit.account import BybitAccountState
 from worker.sandbox.bybit.auth import KEY, UNAUTHORIZED, check_signature, check_time, is_signed
 from worker.sandbox.bybit.contracts import BybitExchangeState, listed
@@ -15,9 +15,9 @@ from worker.sandbox.bybit.limits import AddressMeter, EndpointMeter
 from worker.sandbox.bybit.opening import BybitAccountChange, NewBybitAccount, change, requested_seed, state_of
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.seeds import SEEDS, BybitSeedAccount
-from worker.sandbox.http import HttpResponse, Received
-from worker.sandbox.seeded_venue import KeyedVenue, Member, random_key
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.seeded_venue import KeyedVenue, Member, random_key
+from worker.sandbox.server.venue import ControlRefused
 
 ADDRESS = "ip"
 """What the limit of an address is called, beside the limits of endpoints, which go by their paths."""

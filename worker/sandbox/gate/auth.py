@@ -6,9 +6,9 @@ from decimal import Decimal, InvalidOperation
 from urllib.parse import unquote_plus
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import MINUTE
 from worker.sandbox.gate.errors import GateRefused
-from worker.sandbox.http import Received
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.http import Received
 
 KEY, TIMESTAMP, SIGN = "KEY", "Timestamp", "SIGN"
 

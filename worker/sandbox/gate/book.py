@@ -3,12 +3,12 @@
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.clock import SECOND
 from worker.sandbox.gate.account import AccountBookEntry, GateAccountState
 from worker.sandbox.gate.contracts import DELIVERY
 from worker.sandbox.gate.endpoint import GateRequest
 from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.gate.positions import figure
+from worker.sandbox.kit.clock import SECOND
 
 DEFAULT_LIMIT = 100
 HIGHEST_LIMIT = 1_000

@@ -3,10 +3,10 @@
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.clock import HOUR, SECOND
 from worker.sandbox.gate.contracts import DELIVERY, GateContract
 from worker.sandbox.gate.endpoint import GateRequest
 from worker.sandbox.gate.formulas import TAKER_FEE
+from worker.sandbox.kit.clock import HOUR, SECOND
 
 CREATED = 1_574_035_200
 """2019-11-18, in seconds."""

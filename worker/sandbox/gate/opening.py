@@ -6,14 +6,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from worker.sandbox.clock import MINUTE
 from worker.sandbox.gate.account import GateAccountState, GateMarginMode, Side, Slot
 from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, GateContract, GateExchangeState
 from worker.sandbox.gate.formulas import entry_margin
 from worker.sandbox.gate.seeded_book import books
 from worker.sandbox.gate.seeds import FIRST_UPDATE, GateSeedAccount, SeedSlot
-from worker.sandbox.opening import ControlContent, RequestedAccount
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "_CURRENT"
 POSITION_WORTH = Decimal(500)

@@ -3,12 +3,12 @@
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from worker.sandbox.clock import SECOND
 from worker.sandbox.gate import formulas
 from worker.sandbox.gate.account import DEFAULT_LEVERAGE, ZERO, GateAccountState, GateMarginMode, Side, Slot
 from worker.sandbox.gate.contracts import DELIVERY, GateContract
 from worker.sandbox.gate.endpoint import GateRequest
 from worker.sandbox.gate.errors import GateRefused
+from worker.sandbox.kit.clock import SECOND
 
 PAGE = 100
 TWELVE_PLACES = Decimal("0.000000000001")

@@ -10,9 +10,9 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import DAY, HOUR, MINUTE
 from worker.sandbox.gate.account import AccountBookEntry, Books
 from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL
+from worker.sandbox.kit.clock import DAY, HOUR, MINUTE
 
 FUNDING_INTERVAL = 8 * HOUR
 KEPT_DAYS = 200

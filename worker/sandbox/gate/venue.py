@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from worker.accounts import Account
+from worker.accounts.account import Account
 from worker.sandbox.gate.account import GateAccountState
 from worker.sandbox.gate.auth import KEY, check_signature, check_time, header
 from worker.sandbox.gate.contracts import GateExchangeState, listed
@@ -18,9 +18,9 @@ from worker.sandbox.gate.limits import ACCOUNT_LIMIT, DOCUMENTED_LIMIT, GateRequ
 from worker.sandbox.gate.opening import GateAccountChange, NewGateAccount, change, requested_seed, state_of
 from worker.sandbox.gate.parameters import GateParameters
 from worker.sandbox.gate.seeds import SEEDS, GateSeedAccount
-from worker.sandbox.http import HttpResponse, Received, json_answer
-from worker.sandbox.limits import set_limits
-from worker.sandbox.seeded_venue import KeyedVenue, Member
+from worker.sandbox.server.http import HttpResponse, Received, json_answer
+from worker.sandbox.server.limits import set_limits
+from worker.sandbox.server.seeded_venue import KeyedVenue, Member
 
 ACCOUNT = "account"
 LIMITS = {"spot": DOCUMENTED_LIMIT, "futures": DOCUMENTED_LIMIT, "delivery": DOCUMENTED_LIMIT, ACCOUNT: ACCOUNT_LIMIT}

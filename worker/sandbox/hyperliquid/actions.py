@@ -6,7 +6,6 @@ updateLeverage is carried out. The other actions of the venue are understood, ch
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.clock import SECOND
 from worker.sandbox.hyperliquid.account import Held, HyperliquidAccountState, HyperliquidTerms
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import ActionRefused, Unreadable
@@ -15,6 +14,7 @@ from worker.sandbox.hyperliquid.formulas import cross_margin_used, cross_value
 from worker.sandbox.hyperliquid.perps import BY_ASSET
 from worker.sandbox.hyperliquid.signatures import MAIN_NETWORK, TEST_NETWORK, signer_of
 from worker.sandbox.hyperliquid.world import World
+from worker.sandbox.kit.clock import SECOND
 
 UPDATE_LEVERAGE = "updateLeverage"
 DONE = {"status": "ok", "response": {"type": "default"}}

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
-from worker.sandbox.http import Received
 from worker.sandbox.hyperliquid.errors import Unreadable
+from worker.sandbox.server.http import Received
 
 ADDRESS = re.compile(r"(?:0x)?[0-9a-fA-F]{40}")
 

@@ -4,7 +4,7 @@ The sentences are those of its documentation and of what users report. Where nei
 a nonce out of its window, an asset that does not exist, and actions that the sandbox does not carry out.
 """
 
-from worker.sandbox.http import HttpResponse, json_answer
+from worker.sandbox.server.http import HttpResponse, json_answer
 
 PLAIN = "text/plain; charset=utf-8"
 

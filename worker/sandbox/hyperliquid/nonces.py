@@ -4,8 +4,8 @@ from bisect import insort
 from dataclasses import dataclass, field
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import DAY
 from worker.sandbox.hyperliquid.errors import ActionRefused
+from worker.sandbox.kit.clock import DAY
 
 KEPT = 100
 OLDEST, NEWEST = -2 * DAY, DAY

@@ -6,14 +6,14 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import MINUTE
 from worker.sandbox.hyperliquid.account import Held, HyperliquidAccountState, HyperliquidTerms
 from worker.sandbox.hyperliquid.perps import MAIN, PERPS, Perp, listed_on
 from worker.sandbox.hyperliquid.seeded_history import fills, payments
 from worker.sandbox.hyperliquid.seeds import HyperliquidSeedAccount, HyperliquidSeedPosition, SeedAddress
 from worker.sandbox.hyperliquid.world import Agent, Owned, World
-from worker.sandbox.opening import ControlContent, RequestedAccount
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
+from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.server.venue import ControlRefused
 
 POSITION_WORTH = Decimal(500)
 """What each position of an account opened on request is worth at least, in USDC."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from worker.sandbox.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
 
 PRICE_DECIMALS = 6
 BUILDER_OFFSET, DEX_STEP = 100_000, 10_000

@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import DAY, HOUR, MINUTE
 from worker.sandbox.hyperliquid.account import ZERO, Fill, Payment
+from worker.sandbox.kit.clock import DAY, HOUR, MINUTE
 
 FUNDING_DAYS = 30
 FILLS = 6_600

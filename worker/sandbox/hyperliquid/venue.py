@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from coincurve import PrivateKey
 from pydantic import SecretStr
 
-from worker.accounts import Account
-from worker.sandbox.clock import SECOND
-from worker.sandbox.http import HttpResponse, Received, json_answer
+from worker.accounts.account import Account
 from worker.sandbox.hyperliquid.actions import carry_out, owner_of, signing_agent
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import PLAIN, HyperliquidRefusal
@@ -26,8 +24,10 @@ from worker.sandbox.hyperliquid.opening import (
 from worker.sandbox.hyperliquid.seeds import SEEDS, HyperliquidSeedAccount
 from worker.sandbox.hyperliquid.signatures import address_of
 from worker.sandbox.hyperliquid.world import Agent, Owned, World
-from worker.sandbox.limits import OverLimit, WeightMeter, set_limits
-from worker.sandbox.seeded_venue import Member, SeededVenue
+from worker.sandbox.kit.clock import SECOND
+from worker.sandbox.server.http import HttpResponse, Received, json_answer
+from worker.sandbox.server.limits import OverLimit, WeightMeter, set_limits
+from worker.sandbox.server.seeded_venue import Member, SeededVenue
 
 INFO, EXCHANGE = "/info", "/exchange"
 FAMILY = "api"

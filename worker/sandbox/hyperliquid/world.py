@@ -3,12 +3,12 @@
 from dataclasses import dataclass, field
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import Clock
 from worker.sandbox.hyperliquid.account import HyperliquidAccountState
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import Unreadable
 from worker.sandbox.hyperliquid.nonces import NonceBook
 from worker.sandbox.hyperliquid.perps import DEXES, Dex
+from worker.sandbox.kit.clock import Clock
 
 NEVER: Milliseconds = 4_133_404_800_000
 

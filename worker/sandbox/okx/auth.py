@@ -7,9 +7,9 @@ import re
 from datetime import datetime
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import SECOND
-from worker.sandbox.http import Received
+from worker.sandbox.kit.clock import SECOND
 from worker.sandbox.okx.errors import OkxRefused
+from worker.sandbox.server.http import Received
 
 KEY_HEADER = "OK-ACCESS-KEY"
 PASSPHRASE_HEADER = "OK-ACCESS-PASSPHRASE"  # noqa: S105 - the name of a header

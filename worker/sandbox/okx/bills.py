@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import DAY
+from worker.sandbox.kit.clock import DAY
 from worker.sandbox.okx.account import OkxAccountState
 from worker.sandbox.okx.bill import Bill
 from worker.sandbox.okx.errors import OkxRefused

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from worker.sandbox.http import HttpResponse, json_answer
+from worker.sandbox.server.http import HttpResponse, json_answer
 
 
 class OkxErrorReply(NamedTuple):

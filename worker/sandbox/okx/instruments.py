@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import Clock
-from worker.sandbox.deliveries import quarter_ends
-from worker.sandbox.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.kit.clock import Clock
+from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
+from worker.sandbox.server.deliveries import quarter_ends
 
 LISTED: Milliseconds = 1_573_557_408_000
 SWAP, FUTURES = "SWAP", "FUTURES"

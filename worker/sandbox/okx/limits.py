@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import SECOND
+from worker.sandbox.kit.clock import SECOND
 
 WINDOW: Milliseconds = 2 * SECOND
 

@@ -7,14 +7,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from worker.sandbox.clock import MINUTE
+from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
+from worker.sandbox.kit.clock import MINUTE
 from worker.sandbox.okx import risk
 from worker.sandbox.okx.account import AccountLevel, OkxAccountState, OkxMarginMode, OkxOpenPosition, OkxPositionSide
 from worker.sandbox.okx.instruments import SWAP, OkxExchangeState, OkxInstrument
 from worker.sandbox.okx.seeded_bills import seeded_bills
 from worker.sandbox.okx.seeds import OkxSeedAccount, OkxSeedPosition, SeedLeverage
-from worker.sandbox.opening import ControlContent, RequestedAccount
-from worker.sandbox.venue import ControlRefused
+from worker.sandbox.server.venue import ControlRefused
 
 CURRENT = "-CURRENT"
 POSITION_WORTH = Decimal(500)

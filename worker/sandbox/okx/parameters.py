@@ -8,9 +8,9 @@ from urllib.parse import parse_qsl
 import orjson
 
 from schemas.base import Milliseconds
-from worker.sandbox.http import JSON, Received
+from worker.sandbox.kit.parameters import SentParameters
 from worker.sandbox.okx.errors import OkxRefused
-from worker.sandbox.parameters import SentParameters
+from worker.sandbox.server.http import JSON, Received
 
 NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?")
 INTEGER = re.compile(r"[0-9]{1,20}")

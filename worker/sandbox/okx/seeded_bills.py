@@ -12,7 +12,7 @@ from itertools import count
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.sandbox.clock import DAY, HOUR, MINUTE
+from worker.sandbox.kit.clock import DAY, HOUR, MINUTE
 from worker.sandbox.okx.bill import ADL, DELIVERY, FUNDING, LIQUIDATION, TRADE, TRANSFER, Bill
 from worker.sandbox.okx.instruments import FUTURES, SWAP
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from worker.accounts import Account
-from worker.sandbox.http import HttpResponse, Received
-from worker.sandbox.limits import set_limits
+from worker.accounts.account import Account
 from worker.sandbox.okx.account import OkxAccountState
 from worker.sandbox.okx.auth import KEY_HEADER, api_key, check_passphrase, check_signature, check_time
 from worker.sandbox.okx.endpoints import ENDPOINTS, Endpoint, OkxPublicEndpoint, name_of
@@ -19,7 +17,9 @@ from worker.sandbox.okx.limits import OkxRequestMeter
 from worker.sandbox.okx.opening import NewOkxAccount, OkxAccountChange, change, requested_seed, state_of
 from worker.sandbox.okx.parameters import OkxParameters
 from worker.sandbox.okx.seeds import SEEDS, OkxSeedAccount
-from worker.sandbox.seeded_venue import KeyedVenue, Member
+from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.limits import set_limits
+from worker.sandbox.server.seeded_venue import KeyedVenue, Member
 
 ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
 

@@ -6,8 +6,7 @@ from itertools import chain
 
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.venues import in_the_way, shape
+from worker.accounts.account import Account
 from worker.venues.binance import terms as market_terms
 from worker.venues.binance.brackets import Brackets
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints
@@ -15,23 +14,25 @@ from worker.venues.binance.income import Income, IncomeType, entry_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, state_of, terms_of
 from worker.venues.binance.preflight import preflight
-from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import Ambiguous, PreconditionFailed
-from worker.venues.findings import Finding
-from worker.venues.history import RECENT, merged
-from worker.venues.markets import Markets
-from worker.venues.seam import (
+from worker.venues.client.transport import AccountCalls
+from worker.venues.parsing import blockers as in_the_way
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import RECENT, merged
+from worker.venues.parsing.markets import Markets
+from worker.venues.port.adapter import (
     Echo,
     History,
     HistoryQuery,
+    MarginSettings,
     Market,
     OpenPositions,
     PortfolioMargin,
     SymbolState,
-    Terms,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import AccountCalls
+from worker.venues.port.capabilities import capabilities_of
+from worker.venues.port.check_results import CheckResult
+from worker.venues.port.errors import Ambiguous, PreconditionFailed
 
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
@@ -81,7 +82,7 @@ class BinanceAdapter:
                 raise await in_the_way.position(refusal, market, mode, self._amounts(market)) from None
             raise
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now, with or without a position."""
         return await market_terms.read_terms(self._transport, self._endpoints(market), market)
 
@@ -115,7 +116,7 @@ class BinanceAdapter:
         """Realized profits and losses, gross of fees."""
         return await self._history(IncomeType.REALIZED_PNL, query)
 
-    async def preflight(self) -> tuple[Finding, ...]:
+    async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 

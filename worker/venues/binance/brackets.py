@@ -4,10 +4,10 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from worker.venues import shape
 from worker.venues.binance.endpoints import BinanceEndpoints
-from worker.venues.seam import Market
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.port.adapter import Market
 
 FRESH_S = 3_600.0
 

@@ -7,8 +7,8 @@ HTTP statuses and the three meanings of a 503.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import (
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,

@@ -4,13 +4,13 @@ from ccxt.async_support.binance import binance
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.networks import MAINNET
-from worker.venues import shape
+from worker.accounts.networks import MAINNET
 from worker.venues.binance.judge import judge
 from worker.venues.binance.limits import LIMITS
-from worker.venues.connections import VenueConnections
-from worker.venues.signing import SigningExchange, public_exchange, rebase
-from worker.venues.transport import Transport
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.signing import SigningExchange, public_exchange, rebase
+from worker.venues.client.transport import Transport
+from worker.venues.parsing import fields as shape
 
 OPTIONS = {
     "defaultType": "swap",

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.venues.history import DAY
-from worker.venues.seam import Market
+from worker.venues.parsing.history import DAY
+from worker.venues.port.adapter import Market
 
 
 @dataclass(frozen=True, slots=True)

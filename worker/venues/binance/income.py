@@ -10,13 +10,13 @@ from enum import StrEnum
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
-from worker.venues import shape
 from worker.venues.binance.endpoints import BinanceEndpoints
-from worker.venues.errors import Ambiguous
-from worker.venues.history import Records
-from worker.venues.seam import History, HistoryQuery
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import Records
+from worker.venues.port.adapter import History, HistoryQuery
+from worker.venues.port.errors import Ambiguous
 
 PAGE = 1_000
 """The most entries one answer holds."""

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
 from worker.venues.binance.judge import code_of, message_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
+from worker.venues.port.response import VenueResponse
 
 MINUTE: Milliseconds = 60_000
 SHORTEST_BAN: Milliseconds = 120_000
@@ -93,13 +93,13 @@ TOO_MUCH_WEIGHT = -1003
 _LIMIT_OF_A_MINUTE = re.compile(r"current limit (?:of IP ?\([^)]*\) )?is (?P<limit>[0-9]+) requests per minute")
 
 
-def reading(answer: Answer) -> UsageReading:
+def reading(answer: VenueResponse) -> UsageReading:
     """The weight used in this minute by everybody behind our address, and the limit where it is told."""
     limit = _limit_refused_at(answer) or _limit_in(answer.body)
     return UsageReading(used=answer.number(USED), limit=limit, per=Per.ADDRESS)
 
 
-def penalty(answer: Answer) -> Penalty | None:
+def penalty(answer: VenueResponse) -> Penalty | None:
     """A ban reaches all families: they count apart, but the address is one."""
     if answer.status == BANNED:
         return Penalty(retry_after(answer) or SHORTEST_BAN, ban=True)
@@ -108,7 +108,7 @@ def penalty(answer: Answer) -> Penalty | None:
     return None
 
 
-def _limit_refused_at(answer: Answer) -> int | None:
+def _limit_refused_at(answer: VenueResponse) -> int | None:
     """The weight of a minute in the message of a refusal for too much of it."""
     if code_of(answer.body) != TOO_MUCH_WEIGHT:
         return None

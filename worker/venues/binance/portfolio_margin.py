@@ -6,11 +6,11 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.replies import CrossMarginBalance, FuturesBalance, PmAssetBalance, PmUmAccount
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, NotSupported
-from worker.venues.seam import Echo
-from worker.venues.shape import Row
-from worker.venues.transport import MeteredCalls
+from worker.venues.client.transport import MeteredCalls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import Echo
+from worker.venues.port.errors import Ambiguous, NotSupported
 
 NOT_COLLECTED = "BNB"
 """The one asset that neither collection moves (Fund Auto-collection, Fund Collection by Asset)."""

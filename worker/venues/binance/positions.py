@@ -10,11 +10,12 @@ from decimal import Decimal
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import figures, shape
-from worker.venues.errors import Ambiguous
-from worker.venues.legs import Leg, summed
-from worker.venues.seam import Market, SymbolState, Terms
-from worker.venues.shape import Row
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing import position_math as figures
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState
+from worker.venues.port.errors import Ambiguous
 
 MARGIN_MODES = {
     "CROSSED": MarginMode.CROSS,
@@ -24,12 +25,12 @@ MARGIN_MODES = {
 }
 
 
-def terms_of(row: Row) -> Terms:
+def terms_of(row: Row) -> MarginSettings:
     """Leverage and margin mode in a row. Rows of a Portfolio Margin account name no mode, for all is cross."""
     spelling = row.get("marginType", "CROSSED")
     if spelling not in MARGIN_MODES:
         raise Ambiguous("the field marginType of the venue's answer is unreadable", raw=row)
-    return Terms(shape.decimal(row, "leverage"), MARGIN_MODES[spelling], raw=row)
+    return MarginSettings(shape.decimal(row, "leverage"), MARGIN_MODES[spelling], raw=row)
 
 
 def amount_of(row: Row) -> Decimal:
@@ -44,7 +45,7 @@ def notional_of(row: Row, market: Market) -> Decimal:
     return abs(shape.decimal(row, "notional"))
 
 
-def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Position:
+def position_of(row: Row, market: Market, terms: MarginSettings, account_id: str) -> Position:
     """An open position."""
     amount, mark = amount_of(row), shape.decimal(row, "markPrice")
     notional, profit = notional_of(row, market), shape.decimal(row, "unRealizedProfit")
@@ -70,7 +71,7 @@ def position_of(row: Row, market: Market, terms: Terms, account_id: str) -> Posi
     )
 
 
-def state_of(open_rows: list[Row], market: Market, terms: Terms) -> SymbolState:
+def state_of(open_rows: list[Row], market: Market, terms: MarginSettings) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
     legs = (
         Leg(
@@ -84,7 +85,7 @@ def state_of(open_rows: list[Row], market: Market, terms: Terms) -> SymbolState:
     return summed(legs, terms)
 
 
-def _collateral(row: Row, market: Market, terms: Terms, notional_settle: Decimal) -> Decimal:
+def _collateral(row: Row, market: Market, terms: MarginSettings, notional_settle: Decimal) -> Decimal:
     if terms.margin_mode is MarginMode.ISOLATED:
         held = shape.decimal(row, "isolatedMargin")
     elif "positionInitialMargin" in row:

@@ -10,12 +10,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from worker.accounts import Account, PositionMode
-from worker.venues import shape
-from worker.venues.capabilities import AccountType, account_type
-from worker.venues.errors import AccessDenied, PreconditionFailed, VenueError
-from worker.venues.findings import Check, Finding, not_checked, ok, problem
-from worker.venues.preflight import (
+from worker.accounts.account import Account, PositionMode
+from worker.venues.client.transport import Calls, ClockedCalls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.preflight import (
     TimestampWindow,
     attempted,
     clock_finding,
@@ -25,8 +24,9 @@ from worker.venues.preflight import (
     untold,
     withdrawal_warning,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import Calls, ClockedCalls
+from worker.venues.port.capabilities import AccountType, account_type
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
+from worker.venues.port.errors import AccessDenied, PreconditionFailed, VenueError
 
 RESTRICTIONS = "sapiGetAccountApiRestrictions"
 STANDARD_CONFIG, INVERSE_ACCOUNT = "fapiPrivateGetAccountConfig", "dapiPrivateGetAccount"
@@ -105,7 +105,7 @@ class Answers:
         return _other(self.registered) if isinstance(self.other, AccountSetup) else self.registered
 
 
-async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
+async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckResult, ...]:
     """Read the key's rights, the account and the clock, and judge them."""
     registered = account_type(account)
     key, state, skew = await asyncio.gather(
@@ -162,14 +162,14 @@ def _other(kind: AccountType) -> AccountType:
     return PORTFOLIO if kind is STANDARD else STANDARD
 
 
-def judged(answers: Answers, expected: PositionMode | None) -> tuple[Finding, ...]:
+def judged(answers: Answers, expected: PositionMode | None) -> tuple[CheckResult, ...]:
     """What the answers mean for the account, apart from the clock."""
     asked = [answer for answer in (answers.key, answers.state, answers.other) if answer is not None]
     key = key_finding(asked)
     return key, _account(answers, key), *_permissions(answers, key), _position_mode(answers, expected)
 
 
-def _account(answers: Answers, key: Finding) -> Finding:
+def _account(answers: Answers, key: CheckResult) -> CheckResult:
     state = answers.state
     if answers.actual is not answers.registered:
         says = f"it is a {answers.actual} account, but registered as {answers.registered}"
@@ -187,7 +187,7 @@ def _account(answers: Answers, key: Finding) -> Finding:
     return ok(Check.ACCOUNT, f"{answers.actual} account{mode}")
 
 
-def _permissions(answers: Answers, key: Finding) -> list[Finding]:
+def _permissions(answers: Answers, key: CheckResult) -> list[CheckResult]:
     if isinstance(answers.key, VenueError):
         return [untold(Check.PERMISSIONS, answers.key, key)]
     found = []
@@ -200,7 +200,7 @@ def _permissions(answers: Answers, key: Finding) -> list[Finding]:
     return found or [ok(Check.PERMISSIONS, f"{right.name}, {reach}; no withdrawals")]
 
 
-def _position_mode(answers: Answers, expected: PositionMode | None) -> Finding:
+def _position_mode(answers: Answers, expected: PositionMode | None) -> CheckResult:
     for state in (answers.state, answers.other):
         if isinstance(state, AccountSetup):
             return position_mode_finding({"": state.mode}, expected)

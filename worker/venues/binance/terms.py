@@ -3,14 +3,14 @@
 from decimal import Decimal
 
 from schemas.requests import MarginMode
-from worker.venues import shape
 from worker.venues.binance.brackets import Brackets
 from worker.venues.binance.endpoints import BinanceEndpoints
 from worker.venues.binance.positions import terms_of
-from worker.venues.errors import Ambiguous, NotSupported, ValueRefused, VenueError
-from worker.venues.seam import Echo, Market, Terms
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import Echo, MarginSettings, Market
+from worker.venues.port.errors import Ambiguous, NotSupported, ValueRefused, VenueError
 
 MARGIN_TYPES = {MarginMode.CROSS: "CROSSED", MarginMode.ISOLATED: "ISOLATED"}
 
@@ -53,7 +53,7 @@ async def set_margin_mode(transport: Calls, endpoints: BinanceEndpoints, market:
     return Echo(raw=raw)
 
 
-async def read_terms(transport: Calls, endpoints: BinanceEndpoints, market: Market) -> Terms:
+async def read_terms(transport: Calls, endpoints: BinanceEndpoints, market: Market) -> MarginSettings:
     """Terms of a market, with or without a position in it."""
     if endpoints.symbol_config:
         return terms_of(_of(market, await _rows(transport, endpoints.symbol_config, {"symbol": market.id})))

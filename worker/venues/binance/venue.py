@@ -2,12 +2,12 @@
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.accounts import Account, Site
-from worker.networks import MAINNET
+from worker.accounts.account import Account, Site
+from worker.accounts.networks import MAINNET
 from worker.venues.binance.adapter import BinanceAdapter
 from worker.venues.binance.connection import without_keys
-from worker.venues.connections import VenueConnections
-from worker.venues.markets import Markets, Unlisted, nobody
+from worker.venues.client.connections import VenueConnections
+from worker.venues.parsing.markets import Markets, Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The list of markets is some megabytes long; it may take longer than a request of an account."""

@@ -7,11 +7,11 @@ inverse contracts apart, 5 and 6 unified of the second kind).
 from dataclasses import dataclass, field
 
 from schemas.requests import MarginMode
-from worker.venues import shape
 from worker.venues.bybit.listing import result_of
-from worker.venues.errors import Ambiguous
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.errors import Ambiguous
 
 PORTFOLIO = "PORTFOLIO_MARGIN"
 ACCOUNT_INFO = "privateGetV5AccountInfo"

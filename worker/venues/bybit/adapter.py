@@ -6,8 +6,7 @@ from itertools import chain
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.venues import shape
+from worker.accounts.account import Account
 from worker.venues.bybit import terms as market_terms
 from worker.venues.bybit.account import AccountInfo, AccountReader
 from worker.venues.bybit.history import SourceHistory, Sources, funding_sources, profit_sources
@@ -15,22 +14,23 @@ from worker.venues.bybit.instruments import Instruments
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
 from worker.venues.bybit.preflight import preflight
 from worker.venues.bybit.terms import POSITIONS, category_of, read_both
-from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import NotSupported, PreconditionFailed, VenueError
-from worker.venues.findings import Finding
-from worker.venues.history import RECENT, merged
-from worker.venues.seam import (
+from worker.venues.client.transport import ClockedCalls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import RECENT, merged
+from worker.venues.port.adapter import (
     Echo,
     History,
     HistoryQuery,
+    MarginSettings,
     Market,
     OpenPositions,
     PortfolioMargin,
     SymbolState,
-    Terms,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import ClockedCalls
+from worker.venues.port.capabilities import capabilities_of
+from worker.venues.port.check_results import CheckResult
+from worker.venues.port.errors import NotSupported, PreconditionFailed, VenueError
 
 
 class BybitAdapter:
@@ -80,7 +80,7 @@ class BybitAdapter:
         except PreconditionFailed as refusal:
             raise await self._naming(refusal, None if unified else market) from None
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now, with or without a position."""
         return terms_of(*await read_both(self._transport, self._account, market), market)
 
@@ -114,7 +114,7 @@ class BybitAdapter:
         """Profits and losses of closed positions, net of trading fees: Bybit gives no others over two years."""
         return await self._history(profit_sources, query)
 
-    async def preflight(self) -> tuple[Finding, ...]:
+    async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 

@@ -6,8 +6,8 @@ Sources: the V5 documentation's pages "Error Codes", "Rate Limit Rules" and "Set
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import (
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,

@@ -11,15 +11,15 @@ from types import MappingProxyType
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
-from worker.venues import shape
 from worker.venues.bybit.account import AccountInfo
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.bybit.listing import Listing, blank
 from worker.venues.bybit.terms import category_of
-from worker.venues.history import DAY, Records
-from worker.venues.seam import History, HistoryQuery, Market
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import DAY, Records
+from worker.venues.port.adapter import History, HistoryQuery, Market
 
 SPAN: Milliseconds = 7 * DAY
 KEPT: Milliseconds = 730 * DAY - 60_000

@@ -7,10 +7,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.requests import MarketType
-from worker.venues import shape
-from worker.venues.errors import ValueRefused
-from worker.venues.markets import Markets, Unlisted, nobody
-from worker.venues.seam import Market
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.markets import Markets, Unlisted, nobody
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import ValueRefused
 
 _DATED = re.compile(r"-\d{1,2}[A-Z]{3}\d{2}$|USD[FGHJKMNQUVXZ]\d{2}$")
 """How ids of delivery futures end: BTCUSDT-25DEC26, BTC-25DEC26, BTCUSDZ26."""

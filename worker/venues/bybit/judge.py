@@ -3,10 +3,10 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.answer import LONGEST_WAIT, Answer
 from worker.venues.bybit.codes import CODES, MARGIN_MODE_FAILED, NO_CODE, SERVER_ERROR, STATUSES, UNKNOWN
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import Throttled, VenueError
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import Throttled, VenueError
+from worker.venues.port.response import LONGEST_WAIT, VenueResponse
 
 BAN: Milliseconds = 600_000
 """How long an address that is turned away with 403 has to keep quiet, at least (Rate Limit Rules)."""
@@ -15,7 +15,7 @@ RESET = "x-bapi-limit-reset-timestamp"
 """When the limit of this endpoint is fresh again, in ms of Bybit's clock (Rate Limit Rules)."""
 
 
-def judge(answer: Answer) -> VenueError | None:
+def judge(answer: VenueResponse) -> VenueError | None:
     """The error in an answer; None for a success and where the tables say nothing."""
     code = code_of(answer.body)
     meaning = _meaning(answer, code)
@@ -29,7 +29,7 @@ def judge(answer: Answer) -> VenueError | None:
     return meaning.error(_words(answer, code, meaning), **facts)
 
 
-def retry_after(answer: Answer) -> Milliseconds | None:
+def retry_after(answer: VenueResponse) -> Milliseconds | None:
     """How long until the limit is fresh again, by Bybit's own clock where the answer tells it."""
     if answer.status == 403:
         return BAN
@@ -54,7 +54,7 @@ def code_of(body: Any) -> int | None:
     return code if isinstance(code, int) and not isinstance(code, bool) else None
 
 
-def _meaning(answer: Answer, code: int | None) -> ErrorRule | None:
+def _meaning(answer: VenueResponse, code: int | None) -> ErrorRule | None:
     if answer.status >= 500:
         return SERVER_ERROR
     if code:
@@ -64,7 +64,7 @@ def _meaning(answer: Answer, code: int | None) -> ErrorRule | None:
     return NO_CODE if code is None and answer.body is not None else None
 
 
-def _words(answer: Answer, code: int | None, meaning: ErrorRule) -> str:
+def _words(answer: VenueResponse, code: int | None, meaning: ErrorRule) -> str:
     if not code:
         return f"Bybit answered with HTTP {answer.status}: {meaning.advice}"
     told = "; ".join(str(reason.get("reasonMsg")) for reason in reasons_in(answer.body))

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
 from worker.venues.bybit.judge import BAN, code_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
+from worker.venues.port.response import VenueResponse
 
 SECOND: Milliseconds = 1_000
 
@@ -55,7 +55,7 @@ TOO_MANY_OF_USER = frozenset({10006, 10429, 429})
 """Codes; the last one comes as an HTTP status too."""
 
 
-def reading(answer: Answer) -> UsageReading | None:
+def reading(answer: VenueResponse) -> UsageReading | None:
     """What is left of the endpoint's limit for this user."""
     limit, left = answer.number(LIMIT), answer.number(LEFT)
     if limit is None:
@@ -63,7 +63,7 @@ def reading(answer: Answer) -> UsageReading | None:
     return UsageReading(used=None if left is None else limit - left, limit=limit, per=Per.USER)
 
 
-def penalty(answer: Answer) -> Penalty | None:
+def penalty(answer: VenueResponse) -> Penalty | None:
     """A user's limit is open again when the answer says so, an address only after its ban."""
     code = code_of(answer.body)
     if answer.status == TURNED_AWAY:

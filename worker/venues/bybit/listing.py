@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, LimitReached, Throttled
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.errors import Ambiguous, LimitReached, Throttled
 
 LONGEST_PAUSE: Milliseconds = 2_000
 """Limits count per second; who is told to wait longer than this is not slowed down but turned away."""

@@ -9,23 +9,24 @@ from decimal import Decimal
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import figures, shape
 from worker.venues.bybit.account import AccountInfo
 from worker.venues.bybit.listing import blank
-from worker.venues.errors import Ambiguous
-from worker.venues.legs import Leg, summed
-from worker.venues.seam import Market, SymbolState, Terms
-from worker.venues.shape import Row
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing import position_math as figures
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState
+from worker.venues.port.errors import Ambiguous
 
 SIDES = {"Buy": "long", "Sell": "short"}
 
 
-def terms_of(rows: list[Row], account: AccountInfo, market: Market) -> Terms:
+def terms_of(rows: list[Row], account: AccountInfo, market: Market) -> MarginSettings:
     """Leverage and margin mode in the rows of a market: one, or one for each side in hedge mode."""
     if not rows:
         raise Ambiguous(f"Bybit's answer has no row for {market.id}")
     leverages = tuple(leverage_of(row) for row in rows)
-    return Terms(
+    return MarginSettings(
         leverage=max(leverages),
         margin_mode=account.mode_of(rows[0], inverse=market.inverse),
         raw={"positions": rows, "account": account.raw},
@@ -81,7 +82,7 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
     )
 
 
-def state_of(rows: list[Row], terms: Terms, market: Market) -> SymbolState:
+def state_of(rows: list[Row], terms: MarginSettings, market: Market) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
     held = [row for row in rows if size_of(row)]
     legs = (Leg(side_of(row), size_of(row), notional_of(row, market), _or_zero(row, "unrealisedPnl")) for row in held)

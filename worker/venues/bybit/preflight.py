@@ -11,14 +11,14 @@ from datetime import datetime
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.accounts import Account, PositionMode
-from worker.venues import shape
+from worker.accounts.account import Account, PositionMode
 from worker.venues.bybit.account import PORTFOLIO, AccountInfo, AccountReader
 from worker.venues.bybit.listing import result_of
 from worker.venues.bybit.terms import POSITIONS
-from worker.venues.errors import Ambiguous, VenueError
-from worker.venues.findings import Check, Finding, ok, problem, warning
-from worker.venues.preflight import (
+from worker.venues.client.transport import Calls, ClockedCalls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.preflight import (
     TimestampWindow,
     attempted,
     clock_finding,
@@ -29,8 +29,8 @@ from worker.venues.preflight import (
     untold,
     withdrawal_warning,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import Calls, ClockedCalls
+from worker.venues.port.check_results import Check, CheckResult, ok, problem, warning
+from worker.venues.port.errors import Ambiguous, VenueError
 
 QUERY_KEY = "privateGetV5UserQueryApi"
 
@@ -68,7 +68,7 @@ class BybitApiKey:
     until: Milliseconds | None
 
 
-async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
+async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckResult, ...]:
     """Read the key, the account, its positions and the clock, and judge them."""
     key, info, modes, skew = await asyncio.gather(
         attempted(read_key(transport)),
@@ -136,13 +136,13 @@ def _mode(row: Row) -> PositionMode:
     return mode
 
 
-def _key(key: BybitApiKey | VenueError, others: tuple[object, ...], now: Milliseconds) -> Finding:
+def _key(key: BybitApiKey | VenueError, others: tuple[object, ...], now: Milliseconds) -> CheckResult:
     if isinstance(key, BybitApiKey) and key.until is not None:
         return key_until(key.until, now, "make a new key; one that is bound to addresses does not expire")
     return key_finding((key, *others))
 
 
-def _account(info: AccountInfo | VenueError, key: Finding) -> Finding:
+def _account(info: AccountInfo | VenueError, key: CheckResult) -> CheckResult:
     if isinstance(info, VenueError):
         return unread(Check.ACCOUNT, info, key)
     kind = TYPES.get(info.status)
@@ -156,7 +156,7 @@ def _account(info: AccountInfo | VenueError, key: Finding) -> Finding:
     return ok(Check.ACCOUNT, f"{kind}{scope}")
 
 
-def _permissions(key: BybitApiKey | VenueError, accepted: Finding) -> list[Finding]:
+def _permissions(key: BybitApiKey | VenueError, accepted: CheckResult) -> list[CheckResult]:
     if isinstance(key, VenueError):
         return [untold(Check.PERMISSIONS, key, accepted)]
     found = []

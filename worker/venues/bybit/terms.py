@@ -5,14 +5,14 @@ from decimal import Decimal
 
 from schemas.events import Scope
 from schemas.requests import MarginMode
-from worker.venues import shape
 from worker.venues.bybit.account import PORTFOLIO, AccountInfo, AccountReader
 from worker.venues.bybit.listing import Listing
 from worker.venues.bybit.positions import leverage_of
-from worker.venues.errors import AlreadySo, Ambiguous, NotSupported
-from worker.venues.seam import Echo, Market
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.client.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import Echo, Market
+from worker.venues.port.errors import AlreadySo, Ambiguous, NotSupported
 
 SET_LEVERAGE = "privatePostV5PositionSetLeverage"
 SET_MARGIN_MODE = "privatePostV5AccountSetMarginMode"

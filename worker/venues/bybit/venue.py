@@ -2,13 +2,13 @@
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.accounts import Account, Site
-from worker.networks import MAINNET
+from worker.accounts.account import Account, Site
+from worker.accounts.networks import MAINNET
 from worker.venues.bybit.adapter import BybitAdapter
 from worker.venues.bybit.connection import without_keys
 from worker.venues.bybit.instruments import Instruments
-from worker.venues.connections import VenueConnections
-from worker.venues.markets import Unlisted, nobody
+from worker.venues.client.connections import VenueConnections
+from worker.venues.parsing.markets import Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The list of markets is some megabytes long; it may take longer than a request of an account."""

@@ -13,14 +13,14 @@ from decimal import Decimal
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, Refused
+from worker.venues.client.transport import Calls
 from worker.venues.gate.codes import NO_ACCOUNT
 from worker.venues.gate.endpoints import Part
-from worker.venues.history import DAY, Records
-from worker.venues.seam import History, HistoryQuery, Market
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import DAY, Records
+from worker.venues.port.adapter import History, HistoryQuery, Market
+from worker.venues.port.errors import Ambiguous, Refused
 
 PAGE = 1_000
 """The most entries one answer holds."""

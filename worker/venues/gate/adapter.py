@@ -6,11 +6,8 @@ from itertools import chain
 
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.venues import in_the_way, shape
-from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import PreconditionFailed
-from worker.venues.findings import Finding
+from worker.accounts.account import Account
+from worker.venues.client.transport import ClockedCalls
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
 from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
@@ -19,20 +16,24 @@ from worker.venues.gate.holdings import read_holding, read_open, terms_in
 from worker.venues.gate.leverage_range import Ranges
 from worker.venues.gate.positions import amount_of, position_of, state_of
 from worker.venues.gate.preflight import preflight
-from worker.venues.history import RECENT, merged
-from worker.venues.markets import Markets
-from worker.venues.seam import (
+from worker.venues.parsing import blockers as in_the_way
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import RECENT, merged
+from worker.venues.parsing.markets import Markets
+from worker.venues.port.adapter import (
     Echo,
     History,
     HistoryQuery,
+    MarginSettings,
     Market,
     OpenPositions,
     PortfolioMargin,
     SymbolState,
-    Terms,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import ClockedCalls
+from worker.venues.port.capabilities import capabilities_of
+from worker.venues.port.check_results import CheckResult
+from worker.venues.port.errors import PreconditionFailed
 
 
 class GateAdapter:
@@ -76,7 +77,7 @@ class GateAdapter:
                 raise await in_the_way.position(refusal, market, mode, self._amounts(market)) from None
             raise
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now, with or without a position."""
         return await terms_in(self._transport, await read_holding(self._transport, market), market)
 
@@ -103,7 +104,7 @@ class GateAdapter:
         asked = parts_of(query.market_type, query.market, self._parts)
         return await self._history(query, {part: part.profits for part in asked})
 
-    async def preflight(self) -> tuple[Finding, ...]:
+    async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 

@@ -8,14 +8,14 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.requests import MarginMode
-from worker.venues import shape
-from worker.venues.errors import AlreadySo, Ambiguous, NotSent
+from worker.venues.client.transport import Calls
 from worker.venues.gate.endpoints import part_of
 from worker.venues.gate.holdings import Holding, address, read_holding, terms_in
 from worker.venues.gate.positions import terms_of
-from worker.venues.seam import Echo, Market, Terms
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import Echo, MarginSettings, Market
+from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent
 
 MODE_NAMES = {MarginMode.CROSS: "CROSS", MarginMode.ISOLATED: "ISOLATED"}
 
@@ -48,7 +48,7 @@ async def set_margin_mode(transport: Calls, market: Market, mode: MarginMode) ->
     return Echo(raw=_raw(body), margin_mode=after.margin_mode, note=_note(before, after))
 
 
-async def _before(transport: Calls, market: Market) -> tuple[Holding, Terms]:
+async def _before(transport: Calls, market: Market) -> tuple[Holding, MarginSettings]:
     """What holds now. A doubtful answer to this question leaves no doubt about the change, which was not sent."""
     try:
         holding = await read_holding(transport, market)
@@ -57,7 +57,7 @@ async def _before(transport: Calls, market: Market) -> tuple[Holding, Terms]:
         raise NotSent(f"the present margin mode can't be read, so nothing was changed: {doubt.message}") from doubt
 
 
-async def _switch_by_leverage(transport: Calls, market: Market, mode: MarginMode, before: Terms) -> Echo:
+async def _switch_by_leverage(transport: Calls, market: Market, mode: MarginMode, before: MarginSettings) -> Echo:
     """Deliveries have no other way; the present leverage is sent along, so that it stays."""
     if before.margin_mode is mode:
         raise AlreadySo(f"the margin mode of {market.symbol} is {mode} already", raw=before.raw)
@@ -74,12 +74,12 @@ def _implying(mode: MarginMode, leverage: Decimal) -> dict[str, str]:
     return {"leverage": _text(leverage)}
 
 
-def _after(body: Any, market: Market, holding: Holding) -> Terms:
+def _after(body: Any, market: Market, holding: Holding) -> MarginSettings:
     rows: list[Row] = shape.rows(body, "position") if holding.hedged else [shape.mapping(body, "position")]
     return terms_of(rows, market)
 
 
-def _note(before: Terms, after: Terms) -> str | None:
+def _note(before: MarginSettings, after: MarginSettings) -> str | None:
     """Gate may keep a leverage for each margin mode."""
     if after.all_at(before.leverage):
         return None

@@ -7,8 +7,8 @@ Source: APIv4 documentation, "Error handling", label list (requests, authenticat
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import (
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,

@@ -8,13 +8,13 @@ from ccxt.async_support.gate import gate
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.networks import MAINNET
-from worker.venues import shape
-from worker.venues.connections import VenueConnections
+from worker.accounts.networks import MAINNET
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.signing import SigningExchange, public_exchange, rebase
+from worker.venues.client.transport import Transport
 from worker.venues.gate.judge import judge
 from worker.venues.gate.limits import LIMITS
-from worker.venues.signing import SigningExchange, public_exchange, rebase
-from worker.venues.transport import Transport
+from worker.venues.parsing import fields as shape
 
 OPTIONS = {
     "defaultType": "swap",

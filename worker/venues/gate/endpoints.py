@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from schemas.control import Network
 from schemas.requests import MarketType
-from worker.networks import MAINNET
-from worker.venues.seam import Market
+from worker.accounts.networks import MAINNET
+from worker.venues.port.adapter import Market
 
 
 @dataclass(frozen=True, slots=True)

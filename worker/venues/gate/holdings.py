@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 
 from schemas.requests import MarginMode
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, PreconditionFailed, Refused
+from worker.venues.client.transport import Calls
 from worker.venues.gate.codes import NEVER_HELD, NO_ACCOUNT
 from worker.venues.gate.endpoints import GateEndpoints, Part, part_of
 from worker.venues.gate.positions import amount_of, terms_of
-from worker.venues.seam import Market, Terms
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import MarginSettings, Market
+from worker.venues.port.errors import Ambiguous, PreconditionFailed, Refused
 
 PAGE = 100
 """The most positions one answer holds."""
@@ -59,14 +59,14 @@ async def _is_hedged(transport: Calls, part: Part) -> bool:
     return hedged
 
 
-async def terms_in(transport: Calls, holding: Holding, market: Market) -> Terms:
+async def terms_in(transport: Calls, holding: Holding, market: Market) -> MarginSettings:
     """The terms of a market that was read before. Raises VenueError."""
     if holding.rows:
         return terms_of(holding.rows, market)
     return await _default_terms(transport, part_of(market).endpoints, market)
 
 
-async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Market) -> Terms:
+async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Market) -> MarginSettings:
     """What holds for a market that the account never touched: cross, with the leverage that Gate gives it."""
     if endpoints.default_leverage is None:
         raise PreconditionFailed(
@@ -74,7 +74,7 @@ async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Mar
         )
     params = address(market) | {"pos_margin_mode": "cross", "dual_side": "dual_long"}
     body = shape.mapping(await transport.call(endpoints.default_leverage, params), "get_leverage")
-    return Terms(shape.decimal(body, "Lever"), MarginMode.CROSS, raw=body)
+    return MarginSettings(shape.decimal(body, "Lever"), MarginMode.CROSS, raw=body)
 
 
 async def read_open(transport: Calls, part: Part) -> list[Row]:

@@ -3,10 +3,10 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import Refused, Throttled, VenueError
 from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import Refused, Throttled, VenueError
+from worker.venues.port.response import VenueResponse
 
 RESET = "x-gate-ratelimit-reset-timestamp"
 """When a used-up limit is free again. Taken for seconds since 1970, or ms by its size: no document says."""
@@ -15,7 +15,7 @@ UNKNOWN = ErrorRule(Refused, "see Gate's message")
 """A label that is in no table. With a status below 500 Gate calls the request invalid, so it was not carried out."""
 
 
-def judge(answer: Answer) -> VenueError | None:
+def judge(answer: VenueResponse) -> VenueError | None:
     """The error in an answer; None for a success, and for a refusal without a label and a status of its own."""
     label = label_of(answer.body)
     meaning = _meaning(answer, label)
@@ -27,7 +27,7 @@ def judge(answer: Answer) -> VenueError | None:
     return meaning.error(_words(answer, label, meaning), **facts)
 
 
-def retry_after(answer: Answer) -> Milliseconds | None:
+def retry_after(answer: VenueResponse) -> Milliseconds | None:
     """How long to wait until the limit is free again; None if Gate doesn't say."""
     reset = answer.number(RESET)
     return None if reset is None else answer.until(reset)
@@ -38,7 +38,7 @@ def label_of(body: Any) -> str:
     return _text(body, "label")
 
 
-def _meaning(answer: Answer, label: str) -> ErrorRule | None:
+def _meaning(answer: VenueResponse, label: str) -> ErrorRule | None:
     if label in CODES:
         return CODES[label]
     if answer.status >= 500:
@@ -51,7 +51,7 @@ def _text(body: Any, name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _words(answer: Answer, label: str, meaning: ErrorRule) -> str:
+def _words(answer: VenueResponse, label: str, meaning: ErrorRule) -> str:
     if not label:
         return f"Gate answered with HTTP {answer.status}: {meaning.advice}"
     message = _text(answer.body, "message") or _text(answer.body, "detail")

@@ -5,8 +5,8 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.requests import MarketType
-from worker.venues.errors import Ambiguous, ValueRefused
-from worker.venues.seam import Market
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous, ValueRefused
 
 
 class GateLeverageRange(NamedTuple):

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
 from worker.venues.gate.judge import label_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
+from worker.venues.port.response import VenueResponse
 
 WINDOW: Milliseconds = 10_000
 REQUESTS = 200
@@ -56,7 +56,7 @@ TOO_MANY = 429
 LABELS = frozenset({"TOO_MANY_REQUESTS", "TOO_FAST"})
 
 
-def reading(answer: Answer) -> UsageReading | None:
+def reading(answer: VenueResponse) -> UsageReading | None:
     """What is left of the endpoint's limit."""
     limit, left = answer.number(LIMIT), answer.number(LEFT)
     if limit is None:
@@ -64,7 +64,7 @@ def reading(answer: Answer) -> UsageReading | None:
     return UsageReading(used=None if left is None else limit - left, limit=limit)
 
 
-def penalty(answer: Answer) -> Penalty | None:
+def penalty(answer: VenueResponse) -> Penalty | None:
     """An endpoint is open again when the answer says so."""
     if answer.status == TOO_MANY or label_of(answer.body) in LABELS:
         return Penalty(retry_after(answer) or None)

@@ -9,11 +9,12 @@ from decimal import Decimal
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import figures, shape
-from worker.venues.errors import Ambiguous, PreconditionFailed
-from worker.venues.legs import Leg, summed
-from worker.venues.seam import Market, SymbolState, Terms
-from worker.venues.shape import Row
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing import position_math as figures
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState
+from worker.venues.port.errors import Ambiguous, PreconditionFailed
 
 MARGIN_MODES = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 NEVER = Decimal(99_999_999)
@@ -43,7 +44,7 @@ def leverage_of(row: Row) -> Decimal:
     return shape.decimal(row, "leverage_max")
 
 
-def terms_of(rows: list[Row], market: Market) -> Terms:
+def terms_of(rows: list[Row], market: Market) -> MarginSettings:
     """Leverage and margin mode in the rows of a market: one, or a long and a short one in hedge mode.
 
     Raises PreconditionFailed where the two sides have different margin modes, for no one mode would be the truth.
@@ -57,7 +58,9 @@ def terms_of(rows: list[Row], market: Market) -> Terms:
         raise PreconditionFailed(f"{market.symbol}: {sides}; switch both sides to one margin mode first", raw=rows)
     leverages = tuple(leverage_of(row) for row in rows)
     hedged = len(rows) > 1
-    return Terms(max(leverages), modes.pop(), raw=rows if hedged else rows[0], sides=leverages if hedged else ())
+    return MarginSettings(
+        max(leverages), modes.pop(), raw=rows if hedged else rows[0], sides=leverages if hedged else ()
+    )
 
 
 def amount_of(row: Row) -> Decimal:
@@ -99,7 +102,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
     )
 
 
-def state_of(rows: list[Row], market: Market, terms: Terms) -> SymbolState:
+def state_of(rows: list[Row], market: Market, terms: MarginSettings) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
     held = [row for row in rows if amount_of(row)]
     legs = (

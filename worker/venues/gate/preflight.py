@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from schemas.requests import MarketType
-from worker.accounts import Account, PositionMode
-from worker.venues import shape
-from worker.venues.errors import AccessDenied, Refused, VenueError
-from worker.venues.findings import Check, Finding, not_checked, ok, problem
+from worker.accounts.account import Account, PositionMode
+from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
 from worker.venues.gate.endpoints import Part, parts_on
-from worker.venues.preflight import (
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.preflight import (
     TimestampWindow,
     attempted,
     clock_finding,
@@ -26,8 +26,8 @@ from worker.venues.preflight import (
     untold,
     withdrawal_warning,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import Calls, ClockedCalls
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
+from worker.venues.port.errors import AccessDenied, Refused, VenueError
 
 DETAIL, KEYS = "privateAccountGetDetail", "privateAccountGetMainKeys"
 ACCOUNTS: Mapping[MarketType, str] = MappingProxyType(
@@ -75,7 +75,7 @@ Found = Wallet | VenueError | None
 """The account of a part, why it can't be read, or None where nothing was ever paid into it."""
 
 
-async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
+async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckResult, ...]:
     """Read the user, the key, the account of each part and the clock, and judge them."""
     parts = parts_on(account.network)
     (user, key, skew), wallets = await asyncio.gather(
@@ -142,7 +142,7 @@ def _mode(row: Row) -> PositionMode | None:
     return "hedge" if shape.boolean(row, "in_dual_mode") else "one_way"
 
 
-def _key(user: object, key: object, wallets: Sequence[object]) -> Finding:
+def _key(user: object, key: object, wallets: Sequence[object]) -> CheckResult:
     """A right that is missing is no matter of the key itself: Gate knew whose it is."""
     answers = [user, key, *wallets]
     return key_finding(None if _is_forbidden(answer) else answer for answer in answers)
@@ -152,7 +152,7 @@ def _is_forbidden(answer: object) -> bool:
     return isinstance(answer, AccessDenied) and answer.venue_code == FORBIDDEN
 
 
-def _account(user: str | VenueError, found: Mapping[Part, Found], key: Finding) -> Finding:
+def _account(user: str | VenueError, found: Mapping[Part, Found], key: CheckResult) -> CheckResult:
     answers = (*found.values(), user)
     errors = [answer for answer in answers if isinstance(answer, VenueError) and not _is_forbidden(answer)]
     if errors:
@@ -167,7 +167,9 @@ def _account(user: str | VenueError, found: Mapping[Part, Found], key: Finding) 
     return ok(Check.ACCOUNT, f"{', '.join(margins)} account{whose} ({', '.join(open_parts)})")
 
 
-def _permissions(key: GateApiKey | VenueError | None, found: Mapping[Part, Found], accepted: Finding) -> list[Finding]:
+def _permissions(
+    key: GateApiKey | VenueError | None, found: Mapping[Part, Found], accepted: CheckResult
+) -> list[CheckResult]:
     lacking = [_lacking(right) for right in NEEDED if _is_refused(right, found)]
     if isinstance(key, VenueError):
         return lacking or [untold(Check.PERMISSIONS, key, accepted, LET_IT_BE_TOLD)]
@@ -181,11 +183,11 @@ def _is_refused(right: str, found: Mapping[Part, Found]) -> bool:
     return any(_is_forbidden(wallet) for part, wallet in found.items() if part.type is KINDS[right])
 
 
-def _lacking(right: str) -> Finding:
+def _lacking(right: str) -> CheckResult:
     return problem(Check.PERMISSIONS, f"the key lacks the right {right!r}, for {NEEDED[right]}", "give it at Gate")
 
 
-def _rights(key: GateApiKey, needed: Sequence[str]) -> list[Finding]:
+def _rights(key: GateApiKey, needed: Sequence[str]) -> list[CheckResult]:
     found = []
     if not key.normal:
         found.append(problem(Check.PERMISSIONS, "the key is locked or frozen", "unlock it at Gate, or make a new one"))
@@ -200,7 +202,7 @@ def _rights(key: GateApiKey, needed: Sequence[str]) -> list[Finding]:
     return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}; no withdrawals")]
 
 
-def _position_mode(found: Mapping[Part, Found], expected: PositionMode | None) -> Finding:
+def _position_mode(found: Mapping[Part, Found], expected: PositionMode | None) -> CheckResult:
     """Deliveries are left out: they know no other mode than one-way."""
     wallets = {part.coverage: wallet for part, wallet in found.items() if part.type is MarketType.SWAP}
     read = {name: wallet for name, wallet in wallets.items() if isinstance(wallet, Wallet)}

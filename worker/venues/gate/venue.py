@@ -2,13 +2,13 @@
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.accounts import Account, Site
-from worker.networks import MAINNET
-from worker.venues.connections import VenueConnections
+from worker.accounts.account import Account, Site
+from worker.accounts.networks import MAINNET
+from worker.venues.client.connections import VenueConnections
 from worker.venues.gate.adapter import GateAdapter
 from worker.venues.gate.connection import without_keys
 from worker.venues.gate.leverage_range import Ranges, ranges_of
-from worker.venues.markets import Markets, Unlisted, nobody
+from worker.venues.parsing.markets import Markets, Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The lists of contracts are megabytes long; they may take longer than a request of an account."""

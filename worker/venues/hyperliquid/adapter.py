@@ -6,11 +6,8 @@ from itertools import chain
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.venues import shape
-from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import NotSupported
-from worker.venues.findings import Finding
+from worker.accounts.account import Account
+from worker.venues.client.transport import ClockedCalls
 from worker.venues.hyperliquid import terms as market_terms
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.fills import RealizedPnl
@@ -18,18 +15,21 @@ from worker.venues.hyperliquid.funding import Funding
 from worker.venues.hyperliquid.positions import position_of, state_of, terms_of
 from worker.venues.hyperliquid.preflight import preflight
 from worker.venues.hyperliquid.universe import Instrument, Universe, coverage_of
-from worker.venues.seam import (
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import (
     Echo,
     History,
     HistoryQuery,
+    MarginSettings,
     Market,
     OpenPositions,
     PortfolioMargin,
     SymbolState,
-    Terms,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import ClockedCalls
+from worker.venues.port.capabilities import capabilities_of
+from worker.venues.port.check_results import CheckResult
+from worker.venues.port.errors import NotSupported
 
 
 class HyperliquidAdapter:
@@ -63,7 +63,7 @@ class HyperliquidAdapter:
         """Raise NotSupported: the venue has no action for it but one that also sets the leverage."""
         raise NotSupported("the margin mode of a Hyperliquid market can't be switched here")
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now, with or without a position."""
         return await market_terms.read_terms(self._transport, self._who.owner, self._universe.of_market(market))
 
@@ -96,7 +96,7 @@ class HyperliquidAdapter:
         _refuse_futures(query.market_type)
         return await RealizedPnl(self._transport, self._who.owner, self._universe).history(query)
 
-    async def preflight(self) -> tuple[Finding, ...]:
+    async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered, self._who)
 

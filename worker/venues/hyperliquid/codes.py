@@ -7,8 +7,8 @@ report on the issue pages of its SDKs.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import (
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
     ClockSkewed,

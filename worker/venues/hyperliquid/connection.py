@@ -11,20 +11,20 @@ from ccxt.async_support.hyperliquid import hyperliquid
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.accounts import Account
-from worker.networks import MAINNET
-from worker.venues import shape
-from worker.venues.connections import VenueConnections
-from worker.venues.errors import NotSupported
+from worker.accounts.account import Account
+from worker.accounts.networks import MAINNET
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.masking import SecretMask
+from worker.venues.client.signing import SigningExchange, public_exchange, rebase
+from worker.venues.client.transport import Transport
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.judge import judge
 from worker.venues.hyperliquid.keccak import compile_ccxt
 from worker.venues.hyperliquid.limits import INFO, LIMITS
 from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
 from worker.venues.limits.tables import User
-from worker.venues.masking import SecretMask
-from worker.venues.signing import SigningExchange, public_exchange, rebase
-from worker.venues.transport import Transport
+from worker.venues.parsing import fields as shape
+from worker.venues.port.errors import NotSupported
 
 SIGNED_ACTIONS = frozenset({"updateLeverage"})
 """All that is ever signed."""

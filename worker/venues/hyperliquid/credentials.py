@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from coincurve import PrivateKey
 
-from worker.accounts import Account
-from worker.venues.errors import AccessDenied
+from worker.accounts.account import Account
 from worker.venues.hyperliquid.keccak import keccak256
+from worker.venues.port.errors import AccessDenied
 
 _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")

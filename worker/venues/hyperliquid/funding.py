@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
-from worker.venues import shape
-from worker.venues.history import Records
+from worker.venues.client.transport import Calls
 from worker.venues.hyperliquid.paging import LAUNCH, WHOLE, Pages
 from worker.venues.hyperliquid.universe import Universe
-from worker.venues.seam import History, HistoryQuery
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import Records
+from worker.venues.port.adapter import History, HistoryQuery
 
 PAGE = 500
 """The most rows of one answer."""

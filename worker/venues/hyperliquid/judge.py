@@ -3,15 +3,15 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import Refused, Throttled, VenueError
 from worker.venues.hyperliquid.codes import SERVER_ERROR, STATUSES, TEXTS
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import Refused, Throttled, VenueError
+from worker.venues.port.response import VenueResponse
 
 _UNKNOWN = ErrorRule(Refused, "see Hyperliquid's message")
 
 
-def judge(answer: Answer) -> VenueError | None:
+def judge(answer: VenueResponse) -> VenueError | None:
     """The error in an answer; None where there is none, or the status is in no table."""
     if answer.status >= 400:
         return _by_status(answer)
@@ -22,14 +22,14 @@ def judge(answer: Answer) -> VenueError | None:
     return _error(answer, meaning, f"Hyperliquid says {sentence!r}: {meaning.advice}", code)
 
 
-def _by_status(answer: Answer) -> VenueError | None:
+def _by_status(answer: VenueResponse) -> VenueError | None:
     meaning = SERVER_ERROR if answer.status >= 500 else STATUSES.get(answer.status)
     if meaning is None:
         return None
     return _error(answer, meaning, f"Hyperliquid answered with HTTP {answer.status}: {meaning.advice}", None)
 
 
-def _error(answer: Answer, meaning: ErrorRule, message: str, code: str | None) -> VenueError:
+def _error(answer: VenueResponse, meaning: ErrorRule, message: str, code: str | None) -> VenueError:
     facts: dict[str, Any] = {"venue_code": code, "raw": answer.body}
     if issubclass(meaning.error, Throttled):
         told = retry_after(answer)
@@ -37,7 +37,7 @@ def _error(answer: Answer, meaning: ErrorRule, message: str, code: str | None) -
     return meaning.error(message, **facts)
 
 
-def retry_after(answer: Answer) -> Milliseconds | None:
+def retry_after(answer: VenueResponse) -> Milliseconds | None:
     """How long to wait by the header, which counts seconds."""
     return answer.retry_after()
 

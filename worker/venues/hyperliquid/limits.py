@@ -10,10 +10,10 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
 from worker.venues.hyperliquid.codes import NO_ACTIONS_LEFT, TEXTS
 from worker.venues.hyperliquid.judge import refusal_in, retry_after
 from worker.venues.limits.tables import UNCOUNTED, Cost, Penalty, Per, Scope, VenueLimits
+from worker.venues.port.response import VenueResponse
 
 INFO, EXCHANGE = "publicPostInfo", "privatePostExchange"
 """ccxt's names of the venue's two endpoints: questions, and signed actions."""
@@ -78,7 +78,7 @@ def endpoint(name: str, params: Mapping[str, Any]) -> str:
     return f"{name} {params.get('type')}" if name == INFO else name
 
 
-def penalty(answer: Answer) -> Penalty | None:
+def penalty(answer: VenueResponse) -> Penalty | None:
     """An address that sends too much, or one of the venue's that has no actions left."""
     if answer.status == TOO_MANY:
         return Penalty(retry_after(answer), Per.ADDRESS)

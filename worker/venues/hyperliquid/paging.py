@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.venues import shape
-from worker.venues.errors import Ambiguous
+from worker.venues.client.transport import Calls
 from worker.venues.hyperliquid.limits import INFO
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.errors import Ambiguous
 
 LAUNCH: Milliseconds = 1_672_531_200_000
 """2023-01-01. Hyperliquid had no perpetuals before, so no window needs to begin earlier."""

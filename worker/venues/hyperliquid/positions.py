@@ -10,11 +10,12 @@ from typing import Any
 
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import figures, shape
-from worker.venues.errors import Ambiguous
 from worker.venues.hyperliquid.universe import Instrument
-from worker.venues.seam import SymbolState, Terms
-from worker.venues.shape import Row
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing import position_math as figures
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import MarginSettings, SymbolState
+from worker.venues.port.errors import Ambiguous
 
 MARGIN_MODES = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 
@@ -37,13 +38,13 @@ def side_of(row: Row) -> str:
     return "long" if size_of(row) > 0 else "short"
 
 
-def terms_of(row: Row) -> Terms:
+def terms_of(row: Row) -> MarginSettings:
     """Leverage and margin mode, as positions and activeAssetData tell them."""
     leverage = shape.mapping(row.get("leverage"), "the leverage of a market")
     mode = MARGIN_MODES.get(shape.text(leverage, "type"))
     if mode is None:
         raise Ambiguous("the margin mode in Hyperliquid's answer is unreadable", raw=row)
-    return Terms(shape.decimal(leverage, "value"), mode, raw=row)
+    return MarginSettings(shape.decimal(leverage, "value"), mode, raw=row)
 
 
 def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
@@ -71,7 +72,7 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
     )
 
 
-def state_of(rows: Sequence[Row], terms: Terms) -> SymbolState:
+def state_of(rows: Sequence[Row], terms: MarginSettings) -> SymbolState:
     """Terms and position of a market; there is at most one, for Hyperliquid nets both sides."""
     return SymbolState(
         terms=terms,

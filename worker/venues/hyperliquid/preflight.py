@@ -10,15 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.accounts import Account
-from worker.venues import shape
-from worker.venues.errors import VenueError
-from worker.venues.findings import Check, Finding, Verdict, not_checked, ok, problem
-from worker.venues.history import DAY
+from worker.accounts.account import Account
+from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.hyperliquid.credentials import Credentials
 from worker.venues.hyperliquid.limits import INFO
 from worker.venues.hyperliquid.positions import open_rows
-from worker.venues.preflight import (
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.history import DAY
+from worker.venues.parsing.preflight import (
     SEE_KEY,
     TimestampWindow,
     attempted,
@@ -28,7 +27,8 @@ from worker.venues.preflight import (
     position_mode_finding,
     withdrawal_warning,
 )
-from worker.venues.transport import Calls, ClockedCalls
+from worker.venues.port.check_results import Check, CheckResult, Verdict, not_checked, ok, problem
+from worker.venues.port.errors import VenueError
 
 WINDOW = TimestampWindow(behind=2 * DAY, ahead=DAY)
 """How far a nonce, which is a time in ms, may be from Hyperliquid's own."""
@@ -53,7 +53,7 @@ class Signer:
     until: Milliseconds | None = None
 
 
-async def preflight(transport: ClockedCalls, account: Account, who: Credentials) -> tuple[Finding, ...]:
+async def preflight(transport: ClockedCalls, account: Account, who: Credentials) -> tuple[CheckResult, ...]:
     """Read who may sign for whom, the account's state and the clock, and judge them."""
     (signer, owner), positions, skew = await asyncio.gather(
         _read_addresses(transport, who),
@@ -116,7 +116,7 @@ async def _read_positions(transport: Calls, owner: str) -> int:
     return len(open_rows(await _ask(transport, "clearinghouseState", user=owner, dex="")))
 
 
-def _key(signer: Signer | VenueError, who: Credentials, now: Milliseconds) -> Finding:
+def _key(signer: Signer | VenueError, who: Credentials, now: Milliseconds) -> CheckResult:
     if isinstance(signer, VenueError):
         return failed(Check.KEY, signer)
     if signer.until is not None:
@@ -132,7 +132,7 @@ def _key(signer: Signer | VenueError, who: Credentials, now: Milliseconds) -> Fi
     return problem(Check.KEY, f"the key's address {who.signer} {what}", APPROVE)
 
 
-def _account(owner: Role | VenueError, positions: int | VenueError, who: Credentials) -> Finding:
+def _account(owner: Role | VenueError, positions: int | VenueError, who: Credentials) -> CheckResult:
     if isinstance(owner, VenueError):
         return failed(Check.ACCOUNT, owner)
     if isinstance(positions, VenueError):
@@ -140,7 +140,7 @@ def _account(owner: Role | VenueError, positions: int | VenueError, who: Credent
     return _vault(owner, who) if who.vault else _own_account(owner)
 
 
-def _own_account(role: Role) -> Finding:
+def _own_account(role: Role) -> CheckResult:
     if role.name == USER:
         return ok(Check.ACCOUNT, "an account of its own")
     if role.name == MISSING:
@@ -152,7 +152,7 @@ def _own_account(role: Role) -> Finding:
     return problem(Check.ACCOUNT, f"account_address is a {_named(role)}", remedy)
 
 
-def _vault(role: Role, who: Credentials) -> Finding:
+def _vault(role: Role, who: Credentials) -> CheckResult:
     if role.name not in (VAULT, SUB_ACCOUNT):
         says = f"vault_address is no vault or sub-account but {'unknown' if role.name == MISSING else role.name}"
         return problem(Check.ACCOUNT, says, "correct vault_address, or leave it out to act for account_address")
@@ -166,7 +166,7 @@ def _named(role: Role) -> str:
     return "sub-account" if role.name == SUB_ACCOUNT else role.name
 
 
-def _permissions(signer: Signer | VenueError, key: Finding, who: Credentials) -> Finding:
+def _permissions(signer: Signer | VenueError, key: CheckResult, who: Credentials) -> CheckResult:
     if isinstance(signer, VenueError) or key.verdict is Verdict.PROBLEM:
         return not_checked(Check.PERMISSIONS, SEE_KEY)
     if who.signer == who.account:

@@ -7,15 +7,15 @@ there is sets leverage and margin mode together, so that the present mode must b
 from decimal import Decimal
 
 from schemas.requests import MarginMode
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, NotSent, ValueRefused
+from worker.venues.client.transport import Calls
 from worker.venues.hyperliquid.credentials import Credentials
 from worker.venues.hyperliquid.limits import EXCHANGE, INFO
 from worker.venues.hyperliquid.positions import open_rows, terms_of
 from worker.venues.hyperliquid.universe import Instrument
-from worker.venues.seam import Echo, Terms
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import Echo, MarginSettings
+from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused
 
 
 def check_leverage(instrument: Instrument, leverage: Decimal) -> None:
@@ -51,13 +51,13 @@ async def set_leverage(transport: Calls, who: Credentials, instrument: Instrumen
     return Echo(raw=raw)
 
 
-async def read_terms(transport: Calls, owner: str, instrument: Instrument) -> Terms:
+async def read_terms(transport: Calls, owner: str, instrument: Instrument) -> MarginSettings:
     """Terms of a market: those of the position in it, else those that the next one will have."""
     rows = await read_positions(transport, owner, instrument)
     return terms_of(rows[0]) if rows else await read_flat_terms(transport, owner, instrument)
 
 
-async def read_flat_terms(transport: Calls, owner: str, instrument: Instrument) -> Terms:
+async def read_flat_terms(transport: Calls, owner: str, instrument: Instrument) -> MarginSettings:
     """Terms of a market without a position."""
     coin = instrument.market.id
     asked = {"type": "activeAssetData", "user": owner, "coin": coin}

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from worker.venues.errors import Ambiguous
-from worker.venues.markets import Markets, Unlisted, market_of, nobody
-from worker.venues.seam import Market
+from worker.venues.parsing.markets import Markets, Unlisted, market_of, nobody
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous
 
 MAIN = "main"
 """What coverage calls the dex that the venue itself calls the empty string."""

@@ -2,13 +2,13 @@
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.accounts import Account, Site
-from worker.networks import MAINNET
-from worker.venues.connections import VenueConnections
+from worker.accounts.account import Account, Site
+from worker.accounts.networks import MAINNET
+from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
 from worker.venues.hyperliquid.connection import without_keys
 from worker.venues.hyperliquid.universe import Universe
-from worker.venues.markets import Unlisted, nobody
+from worker.venues.parsing.markets import Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """One answer per dex makes the list of markets; it may take longer than a request of an account."""

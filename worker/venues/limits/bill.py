@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from worker.context import bound
+from worker.runtime.context import bound
 from worker.venues.limits.meter import Meter
 
 BILL: ContextVar[dict[Meter, int] | None] = ContextVar("bill", default=None)

@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 
 from schemas.base import Milliseconds
-from worker.context import bound
+from worker.runtime.context import bound
 
 DEADLINE: ContextVar[Milliseconds | None] = ContextVar("deadline", default=None)
 """UTC ms. None: nobody said, and a request waits no longer for room than it may wait for its answer."""

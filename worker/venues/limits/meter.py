@@ -4,18 +4,18 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.networks import MAINNET
+from worker.accounts.networks import MAINNET
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
 from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,
     Ahead,
+    Charge,
     ClockWindow,
     Count,
     Fits,
     RollingWindow,
-    Use,
     Window,
     level,
 )
@@ -76,7 +76,7 @@ class Meter:
         self._window, self._background = self._new_window(), self._new_window()
         self._closed_until: Milliseconds = 0
         self._is_doubted = False
-        self._trial: Use | None = None
+        self._trial: Charge | None = None
 
     def _new_window(self) -> Window:
         span = self.scope.window
@@ -104,7 +104,7 @@ class Meter:
         """Nobody waits here."""
         self._awaited = [0] * len(Urgency)
 
-    def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Use:
+    def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Charge:
         """Count a request that is let go."""
         use = self._window.begin(weight, now)
         if urgency.in_background:
@@ -113,7 +113,7 @@ class Meter:
             self._trial = use
         return use
 
-    def drop(self, use: Use) -> None:
+    def drop(self, use: Charge) -> None:
         """Forget a request that never left."""
         self._window.drop(use)
         if use.background:
@@ -121,7 +121,7 @@ class Meter:
         if use is self._trial:
             self._trial = None
 
-    def end(self, use: Use, weight: int, now: Milliseconds) -> None:
+    def end(self, use: Charge, weight: int, now: Milliseconds) -> None:
         """A request is answered, or given up."""
         self._window.end(use, weight, now)
         if use.background:
@@ -156,7 +156,7 @@ class Meter:
         """Whether the venue will still have closed it then."""
         return instant < self._closed_until
 
-    def hear(self, used: int | None, limit: int | None, use: Use, now: Milliseconds) -> None:
+    def hear(self, used: int | None, limit: int | None, use: Charge, now: Milliseconds) -> None:
         """What the venue tells in its answer to a request. A limit of nothing at all would be none."""
         if limit is not None and limit > 0:
             self._limit = limit

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
+from worker.venues.port.response import VenueResponse
 
 UNCOUNTED = 2**63 - 1
 """The limit of a scope of which no figure is known: it is closed when the venue says so, and open otherwise."""
@@ -100,8 +100,8 @@ class VenueLimits:
     """
 
     costs: Mapping[str, Cost]
-    penalty: Callable[[Answer], Penalty | None]
-    reading: Callable[[Answer], UsageReading | None] = lambda _: None
+    penalty: Callable[[VenueResponse], Penalty | None]
+    reading: Callable[[VenueResponse], UsageReading | None] = lambda _: None
     banned: tuple[Scope, ...] = ()
     endpoint: Callable[[str, Mapping[str, Any]], str] = by_name
 

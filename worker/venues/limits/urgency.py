@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from contextvars import ContextVar
 from enum import IntEnum
 
-from worker.context import bound
+from worker.runtime.context import bound
 
 
 class Urgency(IntEnum):

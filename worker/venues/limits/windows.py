@@ -43,12 +43,12 @@ Fits = Callable[[Count], bool]
 
 
 @dataclass(slots=True, eq=False)
-class Use:
+class Charge:
     """What a request uses from when it is let go."""
 
     weight: int
     begun: Milliseconds
-    background: "Use | None" = None
+    background: "Charge | None" = None
     """The same in the count of what is read in the background, if it is."""
 
 
@@ -59,16 +59,16 @@ class Window(ABC):
         self.span = span
         self._under_way = 0
 
-    def begin(self, weight: int, now: Milliseconds) -> Use:
+    def begin(self, weight: int, now: Milliseconds) -> Charge:
         """Count a request that is let go."""
         self._under_way += weight
-        return Use(weight, now)
+        return Charge(weight, now)
 
-    def drop(self, use: Use) -> None:
+    def drop(self, use: Charge) -> None:
         """Forget a request that never left."""
         self._under_way -= use.weight
 
-    def end(self, use: Use, weight: int, now: Milliseconds) -> None:
+    def end(self, use: Charge, weight: int, now: Milliseconds) -> None:
         """A request is answered, or given up; `weight` is what it turned out to have."""
         self._under_way -= use.weight
         self._keep(use.begun, weight, now)
@@ -90,7 +90,7 @@ class Window(ABC):
         """When the next of what is used leaves its window; None if all of it is still under way."""
 
     @abstractmethod
-    def hear(self, used: int, use: Use, now: Milliseconds) -> None:
+    def hear(self, used: int, use: Charge, now: Milliseconds) -> None:
         """The venue says how much is used, by us and by others, in an answer to a request that has just come.
 
         Only what exceeds our own count is news: that is others'.
@@ -131,7 +131,7 @@ class RollingWindow(Window):
         """When the oldest leaves the window."""
         return max(now, self._past[0][0]) if self._past else None
 
-    def hear(self, used: int, use: Use, now: Milliseconds) -> None:
+    def hear(self, used: int, use: Charge, now: Milliseconds) -> None:
         """What is others' leaves the window no later than a window's length from now."""
         ((ours, others),) = self.counts(now)
         if (more := used - ours - others) > 0:
@@ -185,7 +185,7 @@ class ClockWindow(Window):
             return min(filter(None, (self._doubted_until, self._recent.changes_at(now))))
         return self._begins(self._windows(now, now)[0] + 1)
 
-    def hear(self, used: int, use: Use, now: Milliseconds) -> None:
+    def hear(self, used: int, use: Charge, now: Milliseconds) -> None:
         """Believed only where there is no doubt which window it is about, or where it does not matter."""
         is_in_doubt = self._is_in_doubt(now)
         first, *more = self._windows(use.begun, now)

@@ -13,31 +13,31 @@ from typing import TypeVar
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.accounts import Account
-from worker.venues import shape
-from worker.venues.capabilities import capabilities_of
-from worker.venues.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
-from worker.venues.findings import Finding
-from worker.venues.history import RECENT, merged
-from worker.venues.markets import Markets
+from worker.accounts.account import Account
+from worker.venues.client.transport import ClockedCalls
 from worker.venues.okx import leverage as leverages
 from worker.venues.okx.answers import items, optional
 from worker.venues.okx.bills import FUNDING, INSTRUMENT_TYPES, REALIZED, Bills, funding_of, profit_of
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.okx.preflight import preflight
-from worker.venues.seam import (
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import RECENT, merged
+from worker.venues.parsing.markets import Markets
+from worker.venues.port.adapter import (
     Echo,
     History,
     HistoryQuery,
+    MarginSettings,
     Market,
     OpenPositions,
     PortfolioMargin,
     SymbolState,
-    Terms,
 )
-from worker.venues.shape import Row
-from worker.venues.transport import ClockedCalls
+from worker.venues.port.capabilities import capabilities_of
+from worker.venues.port.check_results import CheckResult
+from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
 
 T = TypeVar("T")
 
@@ -105,7 +105,7 @@ class OkxAdapter:
             )
         return await self._set(market, mode, current.leverage, account, note)
 
-    async def terms(self, market: Market) -> Terms:
+    async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now: of the open position, and of cross margin when the market is flat."""
         return await self._terms(market, await self._held(market))
 
@@ -133,7 +133,7 @@ class OkxAdapter:
         """Realized profits and losses, gross of fees."""
         return await self._history(REALIZED, profit_of, query)
 
-    async def preflight(self) -> tuple[Finding, ...]:
+    async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 
@@ -153,7 +153,7 @@ class OkxAdapter:
                 self._configuration.forget()
             raise
 
-    async def _terms(self, market: Market, rows: list[Row]) -> Terms:
+    async def _terms(self, market: Market, rows: list[Row]) -> MarginSettings:
         mode = mode_of(rows)
         held = held_in(rows, mode)
         if not held or (mode is MarginMode.ISOLATED and held[0].get("posSide") != "net"):
@@ -161,7 +161,7 @@ class OkxAdapter:
             return await leverages.read_terms(self._transport, market, mode)
         if (leverage := optional(held[0], "lever")) is None:
             raise NotSupported("OKX keeps no leverage for cross positions of a portfolio margin account")
-        return Terms(leverage, mode, raw=held[0])
+        return MarginSettings(leverage, mode, raw=held[0])
 
     async def _held(self, market: Market) -> list[Row]:
         """The open positions of a market. OKX also lists positions that were closed not long ago."""

@@ -4,9 +4,9 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues import shape
-from worker.venues.errors import Ambiguous
-from worker.venues.shape import Row
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.errors import Ambiguous
 
 
 def items(body: Any, what: str) -> list[Row]:

@@ -11,13 +11,13 @@ from decimal import Decimal
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from schemas.requests import MarketType
-from worker.venues import shape
-from worker.venues.errors import Ambiguous
-from worker.venues.history import DAY, RECENT
+from worker.venues.client.transport import Calls
 from worker.venues.okx.answers import instant, items, optional
-from worker.venues.seam import History, HistoryQuery
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.history import DAY, RECENT
+from worker.venues.port.adapter import History, HistoryQuery
+from worker.venues.port.errors import Ambiguous
 
 PAGE = 100
 """The most bills one answer holds."""

@@ -7,8 +7,8 @@ placing orders only is left out, for no order is ever placed here.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import (
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
     ClockSkewed,

@@ -4,9 +4,9 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from worker.venues import shape
+from worker.venues.client.transport import Calls
 from worker.venues.okx.answers import only_item
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
 
 FRESH_S = 30.0
 """The endpoint takes five requests in two seconds, and both modes change rarely and only in a flat account."""

@@ -4,13 +4,13 @@ from ccxt.async_support.okx import okx
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.networks import MAINNET
-from worker.venues.connections import VenueConnections
+from worker.accounts.networks import MAINNET
+from worker.venues.client.connections import VenueConnections
+from worker.venues.client.signing import SigningExchange, public_exchange, rebase
+from worker.venues.client.transport import Transport
 from worker.venues.okx.answers import instant, only_item
 from worker.venues.okx.judge import judge
 from worker.venues.okx.limits import LIMITS
-from worker.venues.signing import SigningExchange, public_exchange, rebase
-from worker.venues.transport import Transport
 
 OPTIONS = {
     "defaultType": "swap",

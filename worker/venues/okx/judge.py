@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
-from worker.venues.answer import Answer
-from worker.venues.error_rule import ErrorRule
-from worker.venues.errors import Throttled, VenueError
 from worker.venues.okx.codes import CODES, SERVER_ERROR, STATUSES, UNKNOWN_CODE
+from worker.venues.port.error_rule import ErrorRule
+from worker.venues.port.errors import Throttled, VenueError
+from worker.venues.port.response import VenueResponse
 
 WINDOW: Milliseconds = 2_000
 """Every limit of the endpoints we use is so many requests in two seconds; no header says what is left of it."""
@@ -21,7 +21,7 @@ class OkxError(NamedTuple):
     message: str
 
 
-def judge(answer: Answer) -> VenueError | None:
+def judge(answer: VenueResponse) -> VenueError | None:
     """The error in an answer; None where the tables say nothing, as for a success."""
     refusal = refusal_of(answer.body)
     meaning = _meaning(answer.status, refusal)
@@ -54,13 +54,13 @@ def _meaning(status: int, refusal: OkxError | None) -> ErrorRule | None:
     return STATUSES.get(status)
 
 
-def retry_after(answer: Answer) -> Milliseconds:
+def retry_after(answer: VenueResponse) -> Milliseconds:
     """How long to wait: by the header, which counts seconds, or else a window."""
     told = answer.retry_after()
     return WINDOW if told is None else told
 
 
-def _words(answer: Answer, refusal: OkxError | None, meaning: ErrorRule) -> str:
+def _words(answer: VenueResponse, refusal: OkxError | None, meaning: ErrorRule) -> str:
     if refusal is None:
         return f"OKX answered with HTTP {answer.status}: {meaning.advice}"
     return f"OKX says {refusal.message!r} ({refusal.code}): {meaning.advice}"

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from schemas.requests import MarginMode, MarketType
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, LimitReached, NotSent, Refused, ValueRefused
+from worker.venues.client.transport import Calls
 from worker.venues.okx.answers import items, only_item
-from worker.venues.seam import Echo, Market, Terms
-from worker.venues.shape import Row
-from worker.venues.transport import Calls
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+from worker.venues.port.adapter import Echo, MarginSettings, Market
+from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, Refused, ValueRefused
 
 ONE_WAY: tuple[str | None, ...] = (None,)
 BOTH_SIDES: tuple[str | None, ...] = ("long", "short")
@@ -55,14 +55,14 @@ def check_leverage(maxima: Mapping[str, Decimal], market: Market, leverage: Deci
         )
 
 
-async def read_terms(transport: Calls, market: Market, mode: MarginMode) -> Terms:
+async def read_terms(transport: Calls, market: Market, mode: MarginMode) -> MarginSettings:
     """The leverage that positions of this mode have or would have. Raises NotSupported in portfolio margin accounts."""
     params = {"instId": market.id, "mgnMode": mode.value}
     rows = items(await transport.call("privateGetAccountLeverageInfo", params), "leverage-info")
     if not rows or any(row.get("mgnMode") != mode for row in rows):
         raise Ambiguous(f"OKX's answer has no {mode} leverage of {market.id}", raw=rows)
     sides = tuple(shape.decimal(row, "lever") for row in rows)
-    return Terms(max(sides), mode, raw=rows, sides=sides if len(sides) > 1 else ())
+    return MarginSettings(max(sides), mode, raw=rows, sides=sides if len(sides) > 1 else ())
 
 
 async def set_leverage(transport: Calls, setting: LeverageSetting, note: str | None = None) -> Echo:

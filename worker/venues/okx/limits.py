@@ -7,9 +7,9 @@ instruments are counted by instrument type too; here all types share the limit o
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.answer import Answer
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, VenueLimits
 from worker.venues.okx.judge import WINDOW, refusal_of, retry_after
+from worker.venues.port.response import VenueResponse
 
 REQUESTS: Mapping[Per, Mapping[str, int]] = MappingProxyType(
     {
@@ -38,7 +38,7 @@ CODES = frozenset({"50011", "50040", "50061"})
 """What OKX calls too many requests of a user, of operations, or of a sub-account."""
 
 
-def penalty(answer: Answer) -> Penalty | None:
+def penalty(answer: VenueResponse) -> Penalty | None:
     """An endpoint is open again after a window, unless the answer says otherwise."""
     refusal = refusal_of(answer.body)
     if answer.status == TOO_MANY or (refusal and refusal.code in CODES):

@@ -10,12 +10,14 @@ from decimal import Decimal
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues import figures, in_the_way, shape
-from worker.venues.errors import Ambiguous
-from worker.venues.legs import Leg, summed
 from worker.venues.okx.answers import instant, optional
-from worker.venues.seam import Market, SymbolState, Terms
-from worker.venues.shape import Row
+from worker.venues.parsing import blockers as in_the_way
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing import position_math as figures
+from worker.venues.parsing.fields import Row
+from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState
+from worker.venues.port.errors import Ambiguous
 
 
 def amount_of(row: Row) -> Decimal:
@@ -87,7 +89,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
     )
 
 
-def state_of(rows: Sequence[Row], market: Market, terms: Terms) -> SymbolState:
+def state_of(rows: Sequence[Row], market: Market, terms: MarginSettings) -> SymbolState:
     """Terms and position of a market; all its positions are summed."""
     legs = (Leg(side_of(row), abs(amount_of(row)), notional_of(row, market), shape.decimal(row, "upl")) for row in rows)
     return summed(legs, terms)

@@ -9,13 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from worker.accounts import Account, PositionMode
-from worker.venues import shape
-from worker.venues.errors import Ambiguous, VenueError
-from worker.venues.findings import Check, Finding, not_checked, ok, problem, warning
+from worker.accounts.account import Account, PositionMode
+from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.okx.answers import only_item
 from worker.venues.okx.configuration import LONG_SHORT, PORTFOLIO_MARGIN
-from worker.venues.preflight import (
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.preflight import (
     SEE_KEY,
     TimestampWindow,
     attempted,
@@ -24,7 +23,8 @@ from worker.venues.preflight import (
     position_mode_finding,
     withdrawal_warning,
 )
-from worker.venues.transport import Calls, ClockedCalls
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem, warning
+from worker.venues.port.errors import Ambiguous, VenueError
 
 CONFIG = "privateGetAccountConfig"
 
@@ -52,7 +52,7 @@ class Setup:
     bound: bool
 
 
-async def preflight(transport: ClockedCalls, account: Account) -> tuple[Finding, ...]:
+async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckResult, ...]:
     """Read the configuration and the clock, and judge them."""
     setup, skew = await asyncio.gather(attempted(read_setup(transport)), attempted(transport.skew(CONFIG)))
     return (*judged(setup, account.position_mode), clock_finding(skew, WINDOW))
@@ -67,7 +67,7 @@ async def read_setup(transport: Calls) -> Setup:
     return Setup(shape.text(row, "acctLv"), mode, frozenset(shape.text(row, "perm").split(",")), bool(addresses))
 
 
-def judged(setup: Setup | VenueError, expected: PositionMode | None) -> tuple[Finding, ...]:
+def judged(setup: Setup | VenueError, expected: PositionMode | None) -> tuple[CheckResult, ...]:
     """What the configuration means for the account, apart from the clock."""
     key = key_finding((setup,))
     if isinstance(setup, VenueError):
@@ -76,7 +76,7 @@ def judged(setup: Setup | VenueError, expected: PositionMode | None) -> tuple[Fi
     return key, _account(setup), *_permissions(setup), position_mode_finding({"": setup.mode}, expected)
 
 
-def _account(setup: Setup) -> Finding:
+def _account(setup: Setup) -> CheckResult:
     if setup.level not in LEVELS:
         says = f"OKX tells an account mode that is not known here (acctLv {setup.level})"
         return problem(Check.ACCOUNT, says, "see whether there is a newer version of this program")
@@ -89,7 +89,7 @@ def _account(setup: Setup) -> Finding:
     return ok(Check.ACCOUNT, told)
 
 
-def _permissions(setup: Setup) -> list[Finding]:
+def _permissions(setup: Setup) -> list[CheckResult]:
     found = []
     if "trade" not in setup.rights:
         found.append(problem(Check.PERMISSIONS, "the key may not trade", "give it the permission Trade at OKX"))

@@ -6,12 +6,12 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from worker.accounts import Account, Site
-from worker.networks import MAINNET
-from worker.venues.connections import VenueConnections
-from worker.venues.markets import Markets, Unlisted, nobody
+from worker.accounts.account import Account, Site
+from worker.accounts.networks import MAINNET
+from worker.venues.client.connections import VenueConnections
 from worker.venues.okx.adapter import OkxAdapter
 from worker.venues.okx.connection import without_keys
+from worker.venues.parsing.markets import Markets, Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """The list of markets is long; it may take longer than a request of an account."""

@@ -1,0 +1,1 @@
+"""Exchange accounts: the registry that names them, their sealed credentials, their networks."""

@@ -1,0 +1,183 @@
+"""Exchange accounts: what one is, and those that are served now."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
+
+from schemas.control import Exchange, Network
+from worker.accounts.networks import MAINNET, require_network, venue_label
+
+
+class RegistryError(Exception):
+    """The registry can't be used as it is; the message names the file, the account and the remedy."""
+
+
+PositionMode = Literal["one_way", "hedge"]
+"""Whether long and short of a market are netted, or two positions of their own."""
+
+NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "binance": ("api_key", "secret"),
+        "bybit": ("api_key", "secret"),
+        "gate": ("api_key", "secret"),
+        "okx": ("api_key", "secret", "passphrase"),
+        "hyperliquid": ("secret", "account_address"),
+    }
+)
+"""What each venue wants to know of an account. Hyperliquid's `secret` is the private key of the signer."""
+
+
+class Site(NamedTuple):
+    """Where a venue is reached: which of its networks, and the address if it is not the venue's own."""
+
+    exchange: Exchange
+    network: Network = MAINNET
+    base_url: str | None = None
+
+    @property
+    def venue(self) -> str:
+        """The venue and its network, without the address."""
+        return venue_label(self.exchange, self.network)
+
+    def __str__(self) -> str:
+        """As people name it.
+
+        >>> str(Site("okx")), str(Site("okx", "demo"))
+        ('okx', 'okx demo')
+        """
+        return self.venue if self.base_url is None else f"{self.venue} at {self.base_url}"
+
+
+class Account(BaseModel):
+    """One exchange account. `base_url` is set for sandbox accounts only.
+
+    On Hyperliquid the signer (an agent wallet, whose private key is the `secret`) acts for `account_address`, which
+    owns the positions, or for `vault_address`, a vault or sub-account of it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
+    exchange: Exchange
+    network: Annotated[Network, Field(description="Which of the venue's networks the account is on")] = MAINNET
+    portfolio_margin: bool = False
+    margin_mode_scope: Annotated[
+        Literal["account", "symbol"],
+        Field(description="Where a venue changes margin mode for the whole account only, `symbol` refuses that"),
+    ] = "account"
+    position_mode: Annotated[
+        PositionMode | None, Field(description="What the account is meant to be in; `accounts check` compares it")
+    ] = None
+    api_key: SecretStr | None = None
+    secret: SecretStr
+    passphrase: SecretStr | None = None
+    account_address: str | None = None
+    vault_address: str | None = None
+    base_url: str | None = None
+
+    @property
+    def site(self) -> Site:
+        """Where its venue is reached."""
+        return Site(self.exchange, self.network, self.base_url)
+
+    def reveal(self, credential: str) -> str:
+        """A credential in the clear, or nothing where the venue has none of the kind."""
+        secret: SecretStr | None = getattr(self, credential)
+        return secret.get_secret_value() if secret else ""
+
+    @model_validator(mode="after")
+    def _is_complete(self) -> Self:
+        missing = [name for name in NEEDS[self.exchange] if getattr(self, name) is None]
+        if missing:
+            raise ValueError(f"an account on {self.exchange} also needs {' and '.join(missing)}")
+        require_network(self.exchange, self.network)
+        if self.portfolio_margin and self.exchange != "binance":
+            raise ValueError("portfolio_margin is an account type of Binance only")
+        if self.portfolio_margin and self.network != MAINNET:
+            raise ValueError(f"Binance has no Portfolio Margin on its {self.network} network, only on {MAINNET}")
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Replaced:
+    """What another set of accounts has changed, by their ids."""
+
+    added: tuple[str, ...]
+    changed: tuple[str, ...]
+    removed: tuple[str, ...]
+
+    def __bool__(self) -> bool:
+        """Whether anything is other than before."""
+        return bool(self.added or self.changed or self.removed)
+
+
+class Accounts(Mapping[str, Account]):
+    """The accounts that are served now, by id. Whoever holds it sees them change, all at once.
+
+    `problem` says why the registry as it is now is not in force; the accounts from before are.
+    """
+
+    def __init__(self, accounts: Iterable[Account]) -> None:
+        self._by_id = _by_id(accounts)
+        self._at = Counter(account.site for account in self._by_id.values())
+        self._changed = asyncio.Event()
+        self.problem: str | None = None
+
+    def __getitem__(self, account_id: str) -> Account:
+        return self._by_id[account_id]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_id)
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def replace(self, accounts: Iterable[Account]) -> Replaced:
+        """Serve these from now on; what has not changed stays the same object. Raises RegistryError, and all stays."""
+        before, after = self._by_id, _by_id(accounts)
+        changed = tuple(name for name in after if name in before and after[name] != before[name])
+        replaced = Replaced(
+            added=tuple(name for name in after if name not in before),
+            changed=changed,
+            removed=tuple(name for name in before if name not in after),
+        )
+        self.problem = None
+        if replaced:
+            kept = before.keys() - changed
+            self._by_id = {name: before[name] if name in kept else account for name, account in after.items()}
+            self._at = Counter(account.site for account in self._by_id.values())
+            heard, self._changed = self._changed, asyncio.Event()
+            heard.set()
+        return replaced
+
+    def count_at(self, site: Site) -> int:
+        """How many accounts a site has."""
+        return self._at[site]
+
+    async def versions(self) -> AsyncIterator[None]:
+        """Yields at once, and again whenever accounts have changed since; several changes may be told as one."""
+        while True:
+            changed = self._changed
+            yield
+            await changed.wait()
+
+    def current(self, account: Account) -> Account:
+        """An account with the credentials of now, for work that began with those of then.
+
+        One that was removed, or whose id means an account elsewhere now, stays what it was: its work is finished.
+        """
+        now = self._by_id.get(account.id)
+        return now if now is not None and now.site == account.site else account
+
+
+def _by_id(accounts: Iterable[Account]) -> dict[str, Account]:
+    rows = tuple(accounts)
+    by_id = {account.id: account for account in rows}
+    if len(by_id) < len(rows):
+        raise RegistryError("two accounts have the same id; ids must be unique over registry and sandbox")
+    return by_id

@@ -1,0 +1,1 @@
+"""Where the parts become programs: the command line, a worker, everything together."""

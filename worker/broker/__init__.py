@@ -1,0 +1,1 @@
+"""What a broker is given: a node of our own, policies, users and their permissions."""

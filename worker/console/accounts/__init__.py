@@ -1,0 +1,1 @@
+"""`perps-dma accounts`: the accounts, what is wrong with them, their credentials."""

@@ -1,0 +1,1 @@
+"""Looking after a running service from the command line."""

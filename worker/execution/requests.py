@@ -1,0 +1,157 @@
+"""Receiving a request: from the bytes of a delivery to a command that can be carried out, or the reason why not."""
+
+import hashlib
+import re
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, TypeVar
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from schemas import OPERATIONS, ErrorCode, Failure, Operation, failure
+from schemas.base import Milliseconds, WireModel
+from schemas.control import ControlRequest
+from schemas.operations import CONTROL_EXCHANGE
+from schemas.problems import invalid_request, problems_of
+from schemas.requests import Request
+from worker.accounts.account import Account, Accounts
+from worker.messages.wire import LARGEST_BODY, LONGEST_ACTOR, Delivery, encode
+
+T = TypeVar("T", bound=WireModel)
+
+LONGEST_DEADLINE_MS: Milliseconds = 3_600_000
+"""A deadline farther away counts as this far: an hour is long for a setting, and can be waited for."""
+
+_COMMAND_ID = re.compile(r"[!-~]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A request that names a known operation and account, and has the documented form."""
+
+    id: str
+    operation: Operation
+    request: Request
+    account: Account
+    actor: str | None
+    received: Milliseconds
+    deadline: Milliseconds
+
+    @property
+    def request_json(self) -> bytes:
+        """The request as it was understood, always written in the same way."""
+        return encode(self.request)
+
+    @property
+    def fingerprint(self) -> str:
+        """Tells one request from another: the same for the same operation and fields, however they were written."""
+        fields = {name: _plainest(value) for name, value in self.request}
+        return hashlib.sha256(encode([self.operation.name, fields])).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """A request about the service itself."""
+
+    operation: Operation
+    request: ControlRequest
+    actor: str | None
+
+
+class RequestRejected(Exception):
+    """The request is refused on receipt, and nothing was sent anywhere. `envelope` says why."""
+
+    def __init__(self, envelope: Failure) -> None:
+        super().__init__(envelope.message)
+        self.envelope = envelope
+
+
+class RequestParser:
+    """Turns deliveries into commands."""
+
+    def __init__(self, accounts: Accounts, timeout_ms: Milliseconds) -> None:
+        self._accounts = accounts
+        self._timeout_ms = timeout_ms
+
+    def receive(self, delivery: Delivery, received: Milliseconds) -> Command | Control:
+        """The command or control in a delivery. Raises RequestRejected."""
+        operation = self._operation(delivery)
+        _require_sound(delivery)
+        if issubclass(operation.request, ControlRequest):
+            return Control(operation, _parsed(operation.request, delivery.body), actor_of(delivery))
+        request = _parsed(operation.request, delivery.body)
+        return Command(
+            id=self.command_id(delivery),
+            operation=operation,
+            request=request,
+            account=self._account(request.exchange_account_id),
+            actor=actor_of(delivery),
+            received=received,
+            deadline=received + self._timeout_ms
+            if delivery.deadline is None
+            else _bounded(delivery.deadline, received),
+        )
+
+    @staticmethod
+    def command_id(delivery: Delivery) -> str:
+        """The sender's message id, or a new id for a sender who gave none.
+
+        Raises RequestRejected for one beyond use.
+        """
+        if delivery.message_id is None:
+            return str(uuid4())
+        if not _COMMAND_ID.fullmatch(delivery.message_id):
+            problem = "must be 1 to 128 visible ASCII characters, such as a UUID"
+            raise RequestRejected(invalid_request([{"field": "message_id", "problem": problem}]))
+        return delivery.message_id
+
+    def _operation(self, delivery: Delivery) -> Operation:
+        if operation := OPERATIONS.get(delivery.operation):
+            if delivery.unrouted and operation.exchange == CONTROL_EXCHANGE:
+                message = f"{operation.name} is for admins: it is published to {CONTROL_EXCHANGE}"
+                raise RequestRejected(failure(ErrorCode.FORBIDDEN, message))
+            return operation
+        known = ", ".join(OPERATIONS)
+        message = f"there is no operation {delivery.operation!r}; there are {known}"
+        raise RequestRejected(failure(ErrorCode.UNKNOWN_OPERATION, message))
+
+    def _account(self, account_id: str) -> Account:
+        if (account := self._accounts.get(account_id)) is None:
+            raise RequestRejected(unknown_account(account_id))
+        return account
+
+
+def _require_sound(delivery: Delivery) -> None:
+    if delivery.problem is not None:
+        raise RequestRejected(invalid_request([delivery.problem]))
+    if len(delivery.body) > LARGEST_BODY:
+        message = f"the body is larger than {LARGEST_BODY} bytes"
+        raise RequestRejected(failure(ErrorCode.PAYLOAD_TOO_LARGE, message, details={"limit_bytes": LARGEST_BODY}))
+
+
+def _plainest(value: Any) -> Any:
+    """10, 10.0 and 1e1 are one number."""
+    return value.normalize() if isinstance(value, Decimal) else value
+
+
+def actor_of(delivery: Delivery) -> str | None:
+    """Who asks, as text that every database and terminal takes, and no longer than a name is."""
+    return delivery.actor and "".join(filter(str.isprintable, delivery.actor))[:LONGEST_ACTOR]
+
+
+def _bounded(deadline: Milliseconds, received: Milliseconds) -> Milliseconds:
+    return max(0, min(deadline, received + LONGEST_DEADLINE_MS))
+
+
+def _parsed(model: type[T], body: bytes) -> T:
+    try:
+        return model.model_validate_json(body, strict=True)
+    except ValidationError as error:
+        raise RequestRejected(invalid_request(problems_of(error))) from error
+
+
+def unknown_account(account_id: str) -> Failure:
+    """What to tell whoever names an account that is not registered."""
+    message = f"no account {account_id!r} is registered; `perps-dma accounts` lists those that are"
+    return failure(ErrorCode.UNKNOWN_ACCOUNT, message, details={"exchange_account_id": account_id})

@@ -1,0 +1,375 @@
+"""The commands: received, about to be sent, finished. What keeps one from being carried out twice stands here.
+
+A row has an owner, the worker that may go on with it. Every write names the owner it believes in; when another worker
+has taken the row over meanwhile it matches nothing, and the one that came too late learns it before it can do harm.
+
+A write whose commit was in doubt is tried again, and may then match nothing because it was kept: so each looks whether
+what it finds is its own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+
+import structlog
+
+from schemas.base import Milliseconds
+from worker.ledger.epoch import PROVEN, Epoch
+from worker.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
+from worker.ledger.outbox import Outbox, insertion
+from worker.ledger.owners import Presence
+from worker.ledger.patience import Patience
+from worker.ledger.sql.database import Database, Latch, Row, Statement, Value, names
+from worker.ledger.sql.errors import LockLost, NotInTime, StaleWrite
+from worker.ledger.unresolved import Doubt, Doubts, Setting
+from worker.messages.wire import Outgoing
+from worker.runtime.clock import now
+
+log = structlog.get_logger(__name__)
+
+LOOK_S = 0.05
+"""How often a worker whose command is under way on an account that we took is looked after."""
+
+Place = tuple[Milliseconds, str]
+"""Where a command stands among those that are unfinished: its deadline and its id."""
+
+FIRST: Place = (-(2**63), "")
+"""Before all of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A command as it came in. The fingerprint tells one body from another; `request` is its JSON."""
+
+    id: str
+    operation: str
+    exchange: str
+    account: str
+    actor: str | None
+    fingerprint: str
+    request: str
+    received: Milliseconds
+    deadline: Milliseconds
+
+
+@dataclass(frozen=True, slots=True)
+class CommandEnding:
+    """How a command ended: what its sender was told, and the event that everybody is told."""
+
+    outcome: str
+    finished: Milliseconds
+    attempts: int
+    status: int
+    reply: str
+    headers: str
+    event: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the ledger knows of a command. `intended` is when it was first about to be sent."""
+
+    entry: Entry
+    owner: str
+    attempts: int
+    intended: Milliseconds | None
+    finished: Milliseconds | None
+    outcome: str | None
+    status: int | None
+    reply: str | None
+    headers: str | None
+    event: str | None
+
+
+_ENTRY = "id, operation, exchange, account, actor, fingerprint, request, received, deadline"
+_ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, headers, event"
+
+_NOTE = (
+    f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING "
+    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4), "
+    f"({PROVEN})"
+)
+_INTEND = (
+    "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
+    f"AND finished IS NULL AND NOT EXISTS ({in_force(5)}) RETURNING id"
+)
+_UNDER_WAY = (
+    "SELECT DISTINCT owner FROM commands WHERE account = $1 AND finished IS NULL AND intended IS NOT NULL "
+    "AND owner <> $2 AND deadline > $3"
+)
+_FINISH = (
+    "UPDATE commands SET finished = $1, outcome = $2, attempts = $3, status = $4, reply = $5, headers = $6, "
+    "event = $7 WHERE id = $8 AND owner = $9 AND finished IS NULL RETURNING id"
+)
+
+
+_IN_SCOPE = "CASE CAST($1 AS TEXT) WHEN 'account' THEN account = $2 WHEN 'exchange' THEN exchange = $2 ELSE TRUE END"
+
+
+def _record(row: Row) -> Record:
+    return Record(Entry(*row[:9]), *row[9:])  # type: ignore[arg-type]  # the columns are typed by the schema
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Whether a command is new, and the freeze that forbids it, if there is one."""
+
+    is_new: bool
+    freeze: Freeze | None
+
+
+class Commands:
+    """The rows of all commands. Writes that a command depends on wait until the ledger can be written."""
+
+    def __init__(self, database: Database, owner: str, patience: Patience, doubts: Doubts, epoch: Epoch) -> None:
+        self._database = database
+        self._owner = owner
+        self._patience = patience
+        self._doubts = doubts
+        self._epoch = epoch
+        self._outbox = Outbox(database, owner)
+        self._presence = Presence(database, owner)
+
+    async def note(self, entry: Entry) -> Registration:
+        """Write a new command down, as ours; one that is known stays as it is."""
+        scopes = scopes_of(entry.exchange, entry.account)
+        values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
+        insert = Statement(
+            _NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes), must_match=True
+        )
+        epoch: int | None
+        try:
+            is_frozen, is_doubted, epoch = await self._patience.until_done(
+                lambda: self._inserted(insert), kept=lambda: self._inserted_before(entry)
+            )
+            is_new = True
+        except StaleWrite:
+            is_new, is_frozen, is_doubted, epoch = False, True, False, None
+        # A command that is known may have been finished in an epoch that this ledger has not heard the end of.
+        if epoch is not None:
+            self._epoch.heard_of(epoch)
+        else:
+            await self._patience.until_done(self._epoch.look)
+        if is_doubted:
+            self._doubts.heard_of(entry.account)
+        if not is_frozen:
+            return Registration(is_new, freeze=None)
+        freezes = await self._patience.until_done(lambda: self._database.read(Statement(OF_ACCOUNT, scopes)))
+        return Registration(is_new, freeze_of(freezes))
+
+    async def _inserted(self, insert: Statement) -> tuple[bool, bool, int | None]:
+        ((row,),) = await self._database.write(insert, durable=False)
+        return bool(row[0]), bool(row[1]), None if row[2] is None else int(row[2])
+
+    async def _inserted_before(self, entry: Entry) -> tuple[bool, bool, int | None] | None:
+        """That a freeze or a doubt has to be looked for, of a command that we have just noted."""
+        record = await self.find(entry.id)
+        ours = record is not None and (record.entry, record.owner) == (entry, self._owner)
+        return (True, True, None) if ours else None
+
+    @asynccontextmanager
+    async def alone(self, account: str) -> AsyncIterator[None]:
+        """The right to change an account, which one worker has at a time. Raises LedgerUnavailable.
+
+        What another worker has under way there is over first, even of one that has lost the account while it lives.
+        """
+        async with self._database.lock(_lock(account)):
+            await self._others_over(account)
+            yield
+
+    async def _others_over(self, account: str) -> None:
+        if not self._database.locks_can_be_lost or not (owners := await self._under_way(account)):
+            return
+        log.warning("account_busy_elsewhere", account=account)
+        while not await self._are_gone(owners):
+            await asyncio.sleep(LOOK_S)
+            owners = await self._under_way(account)
+
+    async def over_elsewhere(self, command_id: str) -> bool:
+        """Wait until another worker has finished a command, or will send nothing of it any more.
+
+        Tells whether it has left it: it is gone, and the deadline is not past.
+        """
+        while (record := await self.found(command_id)) is not None and record.finished is None:
+            if now() > record.entry.deadline:
+                return False
+            if await self._patience.until_done(partial(self._are_gone, [record.owner])):
+                return True
+            await asyncio.sleep(LOOK_S)
+        return False
+
+    async def _under_way(self, account: str) -> list[str]:
+        """Who else has sent something to an account, and not told how it ended. Behind its deadline no request is."""
+        query = Statement(_UNDER_WAY, (account, self._owner, now()))
+        return [str(row[0]) for row in await self._database.read(query)]
+
+    async def _are_gone(self, owners: list[str]) -> bool:
+        for owner in owners:
+            async with self._presence.gone(owner) as gone:
+                if not gone:
+                    return False
+        return True
+
+    async def find(self, command_id: str) -> Record | None:
+        """What is known of a command. Raises LedgerUnavailable."""
+        rows = await self._database.read(Statement(f"SELECT {_ALL} FROM commands WHERE id = $1", (command_id,)))
+        return _record(rows[0]) if rows else None
+
+    async def found(self, command_id: str) -> Record | None:
+        """The same, for as long as it takes."""
+        return await self._patience.until_done(lambda: self.find(command_id))
+
+    async def adopt(self, record: Record, *, holding: str | None = None) -> None:
+        """Become the owner of an unfinished command, `holding` its account where what is sent of it depends on that.
+
+        Raises StaleWrite when another worker was quicker, and LockLost.
+        """
+        takeover = Statement(
+            "UPDATE commands SET owner = $1 WHERE id = $2 AND owner = $3 AND finished IS NULL RETURNING id",
+            (self._owner, record.entry.id, record.owner),
+            must_match=True,
+        )
+        await self._patience.until_done(
+            lambda: (
+                self._database.write(takeover)
+                if holding is None
+                else self._database.write_holding(_lock(holding), takeover)
+            ),
+            kept=lambda: self._adopted_before(record.entry.id),
+        )
+
+    async def _adopted_before(self, command_id: str) -> list[list[Row]] | None:
+        record = await self.find(command_id)
+        ours = record is not None and record.owner == self._owner and record.finished is None
+        return [] if ours else None
+
+    async def intend(self, entry: Entry, attempt: int, at: Milliseconds, *, durable: bool) -> None:
+        """Write down that a command is about to be sent, for the n-th time, by whoever is `alone` on its account.
+
+        Raises StaleWrite when that may not be: it is frozen, finished, or another worker's by now; and NotInTime.
+        """
+        values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, *scopes_of(entry.exchange, entry.account))
+        intent, latch = Statement(_INTEND, values, must_match=True), Latch(FREEZES, shared=True)
+        give_up = monotonic() + (entry.deadline - at) / 1000
+        while True:
+            try:
+                await self._patience.until_done(
+                    lambda: self._database.write_holding(_lock(entry.account), intent, durable=durable, latch=latch),
+                    within_s=give_up - monotonic(),
+                )
+            except LockLost as error:
+                log.warning("account_lost_before_send", account=entry.account, command_id=entry.id, error=str(error))
+                await self._regain(entry.account, give_up - monotonic())
+            else:
+                return
+
+    async def _regain(self, account: str, within_s: float) -> None:
+        """Be alone on an account again. Raises NotInTime."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._patience.until_done(lambda: self._database.renew(_lock(account)))
+                await self._patience.until_done(lambda: self._others_over(account))
+        except TimeoutError:
+            raise NotInTime("the account was lost, and could not be taken anew in time") from None
+
+    async def finish(
+        self,
+        command_id: str,
+        ending: CommandEnding,
+        setting: Setting | None = None,
+        *,
+        owes: tuple[Statement, ...] = (),
+        holding: str | None = None,
+    ) -> int | None:
+        """Write down how a command ended, and its event for the outbox, together; the event's position there.
+
+        No position: it is written down, and published by now. With them that the setting which it is about is in doubt
+        now; where it is no more, that is told soon after. It is to be told only when the ledger is flushed. What is
+        true only as long as nobody else changes an account is written `holding` that. `owes` is what it leaves to be
+        done. Raises StaleWrite when it is
+        finished, or another worker's by now, and LockLost.
+        """
+        result = Statement(
+            _FINISH,
+            (
+                *(ending.finished, ending.outcome, ending.attempts, ending.status, ending.reply, ending.headers),
+                *(ending.event.body, command_id, self._owner),
+            ),
+            must_match=True,
+        )
+        event = insertion(ending.event, self._owner, ending.finished)
+        begun, ended = await self._doubts_of(command_id, ending, setting)
+
+        async def write() -> tuple[int | None]:
+            _, positions, *_ = await (
+                self._database.write(result, event, *begun, *owes, durable=False)
+                if holding is None
+                else self._database.write_holding(_lock(holding), result, event, *begun, *owes, durable=False)
+            )
+            return (int(positions[0][0] or 0),)
+
+        (position,) = await self._patience.until_done(write, kept=lambda: self._finished_before(command_id, ending))
+        self._doubts.end(ended, ending.event.body)
+        if begun or ended:
+            self._doubts.news.set()
+        return position
+
+    async def _finished_before(self, command_id: str, ending: CommandEnding) -> tuple[int | None] | None:
+        record = await self.find(command_id)
+        ours = record is not None and (record.owner, record.event) == (self._owner, ending.event.body)
+        return (await self._outbox.position_of(ending.event),) if ours else None
+
+    async def _doubts_of(
+        self, command_id: str, ending: CommandEnding, setting: Setting | None
+    ) -> tuple[tuple[Statement, ...], list[Doubt]]:
+        """What is to be written of a doubt that begins, and the doubts that end."""
+        if setting is None:
+            return (), []
+        ended = await self._patience.until_done(lambda: self._doubts.ended_by(setting, ending.outcome))
+        return self._doubts.begun(setting, ending.outcome, command_id, ending.finished), ended
+
+    async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:
+        """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable."""
+        query = (
+            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 AND deadline >= $2 "
+            "AND (deadline, id) > ($2, $3) ORDER BY deadline, id LIMIT $4"
+        )
+        return [_record(row) for row in await self._database.read(Statement(query, (deadline, *after, limit)))]
+
+    async def under_way(self, scope: str, limit: int) -> list[str]:
+        """The ids of commands in a scope that may have been sent and are not finished. Raises LedgerUnavailable."""
+        kind, _, name = scope.partition(":")
+        query = (
+            f"SELECT id FROM commands WHERE finished IS NULL AND deadline > 0 AND intended IS NOT NULL AND {_IN_SCOPE} "
+            "ORDER BY deadline LIMIT $3"
+        )
+        return [str(row[0]) for row in await self._database.read(Statement(query, (kind, name, limit)))]
+
+    async def since(self, account: str, moment: Milliseconds) -> list[Record]:
+        """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
+        query = (  # two queries in one, for each has an index of its own
+            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline > 0 AND account = $1 "
+            "AND intended IS NOT NULL "
+            f"UNION ALL SELECT {_ALL} FROM commands WHERE finished >= $2 AND account = $1 AND intended IS NOT NULL"
+        )
+        return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
+
+    async def forget(self, before: Milliseconds, limit: int) -> int:
+        """Delete commands that were finished before; how many. Raises LedgerUnavailable.
+
+        Their ids are new ones from then on.
+        """
+        deletion = Statement(
+            "DELETE FROM commands WHERE id IN (SELECT id FROM commands WHERE finished < $1 ORDER BY finished LIMIT $2) "
+            "RETURNING id",
+            (before, limit),
+        )
+        (deleted,) = await self._database.write(deletion, durable=False)
+        return len(deleted)
+
+
+def _lock(account: str) -> str:
+    return f"account:{account}"

@@ -1,0 +1,113 @@
+"""The ledger as the rest of the program knows it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from worker.ledger.audit import AuditTrail
+from worker.ledger.commands import Commands
+from worker.ledger.epoch import Epoch
+from worker.ledger.freezes import Freezes
+from worker.ledger.outbox import Outbox
+from worker.ledger.owed_snapshots import OwedSnapshots
+from worker.ledger.owners import Presence
+from worker.ledger.patience import Patience
+from worker.ledger.postgres.database import PostgresDatabase
+from worker.ledger.snapshots import SnapshotLog
+from worker.ledger.sql.database import KINDS, POSTGRES, SQLITE, Database, Statement
+from worker.ledger.sql.errors import LedgerInPlace, LedgerUnavailable
+from worker.ledger.sqlite.database import SqliteDatabase
+from worker.ledger.sqlite.identity import Remembered
+from worker.ledger.unresolved import Doubts
+
+PROBE_S = 0.7
+"""How long a write may take before the ledger counts as one that can't be used. Who asks waits little longer."""
+
+
+class Ledger:
+    """Commands, outbox, freezes, audit and snapshots, on behalf of one worker, its `owner`."""
+
+    def __init__(self, database: Database, owner: str) -> None:
+        self.owner = owner
+        self.patience = Patience()
+        self.doubts = Doubts(database, owner)
+        self.epoch = Epoch(database, owner)
+        self.commands = Commands(database, owner, self.patience, self.doubts, self.epoch)
+        self.outbox = Outbox(database, owner)
+        self.freezes = Freezes(database, owner)
+        self.audit = AuditTrail(database, owner)
+        self.snapshots = SnapshotLog(database, owner, self.epoch)
+        self.owed = OwedSnapshots(database, owner)
+        self.presence = Presence(database, owner)
+        self.database = database
+
+    async def probe(self) -> None:
+        """Write and take a lock, to see whether it can be done, and soon. Raises LedgerUnavailable."""
+        try:
+            async with asyncio.timeout(PROBE_S):
+                await self.database.write(Statement("UPDATE schema_version SET version = version"), durable=False)
+                await self.database.require_locks()
+        except TimeoutError:
+            raise LedgerUnavailable(
+                f"the ledger took no write within {PROBE_S:g} s: another program holds it, or what it lies on hangs"
+            ) from None
+
+    async def flushed(self) -> None:
+        """Return when a power failure could not take back what is written by now; for as long as it takes."""
+        await self.patience.until_done(self.database.flushed)
+
+    def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
+        """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""
+        return self.commands.alone(account)
+
+    def turn(self, what: str) -> AbstractAsyncContextManager[bool]:
+        """The right to do something that one worker shall do at a time; tells whether it is ours."""
+        return self.database.try_lock(f"turn:{what}")
+
+    def alive(self) -> AbstractAsyncContextManager[None]:
+        """Held by a worker for as long as it runs; others can tell by it that it is gone."""
+        return self.presence.here()
+
+    def gone(self, owner: str) -> AbstractAsyncContextManager[bool]:
+        """Whether a worker is gone; while the context lasts, nobody else acts on it."""
+        return self.presence.gone(owner)
+
+
+async def open_database(url: str, state: Path | None = None) -> Database:
+    """The database of a URL: `sqlite:///path`, or `postgresql://user:password@host/name`.
+
+    That a SQLite file is here is remembered beside it and in the folder `state`.
+    Raises LedgerTooNew, LedgerGone, LedgerUnavailable, or ValueError for another kind of URL.
+    """
+    if url.startswith(SQLITE):
+        path = _path(url)
+        return await SqliteDatabase.open(path, Remembered(path, state))
+    if url.startswith(POSTGRES):
+        return await PostgresDatabase.open(url)
+    raise ValueError(f"PERPS_DMA_LEDGER_URL must begin with {' or '.join(KINDS)}")
+
+
+def forget_ledger(url: str, state: Path) -> None:
+    """Let the next start go on without the ledger that is gone. Raises LedgerInPlace or LedgerUnavailable."""
+    if not url.startswith(SQLITE):
+        raise LedgerInPlace("--new-ledger is for a ledger in a SQLite file; in PostgreSQL make a new database")
+    path = _path(url)
+    Remembered(path, state).forget()
+
+
+def _path(url: str) -> Path:
+    return Path(url.removeprefix(SQLITE))
+
+
+@asynccontextmanager
+async def open_ledger(url: str, state: Path | None = None) -> AsyncIterator[Ledger]:
+    """A ledger for one worker, under a new name. Raises what `open_database` raises."""
+    database = await open_database(url, state)
+    try:
+        ledger = Ledger(database, uuid4().hex)
+        async with ledger.alive():
+            yield ledger
+    finally:
+        await database.close()

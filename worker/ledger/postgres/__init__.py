@@ -1,0 +1,1 @@
+"""The ledger in PostgreSQL, for workers on several machines."""

@@ -1,0 +1,1 @@
+"""What the ledger stands on: a database in plain SQL, its locks and its errors."""

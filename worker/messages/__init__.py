@@ -1,0 +1,1 @@
+"""Messages as they stand between the bus and execution."""

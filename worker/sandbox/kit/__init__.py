@@ -1,0 +1,1 @@
+"""What all stand-in venues are made of."""

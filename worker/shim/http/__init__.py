@@ -1,0 +1,1 @@
+"""HTTP as the shim serves it, within bounds."""

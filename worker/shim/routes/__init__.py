@@ -1,0 +1,1 @@
+"""What the shim answers, route by route."""

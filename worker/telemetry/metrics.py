@@ -1,0 +1,120 @@
+"""The metrics that are counted where things happen. What is a state is collected when it is asked for (`monitoring`).
+
+Labels are names out of our own tables and never what a client sends. All counts begin anew with the process.
+"""
+
+from functools import cache
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from worker.telemetry.stages import OF_A_QUERY, Stage, Stages
+
+disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge more for every counter, which nobody asks for
+
+WORKER = CollectorRegistry()
+SHIM = CollectorRegistry()
+for registry in (WORKER, SHIM):
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+"""Seconds: from the ledger's write to beyond the longest usual deadline."""
+
+_OF_OPERATION = ("operation", "venue")
+
+COMMANDS = Counter(
+    "perps_dma_commands_total", "Commands that ended, by outcome", (*_OF_OPERATION, "outcome"), registry=WORKER
+)
+COMMANDS_REPEATED = Counter(
+    "perps_dma_commands_repeated_total", "Commands delivered again and told again", _OF_OPERATION, registry=WORKER
+)
+COMMAND_SECONDS = Histogram(
+    "perps_dma_command_seconds",
+    "From a command's publishing to the broker's confirm of its event",
+    _OF_OPERATION,
+    buckets=BUCKETS,
+    registry=WORKER,
+)
+COMMAND_STAGE_SECONDS = Histogram(
+    "perps_dma_command_stage_seconds",
+    "Parts of that: queue, lane, limiter, venue, readback, ledger, publish",
+    ("venue", "stage"),
+    buckets=BUCKETS,
+    registry=WORKER,
+)
+QUERIES = Counter(
+    "perps_dma_queries_total", "Queries answered, by HTTP status", (*_OF_OPERATION, "status"), registry=WORKER
+)
+QUERY_SECONDS = Histogram(
+    "perps_dma_query_seconds",
+    "From a query's publishing to its answer",
+    _OF_OPERATION,
+    buckets=BUCKETS,
+    registry=WORKER,
+)
+QUERY_STAGE_SECONDS = Histogram(
+    "perps_dma_query_stage_seconds",
+    "Parts of that: queue, limiter, venue, publish",
+    ("venue", "stage"),
+    buckets=BUCKETS,
+    registry=WORKER,
+)
+NOT_ACCEPTED = Counter(
+    "perps_dma_messages_not_accepted_total", "Messages refused on receipt, by error code", ("code",), registry=WORKER
+)
+DEAD_LETTERS = Counter("perps_dma_dead_letters_total", "Messages that nobody could be told about", (), registry=WORKER)
+VENUE_SECONDS = Histogram(
+    "perps_dma_venue_request_seconds",
+    "Requests to venues from first byte to meaning: answered, failed, or given up",
+    ("venue", "result"),
+    buckets=BUCKETS,
+    registry=WORKER,
+)
+EVENTS = Counter("perps_dma_events_total", "Events that the broker has confirmed", ("type",), registry=WORKER)
+EVENT_FAILURES = Counter(
+    "perps_dma_event_failures_total", "Publishings of events that were not confirmed", (), registry=WORKER
+)
+
+HTTP_REQUESTS = Counter(
+    "perps_dma_http_requests_total", "Requests answered, by route", ("method", "route", "status"), registry=SHIM
+)
+HTTP_SECONDS = Histogram(
+    "perps_dma_http_request_seconds",
+    "From a request's head to the end of its answer",
+    ("method", "route"),
+    buckets=BUCKETS,
+    registry=SHIM,
+)
+HTTP_REFUSED = Counter(
+    "perps_dma_http_refused_total",
+    "Requests that the shim refused itself, by error code: denials are unauthorized, forbidden, rate_limited",
+    ("code",),
+    registry=SHIM,
+)
+
+
+@cache
+def _observers(operation: str, venue: str) -> tuple[Histogram, dict[Stage, Histogram]]:
+    """The whole and the parts of a command. Looking them up by their labels would be half of the work."""
+    parts = {stage: COMMAND_STAGE_SECONDS.labels(venue, stage) for stage in Stage}
+    return COMMAND_SECONDS.labels(operation, venue), parts
+
+
+def command_told(operation: str, venue: str, stages: Stages | None) -> None:
+    """A command was carried out here, and its event is with the broker."""
+    if stages is not None:
+        whole, parts = _observers(operation, venue)
+        whole.observe(stages.whole)
+        for stage, seconds in stages.spent.items():
+            parts[stage].observe(seconds)
+
+
+def query_answered(operation: str, venue: str, status: int, stages: Stages | None) -> None:
+    """A query was answered."""
+    QUERIES.labels(operation, venue, status).inc()
+    if stages is not None:
+        QUERY_SECONDS.labels(operation, venue).observe(stages.whole)
+        for stage in OF_A_QUERY:
+            QUERY_STAGE_SECONDS.labels(venue, stage).observe(stages.spent[stage])

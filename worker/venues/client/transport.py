@@ -1,0 +1,276 @@
+"""One request to a venue after the other: let go, looked at a last time, signed, sent, and its answer judged.
+
+```
+limiter's permit ─▶ guard, where it changes something ─▶ signed by ccxt ─▶ sent ─▶ limits heard ─▶ judged ─▶ its JSON
+```
+
+A failure before the first byte is written is NotSent. Any failure after it, an answer that is no JSON object or list,
+and a time limit that runs out are Ambiguous. No message carries a URL, for a signed one holds the signature.
+"""
+
+import asyncio
+import copy
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from types import MappingProxyType
+from typing import Any, Protocol, Self
+
+import aiohttp
+import ccxt
+
+from schemas.base import Milliseconds
+from worker.accounts.account import Account
+from worker.runtime import clock
+from worker.telemetry import tracing
+from worker.telemetry.stages import asking
+from worker.venues.client.connections import LARGEST_ANSWER, LARGEST_LISTING, Request
+from worker.venues.client.endpoint import Endpoint, endpoint_of, implicit_name
+from worker.venues.client.latency import Latency
+from worker.venues.client.masking import SecretMask
+from worker.venues.client.send_guard import require_guard
+from worker.venues.client.signing import as_key, without_query
+from worker.venues.limits import DEADLINE
+from worker.venues.limits.limiter import RateLimiter
+from worker.venues.limits.permits import Permit
+from worker.venues.limits.tables import User
+from worker.venues.port import errors
+
+_LEAKS = (ccxt.BaseError, aiohttp.ClientError, OSError, TypeError, ValueError, LookupError, RuntimeError)
+"""What comes out of ccxt and aiohttp when a request can't be made or its answer can't be read."""
+
+CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
+"""ccxt's names for what the registry holds. A venue with other credentials overrides `for_account`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """How far our clock is ahead of a venue's, in ms, negative when behind; `uncertainty` is half of the round trip."""
+
+    ahead: Milliseconds
+    uncertainty: Milliseconds
+
+
+class Calls(Protocol):
+    """What an adapter needs of a transport."""
+
+    def now(self) -> Milliseconds:
+        """The venue's time, UTC milliseconds."""
+
+    async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
+        """The JSON that a call answers. Raises what `worker.venues.port.errors` draws."""
+
+
+class ClockedCalls(Calls, Protocol):
+    """What a preflight needs of a transport."""
+
+    async def skew(self, name: str) -> Skew:
+        """Our clock against the venue's, asked where the call of this name goes to. Raises VenueError."""
+
+
+class MeteredCalls(Calls, Protocol):
+    """What an adapter needs whose calls are so heavy that they are waited for before anything else is."""
+
+    def room(self, name: str, params: dict[str, Any] | None = None) -> AbstractAsyncContextManager[None]:
+        """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
+
+
+class AccountCalls(ClockedCalls, MeteredCalls, Protocol):
+    """All that a transport can do for an account."""
+
+
+class Transport(ABC):
+    """Signed calls for one account, or unsigned ones for none, each within its time limit."""
+
+    def __init__(self, exchange: Any, timeout_ms: Milliseconds) -> None:
+        self._exchange = exchange
+        self._timeout_ms = timeout_ms
+        self._measuring: dict[str, asyncio.Task[Skew]] = {}
+
+    def for_account(self, account: Account) -> Self:
+        """A transport with keys. It shares all that ccxt holds but the keys and what belongs to them.
+
+        A copy costs microseconds and a few kB where a new ccxt instance costs 5 ms and 244 kB.
+        """
+        twin = copy.copy(self._exchange)
+        twin.options = dict(self._exchange.options)
+        for attribute, credential in CREDENTIALS.items():
+            setattr(twin, attribute, account.reveal(credential))
+        twin.mask = SecretMask(*map(account.reveal, CREDENTIALS.values()))
+        twin.user = User(account.id, account.reveal("api_key"))
+        return self._beside(twin)
+
+    def _beside(self, exchange: Any) -> Self:
+        """A transport for another account of the venue. Both share the asking for the venue's time."""
+        beside = type(self)(exchange, self._timeout_ms)
+        beside._measuring = self._measuring
+        return beside
+
+    def now(self) -> Milliseconds:
+        """The venue's time, UTC milliseconds, as far as it is known."""
+        return clock.now() - int(self._exchange.options.get("timeDifference", 0))
+
+    async def call(
+        self, name: str, params: dict[str, Any] | None = None, timeout_ms: Milliseconds | None = None
+    ) -> Any:
+        """The JSON that an endpoint, by ccxt's name for it, answers; always an object or a list.
+
+        A refused timestamp was not processed, so the clock is set and the request sent once more.
+        Raises what `worker.venues.port.errors` draws.
+        """
+        try:
+            return await self._send(name, params, timeout_ms)
+        except errors.ClockSkewed as refusal:
+            await self._set_clock(name, refusal)
+        return await self._send(name, params, timeout_ms)
+
+    @asynccontextmanager
+    async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:
+        """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
+        deadline = self._wait_until(self._timeout_ms)
+        async with self._place().room(name, params or {}, self._exchange.user, deadline):
+            yield
+
+    async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
+        """ccxt's markets, asked for anew. Meant for a transport without keys."""
+        loader = copy.copy(self._exchange)
+        loader.request = partial(self._asked_by_ccxt, timeout_ms)
+        try:
+            return await self._listed(loader)
+        except _LEAKS as error:
+            problem = type(error).__name__
+        raise errors.Ambiguous(f"the list of markets of {self._exchange.id} can't be read ({problem})")
+
+    async def _listed(self, loader: Any) -> list[dict[str, Any]]:
+        markets: list[dict[str, Any]] = await loader.fetch_markets()
+        return markets
+
+    async def _asked_by_ccxt(  # noqa: PLR0917 - ccxt's signature
+        self, limit: Milliseconds, path: str, api: Any, method: str, params: Any, config: Any = None
+    ) -> Any:
+        endpoint = Endpoint(implicit_name(path, as_key(api), method), path, api, method)
+        return await self._request(endpoint, dict(params or {}), limit, LARGEST_LISTING)
+
+    @abstractmethod
+    async def server_time(self, name: str) -> Milliseconds:
+        """The venue's clock now, asked where the call of this name goes to."""
+
+    async def skew(self, name: str) -> Skew:
+        """Our clock against the venue's. Whoever asks while it is being asked gets the same answer. Raises VenueError.
+
+        Venues take few such questions: OKX ten in two seconds from an address.
+        """
+        if name not in self._measuring:
+            measuring = self._measuring[name] = asyncio.create_task(self._measure(name))
+            measuring.add_done_callback(lambda _: self._measuring.pop(name))
+        return await asyncio.shield(self._measuring[name])
+
+    async def _measure(self, name: str) -> Skew:
+        """Half of the time the question takes is the way there."""
+        asked = clock.now()
+        theirs = await self.server_time(name)
+        answered = clock.now()
+        return Skew((asked + answered) // 2 - theirs, (answered - asked + 1) // 2)
+
+    async def _set_clock(self, name: str, refusal: errors.ClockSkewed) -> None:
+        try:
+            skew = await self._measure(name)
+        except errors.VenueError:
+            # not being able to ask the time makes the refusal no less definitive
+            raise refusal from None
+        self._exchange.options["timeDifference"] = skew.ahead
+
+    async def _send(self, name: str, params: dict[str, Any] | None, timeout_ms: Milliseconds | None = None) -> Any:
+        kind: Any = type(self._exchange)
+        endpoint = endpoint_of(kind, name)
+        return await self._request(endpoint, dict(params or {}), timeout_ms or self._timeout_ms)
+
+    async def _request(
+        self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
+    ) -> Any:
+        """Make one request. Its own time limit begins to run once there is room for it."""
+        exchange, name = self._exchange, endpoint.name
+        guard = require_guard(name) if exchange.metered.cost(name, params).changes else None
+        hold, deadline = guard.hold if guard else None, self._wait_until(limit)
+        async with self._place().admission(name, params, exchange.user, deadline, hold) as admission:
+            if guard:
+                await guard.admit(self._latency().usual(name))
+            began = time.monotonic()
+            try:
+                found = await self._answer(endpoint, params, admission, limit, largest)
+            except errors.Refused:
+                if guard:
+                    guard.not_processed()
+                raise
+            if exchange.user is not None:
+                self._latency().observe(name, (time.monotonic() - began) * 1000)
+            admission.settle(found)
+        return found
+
+    async def _answer(
+        self, endpoint: Endpoint, params: dict[str, Any], admission: Permit, limit: Milliseconds, largest: int
+    ) -> Any:
+        """Sign a request, send it, and judge its answer."""
+        exchange, connections = self._exchange, self._exchange.connections
+        try:
+            async with asyncio.timeout(limit / 1000):
+                request = exchange.signed(endpoint, params)
+                with connections.hearing.request(exchange.id), _observed(exchange.id, request) as span:
+                    answer = exchange.answered(request, *await connections.send(request, admission, largest))
+                    span.tell({"http.response.status_code": answer.status})
+                    admission.hear(answer)
+                    exchange.raise_for(answer, request)
+                    return answer.body
+        except _LEAKS as error:
+            failure = self._failure(error, endpoint.name, limit, sent=admission.sent)
+        raise failure  # out of the handler: the original may carry the signed URL
+
+    def _failure(self, error: Exception, name: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
+        cause, venue = type(error).__name__, self._exchange.id
+        if not sent:
+            return errors.NotSent(f"no connection to {venue} ({cause}); nothing was sent")
+        if isinstance(error, TimeoutError):
+            return errors.Ambiguous(f"no answer from {venue} within {limit} ms")
+        return errors.Ambiguous(f"the answer of {venue} to {name} did not arrive whole ({cause})")
+
+    def _place(self) -> RateLimiter:
+        exchange = self._exchange
+        place: RateLimiter = exchange.connections.limits.place(
+            exchange.id, exchange.base_url, exchange.metered, exchange.network
+        )
+        return place
+
+    def _latency(self) -> Latency:
+        exchange = self._exchange
+        latency: Latency = exchange.connections.latency(exchange.id, exchange.base_url, exchange.network)
+        return latency
+
+    def _wait_until(self, patience: Milliseconds) -> Milliseconds:
+        """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""
+        told = DEADLINE.get()
+        if told is not None:
+            return told
+        now: Milliseconds = self._exchange.connections.limits.now()
+        return now + patience
+
+
+@contextmanager
+def _observed(venue: str, request: Request) -> Iterator[tracing.Span]:
+    """The time and the span of one request. Of its URL only host and path are told, for a query may be signed."""
+    about = _told_of(venue, request) if tracing.is_recorded() else tracing.NOTHING
+    with asking(), tracing.span(f"{request['method']} {venue}", tracing.Kind.CLIENT, about) as span:
+        yield span
+
+
+def _told_of(venue: str, request: Request) -> tracing.Attributes:
+    parts = without_query(request["url"])
+    return {
+        "http.request.method": request["method"],
+        "server.address": parts.hostname or "",
+        "server.port": parts.port or (443 if parts.scheme == "https" else 80),
+        "url.path": parts.path,
+        "perps_dma.venue": venue,
+    }

@@ -1,0 +1,1 @@
+"""The venues that a set of accounts needs: made, loaded, watched over."""

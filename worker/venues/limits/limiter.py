@@ -1,0 +1,217 @@
+"""The limits of one exchange at one address, kept for all accounts of this process.
+
+```
+request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settled, and what it tells is heard
+               └▶ waits, if there will be room in time ─▶ goes
+                           └▶ LimitReached at once, nothing sent
+```
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+from schemas.base import Milliseconds
+from schemas.control import Network
+from worker.accounts.networks import MAINNET
+from worker.runtime.clock import Clocks
+from worker.telemetry.stages import Stage, spent
+from worker.venues.limits.bill import BILL
+from worker.venues.limits.meter import Headroom, Meter
+from worker.venues.limits.permits import RESERVATIONS, Permit, ReservedPermit, reserved
+from worker.venues.limits.request_queue import CapacityShortage, Demand, NoRoom, PendingRequest, joined
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
+from worker.venues.limits.urgency import URGENCY
+from worker.venues.limits.waiting import WaitingRequests
+from worker.venues.port.errors import LimitReached
+from worker.venues.port.response import VenueResponse
+
+LEFT_FOR_AN_ANSWER: Milliseconds = 50
+"""Who had to wait goes no later than this before its deadline: an answer in less time is not to be had."""
+
+LEFT_TO_LIGHT_ONES = 10
+"""A heavy request leaves the tenth part of what is counted by address to light ones; one in the background of all."""
+
+
+@dataclass(frozen=True, slots=True)
+class LimitTerms:
+    """What we may use: our share of each limit by address, and the limits that are not the documented ones, by name.
+
+    `background` is the part of each that reading in the background may use.
+    """
+
+    share: float
+    granted: Mapping[str, int]
+    background: float = 1.0
+
+
+class RateLimiter:
+    """The meters of an exchange at one address, made as they are needed, and who waits in front of them."""
+
+    def __init__(
+        self,
+        exchange: str,
+        base_url: str | None,
+        venue: VenueLimits,
+        terms: LimitTerms,
+        clocks: Clocks,
+        *,
+        network: Network = MAINNET,
+    ) -> None:
+        self._exchange = exchange
+        self._base_url = base_url
+        self._network = network
+        self._venue = venue
+        self._terms = terms
+        self._clocks = clocks
+        self._clock = clocks.steady
+        self._meters: dict[tuple[Scope, User | None], Meter] = {}
+        self._turns = WaitingRequests(clocks.steady)
+
+    @asynccontextmanager
+    async def admission(
+        self,
+        name: str,
+        params: Mapping[str, Any],
+        user: User | None,
+        deadline: Milliseconds,
+        hold: Callable[[ReservedPermit], None] | None = None,
+    ) -> AsyncIterator[Permit]:
+        """Wait until a request may go, and count it until the context ends.
+
+        With `hold` it goes together with the reads that confirm it, and their room is handed over to be kept.
+        Raises LimitReached as soon as it is known that there is no room before the deadline, and Unmetered.
+        """
+        cost = self._venue.cost(name, params)
+        for held in RESERVATIONS.get():
+            if held.serves(self, cost, user):
+                with held.used() as admission:
+                    yield admission
+                return
+        following = self._following(cost, user) if hold else ()
+        admission, *confirmations = await self._admitted((cost, *following), user, deadline)
+        if hold:
+            for read, kept in zip(following, confirmations, strict=True):
+                hold(ReservedPermit(kept, self, read, user))
+        try:
+            yield admission
+        finally:
+            admission.end()
+
+    @asynccontextmanager
+    async def room(
+        self, name: str, params: Mapping[str, Any], user: User | None, deadline: Milliseconds
+    ) -> AsyncIterator[None]:
+        """Wait until a request may go, and keep its room for this task to make it. Raises like `admission`."""
+        cost = self._venue.cost(name, params)
+        (admission,) = await self._admitted((cost,), user, deadline)
+        try:
+            with reserved(ReservedPermit(admission, self, cost, user)):
+                yield
+        finally:
+            admission.end()
+
+    def headroom(self) -> list[Headroom]:
+        """What is left of every scope that was used yet."""
+        now = self._clock()
+        return [meter.headroom(self._exchange, self._base_url, now, self._network) for meter in self._meters.values()]
+
+    def hear(self, ticket: PendingRequest, answer: VenueResponse) -> None:
+        """Learn what an answer tells of the limits of its request."""
+        now = self._clock()
+        reading, penalty = self._venue.reading(answer), self._venue.penalty(answer)
+        if reading:
+            used = None if penalty else reading.used  # a penalty tells better when there will be room again
+            for meter, use in ticket.uses:
+                if reading.per in (None, meter.scope.per):
+                    meter.hear(used, reading.limit, use, now)
+        if penalty:
+            self._close(ticket, penalty, now)
+        self._turns.look_soon()
+
+    def end(self, ticket: PendingRequest, weight: int | None, *, sent: bool) -> None:
+        """A request is over; `weight` is what it turned out to have, if that was open."""
+        if sent:
+            now = self._clock()
+            for meter, use in ticket.uses:
+                meter.end(use, use.weight if weight is None else weight, now)
+        else:
+            ticket.give_back()
+        self._turns.look_soon()
+
+    def check_open(self, ticket: PendingRequest) -> None:
+        """Raise LimitReached where a request, though counted, meets a scope that the venue has closed."""
+        now = self._clock()
+        closed = [CapacityShortage(meter, meter.room_at(1, now)) for meter, _ in ticket.uses if meter.is_closed_at(now)]
+        if closed:
+            raise self._refusal(closed[0])
+
+    def _following(self, cost: Cost, user: User | None) -> tuple[Cost, ...]:
+        """The reads that confirm a change, unless all together are more than we may ever use at once."""
+        found = self._venue.confirmations(cost)
+        together = joined([self._ticket(each, user, self._clocks.utc()) for each in (cost, *found)])
+        return found if all(claim.weight <= claim.meter.budget for claim in together.claims) else ()
+
+    async def _admitted(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Permit]:
+        """Permits for requests that go together, or not at all."""
+        tickets = [self._ticket(cost, user, deadline) for cost in costs]
+        together = joined(tickets)
+        try:
+            with spent(Stage.LIMITER):
+                await self._turns.take(together)
+        except NoRoom as full:
+            refusal = self._refusal(full.shortage)
+        else:
+            together.split(tickets, self._clock())
+            _put_on_bill(tickets)
+            return [Permit(self, ticket, cost) for ticket, cost in zip(tickets, costs, strict=True)]
+        raise refusal
+
+    def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> PendingRequest:
+        claims = tuple(self._claim(scope, weight, user, heavy=cost.heavy) for scope, weight in cost.weights)
+        return PendingRequest(claims, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER, cost.heavy, URGENCY.get())
+
+    def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Demand:
+        meter, spare = self._meter(scope, user), 0
+        if heavy and scope.per is Per.ADDRESS:
+            spare = max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
+        return Demand(meter, weight, spare, URGENCY.get(), heavy)
+
+    def _meter(self, scope: Scope, user: User | None) -> Meter:
+        counted_for = user if scope.per is Per.USER else None
+        if (found := self._meters.get((scope, counted_for))) is None:
+            limit = self._terms.granted.get(scope.name, scope.limit)
+            terms = self._terms
+            found = Meter(scope, counted_for, limit, terms.share, self._clocks.ahead, background=terms.background)
+            self._meters[scope, counted_for] = found
+        return found
+
+    def _close(self, ticket: PendingRequest, penalty: Penalty, now: Milliseconds) -> None:
+        meters = [meter for meter, _ in ticket.uses if penalty.per in (None, meter.scope.per)]
+        if penalty.ban:
+            meters = [self._meter(scope, None) for scope in self._venue.banned]
+        for meter in meters:
+            meter.close(penalty.wait, now)
+
+    def _refusal(self, shortage: CapacityShortage) -> LimitReached:
+        meter, room_at = shortage
+        whose = f"{self._exchange}'s limit of {meter.scope.name}"
+        if room_at is None:
+            return LimitReached(
+                f"this takes more of {whose} than the {meter.budget} this process may use; nothing was sent",
+                details={"limit": meter.scope.name},
+            )
+        wait = max(1, room_at - self._clock())
+        return LimitReached(
+            f"{whose} has no room in time, but in {wait} ms; nothing was sent",
+            retry_after=wait,
+            details={"limit": meter.scope.name},
+        )
+
+
+def _put_on_bill(tickets: list[PendingRequest]) -> None:
+    if (bill := BILL.get()) is not None:
+        for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+            bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight

@@ -1,0 +1,212 @@
+"""Who waits for room at a venue, and who may go: decided for one instant at a time, without any waiting of its own.
+
+Light requests go by their urgency, and where that is the same in the order in which they came, past those that wait for
+something else. A heavy request goes only where nobody light waits that a user waits for, and leaves room beside it, so
+that it never makes one of those wait.
+"""
+
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
+
+from schemas.base import Milliseconds
+from worker.venues.limits.meter import Meter
+from worker.venues.limits.urgency import Urgency
+from worker.venues.limits.windows import Charge
+
+
+class Demand(NamedTuple):
+    """What a request needs of one scope. `spare` must be left beside it; a `heavy` one gives way to users' queries."""
+
+    meter: Meter
+    weight: int
+    spare: int = 0
+    urgency: Urgency = Urgency.COMMAND
+    heavy: bool = False
+
+    @property
+    def awaited(self) -> int:
+        """What goes before it."""
+        return self.meter.awaited(max(self.urgency, Urgency.QUERY) if self.heavy else self.urgency)
+
+    def has_room(self, now: Milliseconds) -> bool:
+        """Whether it may be taken now."""
+        return not self.awaited and self.meter.has_room(self.weight + self.spare, now, self.urgency)
+
+    def room_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When it may be taken, as far as is known; None if the budget will never hold it."""
+        if self.weight > self.meter.budget:
+            return None
+        return self.meter.room_at(self.awaited + self.weight + self.spare, now, self.urgency)
+
+    def begin(self, now: Milliseconds) -> Charge:
+        """Take it."""
+        return self.meter.begin(self.weight, now, self.urgency)
+
+
+NEVER: Milliseconds = 2**63
+
+
+class CapacityShortage(NamedTuple):
+    """A scope that has no room in time. It has some at `room_at`, or never."""
+
+    meter: Meter
+    room_at: Milliseconds | None
+
+    def is_after(self, instant: Milliseconds) -> bool:
+        """Whether there is no room until then."""
+        return self.room_at is None or self.room_at > instant
+
+
+@dataclass(slots=True, eq=False)
+class PendingRequest:
+    """A request that wants to go. If it must wait, then no longer than until `latest`."""
+
+    claims: tuple[Demand, ...]
+    latest: Milliseconds
+    heavy: bool = False
+    urgency: Urgency = Urgency.COMMAND
+    uses: list[tuple[Meter, Charge]] = field(default_factory=list)
+    lacked: list[Demand] = field(default_factory=list)
+    """For what it was seen waiting last."""
+
+    def lacking(self, now: Milliseconds) -> list[Demand]:
+        """The claims for which there is no room now."""
+        return [claim for claim in self.claims if not claim.has_room(now)]
+
+    def go(self, now: Milliseconds) -> None:
+        """Take what is claimed: all of it, or nothing where that fails."""
+        try:
+            for claim in self.claims:
+                self.uses.append((claim.meter, claim.begin(now)))
+        except BaseException:
+            self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Nothing of it was used. What was given back once is not given back again."""
+        while self.uses:
+            meter, use = self.uses.pop()
+            meter.drop(use)
+
+    def split(self, parts: Sequence["PendingRequest"], now: Milliseconds) -> None:
+        """Hand what was taken for all over to each of the parts that were joined here."""
+        if parts == [self]:
+            return
+        self.give_back()
+        for part in parts:
+            part.go(now)
+
+    def shortage(self, now: Milliseconds) -> CapacityShortage | None:
+        """What has no room in time: of several scopes the one that has it last."""
+        found = (CapacityShortage(claim.meter, claim.room_at(now)) for claim in self.claims)
+        late = [shortage for shortage in found if shortage.is_after(self.latest)]
+        return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
+
+
+def joined(tickets: Sequence[PendingRequest]) -> PendingRequest:
+    """One request in the place of several that go together; of each meter it claims the sum."""
+    first, *more = tickets
+    if not more:
+        return first
+    claims: dict[Meter, Demand] = {}
+    for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+        before = claims.get(claim.meter, claim._replace(weight=0))
+        together, spare = before.weight + claim.weight, max(before.spare, claim.spare)
+        claims[claim.meter] = before._replace(weight=together, spare=spare)
+    return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency)
+
+
+class NoRoom(Exception):
+    """A request can't go in time."""
+
+    def __init__(self, shortage: CapacityShortage) -> None:
+        super().__init__(shortage.meter.scope.name)
+        self.shortage = shortage
+
+
+class Decided(NamedTuple):
+    """Who may go now, and who will not go any more."""
+
+    gone: list[PendingRequest]
+    late: list[tuple[PendingRequest, CapacityShortage]]
+
+
+class RequestQueue:
+    """The waiting requests of one venue."""
+
+    def __init__(self) -> None:
+        self._light: list[PendingRequest] = []
+        self._heavy: list[PendingRequest] = []
+        self._lacking: set[Meter] = set()
+
+    def __len__(self) -> int:
+        return len(self._light) + len(self._heavy)
+
+    def offer(self, ticket: PendingRequest, now: Milliseconds) -> bool:
+        """Let a request go at once, or let it wait: then it isn't gone. Raises NoRoom where waiting is in vain."""
+        lacking = ticket.lacking(now)
+        if not lacking:
+            ticket.go(now)
+            return True
+        if shortage := ticket.shortage(now):
+            raise NoRoom(shortage)
+        insort(self._heavy if ticket.heavy else self._light, ticket, key=lambda waiting: waiting.urgency)
+        self._note(ticket, lacking)
+        return False
+
+    def withdraw(self, ticket: PendingRequest) -> None:
+        """Wait no longer; nothing where it does not wait, for it was let go or turned away."""
+        waiting = self._heavy if ticket.heavy else self._light
+        if ticket in waiting:
+            waiting.remove(ticket)
+            self._forget(ticket)
+
+    def advance(self, now: Milliseconds) -> Decided:
+        """Let go all who may, and turn away those whose time is over or will be before a scope is open again."""
+        decided = Decided([], [])
+        for meter in self._lacking:
+            meter.await_nobody()
+        self._lacking.clear()
+        self._light = self._passed(self._light, now, decided)
+        self._heavy = self._passed(self._heavy, now, decided)
+        return decided
+
+    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When to look again; None while nothing but an answer can change anything."""
+        changes = [at for meter in self._lacking if (at := meter.changes_at(now)) is not None]
+        return min([*changes, *(ticket.latest for ticket in self._waiting())], default=None)
+
+    def _waiting(self) -> Iterable[PendingRequest]:
+        yield from self._light
+        yield from self._heavy
+
+    def _passed(self, tickets: list[PendingRequest], now: Milliseconds, decided: Decided) -> list[PendingRequest]:
+        """Those who go on waiting."""
+        waiting: list[PendingRequest] = []
+        for ticket in tickets:
+            lacking = ticket.lacking(now)
+            if not lacking:
+                ticket.go(now)
+                decided.gone.append(ticket)
+            elif now >= ticket.latest or any(claim.meter.is_closed_at(ticket.latest) for claim in lacking):
+                decided.late.append((ticket, ticket.shortage(now) or CapacityShortage(lacking[0].meter, now)))
+            else:
+                waiting.append(ticket)
+                self._note(ticket, lacking)
+        return waiting
+
+    def _forget(self, ticket: PendingRequest) -> None:
+        """Nobody has to wait behind it any more."""
+        for claim in ticket.lacked:
+            if not ticket.heavy:
+                claim.meter.await_room(-claim.weight, ticket.urgency)
+
+    def _note(self, ticket: PendingRequest, lacking: list[Demand]) -> None:
+        ticket.lacked = lacking
+        for claim in lacking:
+            self._lacking.add(claim.meter)
+            if not ticket.heavy:
+                claim.meter.await_room(claim.weight, ticket.urgency)

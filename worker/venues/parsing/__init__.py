@@ -1,0 +1,1 @@
+"""From a venue's raw answers to markets, positions and records."""
