@@ -27,10 +27,10 @@ from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.amqp.topology import DEAD_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
-from worker.config.locations import ConfigurationError
 from worker.config.settings import Settings
 from worker.console.service.dead_letters import drop_letters, requeue_letters, show_letter, show_letters
 from worker.messages.wire import DeadLetter, Delivery
+from worker.runtime.errors import ConfigurationError
 
 TO_10X: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
 

@@ -4,8 +4,8 @@ from pathlib import Path
 import pytest
 
 from worker.broker.permissions import RIGHTS, STRATEGY_USER
-from worker.config.locations import ConfigurationError
 from worker.console.definitions import definitions_text
+from worker.runtime.errors import ConfigurationError
 
 
 def test_a_user_without_a_password_file_is_named(tmp_path: Path) -> None:

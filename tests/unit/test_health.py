@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from worker.config.locations import ConfigurationError
 from worker.config.settings import Settings
 from worker.console.health import check_health, service_of
+from worker.runtime.errors import ConfigurationError
 
 
 def test_the_service_is_known_by_its_command_line() -> None:

@@ -15,7 +15,6 @@ from tests.support.processes import free_port
 from tests.support.worker_harness import WorkerHarness, worker_harness
 from worker.accounts.account import Accounts
 from worker.app.up import UpFailed, metrics_ports
-from worker.config.locations import ConfigurationError
 from worker.config.settings import Settings
 from worker.ledger.ledger import open_ledger
 from worker.ledger.outbox import insertion
@@ -24,6 +23,7 @@ from worker.messages.wire import Outgoing
 from worker.monitoring.server import exposition, monitored
 from worker.monitoring.worker_states import Attachment, WorkerStates
 from worker.runtime.clock import now
+from worker.runtime.errors import ConfigurationError
 from worker.telemetry.metrics import WORKER
 from worker.venues.limits import Headroom
 

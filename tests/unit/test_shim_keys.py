@@ -21,8 +21,9 @@ from pydantic import SecretStr, ValidationError
 from tests.support.certificates import Authority
 from tests.support.shim_client import now_ms
 from tests.support.token_keys import claims, private_pem, public_file, public_pem, signed
-from worker.config.locations import ConfigurationError, jwt_secret
+from worker.config.locations import jwt_secret
 from worker.config.settings import Settings
+from worker.runtime.errors import ConfigurationError
 from worker.shim.auth.claims import ClaimPaths
 from worker.shim.auth.key_set import KeySet
 from worker.shim.auth.keys import PublicKeyFile, SharedSecret

@@ -18,8 +18,8 @@ from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, PREFIX, client_of, gate, now_ms
 from tests.support.token_keys import jwk, public_file, public_pem, signed
 from worker.bus.rpc import RpcReply
-from worker.config.locations import ConfigurationError
 from worker.runtime.background import in_background
+from worker.runtime.errors import ConfigurationError
 from worker.shim.app import create_app
 from worker.shim.auth.jwks import LARGEST_SET, MOST_NAMED, MOST_ROWS, read_key_set
 from worker.shim.auth.key_set import KeySet

@@ -13,7 +13,6 @@ from schemas.base import Milliseconds
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, SECRET, client_of, gate
 from worker.bus.rpc import RpcReply
-from worker.config.locations import ConfigurationError
 from worker.config.settings import Settings
 from worker.console.tour import (
     ACCOUNTS,
@@ -29,6 +28,7 @@ from worker.console.tour import (
     require_sandbox,
     stages,
 )
+from worker.runtime.errors import ConfigurationError
 from worker.sandbox.app.server import Sandbox
 from worker.shim.app import create_app
 

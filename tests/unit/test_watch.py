@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.config.locations import ConfigurationError
 from worker.console.watch import stream_offset
+from worker.runtime.errors import ConfigurationError
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

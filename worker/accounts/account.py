@@ -11,9 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.control import Exchange, Network
 from worker.accounts.networks import MAINNET, require_network, venue_label
+from worker.runtime.errors import ConfigurationError
 
 
-class RegistryError(Exception):
+class RegistryError(ConfigurationError):
     """The registry can't be used as it is; the message names the file, the account and the remedy."""
 
 

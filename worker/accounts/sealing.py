@@ -18,6 +18,7 @@ from types import MappingProxyType
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from worker.runtime.errors import ConfigurationError
 from worker.runtime.state_files import rewrite, write_private
 
 SEALED = "sealed"
@@ -34,7 +35,7 @@ _KEY = re.compile(r"v([1-9][0-9]{0,8}):([A-Za-z0-9+/_=-]+)")
 _SEALED = re.compile(r"sealed:v([1-9][0-9]{0,8}):([A-Za-z0-9_=-]+)")
 
 
-class SealingError(ValueError):
+class SealingError(ConfigurationError, ValueError):
     """Something can't be sealed or opened; the message says why and what to do, and never holds a secret or a key."""
 
 

@@ -106,8 +106,9 @@ def token(
     It is signed with PERPS_DMA_JWT_SECRET, or with the secret that `up` made. Where tokens are checked with public
     keys, your identity provider issues them.
     """
-    from worker.config.locations import ConfigurationError, jwt_secret
+    from worker.config.locations import jwt_secret
     from worker.runtime.clock import now
+    from worker.runtime.errors import ConfigurationError
     from worker.shim.auth.tokens import ROLES, issue_token
 
     if role not in ROLES:
@@ -332,8 +333,8 @@ def definitions(
 
     Example: perps-dma definitions --passwords secrets > definitions.json, for load_definitions in rabbitmq.conf
     """
-    from worker.config.locations import ConfigurationError
     from worker.console.definitions import definitions_text
+    from worker.runtime.errors import ConfigurationError
 
     try:
         typer.echo(definitions_text(passwords), nl=False)

@@ -18,8 +18,9 @@ import structlog
 
 from worker.accounts.account import Account, Accounts, RegistryError
 from worker.accounts.registry import sources_of
-from worker.config.locations import ConfigurationError, read_accounts
+from worker.config.locations import read_accounts
 from worker.config.settings import Settings
+from worker.runtime.errors import ConfigurationError
 from worker.runtime.file_stamp import Mark, mark_of
 
 LOOK_S = 0.5

@@ -25,6 +25,7 @@ from worker.ledger.sql.errors import LedgerError
 from worker.messages.wire import encode
 from worker.runtime.child import Child, ChildFailed, tail
 from worker.runtime.clock import now
+from worker.runtime.errors import OperatorError
 from worker.runtime.state_files import hold_lock, kept_secret, write_private
 from worker.shim.auth.tokens import issue_token
 
@@ -47,7 +48,7 @@ HIGHEST_PORT, LOWEST_PORT = 65535, 1024
 EXAMPLE = "/oems/execution/leverage?exchange_account_id=binance-perp-001&symbol=BTC/USDT:USDT"
 
 
-class UpFailed(Exception):
+class UpFailed(OperatorError):
     """`up` can't start; the message says what to do."""
 
 

@@ -20,6 +20,7 @@ from worker.bus.amqp.connection import CONNECTION_TROUBLE, version_of
 from worker.config.settings import Settings
 from worker.config.tls import secured
 from worker.runtime.child import POLL_S, Child, ChildFailed, tail
+from worker.runtime.errors import OperatorError
 from worker.runtime.state_files import hold_lock
 
 START_S = 90
@@ -37,7 +38,7 @@ FOREIGN_DATA = (b"failed_to_initialize_feature_flags_registry", b"schema_integri
 """What a node dies of whose data another version of RabbitMQ has written, and that can't go on from there."""
 
 
-class BrokerUnavailable(Exception):
+class BrokerUnavailable(OperatorError):
     """No RabbitMQ can be had; the message says what to do."""
 
 

@@ -30,6 +30,7 @@ from worker.bus.letter_ids import LetterName, base_id, names_of
 from worker.bus.sharding.shards import ACCOUNT_HEADER
 from worker.messages.wire import named_account, outgoing
 from worker.runtime.clock import now
+from worker.runtime.errors import OperatorError
 
 READER = "dma.dead-letters.reader"
 """An exclusive queue of whoever reads: a second reader would see only what the first has not got."""
@@ -59,7 +60,7 @@ LONGEST_NAME = 255
 SET_BY_DEATH = re.compile(r"x-(death|delivery-count|acquired-count|(first|last)-death-.*)")
 
 
-class LettersUnavailable(Exception):
+class LettersUnavailable(OperatorError):
     """The dead letters can't be read; the message says why."""
 
 

@@ -19,6 +19,7 @@ from worker.bus.consumer_counts import ConsumerCounts
 from worker.bus.sharding.shards import ACCOUNT_HEADER
 from worker.messages.wire import EXCHANGE_HEADER, named_account
 from worker.runtime.clock import now
+from worker.runtime.errors import ExecutionError
 from worker.runtime.stopping import set_within
 from worker.telemetry import tracing
 
@@ -43,7 +44,7 @@ class RpcReply:
     exchange: str | None = None
 
 
-class BusError(Exception):
+class BusError(ExecutionError):
     """Base of what can go wrong between a caller and a worker."""
 
 

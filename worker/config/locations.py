@@ -10,13 +10,10 @@ from worker.accounts.account import Account, Accounts, RegistryError
 from worker.accounts.registry import read_registry
 from worker.config.settings import Settings
 from worker.config.tls import secured
+from worker.runtime.errors import ConfigurationError
 
 SHORTEST_SECRET = 32
 """Bytes: as many as HS256 has (RFC 7518, section 3.2)."""
-
-
-class ConfigurationError(Exception):
-    """Something that has to be there is not; the message says what to do."""
 
 
 def load_accounts(settings: Settings) -> Accounts:

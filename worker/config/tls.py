@@ -6,12 +6,13 @@ from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from worker.config.settings import Settings
+from worker.runtime.errors import ConfigurationError
 
 NOT_VERIFIED = "no_verify_ssl"
 """What the client library takes in a URL as the wish not to look at certificates."""
 
 
-class CertificateProblem(Exception):
+class CertificateProblem(ConfigurationError):
     """A certificate or key can't be used; the message names the setting and says why."""
 
 

@@ -8,14 +8,15 @@ from uuid import uuid4
 from schemas import OPERATIONS
 from schemas.base import Milliseconds
 from worker.bus.rpc import BusError, connect_rpc
-from worker.config.locations import ConfigurationError, amqp_url
+from worker.config.locations import amqp_url
 from worker.config.settings import Settings
 from worker.runtime.clock import now
+from worker.runtime.errors import ConfigurationError, OperatorError
 
 ANSWER_MS: Milliseconds = 10_000
 
 
-class WorkerRefused(Exception):
+class WorkerRefused(OperatorError):
     """A worker answered that it did not do what it was asked; the message says why."""
 
 

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from worker.broker.permissions import RIGHTS, definitions
-from worker.config.locations import ConfigurationError
+from worker.runtime.errors import ConfigurationError
 
 
 def definitions_text(passwords: Path | None) -> str:

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 import httpx
 
-from worker.config.locations import ConfigurationError
 from worker.config.settings import Settings
 from worker.console.ask import WorkerRefused, ask
+from worker.runtime.errors import ConfigurationError
 
 PATIENCE_S = 4
 LOOPBACK = "127.0.0.1"

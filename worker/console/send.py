@@ -5,10 +5,11 @@ from uuid import uuid4
 
 from schemas import OPERATIONS
 from worker.bus.rpc import BusError, connect_rpc
-from worker.config.locations import ConfigurationError, amqp_url
+from worker.config.locations import amqp_url
 from worker.config.settings import Settings
 from worker.console.display import show_envelope, show_json
 from worker.runtime.clock import now
+from worker.runtime.errors import ConfigurationError
 
 
 async def send(

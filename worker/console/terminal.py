@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from schemas.problems import problems_of
 from worker.config.settings import Settings
+from worker.runtime.errors import OperatorError
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON for programs instead of a table for people.")]
 
@@ -31,21 +32,11 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
     """Run to the end on uvloop; what a person can mend ends in one line, not in a traceback."""
     import uvloop
 
-    from worker.accounts.account import RegistryError
     from worker.bus.amqp.connection import CONNECTION_TROUBLE
-    from worker.bus.amqp.topology import TopologyRefused
-    from worker.config.locations import ConfigurationError
-    from worker.config.tls import CertificateProblem
-    from worker.console.ask import WorkerRefused
-    from worker.ledger.sql.errors import LedgerError
-    from worker.venues.limits.tables import UnknownLimit
 
     try:
         return uvloop.run(work)
-    except (
-        *(ConfigurationError, WorkerRefused, RegistryError, LedgerError, TopologyRefused, UnknownLimit),
-        CertificateProblem,
-    ) as error:
+    except OperatorError as error:
         raise fail(str(error)) from error
     except CONNECTION_TROUBLE as error:
         raise fail(f"the broker can't be reached: {error}") from error

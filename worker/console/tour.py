@@ -19,12 +19,13 @@ from rich.text import Text
 from schemas import HTTP_PREFIXES, OPERATIONS, Failure, Operation
 from worker.bus.amqp.connection import connect
 from worker.bus.amqp.topology import EVENTS_EXCHANGE
-from worker.config.locations import ConfigurationError, amqp_url, http_url, jwt_secret, load_accounts
+from worker.config.locations import amqp_url, http_url, jwt_secret, load_accounts
 from worker.config.settings import Settings
 from worker.config.tls import local_client_context
 from worker.console.display import console, table
 from worker.console.seeded import TOUR, TOUR_PM_ACCOUNT, Seeded
 from worker.runtime.clock import now
+from worker.runtime.errors import ConfigurationError
 from worker.shim.auth.tokens import issue_token
 from worker.venues.port.adapter import Capability
 from worker.venues.port.capabilities import DECLARED, AccountType

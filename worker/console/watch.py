@@ -15,10 +15,11 @@ from aiormq.exceptions import ChannelInvalidStateError
 from worker.accounts.account import RegistryError
 from worker.bus.amqp.connection import CONNECTION_TROUBLE, HEARTBEAT_S
 from worker.bus.amqp.topology import EVENTS_LOG
-from worker.config.locations import ConfigurationError, amqp_url, load_accounts
+from worker.config.locations import amqp_url, load_accounts
 from worker.config.settings import Settings
 from worker.console.display import console, show_json
 from worker.console.event_lines import event_line, is_about
+from worker.runtime.errors import ConfigurationError
 
 Offset = str | int | datetime
 

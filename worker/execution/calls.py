@@ -12,6 +12,7 @@ from worker.execution.freeze import Frozen
 from worker.execution.retries import QUERY
 from worker.ledger.owners import GONE_S
 from worker.runtime.clock import Clock
+from worker.runtime.errors import ExecutionError
 from worker.venues.client.send_guard import guarded_by
 from worker.venues.limits import within
 from worker.venues.limits.permits import ReservedPermit, reserved
@@ -31,7 +32,7 @@ FRESH_S = GONE_S / 3
 """For so long an intent proves that the account is ours: no other worker believes us gone so soon."""
 
 
-class Expired(Exception):
+class Expired(ExecutionError):
     """The deadline passed before anything was sent."""
 
 

@@ -14,13 +14,14 @@ from worker.execution.failures import CommandFailure, fault, refusal
 from worker.execution.freeze import Frozen
 from worker.execution.requests import Command
 from worker.handlers.plan import Applied, CommandHandler, CommandPlan, QueryHandler, QueryResult
+from worker.runtime.errors import ExecutionError
 from worker.venues.port.adapter import Adapter, Capability
 from worker.venues.port.errors import VenueError
 
 log = structlog.get_logger(__name__)
 
 
-class TakenOver(Exception):
+class TakenOver(ExecutionError):
     """Another worker has taken the command over and will tell how it ended; this one must not go on."""
 
 

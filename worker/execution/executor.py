@@ -45,6 +45,7 @@ from worker.ledger.sql.errors import LockLost, NotInTime, StaleWrite
 from worker.ledger.unresolved import Setting
 from worker.messages.wire import Reply, ShuttingDown, outgoing_result
 from worker.runtime.clock import Clock
+from worker.runtime.errors import ExecutionError
 from worker.telemetry import tracing
 from worker.telemetry.metrics import COMMANDS, COMMANDS_REPEATED, command_told
 from worker.telemetry.stages import STAGES, Stage, spent
@@ -59,11 +60,11 @@ BEHIND_MS = 100
 log = structlog.get_logger(__name__)
 
 
-class AccountLocked(Exception):
+class AccountLocked(ExecutionError):
     """Another worker held the account until the deadline."""
 
 
-class RecordGone(Exception):
+class RecordGone(ExecutionError):
     """The ledger knew a command, and knows it no more."""
 
 

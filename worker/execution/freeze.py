@@ -3,9 +3,10 @@
 from schemas.base import utc_text
 from schemas.events import FreezeChange, FreezeEvent, event_id
 from worker.ledger.freezes import Freeze
+from worker.runtime.errors import ExecutionError
 
 
-class Frozen(Exception):
+class Frozen(ExecutionError):
     """An admin has frozen the account, its venue or everything; nothing was sent."""
 
     def __init__(self, freeze: Freeze) -> None:

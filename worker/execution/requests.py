@@ -17,6 +17,7 @@ from schemas.problems import invalid_request, problems_of
 from schemas.requests import Request
 from worker.accounts.account import Account, Accounts
 from worker.messages.wire import LARGEST_BODY, LONGEST_ACTOR, Delivery, encode
+from worker.runtime.errors import ExecutionError
 
 T = TypeVar("T", bound=WireModel)
 
@@ -59,7 +60,7 @@ class Control:
     actor: str | None
 
 
-class RequestRejected(Exception):
+class RequestRejected(ExecutionError):
     """The request is refused on receipt, and nothing was sent anywhere. `envelope` says why."""
 
     def __init__(self, envelope: Failure) -> None:

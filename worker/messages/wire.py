@@ -11,6 +11,7 @@ from schemas.base import Milliseconds
 from schemas.envelope import Envelope
 from schemas.events import Event, ResultEvent
 from schemas.problems import Problem
+from worker.runtime.errors import ExecutionError
 from worker.telemetry.trace_context import TraceContext
 
 LONGEST_ACCOUNT_ID = 128
@@ -61,11 +62,11 @@ class Outgoing:
     body: str
 
 
-class NotPublished(Exception):
+class NotPublished(ExecutionError):
     """Something was published, and the broker did not confirm it: it may or may not be there."""
 
 
-class ShuttingDown(Exception):
+class ShuttingDown(ExecutionError):
     """The worker stops and has not begun with it: the message is left to the next one."""
 
 

@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from threading import Thread
 
-from worker.config.locations import ConfigurationError
 from worker.config.settings import Settings
+from worker.runtime.errors import ConfigurationError
 from worker.telemetry.tracing import OFF, record_with
 
 CLOSE_S = 2.0

@@ -8,13 +8,14 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from worker.runtime.errors import OperatorError
 from worker.runtime.log_files import open_log, rotate_log
 
 POLL_S = 0.03
 """How often a condition of another process is looked at; nothing tells us when a port opens or a file appears."""
 
 
-class ChildFailed(Exception):
+class ChildFailed(OperatorError):
     """A program ended, or did not become ready in time; the message holds its last log lines."""
 
 

@@ -27,6 +27,7 @@ from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS, Operation
 from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
+from worker.runtime.errors import OperatorError
 
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"
@@ -93,7 +94,7 @@ EVENTS_STREAM: Mapping[str, Any] = MappingProxyType(
 )
 
 
-class TopologyRefused(Exception):
+class TopologyRefused(OperatorError):
     """The broker holds queues that can't be used as they are; the message says what to do."""
 
 

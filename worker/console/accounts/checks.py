@@ -11,9 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.text import Text
 
 from worker.accounts.account import Account, Accounts
-from worker.config.locations import ConfigurationError, load_accounts
+from worker.config.locations import load_accounts
 from worker.config.settings import Settings
 from worker.console.display import console, show_json, table
+from worker.runtime.errors import ConfigurationError
 from worker.venues.lifecycle import account_checks as preflight
 from worker.venues.lifecycle.account_checks import Report, Told
 from worker.venues.port.check_results import CheckResult, Verdict

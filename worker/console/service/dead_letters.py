@@ -11,10 +11,11 @@ from typing import Any
 from rich.cells import cell_len
 
 from worker.bus.dead_letters import DeadLetters, Letter, LettersUnavailable, Settled, hold_dead_letters
-from worker.config.locations import ConfigurationError, amqp_url
+from worker.config.locations import amqp_url
 from worker.config.settings import Settings
 from worker.console.display import console, legible, printable, shortened, show_json, table
 from worker.console.service.freeze import login_name
+from worker.runtime.errors import ConfigurationError
 
 COLUMNS = ("time", "id", "operation", "account", "reason")
 

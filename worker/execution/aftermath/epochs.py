@@ -24,6 +24,7 @@ from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable
 from worker.messages.wire import outgoing
 from worker.runtime.clock import Clock
+from worker.runtime.errors import ExecutionError
 
 LOOK_S = 2.0
 """How often it is looked whether the epoch is still proven. A command and a snapshot look by themselves."""
@@ -36,7 +37,7 @@ Event = Mapping[str, Any]
 log = structlog.get_logger(__name__)
 
 
-class LogUnavailable(Exception):
+class LogUnavailable(ExecutionError):
     """The stream of events can't be read now."""
 
 

@@ -11,8 +11,10 @@ LedgerError
 └── NothingMatched      a statement that must match matched nothing; nothing of its write was kept
 """
 
+from worker.runtime.errors import OperatorError
 
-class LedgerError(Exception):
+
+class LedgerError(OperatorError):
     """Base of what the ledger raises."""
 
 

@@ -6,6 +6,7 @@ The messages are those of the error-code pages of USDⓈ-M, COIN-M and Portfolio
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, json_answer
 
 
@@ -57,7 +58,7 @@ THROTTLED = (
 BANNED = "Way too many requests; IP banned until {}. Please use the websocket for live updates to avoid bans."
 
 
-class BinanceRefused(Exception):
+class BinanceRefused(SandboxRefusal):
     """The venue refuses a request, with its own code; `arguments` fill the code's message."""
 
     def __init__(self, code: int, *arguments: object, message: str | None = None) -> None:

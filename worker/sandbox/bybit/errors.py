@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from schemas.base import Milliseconds
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, json_answer
 
 MESSAGES: Mapping[int, str] = {
@@ -30,7 +31,7 @@ MESSAGES: Mapping[int, str] = {
 }
 
 
-class BybitRefused(Exception):
+class BybitRefused(SandboxRefusal):
     """The venue refuses a request with one of its codes; `arguments` fill the code's message."""
 
     def __init__(self, code: int, *arguments: object, result: Any = None, status: int = 200) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, json_answer
 
 
@@ -39,7 +40,7 @@ REFUSALS: Mapping[str, GateErrorReply] = {
 }
 
 
-class GateRefused(Exception):
+class GateRefused(SandboxRefusal):
     """The venue refuses a request, with its own label; `arguments` fill the label's message."""
 
     def __init__(self, label: str, *arguments: object) -> None:

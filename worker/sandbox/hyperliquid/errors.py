@@ -4,12 +4,13 @@ The sentences are those of its documentation and of what users report. Where nei
 a nonce out of its window, an asset that does not exist, and actions that the sandbox does not carry out.
 """
 
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, json_answer
 
 PLAIN = "text/plain; charset=utf-8"
 
 
-class HyperliquidRefusal(Exception):
+class HyperliquidRefusal(SandboxRefusal):
     """The venue does not do it, and says so in `answer`."""
 
     def answer(self) -> HttpResponse:

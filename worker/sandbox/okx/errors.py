@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, json_answer
 
 
@@ -57,7 +58,7 @@ REFUSALS: Mapping[str, OkxErrorReply] = {
 }
 
 
-class OkxRefused(Exception):
+class OkxRefused(SandboxRefusal):
     """The venue refuses a request, with its own code; `arguments` fill the code's message."""
 
     def __init__(self, code: str, *arguments: object) -> None:

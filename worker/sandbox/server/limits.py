@@ -6,6 +6,7 @@ from typing import Protocol
 
 from schemas.base import Milliseconds
 from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.venue import ControlRefused
 
 IGNORED_WARNINGS = 10
@@ -15,7 +16,7 @@ BAN = 2 * MINUTE
 """The shortest ban that Binance documents ("2 minutes to 3 days")."""
 
 
-class OverLimit(Exception):
+class OverLimit(SandboxRefusal):
     """A request came over the limit. `retry_after` is in ms; `banned_until` is set once the address is banned."""
 
     def __init__(self, used: int, limit: int, retry_after: Milliseconds, banned_until: Milliseconds | None) -> None:

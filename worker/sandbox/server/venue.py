@@ -5,10 +5,11 @@ from typing import Any, Protocol
 
 from worker.accounts.account import Account
 from worker.sandbox.kit.clock import Clock
+from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, Received
 
 
-class ControlRefused(Exception):
+class ControlRefused(SandboxRefusal):
     """A control request can't be carried out; the message says why."""
 
 

@@ -114,7 +114,7 @@ def _rows(content: bytes) -> list[Any]:
     return rows
 
 
-class _OddRow(ValueError):
+class _OddRow(ConfigurationError):
     """Says itself what is wrong with a row."""
 
 

@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
 
-from worker.config.locations import ConfigurationError
+from worker.runtime.errors import ConfigurationError, ExecutionError
 from worker.runtime.file_stamp import mark_of
 
 HMAC: Mapping[str, int] = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
@@ -51,7 +51,7 @@ class VerificationKey:
     name: str | None = None
 
 
-class KeysUnavailable(Exception):
+class KeysUnavailable(ExecutionError):
     """The keys have never been there, so that no token can be checked now."""
 
 

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from worker.config.locations import ConfigurationError
+from worker.runtime.errors import ConfigurationError
 from worker.shim.http.connections import Connection, Connections
 
 AT_ONCE = 8

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from schemas import ErrorCode, Failure, failure
 from worker.messages.wire import encode
+from worker.runtime.errors import ExecutionError
 from worker.shim.kit.trace import trace_headers
 from worker.telemetry.metrics import HTTP_REFUSED
 
@@ -15,7 +16,7 @@ JSON = "application/json"
 _NO_HEADERS: Mapping[str, str] = {}
 
 
-class HttpRefusal(Exception):
+class HttpRefusal(ExecutionError):
     """The request ends here, with this envelope."""
 
     def __init__(self, envelope: Failure, headers: Mapping[str, str] = _NO_HEADERS) -> None:

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from schemas.base import Milliseconds
 from worker.runtime.context import bound
+from worker.runtime.errors import Defect
 from worker.venues.limits.permits import ReservedPermit
 
 
@@ -34,7 +35,7 @@ class SendGuard(Protocol):
         """Keep room at the venue for a read that confirms the change."""
 
 
-class Unguarded(Exception):
+class Unguarded(Defect):
     """A request that changes something was about to be sent on nobody's behalf. It was not."""
 
 

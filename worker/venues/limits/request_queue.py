@@ -12,6 +12,7 @@ from itertools import chain
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
+from worker.runtime.errors import ExecutionError
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import Charge
@@ -119,7 +120,7 @@ def joined(tickets: Sequence[PendingRequest]) -> PendingRequest:
     return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency)
 
 
-class NoRoom(Exception):
+class NoRoom(ExecutionError):
     """A request can't go in time."""
 
     def __init__(self, shortage: CapacityShortage) -> None:

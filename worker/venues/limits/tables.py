@@ -6,6 +6,7 @@ from enum import Enum
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
+from worker.runtime.errors import ConfigurationError, Defect
 from worker.venues.port.response import VenueResponse
 
 UNCOUNTED = 2**63 - 1
@@ -79,11 +80,11 @@ class Penalty(NamedTuple):
     ban: bool = False
 
 
-class UnknownLimit(Exception):
+class UnknownLimit(ConfigurationError):
     """A limit is said to be granted that the venue does not have; the message names those it has."""
 
 
-class Unmetered(Exception):
+class Unmetered(Defect):
     """An endpoint is in no table: nobody knows what a request to it costs, so it is not made."""
 
 

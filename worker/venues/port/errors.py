@@ -19,9 +19,10 @@ from typing import Any
 
 from schemas.base import Milliseconds
 from schemas.events import Scope
+from worker.runtime.errors import PerpsDmaError
 
 
-class VenueError(Exception):
+class VenueError(PerpsDmaError):
     """Base of all answers of a venue that are no success.
 
     `venue_code` is the venue's own code, `raw` its answer as it came, `details` what a caller may use.
