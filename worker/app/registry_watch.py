@@ -4,12 +4,11 @@
                                                                     │                └▶ replace all accounts at once
                                                                     └▶ not: those before stay, told once
 
-Files are looked at and not listened to: Kubernetes changes a mounted secret by turning a link, and what hears of
-changes to one file would miss that. Waiting for one look more leaves time to whoever writes a file piece by piece.
+Waiting for one look more leaves time to whoever writes a file piece by piece.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -21,7 +20,7 @@ from worker.accounts.registry import sources_of
 from worker.config.locations import read_accounts
 from worker.config.settings import Settings
 from worker.runtime.errors import ConfigurationError
-from worker.runtime.file_stamp import Mark, mark_of
+from worker.runtime.file_watch import Stamps, stamps_of
 
 LOOK_S = 0.5
 
@@ -29,8 +28,6 @@ PREPARE_S = 5
 """How long new accounts wait for their venue to list its markets; then they are served, and it may list them later."""
 
 Prepare = Callable[[Sequence[Account]], Awaitable[None]]
-
-Marks = Mapping[Path, Mark | None]
 
 log = structlog.get_logger(__name__)
 
@@ -63,12 +60,12 @@ class RegistryWatch:
         `prepare` is given accounts before they are served, for a while.
         """
         files = await asyncio.to_thread(self._sources)
-        in_force: Marks | None = None if files else {}
-        before: Marks = {}
+        in_force: Stamps | None = None if files else {}
+        before: Stamps = {}
         while True:
             asked = self._asked.is_set()
             self._asked.clear()
-            now = await asyncio.to_thread(_marks, files)
+            now = await asyncio.to_thread(stamps_of, files)
             if asked or (now != in_force and now == before):
                 await self._reload(prepare)
                 in_force, files = now, await asyncio.to_thread(self._sources)
@@ -104,7 +101,3 @@ def registry_watch(settings: Settings, accounts: Accounts) -> RegistryWatch:
 
 def _sources(settings: Settings) -> frozenset[Path]:
     return sources_of(settings.accounts, settings.sealing_keys) if settings.accounts else frozenset()
-
-
-def _marks(files: Iterable[Path]) -> Marks:
-    return {path: mark_of(path) for path in files}

@@ -23,9 +23,11 @@ from worker.config.tls import CertificateProblem, local_client_context
 from worker.ledger.ledger import forget_ledger
 from worker.ledger.sql.errors import LedgerError
 from worker.messages.wire import encode
+from worker.runtime.backoff import Backoff
 from worker.runtime.child import Child, ChildFailed, tail
 from worker.runtime.clock import now
 from worker.runtime.errors import OperatorError
+from worker.runtime.periodic import periodically
 from worker.runtime.state_files import hold_lock, kept_secret, write_private
 from worker.shim.auth.tokens import issue_token
 
@@ -256,12 +258,14 @@ class Up:
                 keepers.create_task(self._keep(one))
 
     async def _keep(self, kept: _Kept) -> None:
-        pause_s = FIRST_PAUSE_S
+        backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while True:
             began = monotonic()
             how = await kept.ended()
-            pause_s = FIRST_PAUSE_S if monotonic() - began > LONGEST_PAUSE_S else min(2 * pause_s, LONGEST_PAUSE_S)
-            self._say(kept.name, f"ended ({how}), starts again in {pause_s:g} s; the end of {kept.log}:")
+            if monotonic() - began > LONGEST_PAUSE_S:
+                backoff.reset()
+            pause_s = backoff.next_s()
+            self._say(kept.name, f"ended ({how}), starts again in {pause_s:.1f} s; the end of {kept.log}:")
             self._console.print(tail(kept.log))
             await asyncio.sleep(pause_s)
             try:
@@ -274,10 +278,11 @@ class Up:
 
 
 async def _keep_logs_short(*children: Child) -> None:
-    while True:
+    async def rotate() -> None:
         for child in children:
             await asyncio.to_thread(child.rotate_log)
-        await asyncio.sleep(LOGS_S)
+
+    await periodically(rotate, LOGS_S)
 
 
 async def _exists(file: Path) -> bool:

@@ -18,6 +18,7 @@ from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
 from worker.messages.wire import outgoing
 from worker.runtime.clock import Clock
+from worker.runtime.periodic import periodically
 from worker.telemetry.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
 
 LAST_S = 1.0
@@ -83,11 +84,12 @@ class OwnDenials:
 
     async def run(self) -> None:
         """Write down what is counted, until cancelled."""
-        while True:
-            await self._something.wait()
-            await asyncio.sleep(SETTLE_S)
-            await self.tell()
-            await asyncio.sleep(PAUSE_S)
+        await periodically(self._tell_settled, PAUSE_S)
+
+    async def _tell_settled(self) -> None:
+        await self._something.wait()
+        await asyncio.sleep(SETTLE_S)
+        await self.tell()
 
     async def close(self) -> None:
         """Write down what is left, if that can be done soon."""

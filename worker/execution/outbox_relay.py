@@ -11,6 +11,8 @@ from worker.ledger.ledger import Ledger
 from worker.ledger.outbox import Waiting
 from worker.ledger.sql.errors import LedgerUnavailable
 from worker.messages.wire import NotPublished, Outgoing
+from worker.runtime.backoff import Backoff
+from worker.runtime.periodic import periodically
 
 FIRST_WAIT_S = 0.1
 LONGEST_WAIT_S = 2.0
@@ -64,7 +66,7 @@ class OutboxRelay:
 
     async def publish_again(self, event: Outgoing) -> None:
         """Publish an event that may have been published before; it has the same id."""
-        wait_s = FIRST_WAIT_S
+        backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         self.unconfirmed += 1
         try:
             while True:
@@ -72,20 +74,17 @@ class OutboxRelay:
                     return await self._publisher.event(event)
                 except NotPublished as error:
                     log.warning("event_not_published", event_id=event.id, error=str(error))
-                await asyncio.sleep(wait_s)
-                wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+                await backoff.wait()
         finally:
             self.unconfirmed -= 1
 
     async def run(self) -> None:
         """Take over the events of workers that are gone, until cancelled."""
-        while True:
-            try:
-                for owner in await self._ledger.outbox.owners():
-                    await self.take_over(owner)
-            except LedgerUnavailable as error:
-                log.warning("outbox_not_read", error=str(error))
-            await asyncio.sleep(LOOK_S)
+        await periodically(self._look, LOOK_S, tolerated=(LedgerUnavailable,), told=_not_read)
+
+    async def _look(self) -> None:
+        for owner in await self._ledger.outbox.owners():
+            await self.take_over(owner)
 
     async def take_over(self, owner: str) -> None:
         """Publish what a worker left, if it is gone, or what we ourselves have forgotten."""
@@ -130,3 +129,7 @@ class OutboxRelay:
             positions, self._confirmed = self._confirmed, []
             await self._ledger.patience.until_done(partial(self._ledger.outbox.confirmed, *positions))
             self._published.difference_update(positions)
+
+
+def _not_read(error: Exception) -> None:
+    log.warning("outbox_not_read", error=str(error))

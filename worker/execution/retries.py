@@ -1,12 +1,12 @@
 """Whether, and when, to try again: a value, apart from the trying."""
 
-import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
 from worker.execution.doubts import NotInForce
+from worker.runtime.backoff import backoff_s
 from worker.venues.port.errors import Ambiguous, NotSent, VenueError
 
 FIRST_WAIT_MS = 100
@@ -29,8 +29,7 @@ class Retries:
         limit = self.limits[type(error)]
         if limit is not None and failures > limit:
             return None
-        longest = min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (failures - 1))
-        wait = int(longest * random.uniform(0.5, 1.0))  # noqa: S311 - spreads load, guards nothing
+        wait = int(1000 * backoff_s(failures, FIRST_WAIT_MS / 1000, LONGEST_WAIT_MS / 1000))
         return wait if wait < left else None
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 import structlog
 
 from worker.ledger.sql.errors import CommitInDoubt, LedgerUnavailable, NotInTime, StaleWrite
+from worker.runtime.backoff import Backoff
 
 T = TypeVar("T")
 
@@ -97,13 +98,14 @@ class Patience:
         kept: Callable[[], Awaitable[T | None]] | None,
         give_up: float | None,
     ) -> T:
-        wait_s, in_doubt = FIRST_WAIT_S, False
+        backoff, in_doubt = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S), False
         while True:
             try:
                 result = await attempt()
             except LedgerUnavailable as error:
                 in_doubt = in_doubt or isinstance(error, CommitInDoubt)
                 self._noted(error)
+                wait_s = backoff.next_s()
                 if give_up is not None and monotonic() + wait_s > give_up:
                     raise NotInTime(str(error)) from error
             except StaleWrite:
@@ -114,7 +116,6 @@ class Patience:
                 self._works()
                 return result
             await asyncio.sleep(wait_s)
-            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
 
     def _noted(self, error: LedgerUnavailable) -> None:
         if self.problem is None:

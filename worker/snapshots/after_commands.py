@@ -22,6 +22,7 @@ from worker.execution.requests import Command
 from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
 from worker.runtime.clock import steady
+from worker.runtime.periodic import periodically
 from worker.runtime.stopping import set_within
 from worker.snapshots.snapshots import Recorded, Snapshots
 from worker.venues.port.errors import LimitReached
@@ -90,12 +91,7 @@ class AfterCommands:
 
     async def run(self) -> None:
         """Take what others have left, until cancelled."""
-        while True:
-            try:
-                await self.look()
-            except LedgerUnavailable as error:
-                log.warning("owed_snapshots_not_read", error=str(error))
-            await asyncio.sleep(LOOK_S)
+        await periodically(self.look, LOOK_S, tolerated=(LedgerUnavailable,), told=_not_read)
 
     async def look(self) -> None:
         """Begin to take what a worker owed that is gone, and what we ourselves have forgotten."""
@@ -184,3 +180,7 @@ class AfterCommands:
                 return await self._snapshots.take(account, before, Trigger.COMMAND, commands)
             except LimitReached as full:
                 await asyncio.sleep(min(LONGEST_WAIT_MS, full.retry_after or LONGEST_WAIT_MS) / 1000)
+
+
+def _not_read(error: Exception) -> None:
+    log.warning("owed_snapshots_not_read", error=str(error))

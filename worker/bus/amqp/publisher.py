@@ -21,6 +21,7 @@ from worker.bus.amqp.actors import user_of
 from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble, version_of
 from worker.bus.amqp.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, KEPT_EXCHANGE, declare_events
 from worker.messages.wire import LONGEST_ACTOR, DeadLetter, Delivery, NotPublished, Outgoing, Reply, reply_of
+from worker.runtime.backoff import Backoff
 from worker.runtime.clock import now
 from worker.telemetry import tracing
 from worker.telemetry.metrics import EVENT_FAILURES, EVENTS
@@ -247,7 +248,8 @@ class MessagePublisher:
             headers={"status": reply.status, **reply.headers},
             persistent=False,
         )
-        worthless, wait_s, faults = max(delivery.deadline or 0, now() + ANSWER_MS), FIRST_WAIT_S, 0
+        worthless, faults = max(delivery.deadline or 0, now() + ANSWER_MS), 0
+        backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         while now() < worthless and faults < MOST_FAULTS:
             try:
                 await publish(channel, reply.body, message, routing_key=reply_to, mandatory=mandatory)
@@ -262,8 +264,7 @@ class MessagePublisher:
                 faults += isinstance(error.__cause__, ConnectionInternalError)
             else:
                 return True
-            await asyncio.sleep(wait_s)
-            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+            await backoff.wait()
         return False
 
     async def dead_letter(self, delivery: Delivery, letter: DeadLetter) -> None:

@@ -25,6 +25,7 @@ from worker.ledger.sql.errors import LedgerUnavailable
 from worker.messages.wire import outgoing
 from worker.runtime.clock import Clock
 from worker.runtime.errors import ExecutionError
+from worker.runtime.periodic import periodically
 
 LOOK_S = 2.0
 """How often it is looked whether the epoch is still proven. A command and a snapshot look by themselves."""
@@ -79,12 +80,10 @@ class Epochs:
 
     async def run(self) -> None:
         """Look now and then, until cancelled. Begins after `start`."""
-        while True:
-            try:
-                await (self.compare() if self._events.came_back else self._ledger.epoch.look())
-            except LedgerUnavailable as error:
-                log.warning("epoch_not_proven", error=str(error))
-            await asyncio.sleep(LOOK_S)
+        await periodically(self._look, LOOK_S, tolerated=(LedgerUnavailable,), told=_not_proven)
+
+    async def _look(self) -> None:
+        await (self.compare() if self._events.came_back else self._ledger.epoch.look())
 
     async def compare(self) -> None:
         """Compare the ledger with the stream. Raises LedgerUnavailable, for the stream as well."""
@@ -159,3 +158,7 @@ def _event(number: int, at: Milliseconds, reason: str) -> EpochEvent:
         epoch=number,
         data=EpochBegun(epoch=number, since=at, reason=reason),
     )
+
+
+def _not_proven(error: Exception) -> None:
+    log.warning("epoch_not_proven", error=str(error))

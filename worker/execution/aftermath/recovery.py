@@ -16,6 +16,7 @@ from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable
 from worker.messages.wire import DeadLetter, Delivery, ShuttingDown
 from worker.runtime.clock import Clock
+from worker.runtime.periodic import periodically
 from worker.telemetry import tracing
 
 LATE_MS: Milliseconds = 5_000
@@ -54,13 +55,10 @@ class Recovery:
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
-        while True:
-            try:
-                pause_s = LOOK_S if await self.look() else GO_ON_S
-            except LedgerUnavailable as error:
-                log.warning("overdue_commands_not_read", error=str(error))
-                pause_s = LOOK_S
-            await asyncio.sleep(pause_s)
+        await periodically(self._look, LOOK_S, tolerated=(LedgerUnavailable,), told=_overdue_not_read)
+
+    async def _look(self) -> float:
+        return LOOK_S if await self.look() else GO_ON_S
 
     async def look(self) -> bool:
         """Finish what is overdue now; whether that was all, or the next look goes on. Raises LedgerUnavailable."""
@@ -99,6 +97,14 @@ class Recovery:
             return await self._handle(delivery)
 
 
+def _overdue_not_read(error: Exception) -> None:
+    log.warning("overdue_commands_not_read", error=str(error))
+
+
+def _not_deleted(error: Exception) -> None:
+    log.warning("old_records_not_deleted", error=str(error))
+
+
 def _as_delivered(entry: Entry) -> Delivery:
     return Delivery(
         operation=entry.operation,
@@ -120,12 +126,10 @@ class Retention:
 
     async def run(self) -> None:
         """Clean now and then, until cancelled."""
-        while True:
-            try:
-                await self.clean()
-            except LedgerUnavailable as error:
-                log.warning("old_records_not_deleted", error=str(error))
-            await asyncio.sleep(CLEAN_EVERY_S)
+        await periodically(self._clean, CLEAN_EVERY_S, tolerated=(LedgerUnavailable,), told=_not_deleted)
+
+    async def _clean(self) -> None:
+        await self.clean()
 
     async def clean(self) -> int:
         """Delete what is too old now; how many commands. Raises LedgerUnavailable."""

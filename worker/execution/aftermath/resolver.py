@@ -11,7 +11,6 @@ that nobody can know more.
 """
 
 import asyncio
-import random
 from collections import defaultdict
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import suppress
@@ -31,6 +30,7 @@ from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
 from worker.ledger.unresolved import Doubt
 from worker.messages.wire import Outgoing, encode, outgoing
+from worker.runtime.backoff import backoff_s
 from worker.runtime.clock import Clock
 from worker.venues.limits.urgency import Urgency
 from worker.venues.port.adapter import Adapter, MarginSettings
@@ -254,8 +254,7 @@ class Troubles:
 
 def _wait(tries: int) -> Milliseconds:
     """How long to wait for the next look."""
-    longest = min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** min(tries, 20))
-    return int(random.uniform(0, longest))  # noqa: S311 - spreads load, guards nothing
+    return int(1000 * backoff_s(tries + 1, FIRST_WAIT_MS / 1000, LONGEST_WAIT_MS / 1000, least=0))
 
 
 def _is_as_last_wanted(doubts: Iterable[Doubt], terms: MarginSettings | None) -> bool:

@@ -5,7 +5,6 @@ that the newest event of a venue stays true when its teller is gone, a worker th
 whatever it finds. What one that is gone has left in the outbox comes late: `since` says which of two events holds.
 """
 
-import asyncio
 from collections.abc import Callable, Iterable
 
 from schemas.base import utc_text
@@ -13,6 +12,7 @@ from schemas.events import VenueEvent, event_id
 from worker.execution.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger
 from worker.messages.wire import outgoing
+from worker.runtime.periodic import periodically
 from worker.venues.lifecycle.health import VenueChange
 
 LOOK_S = 0.5
@@ -29,10 +29,11 @@ class VenueNews:
 
     async def run(self) -> None:
         """Tell each change, until cancelled. While the broker is away, the events wait in the outbox or here."""
-        while True:
-            for change in self._changes():
-                await self._tell(change)
-            await asyncio.sleep(LOOK_S)
+        await periodically(self._tell_all, LOOK_S)
+
+    async def _tell_all(self) -> None:
+        for change in self._changes():
+            await self._tell(change)
 
     async def _tell(self, change: VenueChange) -> None:
         event = outgoing(_event(self._ledger.owner, self._ledger.epoch.number, change))

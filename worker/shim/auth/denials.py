@@ -19,6 +19,7 @@ from schemas.base import Milliseconds
 from worker.bus.rpc import BusError
 from worker.messages.wire import LONGEST_ACTOR, encode
 from worker.runtime.clock import now
+from worker.runtime.periodic import periodically
 from worker.shim.auth.tokens import Denied
 from worker.shim.kit.caller import Caller
 from worker.telemetry.denials import PAUSE_S, SETTLE_S, DenialCounts, DenialKind
@@ -58,11 +59,12 @@ class Denials:
 
     async def run(self) -> None:
         """Report what is counted, until cancelled."""
-        while True:
-            await self._something.wait()
-            await asyncio.sleep(self._settle_s)
-            await self.tell(ANSWER_MS)
-            await asyncio.sleep(self._pause_s)
+        await periodically(self._tell_settled, self._pause_s)
+
+    async def _tell_settled(self) -> None:
+        await self._something.wait()
+        await asyncio.sleep(self._settle_s)
+        await self.tell(ANSWER_MS)
 
     async def close(self) -> None:
         """Report what is left, if a worker answers soon."""

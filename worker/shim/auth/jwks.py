@@ -16,6 +16,7 @@ import httpx
 import jwt
 from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 
+from worker.runtime.errors import ConfigurationError
 from worker.shim.auth.keys import ALGORITHMS, VerificationKey, algorithms_of
 
 FETCH_S = 5.0
@@ -114,7 +115,7 @@ def _rows(content: bytes) -> list[Any]:
     return rows
 
 
-class _OddRow(ConfigurationError):
+class _OddRow(ConfigurationError, ValueError):
     """Says itself what is wrong with a row."""
 
 

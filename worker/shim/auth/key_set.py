@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import httpx
 import structlog
 
+from worker.runtime.periodic import periodically
 from worker.shim.auth.jwks import FETCH_S, fetch_key_set, read_key_set
 from worker.shim.auth.keys import ALGORITHMS, KeysUnavailable, VerificationKey
 
@@ -74,9 +75,11 @@ class KeySet:
 
     async def run(self) -> None:
         """Fetch the keys now and then, until cancelled, so that one which was taken back is soon taken no more."""
-        while True:
-            await self._fetch_unless_just_done()
-            await asyncio.sleep(min(self._pause_s, self._refresh_s) if self._failing else self._refresh_s)
+        await periodically(self._refresh, self._refresh_s)
+
+    async def _refresh(self) -> float:
+        await self._fetch_unless_just_done()
+        return min(self._pause_s, self._refresh_s) if self._failing else self._refresh_s
 
     def _matching(self, name: str | None) -> tuple[VerificationKey, ...]:
         return tuple(key for key in self._keys if name is None or key.name in (None, name))

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
 
 from worker.runtime.errors import ConfigurationError, ExecutionError
-from worker.runtime.file_stamp import mark_of
+from worker.runtime.file_watch import FileWatch
 
 HMAC: Mapping[str, int] = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
 """Bytes that a secret needs for each (RFC 7518, section 3.2)."""
@@ -132,13 +132,12 @@ class PublicKeyFile:
         self._path = path
         self._narrowed = narrowed
         self._version = 0
-        self._mark = mark_of(path)
+        self._watch = FileWatch(path)
         self._keys = read_public_keys(path, narrowed)
 
     def version(self) -> int:
         """Looks at the file, which costs no more than a system call."""
-        if (found := mark_of(self._path)) != self._mark:
-            self._mark = found
+        if self._watch.changed():
             self._read_again()
         return self._version
 

@@ -1,13 +1,13 @@
 """A certificate that is renewed while the shim runs: new connections get the new one, nobody restarts anything."""
 
-import asyncio
 import ssl
 
 import structlog
 
 from worker.config.settings import Settings
 from worker.config.tls import CertificateProblem, load_pair
-from worker.runtime.file_stamp import Mark, mark_of
+from worker.runtime.file_watch import FileWatch
+from worker.runtime.periodic import periodically
 
 LOOK_S = 5.0
 """How often it is looked whether the files are others. They are renewed days before they end."""
@@ -22,21 +22,19 @@ class Renewal:
         self._context = context
         self._files = (settings.tls_cert, settings.tls_key)
         self._look_s = look_s
-        self._loaded = self._marks()
+        self._watch = FileWatch(*filter(None, self._files))
 
     async def run(self) -> None:
         """Look now and then, until cancelled."""
-        while True:
-            await asyncio.sleep(self._look_s)
-            self.look()
+        await periodically(self._look, self._look_s)
+
+    async def _look(self) -> None:
+        self.look()
 
     def look(self) -> None:
         """Load what is new. What can't be used is told once, and the old certificate goes on."""
-        if (marks := self._marks()) == self._loaded:
-            return
-        self._loaded = marks
         cert, key = self._files
-        if cert is None or key is None:
+        if not self._watch.changed() or cert is None or key is None:
             return
         try:
             load_pair(self._context, cert, key, "PERPS_DMA_TLS")
@@ -44,6 +42,3 @@ class Renewal:
             log.error("certificate_reload_failed", error=str(error))
         else:
             log.info("certificate_reloaded", path=str(cert))
-
-    def _marks(self) -> tuple[Mark | None, ...]:
-        return tuple(None if file is None else mark_of(file) for file in self._files)

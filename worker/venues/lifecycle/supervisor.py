@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from schemas.control import VenueState
 from worker.accounts.account import Account, Site
+from worker.runtime.backoff import Backoff
 from worker.runtime.clock import CLOCKS, Clocks
 from worker.runtime.collector import made_to_stay
 from worker.venues.client.observer import Heard
@@ -112,14 +113,13 @@ class KeptVenue:
 
     async def _load(self, told: Told) -> None:
         """Load the markets, and try again for as long as it takes."""
-        wait_s = FIRST_WAIT_S
+        backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
         while True:
             try:
                 return await self.load_once()
             except VenueError as error:
                 told(str(self._site), error)
-            await asyncio.sleep(wait_s)
-            wait_s = min(LONGEST_WAIT_S, 2 * wait_s)
+            await backoff.wait()
 
     async def _until_old(self) -> None:
         latest_s = self._reloads.latest_s * random.uniform(1 - SPREAD, 1)  # noqa: S311 - spreads load, guards nothing
