@@ -2,11 +2,11 @@
 
 import json
 from collections import deque
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from pydantic import SecretStr
 
@@ -15,7 +15,8 @@ from schemas.base import utc_text
 from schemas.replies import CrossMarginBalance, FuturesBalance, LedgerEntry, PmAssetBalance, PmUmAccount
 from worker.accounts.account import Account
 from worker.messages.wire import Delivery, Outgoing, Reply
-from worker.venues.client.send_guard import require_guard
+from worker.venues.client.door import Hold, door_for
+from worker.venues.limits.permits import Permit
 from worker.venues.port import check_results as findings
 from worker.venues.port.adapter import (
     Capability,
@@ -49,6 +50,20 @@ class Misbehaviour:
 
     error: BaseException
     applied: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryRequest:
+    """A request that no limit meters, and which does its work when it is sent."""
+
+    usual_ms: int
+    work: Callable[[], Awaitable[None]]
+
+    def permit(self, hold: Hold) -> AbstractAsyncContextManager[Permit]:
+        return nullcontext(cast("Permit", None))
+
+    async def send(self, permit: Permit) -> None:
+        await self.work()
 
 
 @dataclass(slots=True)
@@ -105,14 +120,19 @@ class MemoryVenue:
 
     async def _change(self, what: str, apply: Any) -> None:
         wrong = self.misbehaviours.popleft() if self.misbehaviours else None
-        if wrong is None or not isinstance(wrong.error, LimitReached):
-            await require_guard(what).admit(self.usual_ms)
-            await self.under_way()
-        self.log.append(what)
-        if wrong is None or wrong.applied:
-            apply()
-        if wrong is not None:
+        if wrong is not None and isinstance(wrong.error, LimitReached):
+            self.log.append(what)
             raise wrong.error
+
+        async def work() -> None:
+            await self.under_way()
+            self.log.append(what)
+            if wrong is None or wrong.applied:
+                apply()
+            if wrong is not None:
+                raise wrong.error
+
+        await door_for(what).send(MemoryRequest(self.usual_ms, work))
 
     def _read(self, what: str) -> None:
         self.log.append(what)

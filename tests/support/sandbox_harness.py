@@ -13,7 +13,7 @@ from schemas.requests import MarketType
 from worker.accounts.account import Account
 from worker.sandbox.app.server import Sandbox
 from worker.venues.client.connections import VenueConnections
-from worker.venues.client.send_guard import guarded_by
+from worker.venues.client.door import ChangeRequest, through
 from worker.venues.lifecycle.registry import VENUES
 from worker.venues.limits import Limits
 from worker.venues.limits.permits import ReservedPermit
@@ -53,24 +53,19 @@ def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Mar
     return adapter.market(symbol, market_type)
 
 
-class OpenGuard:
+class OpenDoor:
     """Lets every change pass, for tests of an adapter by itself."""
 
-    async def admit(self, usual: int) -> None:
-        """It may leave."""
-
-    def not_processed(self) -> None:
-        """Nobody keeps count."""
-
-    def hold(self, reservation: ReservedPermit) -> None:
-        """Nothing is read back on its behalf."""
-        reservation.end()
+    async def send(self, request: ChangeRequest) -> Any:
+        """Nothing is recorded, and nothing is read back on its behalf."""
+        async with request.permit(ReservedPermit.end) as permit:
+            return await request.send(permit)
 
 
 @pytest.fixture
-async def open_guard() -> AsyncIterator[None]:
+async def open_door() -> AsyncIterator[None]:
     """For tests of what is below an adapter: changes of the test pass."""
-    with guarded_by(OpenGuard()):
+    with through(OpenDoor()):
         yield
 
 
@@ -88,7 +83,7 @@ class Unguarded:
 
     def _passing(self, change: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
         async def passed(*arguments: Any) -> Any:
-            with guarded_by(OpenGuard()):
+            with through(OpenDoor()):
                 return await change(*arguments)
 
         return passed

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.support.hostile_venue import answering, head
-from tests.support.sandbox_harness import open_guard
+from tests.support.sandbox_harness import open_door
 from tests.support.scripted_venue import ScriptedVenue, answers
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.server.faults import packed_blanks
@@ -23,8 +23,8 @@ from worker.venues.client.observer import RequestObserver
 from worker.venues.port.errors import Ambiguous, Refused, VenueError
 from worker.venues.port.response import DEEPEST, read_json
 
-__all__ = ["open_guard"]
-pytestmark = pytest.mark.usefixtures("open_guard")
+__all__ = ["open_door"]
+pytestmark = pytest.mark.usefixtures("open_door")
 
 TIMEOUT_MS, PATIENCE_MS = 400, 10_000
 Sent = tuple[bytes, bytes]

@@ -8,12 +8,12 @@ import pytest
 
 from schemas.base import Milliseconds
 from schemas.requests import PmAssetCollect, PmAutoCollect
-from tests.support.memory_venue import ACCOUNT, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, MemoryRequest, MemoryVenue
 from worker.execution.calls import READ_BACK_RESERVE_MS, Expired, VenueCalls
 from worker.handlers import COMMAND_HANDLERS
 from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect
-from worker.venues.client.send_guard import require_guard
-from worker.venues.limits import DEADLINE
+from worker.venues.client.door import door_for
+from worker.venues.limits import CONTEXT
 from worker.venues.port.errors import LimitReached, NotSupported
 
 START: Milliseconds = 1_700_000_000_000
@@ -25,13 +25,13 @@ def calls(left: Milliseconds = 10_000) -> VenueCalls:
 
 
 async def told() -> Milliseconds | None:
-    return DEADLINE.get()
+    return CONTEXT.get().deadline
 
 
 async def test_a_call_knows_until_when_it_must_have_its_answer() -> None:
     assert await calls().read(told) == START + 10_000
     assert await calls().change(told, read_back=False) == START + 10_000
-    assert DEADLINE.get() is None
+    assert CONTEXT.get().deadline is None
 
 
 async def test_a_change_leaves_time_for_its_read_back() -> None:
@@ -49,9 +49,11 @@ async def test_an_intent_that_took_long_to_record_is_recorded_anew_before_anythi
         if len(log) == 1:
             time.sleep(0.1)  # noqa: ASYNC251 - the whole process stands still
 
-    async def send() -> None:
-        await require_guard("a change").admit(50)
+    async def sent() -> None:
         log.append("sent")
+
+    async def send() -> None:
+        await door_for("a change").send(MemoryRequest(50, sent))
 
     recording = VenueCalls(START + 10_000, lambda: START, intend)
     await recording.change(send, read_back=False)
@@ -64,12 +66,12 @@ async def test_room_is_waited_for_until_the_deadline_and_kept_meanwhile() -> Non
 
     @asynccontextmanager
     async def room() -> AsyncIterator[None]:
-        log.append(DEADLINE.get())
+        log.append(CONTEXT.get().deadline)
         yield
         log.append("given back")
 
     async with calls().holding(room()):
-        log.append(DEADLINE.get())
+        log.append(CONTEXT.get().deadline)
     assert log == [START + 10_000, None, "given back"]
 
 

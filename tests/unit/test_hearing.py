@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.processes import free_port
-from tests.support.sandbox_harness import open_guard
+from tests.support.sandbox_harness import open_door
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker.accounts.account import Account
 from worker.venues.binance.connection import BinanceTransport, without_keys
@@ -17,8 +17,8 @@ from worker.venues.client.observer import RequestObserver
 from worker.venues.port.errors import AccessDenied, LimitReached, Throttled, VenueError
 
 KEY, SECRET = "k" * 64, "s" * 64
-__all__ = ["open_guard"]
-pytestmark = pytest.mark.usefixtures("open_guard")
+__all__ = ["open_door"]
+pytestmark = pytest.mark.usefixtures("open_door")
 
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 ECHO = {"symbol": "BTCUSDT", "leverage": 10, "maxNotionalValue": "1000000"}

@@ -243,14 +243,14 @@ class Jumping:
     by: Milliseconds = 0
 
     def place(self) -> RateLimiter:
-        return Limits(clocks=Clocks(utc=self.now)).place("memory", None, venue(CALLS))
+        return Limits(clocks=Clocks(utc=self.now)).of("memory", None, venue(CALLS))
 
     def now(self) -> Milliseconds:
         return now() + self.by
 
 
 async def send(at: RateLimiter, deadline: Milliseconds, told: VenueResponse | None = None) -> None:
-    async with at.admission("call", {}, ME, deadline) as admission:
+    async with at.permit("call", {}, ME, deadline) as admission:
         admission.sent = True
         if told:
             admission.hear(told)
@@ -295,7 +295,7 @@ class Late(uvloop.Loop):
 @pytest.mark.parametrize("loop", [uvloop.Loop, Late])
 async def test_a_burst_on_uvloop_loses_nobody_and_no_room(loop: type[uvloop.Loop]) -> None:
     async def burst() -> int | None:
-        at = Limits().place("memory", None, venue(Scope("calls", 200, WINDOW, Per.USER)))
+        at = Limits().of("memory", None, venue(Scope("calls", 200, WINDOW, Per.USER)))
         await asyncio.gather(*(send(at, now() + MINUTE) for _ in range(1_000)))
         await asyncio.sleep((WINDOW + 2 * ROLLING_MARGIN) / 1000)
         return at.headroom()[0].left
@@ -322,8 +322,8 @@ class WithoutTimers(asyncio.SelectorEventLoop):
 
 async def test_a_fault_while_waiting_costs_no_room() -> None:
     async def waits() -> list[int | None]:
-        at, left = Limits().place("memory", None, venue(CALLS)), []
-        async with at.admission("call", {}, ME, now()), at.admission("call", {}, ME, now()):
+        at, left = Limits().of("memory", None, venue(CALLS)), []
+        async with at.permit("call", {}, ME, now()), at.permit("call", {}, ME, now()):
             for _ in range(5):
                 with pytest.raises(Broken):
                     await send(at, now() + MINUTE)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
 from worker.venues.limits.meter import Meter
+from worker.venues.limits.request_context import Urgency
 from worker.venues.limits.request_queue import Demand, NoRoom, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
-from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import Charge
 
 SECOND, START = 1_000, 1_700_000_000_000

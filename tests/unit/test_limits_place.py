@@ -43,7 +43,7 @@ VENUE = VenueLimits(
 
 
 def place(limits: Limits | None = None) -> RateLimiter:
-    return (limits or Limits()).place("memory", None, VENUE)
+    return (limits or Limits()).of("memory", None, VENUE)
 
 
 def answer(
@@ -61,7 +61,7 @@ async def send(
     told: VenueResponse | None = None,
 ) -> Milliseconds:
     """Make a request, and return when it went."""
-    async with at.admission(name, {}, user, now() + patience) as admission:
+    async with at.permit(name, {}, user, now() + patience) as admission:
         admission.sent = True
         went = now()
         if told:
@@ -74,7 +74,7 @@ class UnderWay(AsyncExitStack):
 
     async def add(self, at: RateLimiter, name: str = "read", times: int = 1) -> Permit:
         for _ in range(times):
-            admission = await self.enter_async_context(at.admission(name, {}, MINE, now() + LONG))
+            admission = await self.enter_async_context(at.permit(name, {}, MINE, now() + LONG))
         return admission
 
 
@@ -107,7 +107,7 @@ async def test_who_waits_without_an_end_is_refused_before_its_deadline(under_way
     at, deadline = place(), now() + 3 * WINDOW
     await under_way.add(at, times=10)
     with pytest.raises(LimitReached):
-        async with at.admission("read", {}, MINE, deadline):
+        async with at.permit("read", {}, MINE, deadline):
             pass
     assert deadline - LEFT_FOR_AN_ANSWER <= now() < deadline
 
@@ -138,7 +138,7 @@ async def test_after_a_penalty_one_goes_first_and_a_second_refusal_meets_nobody_
     at, log = place(), list[Milliseconds]()
 
     async def trying() -> None:
-        async with at.admission("read", {}, MINE, now() + LONG) as admission:
+        async with at.permit("read", {}, MINE, now() + LONG) as admission:
             admission.sent = True
             log.append(now())
             await asyncio.sleep(0)
@@ -158,7 +158,7 @@ async def test_a_ban_closes_what_was_never_used_yet() -> None:
     venue = VenueLimits(
         {"one": Cost(((ADDRESS, 1),)), "two": Cost(((other, 1),))}, VENUE.penalty, banned=(ADDRESS, other)
     )
-    at = Limits().place("memory", None, venue)
+    at = Limits().of("memory", None, venue)
     await send(at, "one", told=answer(418, wait=LONG))
     with pytest.raises(LimitReached):
         await send(at, "two", patience=WINDOW)
@@ -189,7 +189,7 @@ async def test_accounts_with_one_key_are_one_user() -> None:
 async def test_a_request_that_was_not_sent_leaves_its_room_to_the_next() -> None:
     at = place()
     for _ in range(20):
-        async with at.admission("call", {}, MINE, now()):
+        async with at.permit("call", {}, MINE, now()):
             pass
     assert [row.left for row in at.headroom()] == [10, 2]
 
@@ -205,7 +205,7 @@ async def test_room_that_comes_back_is_given_to_who_waits(under_way: UnderWay) -
 
 async def test_an_answer_settles_what_it_weighs() -> None:
     at = place()
-    async with at.admission("list", {}, MINE, now()) as admission:
+    async with at.permit("list", {}, MINE, now()) as admission:
         admission.sent = True
         assert at.headroom()[0].left == 2
         admission.settle(["row"])
@@ -290,7 +290,7 @@ class TestReservations:
     async def test_a_request_that_was_not_sent_may_use_it_again(self) -> None:
         at = place()
         async with at.room("sweep", {}, MINE, now()):
-            async with at.admission("sweep", {}, MINE, now()):
+            async with at.permit("sweep", {}, MINE, now()):
                 pass  # no connection
             await send(at, "sweep", patience=0)
         assert at.headroom()[0].left == 4

@@ -5,9 +5,9 @@ import pytest
 from tests.unit.test_limits_line import START as NOW
 from tests.unit.test_limits_line import answered
 from worker.venues.limits.meter import Meter
+from worker.venues.limits.request_context import Urgency
 from worker.venues.limits.request_queue import Demand, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
-from worker.venues.limits.urgency import Urgency
 
 MINUTE = 60_000
 LATEST = NOW + 10 * MINUTE

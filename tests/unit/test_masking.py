@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 
 from tests.support.canaries import Canaries
 from tests.support.hostile_venue import answering
-from tests.support.sandbox_harness import open_guard
+from tests.support.sandbox_harness import open_door
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
 from worker.venues.binance.connection import without_keys
 from worker.venues.client.connections import LARGEST_ANSWER, VenueConnections
 from worker.venues.client.masking import HIDDEN, MOST_ESCAPES, SecretMask
 from worker.venues.port.errors import VenueError
 
-__all__ = ["open_guard"]
-pytestmark = pytest.mark.usefixtures("open_guard")
+__all__ = ["open_door"]
+pytestmark = pytest.mark.usefixtures("open_door")
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 ODD = "p\"a\\s/s w&r'd<1>ü%+"

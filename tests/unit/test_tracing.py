@@ -20,7 +20,7 @@ from worker.telemetry.otel import OtelTracer
 from worker.telemetry.trace_context import TraceContext
 from worker.telemetry.tracing import Kind
 
-CALLER = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01", "vendor=1")
+CONTEXT = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01", "vendor=1")
 
 HIDDEN = """
 import sys
@@ -77,12 +77,12 @@ async def test_a_collector_that_does_not_answer_holds_up_the_end_for_a_moment_on
 
 
 def test_a_request_goes_on_in_the_trace_of_its_caller() -> None:
-    with tracing.arriving(CALLER, "work", Kind.SERVER, {}):
+    with tracing.arriving(CONTEXT, "work", Kind.SERVER, {}):
         with tracing.span("part of it") as span:
             span.tell({"a": 1})
             span.fail("nothing")
-        assert tracing.carried() == CALLER.headers()
-        assert tracing.trace_id() == CALLER.trace_id
+        assert tracing.carried() == CONTEXT.headers()
+        assert tracing.trace_id() == CONTEXT.trace_id
     assert (tracing.carried(), tracing.trace_id()) == ({}, None)
 
 
@@ -102,19 +102,19 @@ def exported() -> Iterator[InMemorySpanExporter]:
 
 
 def test_recorded_spans_hang_together_and_carry_the_callers_state_on(exported: InMemorySpanExporter) -> None:
-    with tracing.arriving(CALLER, "work", Kind.CONSUMER, {"messaging.system": "rabbitmq"}), tracing.span("part"):
+    with tracing.arriving(CONTEXT, "work", Kind.CONSUMER, {"messaging.system": "rabbitmq"}), tracing.span("part"):
         carried = tracing.carried()
     part, whole = exported.get_finished_spans()
     assert whole.parent is not None
     assert part.parent is not None
-    assert f"{whole.parent.span_id:016x}" == CALLER.span_id
+    assert f"{whole.parent.span_id:016x}" == CONTEXT.span_id
     assert part.parent.span_id == whole.context.span_id
-    assert carried == {"traceparent": f"00-{CALLER.trace_id}-{part.context.span_id:016x}-01", "tracestate": "vendor=1"}
+    assert carried == {"traceparent": f"00-{CONTEXT.trace_id}-{part.context.span_id:016x}-01", "tracestate": "vendor=1"}
 
 
 def test_a_caller_who_is_not_sampled_is_not_recorded_but_carried_on(exported: InMemorySpanExporter) -> None:
-    with tracing.arriving(TraceContext(CALLER.trace_id, CALLER.span_id, "00"), "work", Kind.SERVER, {}):
-        assert tracing.carried()["traceparent"].startswith(f"00-{CALLER.trace_id}-")
+    with tracing.arriving(TraceContext(CONTEXT.trace_id, CONTEXT.span_id, "00"), "work", Kind.SERVER, {}):
+        assert tracing.carried()["traceparent"].startswith(f"00-{CONTEXT.trace_id}-")
         assert tracing.carried()["traceparent"].endswith("-00")
     assert exported.get_finished_spans() == ()
 

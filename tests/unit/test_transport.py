@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from tests.support.sandbox_harness import open_guard
+from tests.support.sandbox_harness import open_door
 from tests.support.scripted_venue import ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker.accounts.account import Account
 from worker.runtime import clock
@@ -30,8 +30,8 @@ def account(api_key: str = KEY, secret: str = SECRET) -> Account:
     return Account(id="one", exchange="binance", api_key=SecretStr(api_key), secret=SecretStr(secret))
 
 
-__all__ = ["open_guard"]
-pytestmark = pytest.mark.usefixtures("open_guard")
+__all__ = ["open_door"]
+pytestmark = pytest.mark.usefixtures("open_door")
 
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 WANTED = {"symbol": "BTCUSDT", "leverage": 10}

@@ -1,11 +1,12 @@
 """Calls to a venue on behalf of one command: kept inside its deadline, counted and timed."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from schemas.base import Milliseconds
 from worker.execution.freeze import Frozen
@@ -13,11 +14,10 @@ from worker.execution.retries import QUERY
 from worker.ledger.owners import GONE_S
 from worker.runtime.clock import Clock
 from worker.runtime.errors import ExecutionError
-from worker.venues.client.send_guard import guarded_by
-from worker.venues.limits import within
-from worker.venues.limits.permits import ReservedPermit, reserved
-from worker.venues.limits.urgency import Urgency, urgent
-from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, VenueError
+from worker.venues.client.door import ChangeRequest, through
+from worker.venues.limits import RequestContext, Urgency, requesting, reserved
+from worker.venues.limits.permits import ReservedPermit
+from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, Refused, VenueError
 
 T = TypeVar("T")
 
@@ -77,7 +77,7 @@ class VenueCalls:
         self.venue_ms = 0.0
         self._clock = clock
         self._intend = intend
-        self._held: list[ReservedPermit] = []
+        self._held: tuple[ReservedPermit, ...] = ()
 
     def remaining(self) -> Milliseconds:
         """Milliseconds until the deadline; negative behind it."""
@@ -119,7 +119,7 @@ class VenueCalls:
         sending = _Sending(self, read_back=read_back)
         self.release()
         try:
-            with guarded_by(sending):
+            with through(sending):
                 return await self._timed(send, left - _reserve(left, read_back=read_back))
         except (NotSent, LimitReached):
             sending.take_back()
@@ -138,21 +138,19 @@ class VenueCalls:
             return Expired(f"the deadline came before it could be sent; {doubt.message}")
         return NotSent(f"{doubt.message}; so nothing was changed", venue_code=doubt.venue_code, raw=doubt.raw)
 
-    async def _record(self, needed: Milliseconds) -> None:
-        """Record the next sending. Raises Expired when an answer is not to be had in time, and what forbids it."""
-        await self._intend_now(needed)
-        self._require(needed)  # the ledger may have been slow
-        self.attempts += 1
-        self.sent = self.sent or self._clock()
+    async def record(self, needed: Milliseconds) -> None:
+        """Record the next sending. Raises Expired when an answer is not to be had in time, and what forbids it.
 
-    async def _intend_now(self, needed: Milliseconds) -> None:
-        """Record it, and once more when we learn of that so late that others may believe us gone by now."""
-        while True:
+        It is recorded once more when we learn of that so late that others may believe us gone by now.
+        """
+        began = -math.inf
+        while time.monotonic() - began >= FRESH_S:
             self._require(needed)
             began = time.monotonic()
             await self._intend(self.attempts + 1)
-            if time.monotonic() - began < FRESH_S:
-                return
+        self._require(needed)  # the ledger may have been slow
+        self.attempts += 1
+        self.sent = self.sent or self._clock()
 
     def _require(self, needed: Milliseconds) -> None:
         if (left := self.remaining()) < needed:
@@ -161,10 +159,15 @@ class VenueCalls:
                 f"{needed} ms; nothing was sent"
             )
 
+    def hold(self, reservation: ReservedPermit) -> None:
+        """Keep room for a read-back."""
+        self._held += (reservation,)
+
     def release(self) -> None:
         """Give back the room that was kept for a read-back."""
-        while self._held:
-            self._held.pop().end()
+        held, self._held = self._held, ()
+        for reservation in held:
+            reservation.end()
 
     @asynccontextmanager
     async def holding(self, room: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
@@ -172,7 +175,7 @@ class VenueCalls:
         if self.remaining() <= 0:
             raise Expired("the deadline passed before it was sent")
         async with AsyncExitStack() as stack:
-            with within(self.deadline), urgent(self._urgency):
+            with requesting(RequestContext(self.deadline, self._urgency)):
                 await stack.enter_async_context(room)
             yield
 
@@ -180,7 +183,8 @@ class VenueCalls:
         started = time.perf_counter()
         try:
             async with asyncio.timeout(limit / 1000):
-                with within(self._clock() + limit), urgent(self._urgency), reserved(*self._held):
+                context = RequestContext(self._clock() + limit, self._urgency)
+                with requesting(context), reserved(*self._held):
                     return await call()
         except TimeoutError as error:
             raise Ambiguous(f"no answer from the venue within {limit} ms") from error
@@ -189,7 +193,7 @@ class VenueCalls:
 
 
 class _Sending:
-    """One attempt at a change: the guard of its requests, of which there may be several."""
+    """One attempt at a change: the door of its requests, of which there may be several."""
 
     def __init__(self, calls: VenueCalls, *, read_back: bool) -> None:
         self.recorded = 0
@@ -199,19 +203,17 @@ class _Sending:
         self._answers = 2 if read_back else 1
         self._before = (calls.attempts, calls.sent)
 
-    async def admit(self, usual: Milliseconds) -> None:
-        """Record that a request is about to leave. Raises Expired, and what forbids it."""
-        await self._calls._record(self._answers * usual)
-        self.recorded += 1
-        self.unsettled += 1
-
-    def not_processed(self) -> None:
-        """The request that was admitted last changed nothing."""
-        self.unsettled -= 1
-
-    def hold(self, reservation: ReservedPermit) -> None:
-        """Keep room for the read-back."""
-        self._calls._held.append(reservation)
+    async def send(self, request: ChangeRequest) -> Any:
+        """Send one request: let go by the limiter, in time, recorded, and only then sent."""
+        async with request.permit(self._calls.hold) as permit:
+            await self._calls.record(self._answers * request.usual_ms)
+            self.recorded += 1
+            self.unsettled += 1
+            try:
+                return await request.send(permit)
+            except Refused:
+                self.unsettled -= 1
+                raise
 
     def take_back(self) -> None:
         """Nothing of this attempt has left this machine."""

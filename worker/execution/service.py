@@ -21,7 +21,7 @@ from worker.runtime.clock import Clock
 from worker.telemetry import tracing
 from worker.telemetry.metrics import NOT_ACCEPTED, query_answered
 from worker.telemetry.stages import STAGES, Stage, counting, spent
-from worker.venues.limits.urgency import Urgency
+from worker.venues.limits.request_context import Urgency
 
 log = structlog.get_logger(__name__)
 

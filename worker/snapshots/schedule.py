@@ -14,7 +14,7 @@ from worker.snapshots.intervals import Interval
 from worker.snapshots.latest import Newest
 from worker.snapshots.pacing import Pacing
 from worker.snapshots.snapshots import Recorded, Snapshots
-from worker.venues.limits.bill import billed
+from worker.venues.limits.request_context import billed
 from worker.venues.port.errors import LimitReached
 
 AT_ONCE = 20

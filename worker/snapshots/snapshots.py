@@ -28,7 +28,7 @@ from worker.snapshots.drift import changed_terms, from_outside
 from worker.snapshots.explained_changes import asked_by
 from worker.snapshots.latest import Newest, Recent
 from worker.snapshots.news import is_news
-from worker.venues.limits.urgency import Urgency
+from worker.venues.limits.request_context import Urgency
 from worker.venues.port.adapter import Adapter, OpenPositions
 from worker.venues.port.errors import LimitReached, VenueError
 

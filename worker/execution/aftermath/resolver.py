@@ -32,7 +32,7 @@ from worker.ledger.unresolved import Doubt
 from worker.messages.wire import Outgoing, encode, outgoing
 from worker.runtime.backoff import backoff_s
 from worker.runtime.clock import Clock
-from worker.venues.limits.urgency import Urgency
+from worker.venues.limits.request_context import Urgency
 from worker.venues.port.adapter import Adapter, MarginSettings
 from worker.venues.port.errors import NotSupported, Throttled, VenueError
 

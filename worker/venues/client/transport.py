@@ -1,7 +1,8 @@
-"""One request to a venue after the other: let go, looked at a last time, signed, sent, and its answer judged.
+"""One request to a venue after the other: let go, signed, sent, and its answer judged.
 
 ```
-limiter's permit ─▶ guard, where it changes something ─▶ signed by ccxt ─▶ sent ─▶ limits heard ─▶ judged ─▶ its JSON
+reads    ─▶ limiter's permit ───────────────────────────────────┐
+changes  ─▶ the door: limiter's permit ─▶ time left? recorded? ─┴▶ signed by ccxt ─▶ sent ─▶ limits heard ─▶ judged
 ```
 
 A failure before the first byte is written is NotSent. Any failure after it, an answer that is no JSON object or list,
@@ -28,12 +29,12 @@ from worker.runtime import clock
 from worker.telemetry import tracing
 from worker.telemetry.stages import asking
 from worker.venues.client.connections import LARGEST_ANSWER, LARGEST_LISTING, Request
+from worker.venues.client.door import Hold, door_for
 from worker.venues.client.endpoint import Endpoint, endpoint_of, implicit_name
 from worker.venues.client.latency import Latency
 from worker.venues.client.masking import SecretMask
-from worker.venues.client.send_guard import require_guard
 from worker.venues.client.signing import as_key, without_query
-from worker.venues.limits import DEADLINE
+from worker.venues.limits import CONTEXT
 from worker.venues.limits.limiter import RateLimiter
 from worker.venues.limits.permits import Permit
 from worker.venues.limits.tables import User
@@ -131,8 +132,14 @@ class Transport(ABC):
     async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:
         """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
         deadline = self._wait_until(self._timeout_ms)
-        async with self._place().room(name, params or {}, self._exchange.user, deadline):
+        async with self._limiter().room(name, params or {}, self._exchange.user, deadline):
             yield
+
+    def permit(
+        self, name: str, params: Mapping[str, Any], limit: Milliseconds, hold: Hold | None = None
+    ) -> AbstractAsyncContextManager[Permit]:
+        """Leave for one request. Raises LimitReached as soon as it is known that there is no room in time."""
+        return self._limiter().permit(name, params, self._exchange.user, self._wait_until(limit), hold)
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
@@ -191,41 +198,26 @@ class Transport(ABC):
     async def _request(
         self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
     ) -> Any:
-        """Make one request. Its own time limit begins to run once there is room for it."""
-        exchange, name = self._exchange, endpoint.name
-        guard = require_guard(name) if exchange.metered.cost(name, params).changes else None
-        hold, deadline = guard.hold if guard else None, self._wait_until(limit)
-        async with self._place().admission(name, params, exchange.user, deadline, hold) as admission:
-            if guard:
-                await guard.admit(self._latency().usual(name))
-            began = time.monotonic()
-            try:
-                found = await self._answer(endpoint, params, admission, limit, largest)
-            except errors.Refused:
-                if guard:
-                    guard.not_processed()
-                raise
-            if exchange.user is not None:
-                self._latency().observe(name, (time.monotonic() - began) * 1000)
-            admission.settle(found)
-        return found
+        request = VenueRequest(self, endpoint, params, limit, largest)
+        if self._exchange.metered.cost(endpoint.name, params).changes:
+            return await door_for(endpoint.name).send(request)
+        async with request.permit() as permit:
+            return await request.send(permit)
 
-    async def _answer(
-        self, endpoint: Endpoint, params: dict[str, Any], admission: Permit, limit: Milliseconds, largest: int
-    ) -> Any:
-        """Sign a request, send it, and judge its answer."""
+    async def answer(self, request: "VenueRequest", permit: Permit) -> Any:
+        """Sign a request, send it, and judge its answer. Its time limit begins to run now that there is room for it."""
         exchange, connections = self._exchange, self._exchange.connections
         try:
-            async with asyncio.timeout(limit / 1000):
-                request = exchange.signed(endpoint, params)
-                with connections.hearing.request(exchange.id), _observed(exchange.id, request) as span:
-                    answer = exchange.answered(request, *await connections.send(request, admission, largest))
+            async with asyncio.timeout(request.limit / 1000):
+                signed = exchange.signed(request.endpoint, request.params)
+                with connections.hearing.request(exchange.id), _observed(exchange.id, signed) as span:
+                    answer = exchange.answered(signed, *await connections.send(signed, permit, request.largest))
                     span.tell({"http.response.status_code": answer.status})
-                    admission.hear(answer)
-                    exchange.raise_for(answer, request)
+                    permit.hear(answer)
+                    exchange.raise_for(answer, signed)
                     return answer.body
         except _LEAKS as error:
-            failure = self._failure(error, endpoint.name, limit, sent=admission.sent)
+            failure = self._failure(error, request.endpoint.name, request.limit, sent=permit.sent)
         raise failure  # out of the handler: the original may carry the signed URL
 
     def _failure(self, error: Exception, name: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
@@ -236,25 +228,56 @@ class Transport(ABC):
             return errors.Ambiguous(f"no answer from {venue} within {limit} ms")
         return errors.Ambiguous(f"the answer of {venue} to {name} did not arrive whole ({cause})")
 
-    def _place(self) -> RateLimiter:
+    def _limiter(self) -> RateLimiter:
         exchange = self._exchange
-        place: RateLimiter = exchange.connections.limits.place(
+        limiter: RateLimiter = exchange.connections.limits.of(
             exchange.id, exchange.base_url, exchange.metered, exchange.network
         )
-        return place
+        return limiter
 
-    def _latency(self) -> Latency:
+    @property
+    def latency(self) -> Latency:
+        """How long the venue usually takes to answer."""
         exchange = self._exchange
         latency: Latency = exchange.connections.latency(exchange.id, exchange.base_url, exchange.network)
         return latency
 
     def _wait_until(self, patience: Milliseconds) -> Milliseconds:
         """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""
-        told = DEADLINE.get()
+        told = CONTEXT.get().deadline
         if told is not None:
             return told
         now: Milliseconds = self._exchange.connections.limits.now()
         return now + patience
+
+
+@dataclass(frozen=True, slots=True)
+class VenueRequest:
+    """One request of a transport, still to be let go."""
+
+    transport: Transport
+    endpoint: Endpoint
+    params: dict[str, Any]
+    limit: Milliseconds
+    largest: int
+
+    @property
+    def usual_ms(self) -> Milliseconds:
+        """How long an answer to it usually takes at this venue."""
+        return self.transport.latency.usual(self.endpoint.name)
+
+    def permit(self, hold: Hold | None = None) -> AbstractAsyncContextManager[Permit]:
+        """The venue's limits let it go; with `hold` together with the reads that confirm it. Raises LimitReached."""
+        return self.transport.permit(self.endpoint.name, self.params, self.limit, hold)
+
+    async def send(self, permit: Permit) -> Any:
+        """Sign it, send it, and return the JSON of its answer. Raises what `worker.venues.port.errors` draws."""
+        began = time.monotonic()
+        found = await self.transport.answer(self, permit)
+        if permit.user is not None:
+            self.transport.latency.observe(self.endpoint.name, (time.monotonic() - began) * 1000)
+        permit.settle(found)
+        return found
 
 
 @contextmanager

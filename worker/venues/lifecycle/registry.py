@@ -15,7 +15,7 @@ from worker.venues.client.observer import PATIENCE_MS, Heard, RequestObserver
 from worker.venues.lifecycle.health import VenueChange, VenueWatch
 from worker.venues.lifecycle.supervisor import HOURLY, KeptVenue, Reloads, Told
 from worker.venues.limits import Limits
-from worker.venues.limits.limiters import Granted
+from worker.venues.limits.limiter import Granted
 from worker.venues.limits.tables import UnknownLimit, VenueLimits
 from worker.venues.port.adapter import Adapter, Venue
 from worker.venues.port.errors import VenueError

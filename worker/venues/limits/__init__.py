@@ -1,7 +1,14 @@
-"""The limits that venues meter: one limiter for each, shared by all accounts of the process."""
+"""The limits that venues meter: one limiter for each, shared by all accounts of the process.
 
-from worker.venues.limits.deadline import DEADLINE, within
-from worker.venues.limits.limiters import Limits
+```
+request context ─▶ limiter ─▶ request queue ─▶ meter ─▶ windows
+                     │ tables say what a request costs
+                     └▶ permit, for who may go
+```
+"""
+
+from worker.venues.limits.limiter import Limits
 from worker.venues.limits.meter import Headroom
+from worker.venues.limits.request_context import CONTEXT, RequestContext, Urgency, billed, requesting, reserved, within
 
-__all__ = ["DEADLINE", "Headroom", "Limits", "within"]
+__all__ = ["CONTEXT", "Headroom", "Limits", "RequestContext", "Urgency", "billed", "requesting", "reserved", "within"]

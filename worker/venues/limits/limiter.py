@@ -1,4 +1,4 @@
-"""The limits of one exchange at one address, kept for all accounts of this process.
+"""The limits of each exchange at each address, kept for all accounts of this process.
 
 ```
 request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settled, and what it tells is heard
@@ -16,15 +16,20 @@ from typing import Any
 from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
-from worker.runtime.clock import Clocks
+from worker.runtime.clock import CLOCKS, Clocks
 from worker.telemetry.stages import Stage, spent
-from worker.venues.limits.bill import BILL
 from worker.venues.limits.meter import Headroom, Meter
-from worker.venues.limits.permits import RESERVATIONS, Permit, ReservedPermit, reserved
-from worker.venues.limits.request_queue import CapacityShortage, Demand, NoRoom, PendingRequest, joined
+from worker.venues.limits.permits import Permit, ReservedPermit
+from worker.venues.limits.request_context import BILL, CONTEXT, RESERVED, Urgency, reserved
+from worker.venues.limits.request_queue import (
+    CapacityShortage,
+    Demand,
+    NoRoom,
+    PendingRequest,
+    WaitingRequests,
+    joined,
+)
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
-from worker.venues.limits.urgency import URGENCY
-from worker.venues.limits.waiting import WaitingRequests
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -71,7 +76,7 @@ class RateLimiter:
         self._turns = WaitingRequests(clocks.steady)
 
     @asynccontextmanager
-    async def admission(
+    async def permit(
         self,
         name: str,
         params: Mapping[str, Any],
@@ -85,33 +90,33 @@ class RateLimiter:
         Raises LimitReached as soon as it is known that there is no room before the deadline, and Unmetered.
         """
         cost = self._venue.cost(name, params)
-        for held in RESERVATIONS.get():
+        for held in RESERVED.get():
             if held.serves(self, cost, user):
-                with held.used() as admission:
-                    yield admission
+                with held.used() as permit:
+                    yield permit
                 return
         following = self._following(cost, user) if hold else ()
-        admission, *confirmations = await self._admitted((cost, *following), user, deadline)
+        permit, *confirmations = await self._permits((cost, *following), user, deadline)
         if hold:
             for read, kept in zip(following, confirmations, strict=True):
                 hold(ReservedPermit(kept, self, read, user))
         try:
-            yield admission
+            yield permit
         finally:
-            admission.end()
+            permit.end()
 
     @asynccontextmanager
     async def room(
         self, name: str, params: Mapping[str, Any], user: User | None, deadline: Milliseconds
     ) -> AsyncIterator[None]:
-        """Wait until a request may go, and keep its room for this task to make it. Raises like `admission`."""
+        """Wait until a request may go, and keep its room for this task to make it. Raises like `permit`."""
         cost = self._venue.cost(name, params)
-        (admission,) = await self._admitted((cost,), user, deadline)
+        (permit,) = await self._permits((cost,), user, deadline)
         try:
-            with reserved(ReservedPermit(admission, self, cost, user)):
+            with reserved(ReservedPermit(permit, self, cost, user)):
                 yield
         finally:
-            admission.end()
+            permit.end()
 
     def headroom(self) -> list[Headroom]:
         """What is left of every scope that was used yet."""
@@ -154,7 +159,7 @@ class RateLimiter:
         together = joined([self._ticket(each, user, self._clocks.utc()) for each in (cost, *found)])
         return found if all(claim.weight <= claim.meter.budget for claim in together.claims) else ()
 
-    async def _admitted(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Permit]:
+    async def _permits(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Permit]:
         """Permits for requests that go together, or not at all."""
         tickets = [self._ticket(cost, user, deadline) for cost in costs]
         together = joined(tickets)
@@ -166,18 +171,19 @@ class RateLimiter:
         else:
             together.split(tickets, self._clock())
             _put_on_bill(tickets)
-            return [Permit(self, ticket, cost) for ticket, cost in zip(tickets, costs, strict=True)]
+            return [Permit(self, ticket, cost, user) for ticket, cost in zip(tickets, costs, strict=True)]
         raise refusal
 
     def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> PendingRequest:
-        claims = tuple(self._claim(scope, weight, user, heavy=cost.heavy) for scope, weight in cost.weights)
-        return PendingRequest(claims, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER, cost.heavy, URGENCY.get())
+        urgency, latest = CONTEXT.get().urgency, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER
+        claims = tuple(self._claim(scope, weight, user, urgency, heavy=cost.heavy) for scope, weight in cost.weights)
+        return PendingRequest(claims, latest, cost.heavy, urgency)
 
-    def _claim(self, scope: Scope, weight: int, user: User | None, *, heavy: bool) -> Demand:
+    def _claim(self, scope: Scope, weight: int, user: User | None, urgency: Urgency, *, heavy: bool) -> Demand:
         meter, spare = self._meter(scope, user), 0
         if heavy and scope.per is Per.ADDRESS:
             spare = max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
-        return Demand(meter, weight, spare, URGENCY.get(), heavy)
+        return Demand(meter, weight, spare, urgency, heavy)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = user if scope.per is Per.USER else None
@@ -215,3 +221,48 @@ def _put_on_bill(tickets: list[PendingRequest]) -> None:
     if (bill := BILL.get()) is not None:
         for claim in chain.from_iterable(ticket.claims for ticket in tickets):
             bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight
+
+
+Granted = Mapping[str, Mapping[str, int]]
+NOTHING_GRANTED: Granted = {}
+
+
+class Limits:
+    """The limits of every exchange at every address it is reached at. All accounts of the process share them.
+
+    `share` is the part of each limit by network address that is ours: several processes behind one address must not
+    take more than the whole of it together. `granted` holds limits other than the documented ones, which a venue has
+    granted us, by exchange and name; `background` is the part of each that reading in the background may use. What
+    passes is measured by a clock that nobody sets: a step of UTC closes nothing and forgets nothing.
+    """
+
+    def __init__(
+        self,
+        share: float = 1.0,
+        granted: Granted = NOTHING_GRANTED,
+        clocks: Clocks = CLOCKS,
+        *,
+        background: float = 0.5,
+    ) -> None:
+        self._share = share
+        self._background = background
+        self._granted = granted
+        self._clocks = clocks
+        self._limiters: dict[tuple[str, Network, str | None], RateLimiter] = {}
+
+    def of(self, exchange: str, base_url: str | None, venue: VenueLimits, network: Network = MAINNET) -> RateLimiter:
+        """The limits of an exchange at an address. What was granted holds for the real network alone."""
+        key = exchange, network, base_url
+        if (found := self._limiters.get(key)) is None:
+            granted = self._granted.get(exchange, {}) if network == MAINNET else {}
+            terms = LimitTerms(self._share, granted, self._background)
+            found = self._limiters[key] = RateLimiter(exchange, base_url, venue, terms, self._clocks, network=network)
+        return found
+
+    def now(self) -> Milliseconds:
+        """The time that deadlines are compared with, UTC ms."""
+        return self._clocks.utc()
+
+    def headroom(self) -> list[Headroom]:
+        """What is left of every scope that was used yet."""
+        return [row for limiter in self._limiters.values() for row in limiter.headroom()]

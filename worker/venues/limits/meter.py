@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
+from worker.venues.limits.request_context import Urgency
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
-from worker.venues.limits.urgency import Urgency
 from worker.venues.limits.windows import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,

@@ -1,11 +1,9 @@
 """A request that may go, and room that is kept for one."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from contextlib import contextmanager
 from typing import Any, Protocol
 
-from worker.runtime.context import bound
 from worker.venues.limits.request_queue import PendingRequest
 from worker.venues.limits.tables import Cost, User
 from worker.venues.port.response import VenueResponse
@@ -27,8 +25,9 @@ class Keeper(Protocol):
 class Permit:
     """A request that may go. It is counted until it ends, and as `sent` or not from then on."""
 
-    def __init__(self, keeper: Keeper, ticket: PendingRequest, cost: Cost) -> None:
+    def __init__(self, keeper: Keeper, ticket: PendingRequest, cost: Cost, user: User | None) -> None:
         self.sent = False
+        self.user = user
         self._keeper = keeper
         self._ticket = ticket
         self._cost = cost
@@ -55,8 +54,8 @@ class Permit:
 class ReservedPermit:
     """Room for one request that is still to be made. Nobody else gets it meanwhile."""
 
-    def __init__(self, admission: Permit, keeper: Keeper, cost: Cost, user: User | None) -> None:
-        self.admission = admission
+    def __init__(self, permit: Permit, keeper: Keeper, cost: Cost, user: User | None) -> None:
+        self.permit = permit
         self._is_for = (keeper, cost, user)
         self._is_free = True
 
@@ -67,22 +66,13 @@ class ReservedPermit:
     @contextmanager
     def used(self) -> Iterator[Permit]:
         """The request it is for. One that was never sent may be made again. Raises LimitReached if it is too late."""
-        self.admission.check_open()
+        self.permit.check_open()
         self._is_free = False
         try:
-            yield self.admission
+            yield self.permit
         finally:
-            self._is_free = not self.admission.sent
+            self._is_free = not self.permit.sent
 
     def end(self) -> None:
         """What was not used of it is free again."""
-        self.admission.end()
-
-
-RESERVATIONS: ContextVar[tuple[ReservedPermit, ...]] = ContextVar("reservations", default=())
-"""The room that is kept for the running task."""
-
-
-def reserved(*reservations: ReservedPermit) -> AbstractContextManager[None]:
-    """Requests that are made in here use this room, where it is meant for them."""
-    return bound(RESERVATIONS, (*RESERVATIONS.get(), *reservations))
+        self.permit.end()
