@@ -56,13 +56,13 @@ class MortalCommands(Commands):
 
     fate: Fate
 
-    async def note(self, entry: Entry) -> Registration:
-        noted = await super().note(entry)
+    async def register(self, entry: Entry) -> Registration:
+        noted = await super().register(entry)
         self.fate.reached("noted")
         return noted
 
-    async def intend(self, entry: Entry, attempt: int, at: int, *, durable: bool) -> None:
-        await super().intend(entry, attempt, at, durable=durable)
+    async def record_intent(self, entry: Entry, attempt: int, at: int, *, durable: bool) -> None:
+        await super().record_intent(entry, attempt, at, durable=durable)
         self.fate.reached("intended")
 
     async def finish(self, *arguments: Any, **options: Any) -> int | None:

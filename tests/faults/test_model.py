@@ -97,7 +97,7 @@ class Promises(RuleBasedStateMachine):
         url = f"sqlite:///{self.folder / 'ledger.db'}"
         self.ledger: Ledger = self.run(self.stack.enter_async_context(open_ledger(url)))
         self.bus = MemoryBus()
-        self.changes = CommandExecutor(
+        self.executor = CommandExecutor(
             ledger=self.ledger,
             relay=OutboxRelay(self.ledger, self.bus),
             dispatch=Dispatch(lambda _: self.venue),
@@ -116,7 +116,7 @@ class Promises(RuleBasedStateMachine):
             asked.replies.append(reply)
 
         try:
-            self.run(self.changes.carry_out(asked.command(self.time), COMMAND_HANDLERS[asked.operation], answer))
+            self.run(self.executor.execute(asked.command(self.time), COMMAND_HANDLERS[asked.operation], answer))
         except Died:
             self.restart()
             return False
@@ -189,7 +189,7 @@ class Promises(RuleBasedStateMachine):
 
         command = asked.command(self.time, **other)
         with pytest.raises(RequestRejected) as conflict:
-            self.run(self.changes.carry_out(command, COMMAND_HANDLERS[asked.operation], answer))
+            self.run(self.executor.execute(command, COMMAND_HANDLERS[asked.operation], answer))
         assert conflict.value.envelope.statusCode == 409
         assert self.venue.log == log
 

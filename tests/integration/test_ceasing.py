@@ -50,7 +50,7 @@ async def test_a_copy_of_what_is_left_is_left_too(ledger_url: str) -> None:
 
 async def test_it_looks_for_no_overdue_commands_any_more(ledger_url: str) -> None:
     async with worker_harness(ledger_url) as stopping:
-        await stopping.ledger.commands.note(OVERDUE)
+        await stopping.ledger.commands.register(OVERDUE)
         stopping.worker.cease()
         later = Recovery(stopping.ledger, stopping.worker.handle, lambda _: False, now)
         await later.look()

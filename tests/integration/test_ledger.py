@@ -39,22 +39,22 @@ async def database(ledger_url: str) -> AsyncIterator[Database]:
 
 
 async def test_a_command_is_new_once(ledger: Ledger) -> None:
-    assert (await ledger.commands.note(ENTRY)).is_new
-    assert not (await ledger.commands.note(replace(ENTRY, fingerprint="f-2"))).is_new
+    assert (await ledger.commands.register(ENTRY)).is_new
+    assert not (await ledger.commands.register(replace(ENTRY, fingerprint="f-2"))).is_new
     record = await ledger.commands.find("c-1")
     assert record is not None
     assert (record.entry, record.owner, record.attempts, record.finished) == (ENTRY, ledger.owner, 0, None)
 
 
 async def test_of_fifty_at_once_one_is_new(ledger: Ledger, other: Ledger) -> None:
-    noted = await asyncio.gather(*(side.commands.note(ENTRY) for side in (ledger, other) for _ in range(25)))
+    noted = await asyncio.gather(*(side.commands.register(ENTRY) for side in (ledger, other) for _ in range(25)))
     assert [row.is_new for row in noted].count(True) == 1
 
 
 async def test_a_result_is_kept_together_with_its_event(ledger: Ledger) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     async with ledger.account_lock(ENTRY.account):
-        await ledger.commands.intend(ENTRY, 1, 1_500, durable=True)
+        await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=True)
     position = await ledger.commands.finish("c-1", ENDING)
     record = await ledger.commands.find("c-1")
     assert record is not None
@@ -68,39 +68,39 @@ async def test_a_result_is_kept_together_with_its_event(ledger: Ledger) -> None:
 
 
 async def test_the_first_intent_stays_the_first(ledger: Ledger) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     async with ledger.account_lock(ENTRY.account):
-        await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+        await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
     async with ledger.account_lock(ENTRY.account):
-        await ledger.commands.intend(ENTRY, 2, 1_700, durable=False)
+        await ledger.commands.record_intent(ENTRY, 2, 1_700, durable=False)
     record = await ledger.commands.find("c-1")
     assert record is not None
     assert (record.intended, record.attempts) == (1_500, 2)
 
 
 async def test_a_finished_command_stays_as_it_is(ledger: Ledger) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     await ledger.commands.finish("c-1", ENDING)
     with pytest.raises(StaleWrite):
         await ledger.commands.finish("c-1", replace(ENDING, outcome="unknown"))
     with pytest.raises(StaleWrite):
         async with ledger.account_lock(ENTRY.account):
-            await ledger.commands.intend(ENTRY, 1, 3_000, durable=False)
+            await ledger.commands.record_intent(ENTRY, 1, 3_000, durable=False)
     assert await ledger.outbox.size() == 1
 
 
 async def test_who_was_superseded_can_neither_send_nor_tell(ledger: Ledger, other: Ledger) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     record = await other.commands.find("c-1")
     assert record is not None
-    await other.commands.adopt(record)
+    await other.commands.take_over(record)
     with pytest.raises(StaleWrite):
         async with ledger.account_lock(ENTRY.account):
-            await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+            await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
     with pytest.raises(StaleWrite):
         await ledger.commands.finish("c-1", ENDING)
     with pytest.raises(StaleWrite):
-        await ledger.commands.adopt(record)
+        await ledger.commands.take_over(record)
     assert await ledger.outbox.size() == 0
     await other.commands.finish("c-1", ENDING)
     assert [waiting.event for waiting in await other.outbox.of(other.owner, 10)] == [EVENT]
@@ -108,12 +108,12 @@ async def test_who_was_superseded_can_neither_send_nor_tell(ledger: Ledger, othe
 
 @pytest.mark.parametrize("scope", ["all", "exchange:binance", "account:a-1"])
 async def test_nothing_is_intended_in_a_frozen_scope(ledger: Ledger, other: Ledger, scope: str) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     await other.freezes.freeze(Freeze(scope, "audit", "ann", 1), EVENT)
     with pytest.raises(StaleWrite):
         async with ledger.account_lock(ENTRY.account):
-            await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
-    noted = await ledger.commands.note(replace(ENTRY, id="c-2"))
+            await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
+    noted = await ledger.commands.register(replace(ENTRY, id="c-2"))
     assert noted.freeze == Freeze(scope, "audit", "ann", 1)
     assert await ledger.freezes.of("binance", "a-1") == noted.freeze
 
@@ -121,9 +121,9 @@ async def test_nothing_is_intended_in_a_frozen_scope(ledger: Ledger, other: Ledg
 @pytest.mark.parametrize("scope", ["exchange:okx", "account:a-2"])
 async def test_a_freeze_reaches_no_further_than_its_scope(ledger: Ledger, scope: str) -> None:
     await ledger.freezes.freeze(Freeze(scope, "audit", None, 1), EVENT)
-    assert (await ledger.commands.note(ENTRY)).freeze is None
+    assert (await ledger.commands.register(ENTRY)).freeze is None
     async with ledger.account_lock(ENTRY.account):
-        await ledger.commands.intend(ENTRY, 1, 1_500, durable=False)
+        await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
 
 
 async def test_every_change_of_a_freeze_is_an_event_and_an_audit_row(ledger: Ledger) -> None:
@@ -272,7 +272,7 @@ async def test_that_an_account_was_asked_again_is_noted_at_its_newest_snapshot_a
 
 async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -> None:
     for number in range(3):
-        await ledger.commands.note(replace(ENTRY, id=f"c-{number}", deadline=1_000 * number))
+        await ledger.commands.register(replace(ENTRY, id=f"c-{number}", deadline=1_000 * number))
     await ledger.commands.finish("c-0", ENDING)
     assert [record.entry.id for record in await ledger.commands.overdue(2_000, 10)] == ["c-1"]
 
@@ -280,25 +280,25 @@ async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -
 async def test_the_commands_since_a_moment_are_those_that_may_explain_a_change(ledger: Ledger) -> None:
     for number, finished in enumerate((500, 2_000, None)):
         entry = replace(ENTRY, id=f"c-{number}")
-        await ledger.commands.note(entry)
+        await ledger.commands.register(entry)
         async with ledger.account_lock(entry.account):
-            await ledger.commands.intend(entry, 1, 400, durable=False)
+            await ledger.commands.record_intent(entry, 1, 400, durable=False)
         if finished is not None:
             await ledger.commands.finish(entry.id, replace(ENDING, finished=finished))
-    await ledger.commands.note(replace(ENTRY, id="never sent"))
+    await ledger.commands.register(replace(ENTRY, id="never sent"))
     assert sorted(record.entry.id for record in await ledger.commands.since("a-1", 1_000)) == ["c-1", "c-2"]
 
 
 async def test_retention_forgets_what_is_finished_and_nothing_else(ledger: Ledger) -> None:
     for number in range(5):
-        await ledger.commands.note(replace(ENTRY, id=f"c-{number}"))
+        await ledger.commands.register(replace(ENTRY, id=f"c-{number}"))
         if number < 4:
             await ledger.commands.finish(f"c-{number}", replace(ENDING, finished=1_000 * number))
     assert await ledger.commands.forget(2_500, 2) == 2
     assert await ledger.commands.forget(2_500, 2) == 1
     known = [await ledger.commands.find(f"c-{number}") is not None for number in range(5)]
     assert known == [False, False, False, True, True]
-    assert (await ledger.commands.note(replace(ENTRY, id="c-0"))).is_new
+    assert (await ledger.commands.register(replace(ENTRY, id="c-0"))).is_new
 
 
 async def test_a_file_that_is_written_to_all_the_time_keeps_a_short_log(tmp_path: Path) -> None:
@@ -308,8 +308,8 @@ async def test_a_file_that_is_written_to_all_the_time_keeps_a_short_log(tmp_path
         async def carry_out(engine: int) -> None:
             for number in range(500):
                 entry = replace(ENTRY, id=f"{engine}-{number}")
-                await ledger.commands.note(entry)
-                await ledger.commands.intend(entry, 1, 1_500, durable=True)
+                await ledger.commands.register(entry)
+                await ledger.commands.record_intent(entry, 1, 1_500, durable=True)
                 position = await ledger.commands.finish(entry.id, ENDING)
                 assert position is not None
                 await ledger.outbox.confirmed(position)

@@ -40,19 +40,19 @@ async def ledger(proxy: PostgresProxy) -> AsyncIterator[Ledger]:
 @pytest.mark.parametrize("how", CUT)
 async def test_a_command_that_was_noted_in_doubt_is_new(ledger: Ledger, proxy: PostgresProxy, how: Break) -> None:
     proxy.plan(NOTE, how)
-    assert (await ledger.commands.note(ENTRY)).is_new
+    assert (await ledger.commands.register(ENTRY)).is_new
     assert proxy.broke == 1
-    assert not (await ledger.commands.note(replace(ENTRY, received=ENTRY.received + 1))).is_new
+    assert not (await ledger.commands.register(replace(ENTRY, received=ENTRY.received + 1))).is_new
 
 
 @pytest.mark.parametrize("how", CUT)
 async def test_who_took_a_command_over_in_doubt_has_it(ledger: Ledger, proxy: PostgresProxy, how: Break) -> None:
     async with open_ledger(proxy.url) as other:
-        await ledger.commands.note(ENTRY)
+        await ledger.commands.register(ENTRY)
         record = await ledger.commands.find(ENTRY.id)
         assert record is not None
         proxy.plan(ADOPT, how)
-        await other.commands.adopt(record)
+        await other.commands.take_over(record)
         with pytest.raises(StaleWrite):
             await ledger.commands.finish(ENTRY.id, ENDING)
         assert await other.commands.finish(ENTRY.id, ENDING) is not None
@@ -61,7 +61,7 @@ async def test_who_took_a_command_over_in_doubt_has_it(ledger: Ledger, proxy: Po
 
 @pytest.mark.parametrize("how", [*CUT, pytest.param(Break.NO_ANSWER, marks=pytest.mark.long)])
 async def test_a_result_in_doubt_is_told_once(ledger: Ledger, proxy: PostgresProxy, how: Break) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     proxy.plan(FINISH, how)
     position = await ledger.commands.finish(ENTRY.id, ENDING)
     assert [(row.position, row.event) for row in await ledger.outbox.of(ledger.owner, 10)] == [(position, EVENT)]
@@ -72,7 +72,7 @@ async def test_a_result_in_doubt_is_told_once(ledger: Ledger, proxy: PostgresPro
 async def test_a_result_of_somebody_else_is_not_taken_for_ours(
     ledger: Ledger, proxy: PostgresProxy, how: Break
 ) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     await ledger.commands.finish(ENTRY.id, replace(ENDING, event=replace(EVENT, body="another")))
     proxy.plan(FINISH, how)
     with pytest.raises(StaleWrite):

@@ -98,37 +98,37 @@ async def test_who_does_not_hold_an_account_can_intend_nothing_there(
     ledger: Ledger, other: Ledger, ledger_url: str
 ) -> None:
     entry = replace(ENTRY, deadline=now() + 500)
-    await ledger.commands.note(entry)
+    await ledger.commands.register(entry)
     async with ledger.account_lock(entry.account):
         await end_lock_sessions(ledger_url)
         async with other.account_lock(entry.account):
             with pytest.raises(LockLost):
                 await ledger.database.write_holding(f"account:{entry.account}")
             with pytest.raises(NotInTime):
-                await ledger.commands.intend(entry, 1, now(), durable=False)
+                await ledger.commands.record_intent(entry, 1, now(), durable=False)
     record = await ledger.commands.find(entry.id)
     assert record is not None
     assert record.intended is None
 
 
 async def test_who_has_lost_an_account_takes_nothing_over_there(ledger: Ledger, other: Ledger, ledger_url: str) -> None:
-    await other.commands.note(ENTRY)
+    await other.commands.register(ENTRY)
     record = await ledger.commands.find(ENTRY.id)
     assert record is not None
     async with ledger.account_lock(ENTRY.account):
         await end_lock_sessions(ledger_url)
         async with other.account_lock(ENTRY.account):
             with pytest.raises(LockLost):
-                await ledger.commands.adopt(record, holding=ENTRY.account)
-            await other.commands.intend(ENTRY, 1, now(), durable=False)  # it is still the other's to send
+                await ledger.commands.take_over(record, holding=ENTRY.account)
+            await other.commands.record_intent(ENTRY, 1, now(), durable=False)  # it is still the other's to send
 
 
 async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(ledger: Ledger, ledger_url: str) -> None:
     entry = replace(ENTRY, deadline=now() + 10_000)
-    await ledger.commands.note(entry)
+    await ledger.commands.register(entry)
     async with ledger.account_lock(entry.account):
         await end_lock_sessions(ledger_url)
-        await ledger.commands.intend(entry, 1, now(), durable=False)
+        await ledger.commands.record_intent(entry, 1, now(), durable=False)
     await ledger.commands.finish(entry.id, ENDING)
     async with open_ledger(ledger_url) as other, asyncio.timeout(SOON_S), other.account_lock(entry.account):
         pass  # it was given back
@@ -137,7 +137,7 @@ async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(le
 async def test_what_is_only_true_while_an_account_is_ours_is_not_told_when_it_was_lost(
     ledger: Ledger, ledger_url: str
 ) -> None:
-    await ledger.commands.note(ENTRY)
+    await ledger.commands.register(ENTRY)
     async with ledger.account_lock(ENTRY.account):
         await end_lock_sessions(ledger_url)
         with pytest.raises(LockLost):
@@ -188,8 +188,8 @@ from worker.ledger.ledger import open_ledger
 async def main():
     entry = Entry("c-1", "set_leverage", "binance", "a-1", None, "f", "{}", 1, int(sys.argv[2]))
     async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
-        await ledger.commands.note(entry)
-        await ledger.commands.intend(entry, 1, entry.deadline - 10_000, durable=True)
+        await ledger.commands.register(entry)
+        await ledger.commands.record_intent(entry, 1, entry.deadline - 10_000, durable=True)
         print(flush=True)
         await asyncio.Event().wait()
 asyncio.run(main())
@@ -298,7 +298,7 @@ async def test_what_is_behind_a_command_that_another_worker_took_does_not_overta
             async with asyncio.timeout(SOON_S):
                 while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
                     await asyncio.sleep(0)
-            await other.commands.adopt(record)
+            await other.commands.take_over(record)
         done, _ = await asyncio.wait({first, second}, timeout=0.5)
         assert (done, one.changes) == (set(), [])
         await other.commands.finish("c-1", ENDING)
@@ -317,9 +317,9 @@ async def test_what_another_worker_took_and_left_is_carried_out_before_what_is_b
             async with asyncio.timeout(SOON_S):
                 while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
                     await asyncio.sleep(0)
-            await other.commands.adopt(record)
+            await other.commands.take_over(record)
             if was_sent:
-                await other.commands.intend(record.entry, 1, now(), durable=True)
+                await other.commands.record_intent(record.entry, 1, now(), durable=True)
         await asyncio.gather(first, second)
         assert one.changes == ["leverage 10", "leverage 20"]
         assert one.outcomes == ["applied", "applied"]
@@ -330,13 +330,13 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
 ) -> None:
     account = TO_10X["exchange_account_id"]
     async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as other:
-        note, go_on = one.ledger.commands.note, asyncio.Event()
+        register, go_on = one.ledger.commands.register, asyncio.Event()
 
-        async def slow_note(entry: Entry) -> Registration:
+        async def slow_registration(entry: Entry) -> Registration:
             await go_on.wait()
-            return await note(entry)
+            return await register(entry)
 
-        monkeypatch.setattr(one.ledger.commands, "note", slow_note)
+        monkeypatch.setattr(one.ledger.commands, "register", slow_registration)
         second = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
         await until_held(f"account:{account}", by_anybody_but=other)
         await end_lock_sessions(ledger_url)
@@ -344,8 +344,8 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
             made = SetLeverage.model_validate(TO_10X)
             fingerprint = Command("c-1", OPERATIONS["set_leverage"], made, ACCOUNT, None, 1, 1).fingerprint
             entry = replace(ENTRY, id="c-1", account=account, fingerprint=fingerprint, deadline=in_time(30_000))
-            await other.commands.note(entry)
-            await other.commands.intend(entry, 1, now(), durable=False)
+            await other.commands.register(entry)
+            await other.commands.record_intent(entry, 1, now(), durable=False)
             go_on.set()
             done, _ = await asyncio.wait({second}, timeout=0.5)
             assert (done, one.changes) == (set(), [])
@@ -362,7 +362,7 @@ async def test_what_another_worker_took_and_left_is_told_though_the_account_stay
             async with asyncio.timeout(SOON_S):
                 while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
                     await asyncio.sleep(0)
-            await other.commands.adopt(record)
+            await other.commands.take_over(record)
             held = asyncio.create_task(hold(holder, account, until=told))
             await asyncio.sleep(0)
         await asyncio.gather(told, held)

@@ -28,7 +28,7 @@ from worker.accounts.account import Account, Accounts
 from worker.app.bootstrap import build_worker
 from worker.config.settings import Settings
 from worker.execution.calls import VenueCalls
-from worker.execution.confirmation import carry_out
+from worker.execution.confirmation import send_until_confirmed
 from worker.handlers.leverage import set_leverage
 from worker.ledger.ledger import open_ledger
 from worker.messages.wire import Delivery
@@ -221,7 +221,7 @@ async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_
     change = set_leverage(SetLeverage(exchange_account_id="any", symbol=wanted.symbol, leverage=Decimal(7)), adapter)
     started = time.monotonic()
     with pytest.raises(LimitReached) as caught:
-        await carry_out(change, calls)
+        await send_until_confirmed(change, calls)
     assert time.monotonic() - started < 1
     assert caught.value.retry_after is not None
     assert 25_000 < caught.value.retry_after < 32_000

@@ -284,15 +284,15 @@ async def test_a_command_whose_account_is_gone_is_finished_once_the_account_is_b
 async def test_commands_of_accounts_that_are_gone_keep_none_of_the_living_waiting(ledger_url: str, gone: int) -> None:
     async with worker_harness(ledger_url) as harness:
         for number in range(gone):
-            await harness.ledger.commands.note(overdue(f"gone-{number}", "gone", 1_000 + number % 7))
-        await harness.ledger.commands.note(overdue("living", ACCOUNT.id, 2_000))
+            await harness.ledger.commands.register(overdue(f"gone-{number}", "gone", 1_000 + number % 7))
+        await harness.ledger.commands.register(overdue("living", ACCOUNT.id, 2_000))
         later = Recovery(harness.ledger, harness.worker.handle, lambda _: False, now)
         looks = 1
         while not await later.look():
             looks += 1
         assert looks == 1 + gone // (BATCH * BATCHES)  # one look does not grow with what is left
         assert [data["command_id"] for data in harness.bus.told("result")] == ["living"]
-        await harness.ledger.commands.note(overdue("older", ACCOUNT.id, 1_000))
+        await harness.ledger.commands.register(overdue("older", ACCOUNT.id, 1_000))
         while not await later.look():
             pass
         assert [data["command_id"] for data in harness.bus.told("result")] == ["living", "older"]
@@ -318,7 +318,7 @@ async def test_a_worker_that_was_superseded_tells_nothing(ledger_url: str) -> No
         await venue.reached.wait()
         record = await other.ledger.commands.find("c-1")
         assert record is not None
-        await other.ledger.commands.adopt(record)
+        await other.ledger.commands.take_over(record)
         venue.go_on.set()
         assert await stalled is None
         assert (frozen.bus.events, frozen.bus.replies) == ([], [])

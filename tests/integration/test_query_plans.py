@@ -89,7 +89,7 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
     async def adopted() -> None:
         record = await ledger.commands.find("c-1")
         assert record is not None
-        await ledger.commands.adopt(record)
+        await ledger.commands.take_over(record)
 
     async def put_off() -> None:
         await ledger.doubts.put_off(await ledger.doubts.of("a-1"), 2)
@@ -100,11 +100,11 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
 
     return {
         Commands: {
-            "note": lambda: ledger.commands.note(ENTRY),
+            "note": lambda: ledger.commands.register(ENTRY),
             "find": lambda: ledger.commands.find("c-1"),
             "found": lambda: ledger.commands.found("c-1"),
             "adopt": adopted,
-            "intend": lambda: ledger.commands.intend(ENTRY, 1, 5, durable=True),
+            "intend": lambda: ledger.commands.record_intent(ENTRY, 1, 5, durable=True),
             "under_way": lambda: ledger.commands.under_way("account:a-1", 10),
             "overdue": lambda: ledger.commands.overdue(20_000, 10),
             "over_elsewhere": lambda: ledger.commands.over_elsewhere("old-1"),

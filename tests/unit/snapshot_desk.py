@@ -62,8 +62,8 @@ class Desk:
         body = json.dumps({"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "market_type": "swap", **request})
         now = self.clock()
         entry = Entry(str(uuid4()), operation, ACCOUNT.exchange, ACCOUNT.id, None, "", body, now, now + 10_000)
-        await self.ledger.commands.note(entry)
-        await self.ledger.commands.intend(entry, 1, now, durable=False)
+        await self.ledger.commands.register(entry)
+        await self.ledger.commands.record_intent(entry, 1, now, durable=False)
         return entry
 
     async def end(self, entry: Entry, outcome: str = "applied") -> None:

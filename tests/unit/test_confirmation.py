@@ -9,7 +9,7 @@ from schemas.events import ConfirmedBy
 from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from worker.execution.calls import Expired, VenueCalls
-from worker.execution.confirmation import carry_out
+from worker.execution.confirmation import send_until_confirmed
 from worker.execution.doubts import NotConfirmed
 from worker.execution.failures import refusal
 from worker.handlers.leverage import set_leverage
@@ -44,7 +44,7 @@ def calls(milliseconds: int = 10_000) -> VenueCalls:
 
 
 async def to_10x(venue: MemoryVenue, within: VenueCalls | None = None) -> Applied:
-    return await carry_out(set_leverage(TO_10X, venue), within or calls())
+    return await send_until_confirmed(set_leverage(TO_10X, venue), within or calls())
 
 
 async def test_an_echo_of_the_value_confirms_it_without_another_call(venue: MemoryVenue) -> None:
@@ -94,7 +94,7 @@ async def test_a_setting_that_cant_be_read_back_is_unknown_and_not_sent_again(ve
 
 async def test_no_need_to_change_is_success_by_another_name(venue: MemoryVenue) -> None:
     venue.fail(AlreadySo("No need to change margin type.", venue_code="-4046"), applied=False)
-    done = await carry_out(set_margin_mode(TO_ISOLATED, venue), calls())
+    done = await send_until_confirmed(set_margin_mode(TO_ISOLATED, venue), calls())
     assert (done.confirmed.outcome, done.confirmed.venue_code) == (Outcome.UNCHANGED, "-4046")
 
 
@@ -158,12 +158,12 @@ async def test_a_late_command_is_never_sent(venue: MemoryVenue) -> None:
 async def test_a_collection_in_doubt_is_never_sent_again(venue: MemoryVenue) -> None:
     venue.fail(GATEWAY_TIMEOUT, applied=False)
     with pytest.raises(NotConfirmed, match="504"):
-        await carry_out(pm_auto_collect(PmAutoCollect(exchange_account_id=ACCOUNT.id), venue), calls())
+        await send_until_confirmed(pm_auto_collect(PmAutoCollect(exchange_account_id=ACCOUNT.id), venue), calls())
     assert venue.log == ["auto collect"]
 
 
 async def test_a_leverage_above_the_bracket_is_refused_before_sending(venue: MemoryVenue) -> None:
     above = TO_10X.model_copy(update={"leverage": Decimal(200)})
     with pytest.raises(ValueRefused, match="1x to 125x"):
-        await carry_out(set_leverage(above, venue), calls())
+        await send_until_confirmed(set_leverage(above, venue), calls())
     assert venue.log == []

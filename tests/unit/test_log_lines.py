@@ -66,7 +66,7 @@ async def test_a_fault_of_ours_names_the_command_that_met_it(harness: WorkerHarn
 async def test_a_command_that_is_recovered_names_itself_and_a_trace_and_the_next_line_does_not(
     harness: WorkerHarness,
 ) -> None:
-    await harness.ledger.commands.note(
+    await harness.ledger.commands.register(
         Entry("c-1", "set_leverage", ACCOUNT.exchange, ACCOUNT.id, None, "-", json.dumps(TO_10X), 1, 2)
     )
     with capture_logs(processors=[merge_contextvars]) as lines:

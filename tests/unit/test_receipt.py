@@ -11,7 +11,7 @@ from worker.messages.wire import LONGEST_ACTOR, Delivery
 
 NOW = 1_000_000_000_000
 BODY = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
-RECEIVER = RequestParser(Accounts((ACCOUNT,)), 10_000)
+PARSER = RequestParser(Accounts((ACCOUNT,)), 10_000)
 
 
 def delivery(**more: object) -> Delivery:
@@ -19,7 +19,7 @@ def delivery(**more: object) -> Delivery:
 
 
 def received(message: Delivery) -> Command:
-    command = RECEIVER.receive(message, NOW)
+    command = PARSER.parse(message, NOW)
     assert isinstance(command, Command)
     return command
 

@@ -129,7 +129,9 @@ def build_worker(
     snapshots = Snapshots(adapter_of, ledger, relay, settings.timeout_ms, now)
     after_commands = AfterCommands(snapshots, ledger, accounts, floor_ms=settings.snapshot_floor_ms)
     rhythm = Interval(settings.snapshot_interval_ms, settings.snapshot_heartbeat_ms)
-    changes = CommandExecutor(ledger=ledger, relay=relay, dispatch=dispatch, owe_snapshot=after_commands.owe, clock=now)
+    executor = CommandExecutor(
+        ledger=ledger, relay=relay, dispatch=dispatch, owe_snapshot=after_commands.owe, clock=now
+    )
     doubts = DoubtResolver(
         ledger=ledger,
         relay=relay,
@@ -145,10 +147,10 @@ def build_worker(
     )
     denials = OwnDenials(audit, now)
     service = Service(
-        receiver=RequestParser(accounts, settings.timeout_ms),
+        parser=RequestParser(accounts, settings.timeout_ms),
         handlers=Handlers(COMMAND_HANDLERS, QUERY_HANDLERS, office.handlers() | audit.handlers()),
         dispatch=dispatch,
-        changes=changes,
+        executor=executor,
         replies=publisher,
         note_conflict=denials.note_conflict,
         answered=doubts.answered,
@@ -156,12 +158,12 @@ def build_worker(
     )
     return Worker(
         handle=service.handle,
-        cease=changes.cease,
+        cease=executor.cease,
         relay=relay,
         denials=denials,
         venue_news=VenueNews(ledger, relay, watch.changes),
         epochs=Epochs(ledger, relay, settings.retention_days * DAY_MS, now),
-        recovery=Recovery(ledger, service.handle, changes.is_running, now),
+        recovery=Recovery(ledger, service.handle, executor.is_running, now),
         retention=Retention(ledger, settings.retention_days, settings.audit_days, now),
         schedule=Schedule(snapshots, ledger, accounts, rhythm, clock=now, pacing=pacing),
         after_commands=after_commands,

@@ -88,7 +88,8 @@ class VenueCalls:
         left = max(self.remaining(), RECOVERY_MS if self.interrupted else 0)
         if left <= 0:
             raise Expired("the deadline passed before the venue was asked")
-        return await self._timed(read, left)
+        async with self._limited(left):
+            return await read()
 
     async def check(self, check: Callable[[], Awaitable[None]]) -> None:
         """A check before anything is sent; what was sent already needs none."""
@@ -119,8 +120,9 @@ class VenueCalls:
         sending = _Sending(self, read_back=read_back)
         self.release()
         try:
-            with through(sending):
-                return await self._timed(send, left - _reserve(left, read_back=read_back))
+            async with self._limited(left - _reserve(left, read_back=read_back)):
+                with through(sending):
+                    return await send()
         except (NotSent, LimitReached):
             sending.take_back()
             raise
@@ -179,13 +181,15 @@ class VenueCalls:
                 await stack.enter_async_context(room)
             yield
 
-    async def _timed(self, call: Callable[[], Awaitable[T]], limit: Milliseconds) -> T:
+    @asynccontextmanager
+    async def _limited(self, limit: Milliseconds) -> AsyncIterator[None]:
+        """What is asked of the venue in here takes no longer than this. Raises Ambiguous when it would."""
         started = time.perf_counter()
+        context = RequestContext(self._clock() + limit, self._urgency)
         try:
             async with asyncio.timeout(limit / 1000):
-                context = RequestContext(self._clock() + limit, self._urgency)
                 with requesting(context), reserved(*self._held):
-                    return await call()
+                    yield
         except TimeoutError as error:
             raise Ambiguous(f"no answer from the venue within {limit} ms") from error
         finally:

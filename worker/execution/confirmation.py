@@ -31,7 +31,7 @@ HINDERED = (Expired, Frozen, LimitReached)
 """Why we ourselves send no more; trying again is no remedy."""
 
 
-async def carry_out(plan: CommandPlan, calls: VenueCalls) -> Applied:
+async def send_until_confirmed(plan: CommandPlan, calls: VenueCalls) -> Applied:
     """Check a change, and send it until it is confirmed.
 
     Raises a Refused of the venue, Expired when it never left before the deadline, Frozen, or NotConfirmed.

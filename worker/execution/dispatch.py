@@ -8,7 +8,7 @@ import structlog
 from worker.accounts.account import Account
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.capabilities import require
-from worker.execution.confirmation import carry_out
+from worker.execution.confirmation import send_until_confirmed
 from worker.execution.doubts import NotConfirmed
 from worker.execution.failures import CommandFailure, fault, refusal
 from worker.execution.freeze import Frozen
@@ -45,7 +45,7 @@ class Dispatch:
     async def change(self, command: Command, handler: CommandHandler, calls: VenueCalls) -> Applied | CommandFailure:
         """How a command ended. Raises TakenOver."""
         try:
-            return await carry_out(self._planned(command, handler, calls), calls)
+            return await send_until_confirmed(self._planned(command, handler, calls), calls)
         except (VenueError, Expired, Frozen) as error:
             return refusal(error)
         except TakenOver:

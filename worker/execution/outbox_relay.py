@@ -127,7 +127,7 @@ class OutboxRelay:
         while self._confirmed:
             await asyncio.sleep(GATHER_S)
             positions, self._confirmed = self._confirmed, []
-            await self._ledger.patience.until_done(partial(self._ledger.outbox.confirmed, *positions))
+            await self._ledger.patience.retry_while_unavailable(partial(self._ledger.outbox.confirmed, *positions))
             self._published.difference_update(positions)
 
 

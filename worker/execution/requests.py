@@ -75,7 +75,7 @@ class RequestParser:
         self._accounts = accounts
         self._timeout_ms = timeout_ms
 
-    def receive(self, delivery: Delivery, received: Milliseconds) -> Command | Control:
+    def parse(self, delivery: Delivery, received: Milliseconds) -> Command | Control:
         """The command or control in a delivery. Raises RequestRejected."""
         operation = self._operation(delivery)
         _require_sound(delivery)

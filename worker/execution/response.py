@@ -12,18 +12,18 @@ from worker.messages.wire import Outgoing, Reply
 
 @dataclass(frozen=True, slots=True)
 class CommandResponse:
-    """What is told of a finished command. `position` is the event's place in the outbox while it is new there.
+    """What is told of a finished command. `outbox_id` is the event's place in the outbox while it is new there.
 
-    It `stands` where it stays true though a power failure takes its record back: a setting that is in force. The
-    command, not acknowledged yet, is then delivered again and finds it so. What was refused could be done then, and
-    money be moved again, so these are told when the record has reached the disk.
+    It `survives_crash` where it stays true though a power failure takes its record back: a setting that is in force.
+    The command, not acknowledged yet, is then delivered again and finds it so. What was refused could be done then,
+    and money be moved again, so these are told when the record has reached the disk.
     """
 
     reply: Reply
     event: Outgoing
-    position: int | None = None
+    outbox_id: int | None = None
     owes_snapshot: bool = False
-    stands: bool = False
+    survives_crash: bool = False
 
 
 def told_before(record: Record) -> CommandResponse:

@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
@@ -61,19 +62,19 @@ class Service:
     def __init__(
         self,
         *,
-        receiver: RequestParser,
+        parser: RequestParser,
         handlers: Handlers,
         dispatch: Dispatch,
-        changes: CommandExecutor,
+        executor: CommandExecutor,
         replies: Replies,
         note_conflict: Callable[[str, str | None, str | None], None],
         answered: Callable[[str], None],
         clock: Clock,
     ) -> None:
-        self._receiver = receiver
+        self._parser = parser
         self._handlers = handlers
         self._dispatch = dispatch
-        self._changes = changes
+        self._executor = executor
         self._replies = replies
         self._note_conflict = note_conflict
         self._answered = answered
@@ -87,24 +88,20 @@ class Service:
         """
         now = self._clock()
         with counting(_queued_ms(delivery, now) / 1000):
-            return await self._handle(delivery, now)
-
-    async def _handle(self, delivery: Delivery, received_at: Milliseconds) -> DeadLetter | None:
-        try:
-            received = self._receiver.receive(delivery, received_at)
-            if isinstance(received, Control):
-                return await self._control(delivery, received)
-            account = received.account
-            structlog.contextvars.bind_contextvars(
-                command_id=received.id, account=account.id, venue=account.site.venue, operation=delivery.operation
-            )
-            tracing.tell(command_id=received.id, account=account.id, venue=account.site.venue)
-            return await self._carry_out(delivery, received)
-        except RequestRejected as error:
-            return await self._turn_away(delivery, error)
-        except TakenOver:
-            log.warning("command_taken_over_elsewhere")
-            return None
+            try:
+                request = self._parser.parse(delivery, now)
+                if isinstance(request, Control):
+                    return await self._control(delivery, request)
+                _about(request)
+                if not request.operation.is_command:
+                    return await self._answer(delivery, request)
+                handler = self._handlers.commands[request.operation.name]
+                await self._executor.execute(request, handler, partial(self._replies.reply, delivery))
+            except RequestRejected as error:
+                return await self._turn_away(delivery, error)
+            except TakenOver:
+                log.warning("command_taken_over_elsewhere")
+        return None
 
     async def _turn_away(self, delivery: Delivery, error: RequestRejected) -> DeadLetter | None:
         if len(delivery.body) <= LARGEST_BODY and (account := named_account(delivery.body)):
@@ -116,13 +113,6 @@ class Service:
         if await self._replies.refuse(delivery, reply_to(delivery.message_id, refusal(error))):
             return None
         return DeadLetter(str(error))
-
-    async def _carry_out(self, delivery: Delivery, command: Command) -> DeadLetter | None:
-        if not command.operation.is_command:
-            return await self._answer(delivery, command)
-        handler = self._handlers.commands[command.operation.name]
-        await self._changes.carry_out(command, handler, lambda reply: self._replies.reply(delivery, reply))
-        return None
 
     async def _answer(self, delivery: Delivery, command: Command) -> DeadLetter | None:
         if delivery.reply_to is None:
@@ -150,6 +140,14 @@ class Service:
             raise RequestRejected(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
         await self._replies.reply(delivery, reply_to(delivery.message_id, found))
         return None
+
+
+def _about(command: Command) -> None:
+    """What the lines and the span of this task are about from now on."""
+    account = command.account
+    names = {"command_id": command.id, "account": account.id, "venue": account.site.venue}
+    structlog.contextvars.bind_contextvars(operation=command.operation.name, **names)
+    tracing.tell(**names)
 
 
 def _queued_ms(delivery: Delivery, now: Milliseconds) -> Milliseconds:

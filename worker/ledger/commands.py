@@ -133,7 +133,7 @@ class Commands:
         self._outbox = Outbox(database, owner)
         self._presence = Presence(database, owner)
 
-    async def note(self, entry: Entry) -> Registration:
+    async def register(self, entry: Entry) -> Registration:
         """Write a new command down, as ours; one that is known stays as it is."""
         scopes = scopes_of(entry.exchange, entry.account)
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
@@ -142,7 +142,7 @@ class Commands:
         )
         epoch: int | None
         try:
-            is_frozen, is_doubted, epoch = await self._patience.until_done(
+            is_frozen, is_doubted, epoch = await self._patience.retry_while_unavailable(
                 lambda: self._inserted(insert), kept=lambda: self._inserted_before(entry)
             )
             is_new = True
@@ -152,12 +152,14 @@ class Commands:
         if epoch is not None:
             self._epoch.heard_of(epoch)
         else:
-            await self._patience.until_done(self._epoch.look)
+            await self._patience.retry_while_unavailable(self._epoch.look)
         if is_doubted:
             self._doubts.heard_of(entry.account)
         if not is_frozen:
             return Registration(is_new, freeze=None)
-        freezes = await self._patience.until_done(lambda: self._database.read(Statement(OF_ACCOUNT, scopes)))
+        freezes = await self._patience.retry_while_unavailable(
+            lambda: self._database.read(Statement(OF_ACCOUNT, scopes))
+        )
         return Registration(is_new, freeze_of(freezes))
 
     async def _inserted(self, insert: Statement) -> tuple[bool, bool, int | None]:
@@ -196,7 +198,7 @@ class Commands:
         while (record := await self.found(command_id)) is not None and record.finished is None:
             if now() > record.entry.deadline:
                 return False
-            if await self._patience.until_done(partial(self._are_gone, [record.owner])):
+            if await self._patience.retry_while_unavailable(partial(self._are_gone, [record.owner])):
                 return True
             await asyncio.sleep(LOOK_S)
         return False
@@ -220,9 +222,9 @@ class Commands:
 
     async def found(self, command_id: str) -> Record | None:
         """The same, for as long as it takes."""
-        return await self._patience.until_done(lambda: self.find(command_id))
+        return await self._patience.retry_while_unavailable(lambda: self.find(command_id))
 
-    async def adopt(self, record: Record, *, holding: str | None = None) -> None:
+    async def take_over(self, record: Record, *, holding: str | None = None) -> None:
         """Become the owner of an unfinished command, `holding` its account where what is sent of it depends on that.
 
         Raises StaleWrite when another worker was quicker, and LockLost.
@@ -232,7 +234,7 @@ class Commands:
             (self._owner, record.entry.id, record.owner),
             must_match=True,
         )
-        await self._patience.until_done(
+        await self._patience.retry_while_unavailable(
             lambda: (
                 self._database.write(takeover)
                 if holding is None
@@ -246,7 +248,7 @@ class Commands:
         ours = record is not None and record.owner == self._owner and record.finished is None
         return [] if ours else None
 
-    async def intend(self, entry: Entry, attempt: int, at: Milliseconds, *, durable: bool) -> None:
+    async def record_intent(self, entry: Entry, attempt: int, at: Milliseconds, *, durable: bool) -> None:
         """Write down that a command is about to be sent, for the n-th time, by whoever is `alone` on its account.
 
         Raises StaleWrite when that may not be: it is frozen, finished, or another worker's by now; and NotInTime.
@@ -256,7 +258,7 @@ class Commands:
         give_up = monotonic() + (entry.deadline - at) / 1000
         while True:
             try:
-                await self._patience.until_done(
+                await self._patience.retry_while_unavailable(
                     lambda: self._database.write_holding(_lock(entry.account), intent, durable=durable, latch=latch),
                     within_s=give_up - monotonic(),
                 )
@@ -270,8 +272,8 @@ class Commands:
         """Be alone on an account again. Raises NotInTime."""
         try:
             async with asyncio.timeout(within_s):
-                await self._patience.until_done(lambda: self._database.renew(_lock(account)))
-                await self._patience.until_done(lambda: self._others_over(account))
+                await self._patience.retry_while_unavailable(lambda: self._database.renew(_lock(account)))
+                await self._patience.retry_while_unavailable(lambda: self._others_over(account))
         except TimeoutError:
             raise NotInTime("the account was lost, and could not be taken anew in time") from None
 
@@ -311,7 +313,9 @@ class Commands:
             )
             return (int(positions[0][0] or 0),)
 
-        (position,) = await self._patience.until_done(write, kept=lambda: self._finished_before(command_id, ending))
+        (position,) = await self._patience.retry_while_unavailable(
+            write, kept=lambda: self._finished_before(command_id, ending)
+        )
         self._doubts.end(ended, ending.event.body)
         if begun or ended:
             self._doubts.news.set()
@@ -328,7 +332,7 @@ class Commands:
         """What is to be written of a doubt that begins, and the doubts that end."""
         if setting is None:
             return (), []
-        ended = await self._patience.until_done(lambda: self._doubts.ended_by(setting, ending.outcome))
+        ended = await self._patience.retry_while_unavailable(lambda: self._doubts.ended_by(setting, ending.outcome))
         return self._doubts.begun(setting, ending.outcome, command_id, ending.finished), ended
 
     async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:

@@ -56,7 +56,7 @@ class Ledger:
 
     async def flushed(self) -> None:
         """Return when a power failure could not take back what is written by now; for as long as it takes."""
-        await self.patience.until_done(self.database.flushed)
+        await self.patience.retry_while_unavailable(self.database.flushed)
 
     def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
         """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""

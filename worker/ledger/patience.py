@@ -77,7 +77,7 @@ class Patience:
     def __init__(self) -> None:
         self.problem: str | None = None
 
-    async def until_done(
+    async def retry_while_unavailable(
         self,
         attempt: Callable[[], Awaitable[T]],
         *,
@@ -109,7 +109,7 @@ class Patience:
                 if give_up is not None and monotonic() + wait_s > give_up:
                     raise NotInTime(str(error)) from error
             except StaleWrite:
-                if not in_doubt or kept is None or (found := await self.until_done(kept)) is None:
+                if not in_doubt or kept is None or (found := await self.retry_while_unavailable(kept)) is None:
                     raise
                 return found
             else:

@@ -167,9 +167,9 @@ class AfterCommands:
         for _ in range(TRIES):
             # Another worker may have taken one meanwhile, so that ours would be an older state.
             with suppress(StaleWrite):
-                return await self._ledger.patience.until_done(lambda: self._once(account, commands))
+                return await self._ledger.patience.retry_while_unavailable(lambda: self._once(account, commands))
         log.warning("owed_snapshots_superseded", account=account.id, count=len(commands))
-        await self._ledger.patience.until_done(lambda: self._ledger.owed.settle(commands))
+        await self._ledger.patience.retry_while_unavailable(lambda: self._ledger.owed.settle(commands))
         return []
 
     async def _once(self, account: Account, commands: tuple[str, ...]) -> Recorded:

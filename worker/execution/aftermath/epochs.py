@@ -76,7 +76,7 @@ class Epochs:
         """Compare for the first time, however long ledger and broker take; from then on, whenever it is asked for."""
         self._events = events
         self._ledger.epoch.prove = self._prove
-        await self._ledger.patience.until_done(self.compare)
+        await self._ledger.patience.retry_while_unavailable(self.compare)
 
     async def run(self) -> None:
         """Look now and then, until cancelled. Begins after `start`."""

@@ -37,7 +37,9 @@ class VenueNews:
 
     async def _tell(self, change: VenueChange) -> None:
         event = outgoing(_event(self._ledger.owner, self._ledger.epoch.number, change))
-        position = await self._ledger.patience.until_done(lambda: self._ledger.outbox.add(event, change.state.since))
+        position = await self._ledger.patience.retry_while_unavailable(
+            lambda: self._ledger.outbox.add(event, change.state.since)
+        )
         await self._relay.publish(position, event)
 
 

@@ -198,29 +198,14 @@ class Transport(ABC):
     async def _request(
         self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
     ) -> Any:
-        request = VenueRequest(self, endpoint, params, limit, largest)
+        request = VenueRequest(self, self._exchange, endpoint, params, limit, largest)
         if self._exchange.metered.cost(endpoint.name, params).changes:
             return await door_for(endpoint.name).send(request)
         async with request.permit() as permit:
             return await request.send(permit)
 
-    async def answer(self, request: "VenueRequest", permit: Permit) -> Any:
-        """Sign a request, send it, and judge its answer. Its time limit begins to run now that there is room for it."""
-        exchange, connections = self._exchange, self._exchange.connections
-        try:
-            async with asyncio.timeout(request.limit / 1000):
-                signed = exchange.signed(request.endpoint, request.params)
-                with connections.hearing.request(exchange.id), _observed(exchange.id, signed) as span:
-                    answer = exchange.answered(signed, *await connections.send(signed, permit, request.largest))
-                    span.tell({"http.response.status_code": answer.status})
-                    permit.hear(answer)
-                    exchange.raise_for(answer, signed)
-                    return answer.body
-        except _LEAKS as error:
-            failure = self._failure(error, request.endpoint.name, request.limit, sent=permit.sent)
-        raise failure  # out of the handler: the original may carry the signed URL
-
-    def _failure(self, error: Exception, name: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
+    def failure(self, error: Exception, name: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
+        """What it means that a request did not come back with an answer that can be read."""
         cause, venue = type(error).__name__, self._exchange.id
         if not sent:
             return errors.NotSent(f"no connection to {venue} ({cause}); nothing was sent")
@@ -256,6 +241,7 @@ class VenueRequest:
     """One request of a transport, still to be let go."""
 
     transport: Transport
+    exchange: Any
     endpoint: Endpoint
     params: dict[str, Any]
     limit: Milliseconds
@@ -271,13 +257,28 @@ class VenueRequest:
         return self.transport.permit(self.endpoint.name, self.params, self.limit, hold)
 
     async def send(self, permit: Permit) -> Any:
-        """Sign it, send it, and return the JSON of its answer. Raises what `worker.venues.port.errors` draws."""
-        began = time.monotonic()
-        found = await self.transport.answer(self, permit)
-        if permit.user is not None:
-            self.transport.latency.observe(self.endpoint.name, (time.monotonic() - began) * 1000)
-        permit.settle(found)
-        return found
+        """Sign it, send it, and return the JSON of its answer. Raises what `worker.venues.port.errors` draws.
+
+        Its time limit begins to run only here, where there is room for it.
+        """
+        transport, exchange, name, began = self.transport, self.exchange, self.endpoint.name, time.monotonic()
+        try:
+            async with asyncio.timeout(self.limit / 1000):
+                signed = exchange.signed(self.endpoint, self.params)
+                with exchange.connections.hearing.request(exchange.id), _observed(exchange.id, signed) as span:
+                    sent = await exchange.connections.send(signed, permit, self.largest)
+                    answer = exchange.answered(signed, *sent)
+                    span.tell({"http.response.status_code": answer.status})
+                    permit.hear(answer)
+                    exchange.raise_for(answer, signed)
+        except _LEAKS as error:
+            failure = transport.failure(error, name, self.limit, sent=permit.sent)
+        else:
+            if permit.user is not None:
+                transport.latency.observe(name, (time.monotonic() - began) * 1000)
+            permit.settle(answer.body)
+            return answer.body
+        raise failure  # out of the handler: the original may carry the signed URL
 
 
 @contextmanager
