@@ -20,7 +20,6 @@ from tests.support.sandbox_harness import (
 )
 from worker.accounts.account import Accounts
 from worker.venues.lifecycle.registry import Venues
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import Capability, HistoryQuery, MarginSettings, Market
 from worker.venues.port.errors import (
     AccessDenied,
@@ -34,6 +33,7 @@ from worker.venues.port.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.reading.history import DAY
 
 PERP, HEDGE, PM = "binance-perp-001", "binance-hedge-001", "binance-pm-001"
 LINEAR, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USD:BTC", "ETH/USDT:USDT"

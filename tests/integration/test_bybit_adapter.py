@@ -27,7 +27,6 @@ from worker.venues.bybit.history import KEPT
 from worker.venues.client.connections import VenueConnections
 from worker.venues.limits import within
 from worker.venues.limits.windows import ROLLING_MARGIN
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import Capability, HistoryQuery, Market
 from worker.venues.port.errors import (
     AccessDenied,
@@ -40,6 +39,7 @@ from worker.venues.port.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.reading.history import DAY
 
 PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
 LINEAR, USDC, INVERSE, FLAT = "BTC/USDT:USDT", "BTC/USDC:USDC", "BTC/USD:BTC", "ETH/USDT:USDT"

@@ -21,7 +21,6 @@ from tests.support.sandbox_harness import (
 )
 from worker.venues.gate import GateVenue
 from worker.venues.limits.windows import ROLLING_MARGIN
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import Capability, HistoryQuery, Market
 from worker.venues.port.errors import (
     AccessDenied,
@@ -34,6 +33,7 @@ from worker.venues.port.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.reading.history import DAY
 
 PERP, HEDGE = "gate-perp-001", "gate-hedge-001"
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED

@@ -23,7 +23,6 @@ from tests.support.sandbox_harness import (
 from worker.runtime.clock import now
 from worker.venues.limits import within
 from worker.venues.okx import OkxVenue
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import Capability, HistoryQuery, Market
 from worker.venues.port.errors import (
     AccessDenied,
@@ -38,6 +37,7 @@ from worker.venues.port.errors import (
     ValueRefused,
     VenueError,
 )
+from worker.venues.reading.history import DAY
 
 PERP, HEDGE, PORTFOLIO = "okx-perp-001", "okx-hedge-001", "okx-portfolio-001"
 CROSS, ISOLATED = MarginMode.CROSS, MarginMode.ISOLATED

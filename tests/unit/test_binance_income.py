@@ -11,9 +11,9 @@ from schemas.requests import MarketType
 from worker.venues.binance import income
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints
 from worker.venues.binance.income import Income, IncomeType, entry_of
-from worker.venues.parsing.history import DAY, windows
 from worker.venues.port.adapter import HistoryQuery
 from worker.venues.port.errors import Ambiguous
+from worker.venues.reading.history import DAY, windows
 
 NOW = 1_760_000_000_000
 LINEAR, INVERSE = STANDARD

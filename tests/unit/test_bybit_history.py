@@ -14,9 +14,9 @@ from tests.unit.test_bybit_instruments import INSTRUMENTS
 from worker.venues.bybit.account import info_of
 from worker.venues.bybit.history import KEPT, SPAN, SourceHistory, funding_sources, profit_sources
 from worker.venues.bybit.listing import LONGEST_PAUSE, Listing
-from worker.venues.parsing.history import Records
 from worker.venues.port.adapter import HistoryQuery
 from worker.venues.port.errors import Ambiguous, Throttled
+from worker.venues.reading.history import Records
 
 NOW: Milliseconds = 1_795_000_000_000
 LOGGED = {

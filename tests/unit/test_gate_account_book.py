@@ -22,9 +22,9 @@ from worker.venues.gate.account_book import (
     id_of,
 )
 from worker.venues.gate.endpoints import PARTS, Part
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import HistoryQuery, Market
 from worker.venues.port.errors import Ambiguous, PreconditionFailed
+from worker.venues.reading.history import DAY
 
 NOW = 1_760_000_000_000
 USDT, BTC, DELIVERY = PARTS

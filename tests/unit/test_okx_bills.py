@@ -12,9 +12,9 @@ from schemas.requests import MarketType
 from worker.venues.client.transport import Calls
 from worker.venues.okx import bills
 from worker.venues.okx.bills import KEPT, Bills, funding_of, profit_of
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import History, HistoryQuery, Market
 from worker.venues.port.errors import Ambiguous
+from worker.venues.reading.history import DAY
 
 NOW = 1_760_000_000_000
 MARKET = Market("BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.01"))

@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 
 from worker.accounts.account import PositionMode
 from worker.venues.client.transport import Skew
-from worker.venues.parsing.history import DAY
-from worker.venues.parsing.preflight import (
+from worker.venues.port.check_results import ACCOUNT_CHECKS, Check, Verdict
+from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, Refused, Throttled, VenueError
+from worker.venues.reading.history import DAY
+from worker.venues.reading.preflight import (
     TimestampWindow,
     clock_finding,
     key_finding,
@@ -20,8 +22,6 @@ from worker.venues.parsing.preflight import (
     unread,
     untold,
 )
-from worker.venues.port.check_results import ACCOUNT_CHECKS, Check, Verdict
-from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, Refused, Throttled, VenueError
 
 WINDOW = TimestampWindow(behind=10_000, ahead=1_000)
 NOW = 1_706_745_600_000

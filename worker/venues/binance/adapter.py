@@ -18,7 +18,6 @@ from worker.venues.client.transport import AccountCalls
 from worker.venues.parsing import blockers as in_the_way
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import RECENT, merged
 from worker.venues.parsing.markets import Markets
 from worker.venues.port.adapter import (
     Echo,
@@ -33,6 +32,7 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import Ambiguous, PreconditionFailed
+from worker.venues.reading.history import RECENT, merged
 
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.venues.parsing.history import DAY
 from worker.venues.port.adapter import Market
+from worker.venues.reading.history import DAY
 
 
 @dataclass(frozen=True, slots=True)

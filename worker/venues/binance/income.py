@@ -14,9 +14,9 @@ from worker.venues.binance.endpoints import BinanceEndpoints
 from worker.venues.client.transport import Calls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import Records
 from worker.venues.port.adapter import History, HistoryQuery
 from worker.venues.port.errors import Ambiguous
+from worker.venues.reading.history import Records
 
 PAGE = 1_000
 """The most entries one answer holds."""

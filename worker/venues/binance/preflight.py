@@ -14,7 +14,10 @@ from worker.accounts.account import Account, PositionMode
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.preflight import (
+from worker.venues.port.capabilities import AccountType, account_type
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
+from worker.venues.port.errors import AccessDenied, PreconditionFailed, VenueError
+from worker.venues.reading.preflight import (
     TimestampWindow,
     attempted,
     clock_finding,
@@ -24,9 +27,6 @@ from worker.venues.parsing.preflight import (
     untold,
     withdrawal_warning,
 )
-from worker.venues.port.capabilities import AccountType, account_type
-from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
-from worker.venues.port.errors import AccessDenied, PreconditionFailed, VenueError
 
 RESTRICTIONS = "sapiGetAccountApiRestrictions"
 STANDARD_CONFIG, INVERSE_ACCOUNT = "fapiPrivateGetAccountConfig", "dapiPrivateGetAccount"

@@ -17,7 +17,6 @@ from worker.venues.bybit.terms import POSITIONS, category_of, read_both
 from worker.venues.client.transport import ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import RECENT, merged
 from worker.venues.port.adapter import (
     Echo,
     History,
@@ -31,6 +30,7 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSupported, PreconditionFailed, VenueError
+from worker.venues.reading.history import RECENT, merged
 
 
 class BybitAdapter:

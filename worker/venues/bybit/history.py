@@ -18,8 +18,8 @@ from worker.venues.bybit.terms import category_of
 from worker.venues.client.transport import Calls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import DAY, Records
 from worker.venues.port.adapter import History, HistoryQuery, Market
+from worker.venues.reading.history import DAY, Records
 
 SPAN: Milliseconds = 7 * DAY
 KEPT: Milliseconds = 730 * DAY - 60_000

@@ -18,7 +18,9 @@ from worker.venues.bybit.terms import POSITIONS
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.preflight import (
+from worker.venues.port.check_results import Check, CheckResult, ok, problem, warning
+from worker.venues.port.errors import Ambiguous, VenueError
+from worker.venues.reading.preflight import (
     TimestampWindow,
     attempted,
     clock_finding,
@@ -29,8 +31,6 @@ from worker.venues.parsing.preflight import (
     untold,
     withdrawal_warning,
 )
-from worker.venues.port.check_results import Check, CheckResult, ok, problem, warning
-from worker.venues.port.errors import Ambiguous, VenueError
 
 QUERY_KEY = "privateGetV5UserQueryApi"
 

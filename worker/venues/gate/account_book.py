@@ -18,9 +18,9 @@ from worker.venues.gate.codes import NO_ACCOUNT
 from worker.venues.gate.endpoints import Part
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import DAY, Records
 from worker.venues.port.adapter import History, HistoryQuery, Market
 from worker.venues.port.errors import Ambiguous, Refused
+from worker.venues.reading.history import DAY, Records
 
 PAGE = 1_000
 """The most entries one answer holds."""

@@ -19,7 +19,6 @@ from worker.venues.gate.preflight import preflight
 from worker.venues.parsing import blockers as in_the_way
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import RECENT, merged
 from worker.venues.parsing.markets import Markets
 from worker.venues.port.adapter import (
     Echo,
@@ -34,6 +33,7 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import PreconditionFailed
+from worker.venues.reading.history import RECENT, merged
 
 
 class GateAdapter:

@@ -16,7 +16,9 @@ from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
 from worker.venues.gate.endpoints import Part, parts_on
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.preflight import (
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
+from worker.venues.port.errors import AccessDenied, Refused, VenueError
+from worker.venues.reading.preflight import (
     TimestampWindow,
     attempted,
     clock_finding,
@@ -26,8 +28,6 @@ from worker.venues.parsing.preflight import (
     untold,
     withdrawal_warning,
 )
-from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
-from worker.venues.port.errors import AccessDenied, Refused, VenueError
 
 DETAIL, KEYS = "privateAccountGetDetail", "privateAccountGetMainKeys"
 ACCOUNTS: Mapping[MarketType, str] = MappingProxyType(

@@ -15,8 +15,8 @@ from worker.venues.hyperliquid.paging import LAUNCH, WHOLE, Pages
 from worker.venues.hyperliquid.universe import Universe
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import Records
 from worker.venues.port.adapter import History, HistoryQuery
+from worker.venues.reading.history import Records
 
 PAGE = 500
 """The most rows of one answer."""

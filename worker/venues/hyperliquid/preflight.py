@@ -16,8 +16,10 @@ from worker.venues.hyperliquid.credentials import Credentials
 from worker.venues.hyperliquid.limits import INFO
 from worker.venues.hyperliquid.positions import open_rows
 from worker.venues.parsing import fields as shape
-from worker.venues.parsing.history import DAY
-from worker.venues.parsing.preflight import (
+from worker.venues.port.check_results import Check, CheckResult, Verdict, not_checked, ok, problem
+from worker.venues.port.errors import VenueError
+from worker.venues.reading.history import DAY
+from worker.venues.reading.preflight import (
     SEE_KEY,
     TimestampWindow,
     attempted,
@@ -27,8 +29,6 @@ from worker.venues.parsing.preflight import (
     position_mode_finding,
     withdrawal_warning,
 )
-from worker.venues.port.check_results import Check, CheckResult, Verdict, not_checked, ok, problem
-from worker.venues.port.errors import VenueError
 
 WINDOW = TimestampWindow(behind=2 * DAY, ahead=DAY)
 """How far a nonce, which is a time in ms, may be from Hyperliquid's own."""

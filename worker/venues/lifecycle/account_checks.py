@@ -8,9 +8,9 @@ from schemas.base import Milliseconds
 from worker.accounts.account import Account, Accounts, Site
 from worker.venues.client.connections import VenueConnections
 from worker.venues.lifecycle.registry import Venues
-from worker.venues.parsing.preflight import no_account
 from worker.venues.port.check_results import Check, CheckResult, Verdict
 from worker.venues.port.errors import VenueError
+from worker.venues.reading.preflight import no_account
 
 
 @dataclass(frozen=True, slots=True)

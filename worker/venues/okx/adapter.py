@@ -23,7 +23,6 @@ from worker.venues.okx.positions import amount_of, described, held_in, mode_of, 
 from worker.venues.okx.preflight import preflight
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import RECENT, merged
 from worker.venues.parsing.markets import Markets
 from worker.venues.port.adapter import (
     Echo,
@@ -38,6 +37,7 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
+from worker.venues.reading.history import RECENT, merged
 
 T = TypeVar("T")
 

@@ -15,9 +15,9 @@ from worker.venues.client.transport import Calls
 from worker.venues.okx.answers import instant, items, optional
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.history import DAY, RECENT
 from worker.venues.port.adapter import History, HistoryQuery
 from worker.venues.port.errors import Ambiguous
+from worker.venues.reading.history import DAY, RECENT
 
 PAGE = 100
 """The most bills one answer holds."""

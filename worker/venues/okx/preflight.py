@@ -14,7 +14,9 @@ from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.okx.answers import only_item
 from worker.venues.okx.configuration import LONG_SHORT, PORTFOLIO_MARGIN
 from worker.venues.parsing import fields as shape
-from worker.venues.parsing.preflight import (
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem, warning
+from worker.venues.port.errors import Ambiguous, VenueError
+from worker.venues.reading.preflight import (
     SEE_KEY,
     TimestampWindow,
     attempted,
@@ -23,8 +25,6 @@ from worker.venues.parsing.preflight import (
     position_mode_finding,
     withdrawal_warning,
 )
-from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem, warning
-from worker.venues.port.errors import Ambiguous, VenueError
 
 CONFIG = "privateGetAccountConfig"
 

@@ -12,7 +12,6 @@ from typing import TypeVar
 from schemas.base import Milliseconds
 from worker.accounts.account import PositionMode
 from worker.venues.client.transport import Skew
-from worker.venues.parsing.history import DAY
 from worker.venues.port.check_results import (
     ACCOUNT_CHECKS,
     Check,
@@ -24,6 +23,7 @@ from worker.venues.port.check_results import (
     warning,
 )
 from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, Throttled, VenueError
+from worker.venues.reading.history import DAY
 
 T = TypeVar("T")
 
