@@ -68,7 +68,11 @@ _REPLY_HEADERS: Schema = {
         "Exchange": {"type": "string", "description": "The venue of the account that was asked about"},
         "Outcome": {"type": "string", "description": "The one way in which a command ended"},
         "Retry-After": {"type": "string", "description": "Seconds"},
-        "Coverage-From": {"type": "string", "description": "Oldest instant with records, UTC milliseconds"},
+        "Coverage-From": {"type": "string", "description": "From when on nothing is missing, UTC milliseconds"},
+        "Coverage-To": {"type": "string", "description": "Up to when nothing is missing, UTC milliseconds"},
+        "Coverage": {"type": "string", "description": "The parts of the account that were read whole"},
+        "Coverage-Unread": {"type": "string", "description": "The parts that were not, and why"},
+        "Next-Cursor": {"type": "string", "description": "There is more: ask again with this as `cursor`"},
     },
 }
 _DEAD_HEADERS: Schema = {

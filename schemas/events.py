@@ -70,6 +70,13 @@ class CommandResult(WireModel):
     envelope: Annotated[Envelope, Field(description="What the caller was answered")]
 
 
+class UnreadPart(WireModel):
+    """A part of an account that could not be read whole, while others were."""
+
+    part: str
+    reason: Annotated[str, Field(description="With field, market and endpoint as the venue writes them")]
+
+
 class PositionSnapshot(WireModel):
     """All open positions of an account at one instant."""
 
@@ -87,8 +94,12 @@ class PositionSnapshot(WireModel):
     trigger: Trigger
     command_ids: Annotated[tuple[str, ...], Field(description="The commands it was taken after, for trigger `command`")]
     coverage: Annotated[
-        tuple[str, ...], Field(description="The parts of the account that were read, such as linear and inverse")
+        tuple[str, ...], Field(description="The parts of the account that were read whole, such as linear and inverse")
     ]
+    unread: Annotated[
+        tuple[UnreadPart, ...],
+        Field(description="The parts that were asked and not read whole: of positions there, nothing is said"),
+    ] = ()
     stale: Annotated[bool, Field(description="The venue can't be read: positions are the last ones known")]
     positions: tuple[Position, ...]
 

@@ -16,7 +16,7 @@ from schemas.documents import (
 from schemas.envelope import Failure
 from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
-from schemas.requests import HistoryRequest, SymbolRequest
+from schemas.requests import GetPositions, HistoryRequest, SymbolRequest
 
 _DESCRIPTION = """\
 Control plane of perpetual-futures accounts. A setting is reported as applied only when the venue confirmed it.
@@ -72,9 +72,27 @@ _HEADERS: Mapping[str, Schema] = MappingProxyType(
         },
         "Retry-After": {"description": "Seconds after which it may be tried again", "schema": {"type": "integer"}},
         "Coverage-From": {
-            "description": "Oldest instant the venue has records for, UTC milliseconds; later than `since` where the "
-            "venue no longer keeps that much",
+            "description": "Oldest instant from which on nothing is missing, UTC milliseconds; later than `since` "
+            "where the venue no longer keeps that much",
             "schema": {"type": "integer"},
+        },
+        "Coverage-To": {
+            "description": "Newest instant up to which nothing is missing, UTC milliseconds; before `Coverage-From` "
+            "where nothing is claimed",
+            "schema": {"type": "integer"},
+        },
+        "Next-Cursor": {
+            "description": "There is more: the same request with this as `cursor` gives what follows",
+            "schema": _TEXT,
+        },
+        "Coverage": {
+            "description": "The parts of the account that were read whole, separated by commas",
+            "schema": _TEXT,
+        },
+        "Coverage-Unread": {
+            "description": "Parts that could not be read whole, and why: `part: reason; part: reason`. What they have "
+            "is missing; a history then claims no stretch to be complete (no `Coverage-From`)",
+            "schema": _TEXT,
         },
         "Preference-Applied": {"description": "Which preferences were honoured (RFC 7240)", "schema": _TEXT},
         "WWW-Authenticate": {"description": "How to authenticate (RFC 6750)", "schema": _TEXT},
@@ -168,7 +186,9 @@ def _responses(operation: Operation) -> dict[str, Schema]:
     if operation.is_command:
         names.append("Outcome")
     if issubclass(operation.request, HistoryRequest):
-        names.append("Coverage-From")
+        names += ["Coverage-From", "Coverage-To", "Coverage-Unread", "Next-Cursor"]
+    if operation.request is GetPositions:
+        names += ["Coverage", "Coverage-Unread"]
     done = {
         "description": described(operation.data, operation),
         "headers": _headers(*names),

@@ -46,6 +46,16 @@ Since = Annotated[
 ]
 Limit = Annotated[int, Field(ge=1, le=100_000, description="How many records at most", examples=[10])]
 
+NextCursor = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=4_096,
+        pattern=r"^[A-Za-z0-9_-]+$",
+        description="Where to go on: the `Next-Cursor` of the answer before, unchanged",
+    ),
+]
+
 
 class Request(WireModel):
     """What every request names: the account it is for."""
@@ -98,12 +108,17 @@ class GetPositions(Request):
 
 
 class HistoryRequest(Request):
-    """A stretch of an account's history: from `since` forward, or the newest records without it."""
+    """A stretch of an account's history: from `since` forward, or the newest records without it.
+
+    An answer that is not all there is comes with a cursor, `Next-Cursor`. The same request with that cursor gives what
+    follows, in the same direction; `since` says nothing then.
+    """
 
     symbol: Symbol | None = None
     since: Since | None = None
     limit: Limit | None = None
     market_type: Market = MarketType.SWAP
+    cursor: NextCursor | None = None
 
 
 class GetFundingHistory(HistoryRequest):

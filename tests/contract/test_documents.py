@@ -292,7 +292,7 @@ def test_a_query_parameter_is_never_null() -> None:
     operations = [operation for path in openapi()["paths"].values() for operation in path.values()]
     queries = [row for operation in operations for row in operation["parameters"] if row.get("in") == "query"]
     assert {row["name"] for row in queries} == {
-        *("exchange_account_id", "symbol", "market_type", "since", "limit", "exchange", "all")
+        *("exchange_account_id", "symbol", "market_type", "since", "limit", "cursor", "exchange", "all")
     }
     assert not any("anyOf" in row["schema"] or row["schema"].get("default", "swap") is None for row in queries)
 

@@ -17,6 +17,7 @@ from tests.support.sandbox_harness import (
     SandboxHarness,
     harness_fixtures,
     market,
+    unread,
 )
 from worker.accounts.account import Accounts
 from worker.venues.lifecycle.registry import Venues
@@ -30,6 +31,7 @@ from worker.venues.port.errors import (
     Refused,
     Throttled,
     UnknownSymbol,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -277,14 +279,16 @@ class TestPositions:
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         row = {"symbol": "NEWUSDT", "positionAmt": "1"}
         await harness.fault("/fapi/v3/positionRisk", "status", body=[row])
-        with pytest.raises(Ambiguous, match="NEWUSDT"):
-            await harness.adapter(PERP).positions(SWAP)
+        found = await harness.adapter(HEDGE).positions(SWAP)
+        assert [row.symbol for row in found.positions] == [INVERSE]
+        assert unread(found) == {"linear": "Binance names a position in NEWUSDT, which is not among its loaded markets"}
 
     @pytest.mark.parametrize("body", [{}, [1], [{"symbol": "BTCUSDT", "positionAmt": "1"}], [{"positionAmt": "1"}]])
     async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any) -> None:
-        await harness.fault("/fapi/v3/positionRisk", "status", body=body)
-        with pytest.raises(Ambiguous):
-            await harness.adapter(PERP).positions(SWAP)
+        await harness.fault("/fapi/v3/positionRisk", "status", body=body, times=2)
+        found = await harness.adapter(HEDGE).positions(SWAP)
+        assert [row.symbol for row in found.positions] == [INVERSE]
+        assert unread(found).keys() == {"linear"}
 
 
 class TestHistory:
@@ -364,10 +368,13 @@ class TestHistory:
         assert abs(forgets.complete_from - (time.time_ns() // 1_000_000 - 90 * DAY)) < 60_000
         assert keeps.complete_from == 1
 
-    async def test_futures_have_no_funding_and_nothing_is_asked(self, harness: SandboxHarness, query: Any) -> None:
-        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
-        assert (history.entries, history.complete_from) == ((), 5)
-        assert await harness.requests() == []
+    async def test_that_futures_have_no_funding_is_what_the_venue_says(
+        self, harness: SandboxHarness, query: Any
+    ) -> None:
+        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE))
+        assert history.entries == ()
+        paths = {row["path"] for row in await harness.requests()}
+        assert paths == {"/fapi/v1/income", "/dapi/v1/income"}
 
     async def test_realized_profits_have_their_sign_and_their_code(self, harness: SandboxHarness, query: Any) -> None:
         adapter = harness.adapter(PERP)
@@ -388,10 +395,13 @@ class TestHistory:
         of_symbol = await adapter.realized_pnl(query(future, FUTURE, since=0))
         assert [entry.id for entry in of_symbol.entries] == [entry.id for entry in futures.entries]
 
-    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness, query: Any) -> None:
-        await harness.fault("/fapi/v1/income", "html")
-        with pytest.raises(Ambiguous):
-            await harness.adapter(PERP).funding_history(query(since=0))
+    async def test_a_family_whose_income_is_broken_is_named_and_hides_no_other(
+        self, harness: SandboxHarness, query: Any
+    ) -> None:
+        await harness.fault("/fapi/v1/income", "html", times=None)
+        history = await harness.adapter(PERP).funding_history(query(since=0))
+        assert {entry.symbol for entry in history.entries} == {INVERSE}
+        assert unread(history).keys() == {"linear"}
 
 
 class TestPortfolioMargin:
@@ -481,7 +491,7 @@ class TestTheVenueAtItsWorst:
             ({"fault": "status", "status": 418, "code": -1003, "msg": "Banned.", "retry_after": 60}, Throttled),
             ({"fault": "status", "status": 401, "code": -2015, "msg": "Invalid API-key."}, AccessDenied),
             ({"fault": "status", "status": 400, "code": -2019, "msg": "Margin is insufficient."}, PreconditionFailed),
-            ({"fault": "status", "status": 400, "code": -99999, "msg": "Nobody knows."}, Refused),
+            ({"fault": "status", "status": 400, "code": -99999, "msg": "Nobody knows."}, Unlisted),
         ],
         ids=str,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from tests.support.sandbox_harness import (
     SandboxHarness,
     harness_fixtures,
     market,
+    unread,
 )
 from worker.runtime.clock import now
 from worker.sandbox.bybit.venue import Bybit
@@ -34,8 +35,8 @@ from worker.venues.port.errors import (
     Ambiguous,
     NotSupported,
     PreconditionFailed,
-    Refused,
     Throttled,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -323,15 +324,30 @@ class TestPositions:
 
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         result = {"list": [{"symbol": "NEWUSDT", "size": "1"}], "nextPageCursor": ""}
-        await harness.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
-        with pytest.raises(Ambiguous, match="NEWUSDT"):
-            await harness.adapter(PERP).positions(SWAP)
+        await harness.fault(
+            LIST,
+            "status",
+            body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1},
+            params={"settleCoin": "USDT"},
+        )
+        found = await harness.adapter(PERP).positions(SWAP)
+        assert [row.symbol for row in found.positions] == [USDC, INVERSE]
+        assert unread(found) == {
+            "linear USDT": "Bybit names a position in NEWUSDT, which is not among its loaded markets"
+        }
 
     @pytest.mark.parametrize("result", [None, {}, {"list": None}, {"list": [1]}, {"list": [{"symbol": "BTCUSDT"}]}])
     async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, result: Any) -> None:
-        await harness.fault(LIST, "status", body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1})
-        with pytest.raises(Ambiguous):
-            await harness.adapter(PERP).positions(SWAP)
+        await harness.fault(
+            LIST,
+            "status",
+            body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1},
+            params={"settleCoin": "USDT"},
+            times=2,
+        )
+        found = await harness.adapter(PERP).positions(SWAP)
+        assert [row.symbol for row in found.positions] == [USDC, INVERSE]
+        assert unread(found).keys() == {"linear USDT"}
 
 
 def query(
@@ -402,10 +418,10 @@ class TestHistory:
         week = (await read(query())).entries
         assert week == entries[-len(week) :]
 
-    async def test_delivery_futures_pay_no_funding_and_nothing_is_asked(self, harness: SandboxHarness) -> None:
-        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE, since=5))
-        assert (history.entries, history.complete_from) == ((), 5)
-        assert await harness.requests() == []
+    async def test_that_delivery_futures_pay_no_funding_is_what_the_venue_says(self, harness: SandboxHarness) -> None:
+        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE))
+        assert history.entries == ()
+        assert await harness.requests(LOG)
 
     async def test_realized_profits_are_whole_linear_and_inverse(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -451,7 +467,7 @@ class TestTheVenueAtItsWorst:
             ({"fault": "status", "status": 401, "body": ""}, AccessDenied),
             ({"fault": "status", "body": {"retCode": 33004, "retMsg": "Expired."}}, AccessDenied),
             ({"fault": "status", "body": {"retCode": 110044, "retMsg": "Margin."}}, PreconditionFailed),
-            ({"fault": "status", "body": {"retCode": 999_999, "retMsg": "Nobody knows."}}, Refused),
+            ({"fault": "status", "body": {"retCode": 999_999, "retMsg": "Nobody knows."}}, Unlisted),
         ],
         ids=str,
     )  # fmt: skip

@@ -18,6 +18,7 @@ from tests.support.sandbox_harness import (
     SandboxHarness,
     harness_fixtures,
     market,
+    unread,
 )
 from worker.venues.gate import GateVenue
 from worker.venues.limits.windows import ROLLING_MARGIN
@@ -28,8 +29,8 @@ from worker.venues.port.errors import (
     Ambiguous,
     NotSent,
     PreconditionFailed,
-    Refused,
     Throttled,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -346,14 +347,16 @@ class TestPositions:
 
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         await harness.fault(f"{USDT}/positions", "status", body=[{"contract": "NEW_USDT", "size": "1"}])
-        with pytest.raises(Ambiguous, match="NEW_USDT"):
-            await harness.adapter(PERP).positions(SWAP)
+        found = await harness.adapter(PERP).positions(SWAP)
+        assert [row.symbol for row in found.positions] == [INVERSE]
+        assert unread(found) == {"usdt": "Gate names a position in NEW_USDT, which is not among its loaded markets"}
 
     @pytest.mark.parametrize("body", [{}, [1], [{"contract": "BTC_USDT", "size": "1"}], [{"size": "1"}]])
     async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any) -> None:
-        await harness.fault(f"{USDT}/positions", "status", body=body)
-        with pytest.raises(Ambiguous):
-            await harness.adapter(PERP).positions(SWAP)
+        await harness.fault(f"{USDT}/positions", "status", body=body, times=2)
+        found = await harness.adapter(PERP).positions(SWAP)
+        assert [row.symbol for row in found.positions] == [INVERSE]
+        assert unread(found).keys() == {"usdt"}
 
 
 class TestHistory:
@@ -410,10 +413,10 @@ class TestHistory:
         assert len(week.entries) == 21
         assert abs(week.complete_from - (time.time_ns() // 1_000_000 - 7 * DAY)) < 60_000
 
-    async def test_futures_have_no_funding_and_nothing_is_asked(self, harness: SandboxHarness) -> None:
+    async def test_that_futures_have_no_funding_is_what_the_venue_says(self, harness: SandboxHarness) -> None:
         history = await harness.adapter(PERP).funding_history(self.query(kind=FUTURE, since=5))
         assert (history.entries, history.complete_from) == ((), 5)
-        assert await harness.requests() == []
+        assert {row["path"] for row in await harness.requests()} == {"/api/v4/delivery/usdt/account_book"}
 
     async def test_realized_profits_come_whole_with_their_sign(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -438,10 +441,11 @@ class TestHistory:
         history = await harness.adapter(HEDGE).realized_pnl(self.query(since=0))
         assert (history.entries, history.complete_from) == ((), 0)
 
-    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness) -> None:
-        await harness.fault(f"{USDT}/account_book", "html")
-        with pytest.raises(Ambiguous):
-            await harness.adapter(PERP).funding_history(self.query(since=0))
+    async def test_a_part_whose_book_is_broken_is_named_and_hides_no_other(self, harness: SandboxHarness) -> None:
+        await harness.fault(f"{USDT}/account_book", "html", times=None)
+        history = await harness.adapter(PERP).funding_history(self.query(since=0))
+        assert {entry.symbol for entry in history.entries} == {INVERSE}
+        assert unread(history).keys() == {"usdt"}
 
 
 class TestTheVenueAtItsWorst:
@@ -457,8 +461,8 @@ class TestTheVenueAtItsWorst:
             ({"fault": "status", "status": 401, "body": {"label": "INVALID_KEY"}}, AccessDenied),
             ({"fault": "status", "status": 403, "body": {"label": "FORBIDDEN"}}, AccessDenied),
             ({"fault": "status", "status": 400, "body": {"label": "LIQUIDATE_IMMEDIATELY"}}, PreconditionFailed),
-            ({"fault": "status", "status": 400, "body": {"label": "NEVER_SEEN"}}, Refused),
-            ({"fault": "status", "status": 400, "body": "<html>"}, Refused),
+            ({"fault": "status", "status": 400, "body": {"label": "NEVER_SEEN"}}, Unlisted),
+            ({"fault": "status", "status": 400, "body": "<html>"}, Unlisted),
         ],
         ids=str,
     )  # fmt: skip

@@ -26,6 +26,7 @@ from worker.venues.port.adapter import (
     MarginSettings,
     Market,
     OpenPositions,
+    Part,
     SymbolState,
 )
 from worker.venues.port.check_results import ACCOUNT_CHECKS, CheckResult
@@ -150,7 +151,7 @@ class MemoryVenue:
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         self._read("positions")
-        return OpenPositions((self._position(),) if self.contracts else (), ("linear",))
+        return OpenPositions((self._position(),) if self.contracts else (), (Part("linear"),))
 
     def _position(self) -> Position:
         return Position(
@@ -175,11 +176,11 @@ class MemoryVenue:
 
     async def funding_history(self, query: HistoryQuery) -> History:
         self._read("funding history")
-        return History((_entry("123456789", "-0.15"),), THEN)
+        return History((_entry("123456789", "-0.15"),), THEN, THEN)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         self._read("realized pnl")
-        return History((_entry("987654321", "125.50"),), THEN)
+        return History((_entry("987654321", "125.50"),), THEN, THEN)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         self.log.append("preflight")

@@ -17,7 +17,7 @@ from worker.venues.client.door import ChangeRequest, through
 from worker.venues.lifecycle.registry import VENUES
 from worker.venues.limits import Limits
 from worker.venues.limits.permits import ReservedPermit
-from worker.venues.port.adapter import Adapter, Market, Venue
+from worker.venues.port.adapter import Adapter, History, Market, OpenPositions, Venue
 from worker.venues.port.errors import Ambiguous, VenueError
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
@@ -51,6 +51,11 @@ def account_of(sandbox: Sandbox, account_id: str) -> Account:
 
 def market(adapter: Adapter, symbol: str, market_type: MarketType = SWAP) -> Market:
     return adapter.market(symbol, market_type)
+
+
+def unread(found: OpenPositions | History) -> dict[str, str]:
+    """Why the parts are unread that are, by their names."""
+    return {part.name: part.unread for part in found.parts if part.unread is not None}
 
 
 class OpenDoor:

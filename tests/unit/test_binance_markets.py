@@ -56,6 +56,13 @@ def test_a_misspelt_symbol_names_the_one_that_was_meant(symbol: str, meant: str)
     assert caught.value.details["suggestion"] == meant
 
 
+@pytest.mark.parametrize("symbol", ["BTTC/USDT:USDT", "BTCC", "XBTC/USDT", "BTTCUSDT", "BUSDT", "ET/USDT:USDT"])
+def test_another_coin_is_never_suggested(symbol: str) -> None:
+    with pytest.raises(UnknownSymbol) as caught:
+        MARKETS.find(symbol, MarketType.SWAP)
+    assert "suggestion" not in caught.value.details
+
+
 def test_a_symbol_like_no_other_gets_no_suggestion() -> None:
     with pytest.raises(UnknownSymbol) as caught:
         MARKETS.find("§§§", MarketType.SWAP)

@@ -15,8 +15,8 @@ from worker.venues.port.errors import (
     ClockSkewed,
     NotSupported,
     PreconditionFailed,
-    Refused,
     Throttled,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -83,9 +83,9 @@ def test_a_server_error_tells_nothing_whatever_it_says(subtests: pytest.Subtests
                 assert type(judged(answer(body, status))) is Ambiguous
 
 
-def test_a_code_nobody_knows_is_a_refusal_with_its_code() -> None:
+def test_a_code_nobody_knows_refuses_nothing_for_certain_and_is_named() -> None:
     verdict = judged(answer(refusal(987_654)))
-    assert (type(verdict), verdict.venue_code) == (Refused, "987654")
+    assert (type(verdict), verdict.venue_code) == (Unlisted, "987654")
 
 
 @pytest.mark.parametrize("body", [{}, {"retMsg": "OK"}, {"retCode": "0"}, {"retCode": None}, {"retCode": True}, []])

@@ -1,7 +1,7 @@
 """How Bybit's records become entries, and how its lists are walked through."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,11 +12,12 @@ from schemas.replies import LedgerEntry
 from schemas.requests import MarketType
 from tests.unit.test_bybit_instruments import INSTRUMENTS
 from worker.venues.bybit.account import info_of
-from worker.venues.bybit.history import KEPT, SPAN, SourceHistory, funding_sources, profit_sources
+from worker.venues.bybit.history import KEPT, SPAN, Source, SourceHistory, funding_sources, profit_sources
 from worker.venues.bybit.listing import LONGEST_PAUSE, Listing
-from worker.venues.port.adapter import HistoryQuery
+from worker.venues.port.adapter import History, HistoryQuery
 from worker.venues.port.errors import Ambiguous, Throttled
-from worker.venues.reading.history import Records
+from worker.venues.reading.cursors import Place
+from worker.venues.reading.history import HistoryPage, Records, walked
 
 NOW: Milliseconds = 1_795_000_000_000
 LOGGED = {
@@ -28,7 +29,13 @@ LOGGED = {
     "transactionTime": str(NOW - 1),
 }
 EXECUTED = {"execId": "b", "symbol": "BTCUSD", "execFee": "-0.0002", "execTime": str(NOW - 2)}
-CLOSED = {"orderId": "c", "symbol": "BTCUSDT", "closedPnl": "12.5", "createdTime": "5", "updatedTime": "9"}
+CLOSED = {
+    "orderId": "c",
+    "symbol": "BTCUSDT",
+    "closedPnl": "12.5",
+    "createdTime": str(NOW - 3),
+    "updatedTime": str(NOW - 2),
+}
 
 
 class Book:
@@ -62,8 +69,12 @@ def query(symbol: str | None = None, since: int | None = NOW - 1_000) -> History
     return HistoryQuery(market, MarketType.SWAP, since, None)
 
 
+async def read(book: Book, source: Source, asked: HistoryQuery) -> History:
+    return await walked([SourceHistory(book, INSTRUMENTS, source, asked).records()], asked, NOW)
+
+
 async def entries(source: Any, rows: Sequence[dict[str, Any]], symbol: str | None = None) -> tuple[LedgerEntry, ...]:
-    return (await SourceHistory(Book(page(rows)), INSTRUMENTS, source, query(symbol)).history()).entries
+    return (await read(Book(page(rows)), source, query(symbol))).entries
 
 
 class TestEntries:
@@ -82,7 +93,12 @@ class TestEntries:
     async def test_a_closed_profit_has_the_time_the_list_goes_by_and_an_id_of_its_own(self) -> None:
         linear, _ = profit_sources(account(5), None)
         (entry,) = await entries(linear, [CLOSED])
-        assert (entry.id, entry.amount, entry.code, entry.timestamp) == ("c-5", Decimal("12.5"), "USDT", 5)
+        assert (entry.id, entry.amount, entry.code, entry.timestamp) == (
+            f"c-{NOW - 3}",
+            Decimal("12.5"),
+            "USDT",
+            NOW - 3,
+        )
 
     @pytest.mark.parametrize(
         "row",
@@ -137,7 +153,7 @@ class TestSources:
     async def test_windows_are_seven_days_long_and_begin_no_earlier_than_two_years_ago(self) -> None:
         (source,) = funding_sources(account(5), None)
         book = Book(page([]))
-        history = await SourceHistory(book, INSTRUMENTS, source, query(since=0)).history()
+        history = await read(book, source, query(since=0))
         assert history.complete_from == NOW - KEPT
         assert book.asked[0]["startTime"] == NOW - KEPT
         assert book.asked[-1]["endTime"] == NOW
@@ -155,15 +171,22 @@ class TestWindowsAbreast:
     async def test_several_at_once_give_what_one_after_the_other_does(
         self, reader: "WindowReader", asked: HistoryQuery
     ) -> None:
-        one_by_one = await Records(reader.between, 10, NOW - 400).history(asked, NOW)
+        one_by_one = await walked([reader.records(NOW - 400)], asked, NOW)
         assert reader.most == 1
-        abreast = await Records(reader.between, 10, NOW - 400, abreast=4).history(asked, NOW)
+        abreast = await walked([reader.records(NOW - 400, abreast=4)], asked, NOW)
         assert abreast.entries == one_by_one.entries
         assert abreast.entries
-        assert reader.most == 4
+        assert reader.most == (4 if asked.limit is None else 1), "who asks for a few may have them in the first window"
 
     async def test_no_more_than_that_many_are_under_way(self, reader: "WindowReader") -> None:
-        await Records(reader.between, 10, NOW - 5_000, abreast=3).history(query(since=0), NOW)
+        await walked([reader.records(NOW - 5_000, abreast=3)], query(since=0), NOW)
+        assert reader.most == 3
+
+    async def test_who_asks_for_a_few_meets_more_windows_at_once_the_more_are_empty(
+        self, reader: "WindowReader"
+    ) -> None:
+        reader.has_rows = False
+        await walked([reader.records(NOW - 5_000, abreast=3)], HistoryQuery(None, MarketType.SWAP, 0, 5), NOW)
         assert reader.most == 3
 
 
@@ -172,18 +195,36 @@ class WindowReader:
 
     def __init__(self) -> None:
         self.most = 0
+        self.has_rows = True
         self._now = 0
 
-    async def between(self, start: Milliseconds, end: Milliseconds) -> AsyncIterator[LedgerEntry]:
+    def records(self, launch: Milliseconds, abreast: int = 1) -> Records:
+        return Records(
+            "records",
+            self._page,
+            lambda row: int(row["time"]),
+            lambda row: LedgerEntry(
+                id=str(row["time"]),
+                symbol=None,
+                amount=Decimal(1),
+                code="USDT",
+                timestamp=row["time"],
+                datetime="",
+                info={},
+            ),
+            span=10,
+            launch=launch,
+            abreast=abreast,
+            requests=1_000,
+        )
+
+    async def _page(self, start: Milliseconds, end: Milliseconds, place: Place | None) -> HistoryPage:
         self._now += 1
         self.most = max(self.most, self._now)
         await asyncio.sleep(0)
         self._now -= 1
         last = end // 10 * 10
-        if start <= last:
-            yield LedgerEntry(
-                id=str(last), symbol=None, amount=Decimal(1), code="USDT", timestamp=last, datetime="", info={}
-            )
+        return HistoryPage([{"time": last}] if self.has_rows and start <= last else [])
 
 
 class TestListing:

@@ -106,6 +106,51 @@ async def test_a_refusal_is_final(venue: MemoryVenue, refusal: ValueRefused) -> 
     assert venue.log == ["leverage 10"]
 
 
+CANCEL_ORDERS = PreconditionFailed("cancel all open orders", venue_code="-4067")
+
+
+async def test_a_refusal_for_a_state_of_the_account_is_no_change_where_the_setting_is_in_force(
+    venue: MemoryVenue,
+) -> None:
+    venue.leverage = Decimal(10)
+    venue.fail(CANCEL_ORDERS, applied=False)
+    done = await to_10x(venue)
+    assert (done.confirmed.outcome, done.confirmed.confirmed_by) == (Outcome.UNCHANGED, ConfirmedBy.READ_BACK)
+    assert done.confirmed.venue_code == "-4067"
+    assert venue.log == ["leverage 10", "terms"]
+
+
+async def test_it_stands_where_the_setting_is_another_and_is_not_sent_again(venue: MemoryVenue) -> None:
+    venue.fail(CANCEL_ORDERS, applied=False)
+    with pytest.raises(PreconditionFailed, match="cancel all open orders"):
+        await to_10x(venue)
+    assert venue.log == ["leverage 10", "terms"]
+
+
+async def test_it_stands_where_nothing_can_be_read_back(venue: MemoryVenue) -> None:
+    venue.fail(CANCEL_ORDERS, applied=False)
+    venue.unreadable.append(Ambiguous("the venue answered 502"))
+    with pytest.raises(PreconditionFailed, match="cancel all open orders"):
+        await to_10x(venue)
+
+
+async def test_what_an_attempt_of_ours_has_changed_is_applied_though_the_next_one_is_refused(
+    venue: MemoryVenue,
+) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=False)
+    venue.fail(CANCEL_ORDERS, applied=True)
+    done = await to_10x(venue)
+    assert (done.confirmed.outcome, done.confirmed.venue_code) == (Outcome.APPLIED, "-4067")
+    assert venue.log == ["leverage 10", "terms", "leverage 10", "terms"]
+
+
+async def test_no_need_to_change_after_an_attempt_of_ours_is_applied(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, AlreadySo("leverage not modified", venue_code="110043"), applied=False)
+    done = await to_10x(venue)
+    assert (done.confirmed.outcome, done.confirmed.venue_code) == (Outcome.APPLIED, "110043")
+    assert venue.log == ["leverage 10", "terms", "leverage 10"]
+
+
 async def test_what_never_left_is_sent_again_until_the_deadline_and_then_expires(venue: MemoryVenue) -> None:
     venue.fail(*[NotSent("connection refused")] * 50, applied=False)
     spent = calls(700)

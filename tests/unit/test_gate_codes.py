@@ -14,9 +14,9 @@ from worker.venues.port.errors import (
     Ambiguous,
     ClockSkewed,
     PreconditionFailed,
-    Refused,
     Throttled,
     UnknownSymbol,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -99,9 +99,9 @@ def test_a_label_counts_more_than_the_status() -> None:
     assert type(judged(answer({"label": "NO_CHANGE"}, 200))) is AlreadySo
 
 
-def test_a_label_nobody_knows_is_a_refusal_that_names_it() -> None:
+def test_a_label_nobody_knows_refuses_nothing_for_certain_and_is_named() -> None:
     verdict = judged(answer({"label": "NEVER_SEEN", "message": "New."}))
-    assert (type(verdict), verdict.venue_code) == (Refused, "NEVER_SEEN")
+    assert (type(verdict), verdict.venue_code) == (Unlisted, "NEVER_SEEN")
 
 
 @pytest.mark.parametrize("body", [{"lever": "10"}, [{"lever": "10"}], [], {"label": None}, {"label": 5}])

@@ -12,8 +12,8 @@ from worker.venues.port.errors import (
     Ambiguous,
     ClockSkewed,
     PreconditionFailed,
-    Refused,
     Throttled,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -77,15 +77,15 @@ def test_the_sentences_that_the_venue_is_known_to_write(subtests: pytest.Subtest
             assert type(judged(refusal(sentence))) is error
 
 
-def test_a_sentence_nobody_knows_is_a_refusal_all_the_same() -> None:
+def test_a_sentence_nobody_knows_refuses_nothing_for_certain() -> None:
     verdict = judged(refusal("Something new."))
-    assert type(verdict) is Refused
+    assert type(verdict) is Unlisted
     assert verdict.venue_code is None
     assert "Something new." in verdict.message
 
 
-def test_a_refusal_without_a_sentence_is_a_refusal() -> None:
-    assert type(judged(refusal({"odd": True}))) is Refused
+def test_a_refusal_without_a_sentence_refuses_nothing_for_certain() -> None:
+    assert type(judged(refusal({"odd": True}))) is Unlisted
 
 
 def test_a_server_error_tells_nothing(subtests: pytest.Subtests) -> None:

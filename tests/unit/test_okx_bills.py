@@ -1,6 +1,6 @@
 """Histories over pages of bills: ascending, nothing lost, nothing doubled, and only what was asked for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -14,7 +14,7 @@ from worker.venues.okx import bills
 from worker.venues.okx.bills import KEPT, Bills, funding_of, profit_of
 from worker.venues.port.adapter import History, HistoryQuery, Market
 from worker.venues.port.errors import Ambiguous
-from worker.venues.reading.history import DAY
+from worker.venues.reading.history import DAY, walked
 
 NOW = 1_760_000_000_000
 MARKET = Market("BTC/USDT:USDT", "BTC-USDT-SWAP", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.01"))
@@ -47,7 +47,8 @@ class Ledger:
         found = [
             row
             for row in self.rows
-            if int(row["billId"]) < after and (not self.filters or int(row["ts"]) > int(params["begin"]))
+            if int(row["billId"]) < after
+            and (not self.filters or int(params["begin"]) < int(row["ts"]) < int(params["end"]))
         ]
         return {"code": "0", "data": found[: bills.PAGE], "msg": ""}
 
@@ -77,16 +78,21 @@ def query(since: int | None = None, limit: int | None = None, market: Market | N
 
 
 async def read(kept: Calls, asked: HistoryQuery) -> History:
-    found = await Bills(kept, "8", funding_of, lambda market_id: market_id).history(asked)
+    found = await walked([Bills(kept, "8", funding_of, lambda market_id: market_id, asked).records()], asked, NOW)
     assert len({entry.id for entry in found.entries}) == len(found.entries)
     return found
+
+
+async def follow(kept: Calls, asked: HistoryQuery) -> History:
+    """What the second answer tells, for which the first has given the cursor."""
+    return await read(kept, replace(asked, cursor=(await read(kept, asked)).next_cursor))
 
 
 ages = st.lists(st.one_of(st.integers(0, 80 * DAY), st.sampled_from([DAY, 7 * DAY])), max_size=40)
 
 
 @settings(max_examples=100)
-@given(ages=ages, page=st.integers(1, 7), since=st.integers(0, 80 * DAY), limit=st.none() | st.integers(1, 30))
+@given(ages=ages, page=st.integers(3, 7), since=st.integers(0, 80 * DAY), limit=st.none() | st.integers(1, 30))
 async def test_from_since_on_the_first_entries_come_once_each(
     ages: list[int], page: int, since: int, limit: int | None
 ) -> None:
@@ -99,14 +105,16 @@ async def test_from_since_on_the_first_entries_come_once_each(
 
 
 @settings(max_examples=100)
-@given(ages=ages, page=st.integers(1, 7), limit=st.integers(1, 30))
+@given(ages=ages, page=st.integers(3, 7), limit=st.integers(1, 30))
 async def test_without_since_the_newest_entries_come_once_each(ages: list[int], page: int, limit: int) -> None:
     with pytest.MonkeyPatch.context() as small:
         small.setattr(bills, "PAGE", page)
         found = await read(ledger(ages), query(limit=limit))
     assert [entry.timestamp for entry in found.entries] == sorted(NOW - age for age in ages)[-limit:]
     whole = len(found.entries) < limit
-    assert found.complete_from == (NOW - KEPT if whole else found.entries[0].timestamp)
+    assert found.complete_from == NOW - KEPT or not whole
+    claimed = sorted(NOW - age for age in ages if NOW - age >= found.complete_from)
+    assert [entry.timestamp for entry in found.entries if entry.timestamp >= found.complete_from] == claimed
 
 
 async def test_no_more_pages_are_asked_for_than_the_newest_entries_need() -> None:
@@ -147,7 +155,7 @@ async def test_ids_of_one_instant_are_in_the_order_of_the_venue() -> None:
 async def test_a_page_that_comes_again_is_reported() -> None:
     page = ledger([5] * bills.PAGE).rows
     with pytest.raises(Ambiguous, match="same page"):
-        await read(Parrot({"code": "0", "data": page, "msg": ""}), query(since=NOW - DAY))
+        await follow(Parrot({"code": "0", "data": page, "msg": ""}), query(limit=bills.PAGE + 1))
 
 
 @pytest.mark.parametrize(

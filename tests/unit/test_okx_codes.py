@@ -13,9 +13,9 @@ from worker.venues.port.errors import (
     ClockSkewed,
     NotSupported,
     PreconditionFailed,
-    Refused,
     Throttled,
     UnknownSymbol,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -116,9 +116,9 @@ def test_an_item_that_is_refused_in_a_success_is_a_refusal() -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_a_code_nobody_knows_is_a_refusal(status: int) -> None:
+def test_a_code_nobody_knows_refuses_nothing_for_certain(status: int) -> None:
     verdict = judged(answer(refused("51999"), status))
-    assert (type(verdict), verdict.venue_code) == (Refused, "51999")
+    assert (type(verdict), verdict.venue_code) == (Unlisted, "51999")
 
 
 @pytest.mark.parametrize(

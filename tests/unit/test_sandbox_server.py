@@ -12,7 +12,7 @@ import pytest
 
 from worker.sandbox.app.server import Sandbox
 from worker.sandbox.binance.auth import signature_of
-from worker.sandbox.server.faults import Fault, FaultPlan
+from worker.sandbox.server.faults import Fault, FaultPlan, FaultRequest
 
 TIME, LEVERAGE = "/fapi/v1/time", "/fapi/v1/leverage"
 
@@ -169,9 +169,19 @@ def test_a_fault_happens_as_often_as_planned_and_faults_come_in_order() -> None:
     faults = FaultPlan()
     faults.add(Fault(fault="empty", times=2))
     faults.add(Fault(fault="html", method="POST"))
-    kinds = [faults.take(method, TIME, None) for method in ("GET", "POST", "GET", "POST")]
+    kinds = [faults.take(FaultRequest(method, TIME, None, {})) for method in ("GET", "POST", "GET", "POST")]
     assert [fault and fault.fault for fault in kinds] == ["empty", "empty", None, "html"]
     assert faults.pending == ()
+
+
+def test_a_fault_may_be_meant_for_some_parameters_alone_and_last_for_ever() -> None:
+    faults = FaultPlan()
+    faults.add(Fault(fault="status", params={"symbol": "BTCUSDT"}, times=None, body={"any": "answer"}))
+    bitcoin, ether = (FaultRequest("GET", TIME, None, {"symbol": symbol}) for symbol in ("BTCUSDT", "ETHUSDT"))
+    assert [faults.take(asked) is not None for asked in (bitcoin, ether, bitcoin, bitcoin)] == [True, False, True, True]
+    assert [fault.times for fault in faults.pending] == [None]
+    faults.clear()
+    assert faults.take(bitcoin) is None
 
 
 async def test_cancelled_faults_never_happen(http: aiohttp.ClientSession) -> None:

@@ -1,7 +1,10 @@
 """Carrying out a change until it is confirmed: by the venue's echo, or by reading the setting back.
 
 send ─▶ echo shows it ──────────────────────────────▶ applied (echo)
-     ─▶ "no need to change" ────────────────────────▶ unchanged
+     ─▶ "no need to change" ────────────────────────▶ unchanged, or applied by an earlier attempt of ours
+     ─▶ refused for a state of the account, by the venue
+             └▶ read back ─▶ shows it ──────────────▶ unchanged, or applied by an earlier attempt of ours
+                          ─▶ anything else ─────────▶ the refusal
      ─▶ refused ─────────────────────────────────────▶ the refusal
      ─▶ nothing left this machine ─▶ wait, send again, until the deadline
      ─▶ our limiter has no room in time ─────────────▶ that; what was sent before stays in doubt
@@ -25,7 +28,7 @@ from worker.execution.retries import CHANGE
 from worker.handlers.plan import Applied, CommandPlan, Confirmed
 from worker.telemetry.stages import reading_back
 from worker.venues.port.adapter import Echo
-from worker.venues.port.errors import AlreadySo, Ambiguous, LimitReached, NotSent, VenueError
+from worker.venues.port.errors import AlreadySo, Ambiguous, LimitReached, NotSent, PreconditionFailed, VenueError
 
 HINDERED = (Expired, Frozen, LimitReached)
 """Why we ourselves send no more; trying again is no remedy."""
@@ -45,9 +48,10 @@ async def send_until_confirmed(plan: CommandPlan, calls: VenueCalls) -> Applied:
         try:
             return plan.present(await attempt(plan, calls))
         except AlreadySo as so:
-            return plan.present(
-                Confirmed(Outcome.UNCHANGED, ConfirmedBy.ECHO, so.scope, so.raw, so.note, so.venue_code)
-            )
+            outcome = _by_whom(doubt)
+            return plan.present(Confirmed(outcome, ConfirmedBy.ECHO, so.scope, so.raw, so.note, so.venue_code))
+        except PreconditionFailed as refusal:
+            return plan.present(await _refuted(plan, calls, refusal, doubt))
         except (NotSent, NotConfirmed, Expired, Frozen, LimitReached) as error:
             failures += 1
             doubt = error if isinstance(error, NotConfirmed) else doubt
@@ -58,6 +62,35 @@ async def send_until_confirmed(plan: CommandPlan, calls: VenueCalls) -> Applied:
             calls.release()
         await asyncio.sleep(wait / 1000)
         attempt = _attempt
+
+
+def _by_whom(doubt: NotConfirmed | None) -> Outcome:
+    """What it means that the setting is in force though this attempt did not bring it about.
+
+    An attempt of ours that is in doubt has done it: a read-back that showed the old value may have come too early, for
+    a venue's positions may lag behind its settings (Bybit documents that).
+    """
+    return Outcome.UNCHANGED if doubt is None else Outcome.APPLIED
+
+
+async def _refuted(
+    plan: CommandPlan, calls: VenueCalls, refusal: PreconditionFailed, doubt: NotConfirmed | None
+) -> Confirmed:
+    """A refusal that what is in force refutes. Raises the refusal itself where nothing does.
+
+    Binance answers -4067, "cancel all open orders", for a mode that is set already. What we refuse ourselves, before
+    anything is sent, was looked at just now.
+    """
+    if plan.read_back is None or refusal.venue_code is None:
+        raise refusal
+    try:
+        with reading_back():
+            terms = await calls.read(plan.read_back)
+    except (VenueError, Expired):
+        raise refusal from None
+    if not plan.shown(terms):
+        raise refusal
+    return Confirmed(_by_whom(doubt), ConfirmedBy.READ_BACK, Scope.SYMBOL, terms.raw, venue_code=refusal.venue_code)
 
 
 def _give_up(error: NotSent | NotConfirmed | Expired | Frozen | LimitReached, doubt: NotConfirmed | None) -> NoReturn:

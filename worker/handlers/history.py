@@ -2,18 +2,23 @@
 
 from schemas.replies import FundingHistory, RealizedPnl
 from schemas.requests import GetFundingHistory, GetRealizedPnl, HistoryRequest
+from worker.handlers.coverage import unread_of
 from worker.handlers.plan import QueryPlan, QueryResult
 from worker.venues.port.adapter import Adapter, History, HistoryQuery
 
 
 def _query(request: HistoryRequest, adapter: Adapter) -> HistoryQuery:
     market = adapter.market(request.symbol, request.market_type) if request.symbol else None
-    return HistoryQuery(market, request.market_type, request.since, request.limit)
+    return HistoryQuery(market, request.market_type, request.since, request.limit, request.cursor)
 
 
 def _coverage(history: History) -> dict[str, str]:
-    """From when on the venue had all its records: later than `since` when it no longer keeps that much."""
-    return {"Coverage-From": str(history.complete_from)}
+    """What is told whole: from when to when nothing is missing, or which parts could not be read; and what follows."""
+    if unread := unread_of(history.parts):
+        told = unread
+    else:
+        told = {"Coverage-From": str(history.complete_from), "Coverage-To": str(history.complete_to)}
+    return told | ({"Next-Cursor": history.next_cursor} if history.next_cursor else {})
 
 
 def get_funding_history(request: GetFundingHistory, adapter: Adapter) -> QueryPlan[History]:

@@ -20,8 +20,9 @@ def is_news(before: PositionSnapshot, after: PositionSnapshot) -> bool:
     return _what_counts(before) != _what_counts(after)
 
 
-def _what_counts(snapshot: PositionSnapshot) -> tuple[bool, frozenset[str], Counter[What]]:
-    return snapshot.stale, frozenset(snapshot.coverage), Counter(map(_position, snapshot.positions))
+def _what_counts(snapshot: PositionSnapshot) -> tuple[bool, frozenset[str], frozenset[str], Counter[What]]:
+    unread = frozenset(row.part for row in snapshot.unread)
+    return snapshot.stale, frozenset(snapshot.coverage), unread, Counter(map(_position, snapshot.positions))
 
 
 def _position(row: Position) -> What:

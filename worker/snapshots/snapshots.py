@@ -15,7 +15,7 @@ import structlog
 
 from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import Milliseconds, utc_text
-from schemas.events import Drift, DriftedTerms, DriftEvent, Trigger, event_id
+from schemas.events import Drift, DriftedTerms, DriftEvent, Trigger, UnreadPart, event_id
 from worker.accounts.account import Account
 from worker.execution.calls import Expired, VenueCalls
 from worker.execution.lanes import Lanes
@@ -142,11 +142,24 @@ class Snapshots:
 def _content(found: OpenPositions | None, before: Newest | None, asked: Milliseconds) -> dict[str, object]:
     """Positions as they are, or as they were last seen."""
     if found is not None:
-        return {"as_of": asked, "stale": False, "coverage": found.coverage, "positions": found.positions}
+        unread = tuple(UnreadPart(part=part.name, reason=part.unread) for part in found.parts if part.unread)
+        return {
+            "as_of": asked,
+            "stale": False,
+            "coverage": found.coverage,
+            "unread": unread,
+            "positions": found.positions,
+        }
     if before is None:
         return {"as_of": asked, "stale": True, "coverage": (), "positions": ()}
     known = before.snapshot
-    return {"as_of": before.seen, "stale": True, "coverage": known.coverage, "positions": known.positions}
+    return {
+        "as_of": before.seen,
+        "stale": True,
+        "coverage": known.coverage,
+        "unread": known.unread,
+        "positions": known.positions,
+    }
 
 
 def _event(snapshot: PositionSnapshot, epoch: int, told: Milliseconds) -> PositionsEvent:

@@ -72,6 +72,18 @@ VENUE_SECONDS = Histogram(
     buckets=BUCKETS,
     registry=WORKER,
 )
+PARTS_UNREAD = Counter(
+    "perps_dma_parts_unread_total",
+    "Parts of accounts that could not be read while others were, by what was asked",
+    ("venue", "operation"),
+    registry=WORKER,
+)
+UNKNOWN_RECORDS = Counter(
+    "perps_dma_unknown_records_total",
+    "Records of a type that no table of ours has, by the type as the venue writes it",
+    ("venue", "type"),
+    registry=WORKER,
+)
 EVENTS = Counter("perps_dma_events_total", "Events that the broker has confirmed", ("type",), registry=WORKER)
 EVENT_FAILURES = Counter(
     "perps_dma_event_failures_total", "Publishings of events that were not confirmed", (), registry=WORKER

@@ -4,7 +4,7 @@ import asyncio
 
 from aiohttp import web
 
-from worker.sandbox.server.faults import Fault, FaultPlan
+from worker.sandbox.server.faults import Fault, FaultPlan, FaultRequest
 from worker.sandbox.server.http import HttpResponse, Received, receive
 from worker.sandbox.server.journal import Journal, JournalEntry
 from worker.sandbox.server.venue import StandIn
@@ -28,8 +28,9 @@ class Desk:
         """Answer a request, or misbehave as planned."""
         received = await receive(request)
         account = self.venue.account_of(received)
-        fault = self.faults.take(received.method, received.path, account)
-        entry = self._note(received, account, fault)
+        asked = FaultRequest(received.method, received.path, account, self.venue.parameters_of(received))
+        fault = self.faults.take(asked)
+        entry = self._note(asked, fault)
         answer = self.venue.answer(received) if fault is None else await self._misbehave(fault, received)
         if fault is not None and fault.fault == "reset":
             return _cut(request)
@@ -38,14 +39,14 @@ class Desk:
         entry.status = answer.status
         return answer.response()
 
-    def _note(self, received: Received, account: str | None, fault: Fault | None) -> JournalEntry:
+    def _note(self, asked: FaultRequest, fault: Fault | None) -> JournalEntry:
         return self.journal.add(
             JournalEntry(
                 time=self.venue.clock.now(),
-                method=received.method,
-                path=received.path,
-                account=account,
-                params=self.venue.parameters_of(received),
+                method=asked.method,
+                path=asked.path,
+                account=asked.account,
+                params=asked.params,
                 fault=None if fault is None else fault.fault,
             )
         )

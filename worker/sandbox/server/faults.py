@@ -10,8 +10,9 @@ too_large       400 kB are answered that are 400 MB once they are unpacked, with
 """
 
 import zlib
+from collections.abc import Mapping
 from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -34,8 +35,19 @@ def packed_blanks(mib: int = 400) -> bytes:
     return first + other * (mib - 1)
 
 
+class FaultRequest(NamedTuple):
+    """A request as faults see it."""
+
+    method: str
+    path: str
+    account: str | None
+    params: Mapping[str, str]
+
+
 class Fault(BaseModel):
     """A misbehaviour and the requests it is meant for; what is left out matches every request.
+
+    `params` are fields that the query or the body must have, with their values as text, such as {"symbol": "BTCUSDT"}.
 
     With `apply` the request is carried out first and the venue misbehaves then: the client can't tell. Otherwise it is
     never carried out, except by `delay`, which carries it out after waiting. `delay_ms` may go with any fault.
@@ -47,7 +59,8 @@ class Fault(BaseModel):
     method: str | None = None
     path: str | None = None
     account: str | None = None
-    times: Annotated[int, Field(ge=1)] = 1
+    params: dict[str, str] = Field(default_factory=dict)
+    times: Annotated[int | None, Field(ge=1, description="None for always, until it is cancelled")] = 1
     apply: bool = False
     delay_ms: Annotated[int, Field(ge=0)] = 0
     status: Annotated[int, Field(ge=200, le=599)] = 200
@@ -57,10 +70,12 @@ class Fault(BaseModel):
     headers: dict[str, str] = Field(default_factory=dict)
     retry_after: Annotated[int | None, Field(ge=0, description="Seconds, as in the header")] = None
 
-    def meets(self, method: str, path: str, account: str | None) -> bool:
+    def meets(self, asked: FaultRequest) -> bool:
         """Whether a request is one of those the fault is meant for."""
-        wanted = ((self.method, method), (self.path, path), (self.account, account))
-        return all(expected is None or expected == actual for expected, actual in wanted)
+        wanted = ((self.method, asked.method), (self.path, asked.path), (self.account, asked.account))
+        return all(expected is None or expected == actual for expected, actual in wanted) and all(
+            asked.params.get(name) == value for name, value in self.params.items()
+        )
 
     def answer(self) -> HttpResponse:
         """The wrong answer of a fault that answers at all."""
@@ -85,7 +100,7 @@ class FaultPlan:
     """The faults that are still to come, first come, first served."""
 
     def __init__(self) -> None:
-        self._left: list[tuple[Fault, int]] = []
+        self._left: list[tuple[Fault, int | None]] = []
 
     @property
     def pending(self) -> tuple[Fault, ...]:
@@ -96,11 +111,12 @@ class FaultPlan:
         """Plan a fault for the next `times` requests that it is meant for."""
         self._left.append((fault, fault.times))
 
-    def take(self, method: str, path: str, account: str | None) -> Fault | None:
+    def take(self, asked: FaultRequest) -> Fault | None:
         """Use up one occurrence of the first fault meant for this request."""
         for position, (fault, times) in enumerate(self._left):
-            if fault.meets(method, path, account):
-                self._left[position : position + 1] = [(fault, times - 1)] if times > 1 else []
+            if fault.meets(asked):
+                if times is not None:
+                    self._left[position : position + 1] = [(fault, times - 1)] if times > 1 else []
                 return fault
         return None
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from decimal import Decimal
-from itertools import chain
+from functools import partial
 
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
@@ -32,7 +32,8 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import Ambiguous, PreconditionFailed
-from worker.venues.reading.history import RECENT, merged
+from worker.venues.reading.history import walked
+from worker.venues.reading.parts import PartReader, RowsRead, understood
 
 HAS_ORDERS, HOLDS_POSITION = "-4047", "-4048"
 """Binance's codes for a margin mode that can't be switched because of open orders, or of an open position."""
@@ -49,6 +50,7 @@ class BinanceAdapter:
         self._transport = transport
         self._markets = markets
         self._brackets = Brackets(transport)
+        self._reader = PartReader(self.exchange, account.id)
         self._all = PORTFOLIO if account.portfolio_margin else STANDARD
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = (
@@ -103,18 +105,16 @@ class BinanceAdapter:
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
         asked = self._all if market is None else (self._endpoints(market),)
-        parts = await asyncio.gather(*(self._open_in(endpoints, market_type, market) for endpoints in asked))
-        return OpenPositions(tuple(chain.from_iterable(parts)), tuple(endpoints.coverage for endpoints in asked))
+        reads = {endpoints.coverage: partial(self._open_in, endpoints, market_type, market) for endpoints in asked}
+        return await self._reader.positions(reads)
 
     async def funding_history(self, query: HistoryQuery) -> History:
-        """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
-        if query.market_type is MarketType.FUTURE:
-            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
-        return await self._history(IncomeType.FUNDING_FEE, query)
+        """Funding payments, received positive."""
+        return await self._history("get_funding_history", IncomeType.FUNDING_FEE, query)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
-        return await self._history(IncomeType.REALIZED_PNL, query)
+        return await self._history("get_realized_pnl", IncomeType.REALIZED_PNL, query)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
@@ -125,16 +125,19 @@ class BinanceAdapter:
 
     async def _open_in(
         self, endpoints: BinanceEndpoints, market_type: MarketType | None, only: Market | None
-    ) -> list[Position]:
+    ) -> RowsRead[Position]:
         terms, rows = await self._terms_and_rows(endpoints, only)
-        found = [(row, self._listed(row, endpoints)) for row in rows if amount_of(row)]
-        wanted = {market.id for _, market in found}
-        terms_by_id = {name: row for row in terms if isinstance(name := row.get("symbol"), str) and name in wanted}
-        return [
-            position_of(row, market, terms_of(terms_by_id.get(market.id, row)), self._account_id)
-            for row, market in found
-            if market_type in (None, market.type)
-        ]
+        terms_by_id = {name: row for row in terms if isinstance(name := row.get("symbol"), str)}
+
+        def position(row: Row) -> Position | None:
+            if not amount_of(row):
+                return None
+            market = self._listed(row, endpoints)
+            if market_type not in (None, market.type):
+                return None
+            return position_of(row, market, terms_of(terms_by_id.get(market.id, row)), self._account_id)
+
+        return understood(rows, position)
 
     async def _terms_and_rows(self, endpoints: BinanceEndpoints, only: Market | None) -> tuple[list[Row], list[Row]]:
         reading = market_terms.read_positions(self._transport, endpoints, only)
@@ -153,10 +156,10 @@ class BinanceAdapter:
         rows = await market_terms.read_positions(self._transport, self._endpoints(market), market)
         return [amount_of(row) for row in rows]
 
-    async def _history(self, kind: IncomeType, query: HistoryQuery) -> History:
+    async def _history(self, operation: str, kind: IncomeType, query: HistoryQuery) -> History:
         asked = self._all if query.market is None else (self._endpoints(query.market),)
-        parts = await asyncio.gather(*(self._income(kind, endpoints, query).history(query) for endpoints in asked))
-        return merged(parts, query)
+        records = [self._income(kind, endpoints, query).records() for endpoints in asked]
+        return await walked(records, query, self._transport.now(), self._reader, operation)
 
     def _income(self, kind: IncomeType, endpoints: BinanceEndpoints, query: HistoryQuery) -> Income:
         def entry(row: Row) -> LedgerEntry | None:

@@ -30,7 +30,7 @@ class BinanceVenue:
     async def load(self, unlisted: Unlisted = nobody) -> bool:
         """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
         before, raw = self._markets, await self._public.markets(LOAD_TIMEOUT_MS)
-        self._markets = Markets.from_ccxt(raw, unlisted)
+        self._markets = Markets.from_ccxt(raw, unlisted, venue="binance")
         return self._markets != before
 
     def adapter(self, account: Account) -> BinanceAdapter:

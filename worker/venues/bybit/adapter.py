@@ -1,8 +1,7 @@
 """One Bybit account behind the venue seam."""
 
-import asyncio
 from decimal import Decimal
-from itertools import chain
+from functools import partial
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
@@ -30,7 +29,8 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSupported, PreconditionFailed, VenueError
-from worker.venues.reading.history import RECENT, merged
+from worker.venues.reading.history import walked
+from worker.venues.reading.parts import PartReader, RowsRead, understood
 
 
 class BybitAdapter:
@@ -45,6 +45,7 @@ class BybitAdapter:
         self._transport = transport
         self._instruments = instruments
         self._account = AccountReader(transport)
+        self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
 
@@ -91,28 +92,19 @@ class BybitAdapter:
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
-        parts = self._parts(market)
-        info, lists = await asyncio.gather(
-            self._account.now(),
-            asyncio.gather(*(POSITIONS.rows(self._transport, params) for params in parts.values())),
-        )
-        found = chain.from_iterable(
-            self._open(rows, info, params["category"] == "inverse", market_type)
-            for params, rows in zip(parts.values(), lists, strict=True)
-        )
-        return OpenPositions(
-            tuple(position for position in found if market is None or position.symbol == market.symbol), tuple(parts)
-        )
+        info = await self._account.now()
+        reads = {
+            name: partial(self._open, params, info, market_type, market) for name, params in self._parts(market).items()
+        }
+        return await self._reader.positions(reads)
 
     async def funding_history(self, query: HistoryQuery) -> History:
-        """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
-        if query.market_type is MarketType.FUTURE:
-            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
-        return await self._history(funding_sources, query)
+        """Funding payments, received positive."""
+        return await self._history("get_funding_history", funding_sources, query)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Profits and losses of closed positions, net of trading fees: Bybit gives no others over two years."""
-        return await self._history(profit_sources, query)
+        return await self._history("get_realized_pnl", profit_sources, query)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
@@ -127,15 +119,19 @@ class BybitAdapter:
         linear = {f"linear {settle}": {"category": "linear", "settleCoin": settle} for settle in settles}
         return linear | {"inverse": {"category": "inverse"}}
 
-    def _open(
-        self, rows: list[Row], info: AccountInfo, inverse: bool, market_type: MarketType | None
-    ) -> list[Position]:
-        found = [(row, self._listed(row, inverse)) for row in rows if size_of(row)]
-        return [
-            position_of(row, market, info, self._account_id)
-            for row, market in found
-            if market_type in (None, market.type)
-        ]
+    async def _open(
+        self, params: dict[str, str], info: AccountInfo, market_type: MarketType | None, only: Market | None
+    ) -> RowsRead[Position]:
+        inverse = params["category"] == "inverse"
+
+        def position(row: Row) -> Position | None:
+            if not size_of(row):
+                return None
+            market = self._listed(row, inverse)
+            wanted = market_type in (None, market.type) and only in (None, market)
+            return position_of(row, market, info, self._account_id) if wanted else None
+
+        return understood(await POSITIONS.rows(self._transport, params), position)
 
     def _listed(self, row: Row, inverse: bool) -> Market:
         market_id = shape.text(row, "symbol")
@@ -158,7 +154,7 @@ class BybitAdapter:
             details=refusal.details | {"open_positions": held},
         )
 
-    async def _history(self, sources: Sources, query: HistoryQuery) -> History:
+    async def _history(self, operation: str, sources: Sources, query: HistoryQuery) -> History:
         asked = sources(await self._account.type(), query.market)
-        ledgers = (SourceHistory(self._transport, self._instruments, source, query) for source in asked)
-        return merged(await asyncio.gather(*(ledger.history() for ledger in ledgers)), query)
+        ledgers = [SourceHistory(self._transport, self._instruments, source, query).records() for source in asked]
+        return await walked(ledgers, query, self._transport.now(), self._reader, operation)

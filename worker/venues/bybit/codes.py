@@ -17,6 +17,7 @@ from worker.venues.port.errors import (
     Refused,
     Throttled,
     UnknownSymbol,
+    Unlisted,
     ValueRefused,
 )
 
@@ -134,7 +135,7 @@ CODES: Mapping[int, ErrorRule] = MappingProxyType(
 )
 """What a code means."""
 
-UNKNOWN = ErrorRule(Refused, "no table has this code; see Bybit's message")
+UNKNOWN = ErrorRule(Unlisted, "no table has this code; see Bybit's message")
 """Any other code that is not 0."""
 
 NO_CODE = ErrorRule(Ambiguous, "the answer has no code and is not the documented one")

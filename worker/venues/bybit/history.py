@@ -5,7 +5,7 @@ Sources: Get Transaction Log (unified accounts; `funding` is positive when recei
 Each answers for at most seven days and keeps two years.
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -18,8 +18,9 @@ from worker.venues.bybit.terms import category_of
 from worker.venues.client.transport import Calls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.adapter import History, HistoryQuery, Market
-from worker.venues.reading.history import DAY, Records
+from worker.venues.port.adapter import HistoryQuery, Market
+from worker.venues.reading.cursors import Place
+from worker.venues.reading.history import DAY, HistoryPage, Records
 
 SPAN: Milliseconds = 7 * DAY
 KEPT: Milliseconds = 730 * DAY - 60_000
@@ -27,6 +28,9 @@ KEPT: Milliseconds = 730 * DAY - 60_000
 
 ABREAST = 4
 """Windows read at once: two years have more than a hundred, and the log allows thirty requests in a second."""
+
+REQUESTS = 160
+"""Two years have more than a hundred windows, most of which are empty."""
 
 LAUNCH: Milliseconds = 1_519_862_400_000
 """2018-03-01. Bybit had no contracts before."""
@@ -64,6 +68,11 @@ class Source:
     params: Row
     category: str | None
 
+    @property
+    def name(self) -> str:
+        """What coverage calls it: the category, or the log that has all."""
+        return self.category or str(self.params.get("category", "transaction log"))
+
 
 @dataclass(frozen=True, slots=True)
 class SourceHistory:
@@ -74,17 +83,33 @@ class SourceHistory:
     source: Source
     query: HistoryQuery
 
-    async def history(self) -> History:
-        """The first `limit` records from `since` on, or without it the newest. Raises VenueError."""
-        return await Records(self._between, SPAN, LAUNCH, KEPT, ABREAST).history(self.query, self.transport.now())
+    def records(self) -> Records:
+        """These records, as a walk reads them."""
+        return Records(
+            name=self.source.name,
+            fetch=self._page,
+            time=self._time_of,
+            entry=self._entry,
+            span=SPAN,
+            launch=LAUNCH,
+            kept=KEPT,
+            newest_first=True,
+            identity=self._identity,
+            abreast=ABREAST,
+            requests=REQUESTS,
+        )
 
-    async def _between(self, start: Milliseconds, end: Milliseconds) -> AsyncIterator[LedgerEntry]:
-        """Every record of a window once, ascending; Bybit gives the newest first."""
+    async def _page(self, start: Milliseconds, end: Milliseconds, place: Place | None) -> HistoryPage:
         params = self.source.params | {"startTime": start, "endTime": end}
-        entries = map(self._entry, await self.source.listing.rows(self.transport, params))
-        by_id = {entry.id: entry for entry in entries if entry}
-        for entry in sorted(by_id.values(), key=lambda entry: (entry.timestamp, entry.id)):
-            yield entry
+        return HistoryPage(
+            *await self.source.listing.one_page(self.transport, params, None if place is None else str(place))
+        )
+
+    def _time_of(self, row: Row) -> Milliseconds:
+        return int(shape.decimal(row, self.source.fields.time))
+
+    def _identity(self, row: Row) -> str:
+        return "-".join(shape.identifier(row, name) for name in self.source.fields.id)
 
     def _entry(self, row: Row) -> LedgerEntry | None:
         """A row as an entry, or None for one nobody asked for or that moved no money."""
@@ -97,9 +122,9 @@ class SourceHistory:
         amount = shape.decimal(row, fields.amount) * fields.sign
         if not amount or market.type is not self.query.market_type or (only and market.symbol != only.symbol):
             return None
-        timestamp = int(shape.decimal(row, fields.time))
+        timestamp = self._time_of(row)
         return LedgerEntry.model_construct(
-            id="-".join(shape.identifier(row, name) for name in fields.id),
+            id=self._identity(row),
             symbol=market.symbol,
             amount=amount,
             code=shape.text(row, fields.currency) if fields.currency else market.settle,

@@ -58,7 +58,7 @@ class Instruments:
         """Swaps and futures among ccxt's markets. Raises Ambiguous if there are none, or one is beyond use."""
         # ccxt takes the smallest order for the size of an inverse contract, but sizes are in USD, whatever that is
         rows = [row | {"contractSize": 1} for row in map(dict, raw)]
-        markets = Markets.from_ccxt(rows, unlisted)
+        markets = Markets.from_ccxt(rows, unlisted, venue="bybit")
         return cls(markets, dict(_ranges(rows, markets)))
 
     def check_leverage(self, market: Market, leverage: Decimal) -> None:

@@ -28,17 +28,24 @@ class Listing:
     async def rows(self, transport: Calls, params: Row) -> list[Row]:
         """Every row, page after page, in the venue's order. Raises VenueError."""
         found: list[Row] = []
-        cursor: dict[str, str] = {}
+        cursor: str | None = None
         while True:
-            result = result_of(await self._ask(transport, params | {"limit": self.page} | cursor), self.name)
-            page = shape.rows(result.get("list"), self.name)
+            page, cursor = await self.one_page(transport, params, cursor)
             found += page
-            following = result.get("nextPageCursor")
-            if not page or not following or (self.short_is_last and len(page) < self.page):
+            if cursor is None:
                 return found
-            if cursor.get("cursor") == following:
-                raise Ambiguous(f"Bybit's cursor of {self.name} stays where it is", raw=result)
-            cursor = {"cursor": str(following)}
+
+    async def one_page(self, transport: Calls, params: Row, cursor: str | None) -> tuple[list[Row], str | None]:
+        """The rows of the page that a cursor names, and the cursor of the next one. Raises VenueError."""
+        named = {} if cursor is None else {"cursor": cursor}
+        result = result_of(await self._ask(transport, params | {"limit": self.page} | named), self.name)
+        page = shape.rows(result.get("list"), self.name)
+        following = result.get("nextPageCursor")
+        if not page or not following or (self.short_is_last and len(page) < self.page):
+            return page, None
+        if cursor == following:
+            raise Ambiguous(f"Bybit's cursor of {self.name} stays where it is", raw=result)
+        return page, str(following)
 
     async def _ask(self, transport: Calls, params: Row) -> Any:
         """One page. A long list needs more pages than a second allows, so what is used up is waited for."""

@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Mapping
 from typing import Any, NoReturn
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 import ccxt
 
@@ -22,6 +22,10 @@ CONSTANT_CONFIG: Mapping[str, Any] = {"enableRateLimit": False}
 """Off: ccxt's own spacing of calls, which knows one instance only."""
 
 _SILENT = logging.Logger("ccxt, which would log signed headers", logging.CRITICAL + 1)
+
+NOT_SERVED_HERE = 451
+
+_NAME_IN_PATH = re.compile(r"\{(\w+)\}")
 
 _SIGNATURE = re.compile(r"signature=[^&\s\"'<]+", re.IGNORECASE)
 
@@ -98,27 +102,79 @@ class SigningExchange:
         text = text.strip()
         return VenueResponse(without_query(request["url"]).path, status, headers, text, _json(text))
 
-    def raise_for(self, answer: VenueResponse, request: Request) -> None:
-        """Raise what an answer means, if it is no success."""
+    def raise_for(self, answer: VenueResponse, request: Request, *, changes: bool = False) -> None:
+        """Raise what an answer means, if it is no success. A code in no table refuses nothing that `changes` anything.
+
+        Raises AccessDenied for HTTP 451, which no venue's table needs: the law keeps it from serving us (RFC 7725).
+        """
+        if answer.status == NOT_SERVED_HERE:
+            raise errors.AccessDenied(
+                f"{self.id} does not serve our location (HTTP 451): {_excerpt(answer)}",
+                venue_code=native_code(answer.body) or str(NOT_SERVED_HERE),
+                raw=answer.body,
+            )
         if verdict := self.judge(answer):
-            raise verdict
+            raise _settled(verdict) if not changes else verdict
         if answer.status >= 400:
-            raise self._by_ccxt(answer, request)
+            raise self._unlisted(answer) if changes else self._by_ccxt(answer, request)
         if answer.status >= 300:
             raise errors.Ambiguous(f"{self.id} answered {answer.path} with HTTP {answer.status}, and pointed elsewhere")
         if answer.body is None:
             raise errors.Ambiguous(f"{self.id} answered {answer.path} with HTTP {answer.status} and no JSON")
 
+    def _unlisted(self, answer: VenueResponse) -> errors.Unlisted:
+        """Neither code nor status stands in a table: it may have been carried out."""
+        code = native_code(answer.body)
+        named = f"the code {code}" if code else "an answer"
+        return errors.Unlisted(
+            f"{self.id} answered {answer.path} with HTTP {answer.status} and {named} that no table has: "
+            f"{_excerpt(answer)}",
+            venue_code=code,
+            raw=answer.body,
+        )
+
     def _by_ccxt(self, answer: VenueResponse, request: Request) -> errors.VenueError:
-        excerpt = answer.text[:200] if answer.body is not None else "no JSON in the answer"
-        message = f"{self.id} refused {answer.path} with HTTP {answer.status}: {excerpt}"
+        message = f"{self.id} refused {answer.path} with HTTP {answer.status}: {_excerpt(answer)}"
         kind: type[errors.VenueError] = errors.Refused
         asked = (request["url"], request["method"], answer.headers, answer.text, answer.body)
         try:
             self.handle_errors(answer.status, "", *asked, request["headers"], request["body"])  # type: ignore[attr-defined]
         except ccxt.BaseError as error:
             kind = next((ours for theirs, ours in _BY_CCXT_CLASS if isinstance(error, theirs)), errors.Refused)
-        return kind(message, raw=answer.body)
+        return kind(message, venue_code=native_code(answer.body), raw=answer.body)
+
+    @staticmethod
+    def implode_params(path: str, params: Any) -> str:
+        """A path with its parameters in it, percent-encoded: ids need not be ASCII (Gate's 币安人生_USDT).
+
+        ccxt puts them in as they are, and the official SDKs sign what they have encoded.
+        """
+        return _NAME_IN_PATH.sub(
+            lambda found: quote(str(params[name]), safe="") if (name := found[1]) in params else found[0], path
+        )
+
+
+def native_code(body: Any) -> str | None:
+    """The code of an error where venues write one: Bybit's `retCode`, Gate's `label`, `code` elsewhere.
+
+    >>> native_code({"code": -9999, "msg": "?"}), native_code({"retCode": 0}), native_code([])
+    ('-9999', None, None)
+    """
+    if not isinstance(body, dict):
+        return None
+    told = (body.get(name) for name in ("retCode", "label", "code"))
+    return next((str(code) for code in told if isinstance(code, str | int) and str(code) not in {"", "0"}), None)
+
+
+def _settled(verdict: errors.VenueError) -> errors.VenueError:
+    """What a verdict means for a request that only reads: an unknown code has refused it."""
+    if not isinstance(verdict, errors.Unlisted):
+        return verdict
+    return errors.Refused(verdict.message, venue_code=verdict.venue_code, raw=verdict.raw, details=verdict.details)
+
+
+def _excerpt(answer: VenueResponse) -> str:
+    return answer.text[:200] if answer.body is not None else "no JSON in the answer"
 
 
 def public_exchange(

@@ -270,7 +270,8 @@ class VenueRequest:
                     answer = exchange.answered(signed, *sent)
                     span.tell({"http.response.status_code": answer.status})
                     permit.hear(answer)
-                    exchange.raise_for(answer, signed)
+                    changes = exchange.metered.cost(name, self.params).changes
+                    exchange.raise_for(answer, signed, changes=changes)
         except _LEAKS as error:
             failure = transport.failure(error, name, self.limit, sent=permit.sent)
         else:

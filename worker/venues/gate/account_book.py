@@ -7,23 +7,28 @@ contract only since 2023-10-30 and, in the changelog of v4.83.0, an id only sinc
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues.client.transport import Calls
 from worker.venues.gate.codes import NO_ACCOUNT
-from worker.venues.gate.endpoints import Part
+from worker.venues.gate.endpoints import GatePart
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.adapter import History, HistoryQuery, Market
-from worker.venues.port.errors import Ambiguous, Refused
-from worker.venues.reading.history import DAY, Records
+from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Refused
+from worker.venues.reading.cursors import Place
+from worker.venues.reading.history import DAY, HistoryPage, Records
+from worker.venues.reading.instants import InstantPages
 
 PAGE = 1_000
 """The most entries one answer holds."""
+
+SECOND: Milliseconds = 1_000
 
 SPAN: Milliseconds = 180 * DAY
 """How much is asked for at a time. Gate lists the newest first, so a window is read whole before its first entry."""
@@ -40,43 +45,40 @@ class AccountBook:
     """Entries of some types in one part of an account. `entry` reads a row, or gives None for one nobody asked for."""
 
     transport: Calls
-    part: Part
+    part: GatePart
     types: frozenset[str]
     market: Market | None
     entry: Callable[[Row], LedgerEntry | None]
 
-    async def history(self, query: HistoryQuery) -> History:
-        """The first `limit` entries from `since` on, or without it the newest. Raises VenueError."""
-        return await Records(self._between, SPAN, LAUNCH).history(query, self.transport.now())
+    def records(self) -> Records:
+        """These entries, as a walk reads them."""
+        by_time = InstantPages("Gate", self._until, time_of, PAGE, newest_first=True, unit=SECOND)
+        return Records(
+            name=self.part.coverage,
+            fetch=self._by_offset if self.part.endpoints.paged else by_time.fetch,
+            time=time_of,
+            entry=self._asked_for,
+            span=SPAN,
+            launch=LAUNCH,
+            newest_first=True,
+            unit=SECOND,
+            identity=partial(id_of, part=self.part),
+        )
 
-    async def _between(self, start: Milliseconds, end: Milliseconds) -> AsyncIterator[LedgerEntry]:
-        """Every entry of a window once, ascending. Gate counts seconds, so the ends are cut to the millisecond here."""
-        rows = [row for row in await self._all_rows(start, end) if start <= time_of(row) <= end]
-        for row in sorted(rows, key=time_of):
-            if row.get("type") in self.types and (entry := self.entry(row)):
-                yield entry
+    def _asked_for(self, row: Row) -> LedgerEntry | None:
+        return self.entry(row) if row.get("type") in self.types else None
 
-    async def _all_rows(self, start: Milliseconds, end: Milliseconds) -> list[Row]:
-        """Page after page, from the newest entry back.
+    async def _by_offset(self, start: Milliseconds, end: Milliseconds, place: Place | None) -> HistoryPage:
+        offset = place if isinstance(place, int) else 0
+        rows = await self._page(start, end, offset)
+        return HistoryPage(rows, offset + len(rows) if len(rows) >= PAGE else None)
 
-        A page begins with the oldest second of the one before, for entries of one second may lie on both sides of a
-        border; what was seen before is dropped. Where one second fills a page, the next page of it is asked for.
-        """
-        seen: dict[str, Row] = {}
-        until, offset = end // 1_000 + 1, 0
-        while True:
-            rows = await self._page(start, until, offset)
-            fresh = {id_of(row, self.part): row for row in rows}
-            if offset and rows and fresh.keys() <= seen.keys():
-                raise Ambiguous(f"Gate gives no more than the first {PAGE} entries of one second ({until})")
-            seen |= fresh
-            if len(rows) < PAGE:
-                return list(seen.values())
-            oldest = min(map(time_of, rows)) // 1_000 + 1
-            until, offset = (until, offset + PAGE) if oldest >= until else (oldest, 0)
+    async def _until(self, start: Milliseconds, end: Milliseconds) -> list[Row]:
+        return await self._page(start, end, 0)
 
-    async def _page(self, start: Milliseconds, until: int, offset: int) -> list[Row]:
-        params: Row = {"settle": self.part.settle, "from": start // 1_000, "to": until, "limit": PAGE}
+    async def _page(self, start: Milliseconds, end: Milliseconds, offset: int) -> list[Row]:
+        """Gate counts whole seconds; the walk cuts the ends to the millisecond."""
+        params: Row = {"settle": self.part.settle, "from": start // SECOND, "to": end // SECOND + 1, "limit": PAGE}
         if self.part.endpoints.paged:
             params |= self._narrowing(start, offset)
         try:
@@ -107,7 +109,7 @@ def contract_of(row: Row) -> str | None:
     return contract if isinstance(contract, str) and contract else None
 
 
-def id_of(row: Row, part: Part) -> str:
+def id_of(row: Row, part: GatePart) -> str:
     """An entry's id, which Gate counts for each settle currency.
 
     An entry without one gets the digest of all that is in it. That is stable, and no two entries are alike: each has
@@ -120,7 +122,7 @@ def id_of(row: Row, part: Part) -> str:
     return f"{part.coverage.replace(' ', '-')}-{hashlib.sha256('|'.join(facts).encode()).hexdigest()[:32]}"
 
 
-def entry_of(row: Row, part: Part, symbol: str | None) -> LedgerEntry:
+def entry_of(row: Row, part: GatePart, symbol: str | None) -> LedgerEntry:
     """An account book row as a ledger entry; received is positive already."""
     timestamp = time_of(row)
     change: Decimal = shape.decimal(row, "change")

@@ -1,8 +1,7 @@
 """One Gate account behind the venue seam."""
 
-import asyncio
 from decimal import Decimal
-from itertools import chain
+from functools import partial
 
 from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
@@ -11,7 +10,7 @@ from worker.venues.client.transport import ClockedCalls
 from worker.venues.gate import changes, leverage_range
 from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
 from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
-from worker.venues.gate.endpoints import Part, parts_of, parts_on
+from worker.venues.gate.endpoints import GatePart, parts_of, parts_on
 from worker.venues.gate.holdings import read_holding, read_open, terms_in
 from worker.venues.gate.leverage_range import Ranges
 from worker.venues.gate.positions import amount_of, position_of, state_of
@@ -33,7 +32,8 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import PreconditionFailed
-from worker.venues.reading.history import RECENT, merged
+from worker.venues.reading.history import walked
+from worker.venues.reading.parts import PartReader, RowsRead, understood
 
 
 class GateAdapter:
@@ -49,6 +49,7 @@ class GateAdapter:
         self._markets = markets
         self._ranges = ranges
         self._parts = parts_on(account.network)
+        self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
@@ -89,30 +90,30 @@ class GateAdapter:
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
         asked = parts_of(market_type, market, self._parts)
-        found = await asyncio.gather(*(self._open_in(part, market) for part in asked))
-        return OpenPositions(tuple(chain.from_iterable(found)), tuple(part.coverage for part in asked))
+        return await self._reader.positions({part.coverage: partial(self._open_in, part, market) for part in asked})
 
     async def funding_history(self, query: HistoryQuery) -> History:
-        """Funding payments, received positive. Delivery futures have none, so for them nothing is asked."""
-        if query.market_type is MarketType.FUTURE:
-            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
-        asked = parts_of(MarketType.SWAP, query.market, self._parts)
-        return await self._history(query, {part: frozenset({"fund"}) for part in asked})
+        """Funding payments, received positive."""
+        asked = parts_of(query.market_type, query.market, self._parts)
+        return await self._history("get_funding_history", query, {part: frozenset({"fund"}) for part in asked})
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
         asked = parts_of(query.market_type, query.market, self._parts)
-        return await self._history(query, {part: part.profits for part in asked})
+        return await self._history("get_realized_pnl", query, {part: part.profits for part in asked})
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 
-    async def _open_in(self, part: Part, only: Market | None) -> list[Position]:
-        rows = [(row, self._listed(row, part)) for row in await read_open(self._transport, part)]
-        return [position_of(row, market, self._account_id) for row, market in rows if only in (None, market)]
+    async def _open_in(self, part: GatePart, only: Market | None) -> RowsRead[Position]:
+        def position(row: Row) -> Position | None:
+            market = self._listed(row, part)
+            return position_of(row, market, self._account_id) if only in (None, market) else None
 
-    def _listed(self, row: Row, part: Part) -> Market:
+        return understood(await read_open(self._transport, part), position)
+
+    def _listed(self, row: Row, part: GatePart) -> Market:
         market_id = shape.text(row, "contract")
         if market := self._markets.by_id(market_id, inverse=part.inverse):
             return market
@@ -122,13 +123,11 @@ class GateAdapter:
         """Contracts held, negative for a short position."""
         return [amount_of(row) for row in (await read_holding(self._transport, market)).rows]
 
-    async def _history(self, query: HistoryQuery, asked: dict[Part, frozenset[str]]) -> History:
-        parts = await asyncio.gather(
-            *(self._account_book(part, types, query.market).history(query) for part, types in asked.items())
-        )
-        return merged(parts, query)
+    async def _history(self, operation: str, query: HistoryQuery, asked: dict[GatePart, frozenset[str]]) -> History:
+        books = [self._account_book(part, types, query.market).records() for part, types in asked.items()]
+        return await walked(books, query, self._transport.now(), self._reader, operation)
 
-    def _account_book(self, part: Part, types: frozenset[str], only: Market | None) -> AccountBook:
+    def _account_book(self, part: GatePart, types: frozenset[str], only: Market | None) -> AccountBook:
         def entry(row: Row) -> LedgerEntry | None:
             contract = contract_of(row)
             if only is not None and contract != only.id:

@@ -67,7 +67,7 @@ DELIVERY = GateEndpoints(
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class GatePart:
     """A kind of market in one settle currency. `profits` are the types of its account book that are realized PnL."""
 
     coverage: str
@@ -79,27 +79,27 @@ class Part:
 
 
 PARTS = (
-    Part("usdt", MarketType.SWAP, "usdt", False, frozenset({"pnl"}), PERPETUAL),
-    Part("btc", MarketType.SWAP, "btc", True, frozenset({"pnl"}), PERPETUAL),
-    Part("delivery usdt", MarketType.FUTURE, "usdt", False, frozenset({"pnl", "settle"}), DELIVERY),
+    GatePart("usdt", MarketType.SWAP, "usdt", False, frozenset({"pnl"}), PERPETUAL),
+    GatePart("btc", MarketType.SWAP, "btc", True, frozenset({"pnl"}), PERPETUAL),
+    GatePart("delivery usdt", MarketType.FUTURE, "usdt", False, frozenset({"pnl", "settle"}), DELIVERY),
 )
 """All parts of an account. Deliveries also realize what their settlement pays."""
 
 
-def parts_on(network: Network) -> tuple[Part, ...]:
+def parts_on(network: Network) -> tuple[GatePart, ...]:
     """The parts that an account has there: on the testnet there are no others than the perpetuals in USDT."""
     return PARTS if network == MAINNET else PARTS[:1]
 
 
 def parts_of(
-    market_type: MarketType | None, market: Market | None, parts: tuple[Part, ...] = PARTS
-) -> tuple[Part, ...]:
+    market_type: MarketType | None, market: Market | None, parts: tuple[GatePart, ...] = PARTS
+) -> tuple[GatePart, ...]:
     """The parts that a question is about: that of a market, those of a type of market, or all of these."""
     if market is not None:
         return (part_of(market),)
     return tuple(part for part in parts if market_type in (None, part.type))
 
 
-def part_of(market: Market) -> Part:
+def part_of(market: Market) -> GatePart:
     """The part that a market belongs to."""
     return next(part for part in PARTS if (part.type, part.settle) == (market.type, market.settle.lower()))

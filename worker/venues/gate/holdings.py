@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from schemas.requests import MarginMode
 from worker.venues.client.transport import Calls
 from worker.venues.gate.codes import NEVER_HELD, NO_ACCOUNT
-from worker.venues.gate.endpoints import GateEndpoints, Part, part_of
+from worker.venues.gate.endpoints import GateEndpoints, GatePart, part_of
 from worker.venues.gate.positions import amount_of, terms_of
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
@@ -43,7 +43,7 @@ async def read_holding(transport: Calls, market: Market) -> Holding:
     return Holding(hedged, shape.rows(body, "positions") if hedged else [shape.mapping(body, "position")])
 
 
-async def _is_hedged(transport: Calls, part: Part) -> bool:
+async def _is_hedged(transport: Calls, part: GatePart) -> bool:
     """Whether markets of this part have two sides. Raises PreconditionFailed for split positions."""
     if part.endpoints.account is None:
         return False
@@ -77,7 +77,7 @@ async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Mar
     return MarginSettings(shape.decimal(body, "Lever"), MarginMode.CROSS, raw=body)
 
 
-async def read_open(transport: Calls, part: Part) -> list[Row]:
+async def read_open(transport: Calls, part: GatePart) -> list[Row]:
     """All open positions of a part. Raises VenueError."""
     try:
         rows = await (_all_pages(transport, part) if part.endpoints.paged else _at_once(transport, part))
@@ -88,7 +88,7 @@ async def read_open(transport: Calls, part: Part) -> list[Row]:
     return [row for row in rows if amount_of(row)]
 
 
-async def _all_pages(transport: Calls, part: Part) -> list[Row]:
+async def _all_pages(transport: Calls, part: GatePart) -> list[Row]:
     """Pages shift while positions are opened, so that a row can come twice."""
     rows: dict[tuple[object, ...], Row] = {}
     offset = 0
@@ -101,5 +101,5 @@ async def _all_pages(transport: Calls, part: Part) -> list[Row]:
             return list(rows.values())
 
 
-async def _at_once(transport: Calls, part: Part) -> list[Row]:
+async def _at_once(transport: Calls, part: GatePart) -> list[Row]:
     return shape.rows(await transport.call(part.endpoints.positions, {"settle": part.settle}), "positions")

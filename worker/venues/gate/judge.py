@@ -5,14 +5,14 @@ from typing import Any
 from schemas.base import Milliseconds
 from worker.venues.gate.codes import CODES, SERVER_ERROR, STATUSES
 from worker.venues.port.error_rule import ErrorRule
-from worker.venues.port.errors import Refused, Throttled, VenueError
+from worker.venues.port.errors import Throttled, Unlisted, VenueError
 from worker.venues.port.response import VenueResponse
 
 RESET = "x-gate-ratelimit-reset-timestamp"
 """When a used-up limit is free again. Taken for seconds since 1970, or ms by its size: no document says."""
 
-UNKNOWN = ErrorRule(Refused, "see Gate's message")
-"""A label that is in no table. With a status below 500 Gate calls the request invalid, so it was not carried out."""
+UNKNOWN = ErrorRule(Unlisted, "see Gate's message")
+"""A label that is in no table."""
 
 
 def judge(answer: VenueResponse) -> VenueError | None:

@@ -13,7 +13,7 @@ from schemas.requests import MarketType
 from worker.accounts.account import Account, PositionMode
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
-from worker.venues.gate.endpoints import Part, parts_on
+from worker.venues.gate.endpoints import GatePart, parts_on
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
@@ -124,7 +124,7 @@ def _is_ours(shown: object, api_key: str) -> bool:
     return not isinstance(shown, str) or api_key.startswith(shown.rstrip(MASK))
 
 
-async def read_wallet(transport: Calls, part: Part) -> Wallet | None:
+async def read_wallet(transport: Calls, part: GatePart) -> Wallet | None:
     """The account of a part; None where nothing was ever paid into it. Raises VenueError."""
     try:
         body = await transport.call(ACCOUNTS[part.type], {"settle": part.settle})
@@ -152,7 +152,7 @@ def _is_forbidden(answer: object) -> bool:
     return isinstance(answer, AccessDenied) and answer.venue_code == FORBIDDEN
 
 
-def _account(user: str | VenueError, found: Mapping[Part, Found], key: CheckResult) -> CheckResult:
+def _account(user: str | VenueError, found: Mapping[GatePart, Found], key: CheckResult) -> CheckResult:
     answers = (*found.values(), user)
     errors = [answer for answer in answers if isinstance(answer, VenueError) and not _is_forbidden(answer)]
     if errors:
@@ -168,7 +168,7 @@ def _account(user: str | VenueError, found: Mapping[Part, Found], key: CheckResu
 
 
 def _permissions(
-    key: GateApiKey | VenueError | None, found: Mapping[Part, Found], accepted: CheckResult
+    key: GateApiKey | VenueError | None, found: Mapping[GatePart, Found], accepted: CheckResult
 ) -> list[CheckResult]:
     lacking = [_lacking(right) for right in NEEDED if _is_refused(right, found)]
     if isinstance(key, VenueError):
@@ -179,7 +179,7 @@ def _permissions(
     return _rights(key, [right for right in NEEDED if any(part.type is KINDS[right] for part in found)])
 
 
-def _is_refused(right: str, found: Mapping[Part, Found]) -> bool:
+def _is_refused(right: str, found: Mapping[GatePart, Found]) -> bool:
     return any(_is_forbidden(wallet) for part, wallet in found.items() if part.type is KINDS[right])
 
 
@@ -202,7 +202,7 @@ def _rights(key: GateApiKey, needed: Sequence[str]) -> list[CheckResult]:
     return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}; no withdrawals")]
 
 
-def _position_mode(found: Mapping[Part, Found], expected: PositionMode | None) -> CheckResult:
+def _position_mode(found: Mapping[GatePart, Found], expected: PositionMode | None) -> CheckResult:
     """Deliveries are left out: they know no other mode than one-way."""
     wallets = {part.coverage: wallet for part, wallet in found.items() if part.type is MarketType.SWAP}
     read = {name: wallet for name, wallet in wallets.items() if isinstance(wallet, Wallet)}

@@ -31,7 +31,7 @@ class GateVenue:
     async def load(self, unlisted: Unlisted = nobody) -> bool:
         """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
         before, raw = self._loaded, await self._public.markets(LOAD_TIMEOUT_MS)
-        self._loaded = Markets.from_ccxt(raw, unlisted), ranges_of(raw)
+        self._loaded = Markets.from_ccxt(raw, unlisted, venue="gate"), ranges_of(raw)
         return self._loaded != before
 
     def adapter(self, account: Account) -> GateAdapter:

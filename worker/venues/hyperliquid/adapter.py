@@ -1,8 +1,7 @@
 """One Hyperliquid account behind the venue seam."""
 
-import asyncio
 from decimal import Decimal
-from itertools import chain
+from functools import partial
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
@@ -30,6 +29,7 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSupported
+from worker.venues.reading.parts import PartReader, RowsRead, understood
 
 
 class HyperliquidAdapter:
@@ -44,6 +44,7 @@ class HyperliquidAdapter:
         self._who = credentials_of(account)
         self._transport = transport
         self._universe = universe
+        self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
@@ -79,39 +80,34 @@ class HyperliquidAdapter:
         """All open positions or those of one market; coverage names the dexes that were read."""
         _refuse_futures(market_type)
         dexes = self._universe.dexes if market is None else (self._universe.of_market(market).dex,)
-        parts = await asyncio.gather(*(self._open_in(dex) for dex in dexes))
-        found = [position for position in chain.from_iterable(parts) if market in (None, position[0].market)]
-        return OpenPositions(
-            tuple(self._position(instrument, row) for instrument, row in found),
-            tuple(coverage_of(dex) for dex in dexes),
-        )
+        return await self._reader.positions({coverage_of(dex): partial(self._open_in, dex, market) for dex in dexes})
 
     async def funding_history(self, query: HistoryQuery) -> History:
         """Funding payments, received positive."""
         _refuse_futures(query.market_type)
-        return await Funding(self._transport, self._who.owner, self._universe).history(query)
+        return await Funding(self._transport, self._who.owner, self._universe).history(query, self._reader)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
         _refuse_futures(query.market_type)
-        return await RealizedPnl(self._transport, self._who.owner, self._universe).history(query)
+        return await RealizedPnl(self._transport, self._who.owner, self._universe).history(query, self._reader)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered, self._who)
 
-    async def _open_in(self, dex: str) -> list[tuple[Instrument, Row]]:
-        rows = await market_terms.read_dex(self._transport, self._who.owner, dex)
-        return [(self._listed(row), row) for row in rows]
+    async def _open_in(self, dex: str, only: Market | None) -> RowsRead[Position]:
+        def position(row: Row) -> Position | None:
+            instrument = self._listed(row)
+            return position_of(row, instrument, self._account_id) if only in (None, instrument.market) else None
+
+        return understood(await market_terms.read_dex(self._transport, self._who.owner, dex), position)
 
     def _listed(self, row: Row) -> Instrument:
         coin = shape.text(row, "coin")
         if instrument := self._universe.of_coin(coin):
             return instrument
         raise self._universe.markets.unlisted("Hyperliquid", coin, row)
-
-    def _position(self, instrument: Instrument, row: Row) -> Position:
-        return position_of(row, instrument, self._account_id)
 
 
 def _refuse_futures(market_type: MarketType | None) -> None:

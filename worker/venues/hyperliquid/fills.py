@@ -4,41 +4,26 @@
 shows only in their number, so that everything from `since` on is read and counted, whatever the limit.
 """
 
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues.client.transport import Calls
 from worker.venues.hyperliquid.funding import USDC
-from worker.venues.hyperliquid.paging import LAUNCH, WHOLE, Pages
+from worker.venues.hyperliquid.paging import Pages, time_of
 from worker.venues.hyperliquid.universe import Universe
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import History, HistoryQuery
-from worker.venues.reading.history import Records
+from worker.venues.reading.cursors import Place
+from worker.venues.reading.history import Records, walked
+from worker.venues.reading.parts import PartReader
 
 PAGE = 2_000
 """The most rows of one answer."""
 
 KEPT = 10_000
 """The newest fills that the venue gives; older ones are not to be had."""
-
-
-@dataclass(slots=True)
-class _Reach:
-    """How many fills of all kinds were seen, and the time of the oldest."""
-
-    count: int = 0
-    oldest: Milliseconds = field(default=2**63)
-
-    def note(self, row: Row) -> None:
-        self.count += 1
-        self.oldest = min(self.oldest, shape.milliseconds(row, "time"))
-
-    def complete_from(self) -> Milliseconds:
-        """The first instant of which nothing can be missing; of the oldest one, some fills may be forgotten."""
-        return self.oldest + 1 if self.count >= KEPT else 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,21 +34,32 @@ class RealizedPnl:
     owner: str
     universe: Universe
 
-    async def history(self, query: HistoryQuery) -> History:
+    async def history(self, query: HistoryQuery, reader: PartReader | None = None) -> History:
         """The first `limit` profits from `since` on, or without it the newest. Raises VenueError."""
-        pages = Pages(self.transport, "userFillsByTime", self.owner, PAGE, _id_of)
-        coin, reach = query.market.id if query.market else None, _Reach()
+        coin, times = query.market.id if query.market else None, list[Milliseconds]()
 
-        async def between(start: Milliseconds, end: Milliseconds) -> AsyncIterator[LedgerEntry]:
-            async for row in pages.rows(start, end):
-                reach.note(row)
-                if _is_realized(row) and coin in (None, row["coin"]):
-                    yield self._entry_of(row)
+        def entry(row: Row) -> LedgerEntry | None:
+            times.append(time_of(row))
+            return self._entry_of(row) if _is_realized(row) and coin in (None, row["coin"]) else None
 
-        whole = query if query.since is None else replace(query, limit=None)
-        found = await Records(between, WHOLE, LAUNCH).history(whole, self.transport.now())
-        entries = found.entries if query.since is None else found.entries[: query.limit]
-        return History(entries, max(found.complete_from, reach.complete_from()))
+        pages = Pages(self.transport, "userFillsByTime", self.owner, PAGE).records(entry, _id_of)
+        found = await walked([pages], query, self.transport.now(), reader, "get_realized_pnl")
+        if found.next_cursor is None or query.cursor is not None:
+            return replace(found, complete_from=_complete_from(found, times))
+        if query.since is None:
+            return found  # cut off where there are older fills
+        return replace(found, complete_from=_complete_from(found, await self._times(pages, found.complete_from)))
+
+    async def _times(self, pages: Records, since: Milliseconds) -> list[Milliseconds]:
+        """When the fills were that the venue has from an instant on: that many, in which it may have forgotten some."""
+        times: list[Milliseconds] = []
+        place: Place | None = None
+        while True:
+            page = await pages.fetch(since, self.transport.now(), place)
+            times += map(time_of, page.rows)
+            if page.following is None or len(times) >= KEPT:
+                return times
+            place = page.following
 
     def _entry_of(self, row: Row) -> LedgerEntry:
         coin, timestamp = shape.text(row, "coin"), shape.milliseconds(row, "time")
@@ -77,6 +73,14 @@ class RealizedPnl:
             datetime=utc_text(timestamp),
             info=row,
         )
+
+
+def _complete_from(found: History, times: list[Milliseconds]) -> Milliseconds:
+    """The first instant of which nothing can be forgotten; of the oldest fill's own one, some may be.
+
+    The venue keeps a number of fills. What it has from an instant on is all there was if that is fewer.
+    """
+    return max(found.complete_from, min(times) + 1) if len(times) >= KEPT else found.complete_from
 
 
 def _id_of(row: Row) -> str:

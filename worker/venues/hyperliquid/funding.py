@@ -5,18 +5,18 @@ an hour at most, so that instant and coin make an id that is unique and the same
 real hash, it is added.
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from schemas.base import Milliseconds, utc_text
+from schemas.base import utc_text
 from schemas.replies import LedgerEntry
 from worker.venues.client.transport import Calls
-from worker.venues.hyperliquid.paging import LAUNCH, WHOLE, Pages
+from worker.venues.hyperliquid.paging import Pages
 from worker.venues.hyperliquid.universe import Universe
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import History, HistoryQuery
-from worker.venues.reading.history import Records
+from worker.venues.reading.history import walked
+from worker.venues.reading.parts import PartReader
 
 PAGE = 500
 """The most rows of one answer."""
@@ -32,18 +32,16 @@ class Funding:
     owner: str
     universe: Universe
 
-    async def history(self, query: HistoryQuery) -> History:
+    async def history(self, query: HistoryQuery, reader: PartReader | None = None) -> History:
         """The first `limit` payments from `since` on, or without it the newest. Raises VenueError."""
-        pages = Pages(self.transport, "userFunding", self.owner, PAGE, _id_of)
         coin = query.market.id if query.market else None
 
-        async def between(start: Milliseconds, end: Milliseconds) -> AsyncIterator[LedgerEntry]:
-            async for row in pages.rows(start, end):
-                # the venue can't be asked for one coin
-                if coin in (None, _coin_of(row)):
-                    yield self._entry_of(row)
+        def entry(row: Row) -> LedgerEntry | None:
+            # the venue can't be asked for one coin
+            return self._entry_of(row) if coin in (None, _coin_of(row)) else None
 
-        return await Records(between, WHOLE, LAUNCH).history(query, self.transport.now())
+        records = Pages(self.transport, "userFunding", self.owner, PAGE).records(entry, _id_of)
+        return await walked([records], query, self.transport.now(), reader, "get_funding_history")
 
     def _entry_of(self, row: Row) -> LedgerEntry:
         coin, timestamp = _coin_of(row), shape.milliseconds(row, "time")

@@ -5,10 +5,10 @@ from typing import Any
 from schemas.base import Milliseconds
 from worker.venues.hyperliquid.codes import SERVER_ERROR, STATUSES, TEXTS
 from worker.venues.port.error_rule import ErrorRule
-from worker.venues.port.errors import Refused, Throttled, VenueError
+from worker.venues.port.errors import Throttled, Unlisted, VenueError
 from worker.venues.port.response import VenueResponse
 
-_UNKNOWN = ErrorRule(Refused, "see Hyperliquid's message")
+_UNKNOWN = ErrorRule(Unlisted, "see Hyperliquid's message")
 
 
 def judge(answer: VenueResponse) -> VenueError | None:

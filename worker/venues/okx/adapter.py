@@ -5,10 +5,9 @@ a market is that of its open position, and a flat market is reported as cross, t
 in by default. Where cross and isolated positions stand side by side, the mode with more contracts counts.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from decimal import Decimal
-from itertools import chain
+from functools import partial
 from typing import TypeVar
 
 from schemas.replies import Position
@@ -37,7 +36,8 @@ from worker.venues.port.adapter import (
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
-from worker.venues.reading.history import RECENT, merged
+from worker.venues.reading.history import walked
+from worker.venues.reading.parts import PartReader, RowsRead, understood
 
 T = TypeVar("T")
 
@@ -59,6 +59,7 @@ class OkxAdapter:
         self._markets = markets
         self._maxima = maxima
         self._configuration = AccountConfiguration(self._transport)
+        self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
 
@@ -117,21 +118,17 @@ class OkxAdapter:
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
         if market:
-            found = [position_of(row, market, self._account_id) for row in await self._held(market)]
-            return OpenPositions(tuple(found), (market.type.value,))
+            return await self._reader.positions({market.type.value: partial(self._open_at, market)})
         asked = tuple(MarketType) if market_type is None else (market_type,)
-        parts = await asyncio.gather(*(self._open_in(kind) for kind in asked))
-        return OpenPositions(tuple(chain.from_iterable(parts)), tuple(kind.value for kind in asked))
+        return await self._reader.positions({kind.value: partial(self._open_in, kind) for kind in asked})
 
     async def funding_history(self, query: HistoryQuery) -> History:
-        """Funding payments, received positive. Expiry futures have none, so for them nothing is asked."""
-        if query.market_type is MarketType.FUTURE:
-            return History((), query.since if query.since is not None else self._transport.now() - RECENT)
-        return await self._history(FUNDING, funding_of, query)
+        """Funding payments, received positive."""
+        return await self._history("get_funding_history", FUNDING, funding_of, query)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
-        return await self._history(REALIZED, profit_of, query)
+        return await self._history("get_realized_pnl", REALIZED, profit_of, query)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
@@ -167,9 +164,12 @@ class OkxAdapter:
         """The open positions of a market. OKX also lists positions that were closed not long ago."""
         return [row for row in await self._rows({"instId": market.id}) if row.get("instId") == market.id]
 
-    async def _open_in(self, kind: MarketType) -> list[Position]:
+    async def _open_at(self, market: Market) -> RowsRead[Position]:
+        return understood(await self._held(market), lambda row: position_of(row, market, self._account_id))
+
+    async def _open_in(self, kind: MarketType) -> RowsRead[Position]:
         rows = await self._rows({"instType": INSTRUMENT_TYPES[kind]})
-        return [position_of(row, self._listed(row), self._account_id) for row in rows]
+        return understood(rows, lambda row: position_of(row, self._listed(row), self._account_id))
 
     async def _rows(self, narrowed: dict[str, str]) -> list[Row]:
         found = items(await self._transport.call("privateGetAccountPositions", narrowed), "positions")
@@ -190,9 +190,11 @@ class OkxAdapter:
         market = self._market_of(market_id)
         return market.symbol if market else market_id
 
-    async def _history(self, types: tuple[str, ...], amount: Callable[[Row], Decimal], query: HistoryQuery) -> History:
-        asked = [Bills(self._transport, kind, amount, self._symbol) for kind in types]
-        return merged(await asyncio.gather(*(bills.history(query) for bills in asked)), query)
+    async def _history(
+        self, operation: str, types: tuple[str, ...], amount: Callable[[Row], Decimal], query: HistoryQuery
+    ) -> History:
+        asked = [Bills(self._transport, kind, amount, self._symbol, query).records() for kind in types]
+        return await walked(asked, query, self._transport.now(), self._reader, operation)
 
 
 async def _ahead(read: Awaitable[T]) -> T:

@@ -4,7 +4,7 @@ Pages come newest first; `after` asks for what is older than a bill. A funding p
 where a position is isolated, that position's own: `balChg` or `posBalChg`. `pnl` is a profit without its fees.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -15,9 +15,10 @@ from worker.venues.client.transport import Calls
 from worker.venues.okx.answers import instant, items, optional
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.adapter import History, HistoryQuery
+from worker.venues.port.adapter import HistoryQuery
 from worker.venues.port.errors import Ambiguous
-from worker.venues.reading.history import DAY, RECENT
+from worker.venues.reading.cursors import Place
+from worker.venues.reading.history import DAY, HistoryPage, Records
 
 PAGE = 100
 """The most bills one answer holds."""
@@ -44,68 +45,54 @@ def profit_of(row: Row) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Bills:
-    """The bills of one type. `amount` reads what a bill is about, and `symbol` names its market."""
+    """The bills of one type that a query asks for. `amount` reads what one is about, and `symbol` names its market."""
 
     transport: Calls
     type: str
     amount: Callable[[Row], Decimal]
     symbol: Callable[[str], str]
+    query: HistoryQuery
 
-    async def history(self, query: HistoryQuery) -> History:
-        """The first `limit` entries from `since` on, or without it the newest. Raises VenueError."""
-        now = self.transport.now()
-        if query.since is not None:
-            begin = max(query.since, now - KEPT)
-            return History((await self._newest(query, begin, None))[: query.limit], begin)
-        if query.limit is None:
-            return History(await self._newest(query, now - RECENT, None), now - RECENT)
-        begin = now - KEPT
-        newest = await self._newest(query, begin, query.limit)
-        return History(newest, newest[0].timestamp if len(newest) == query.limit else begin)
+    def records(self) -> Records:
+        """These bills, as a walk reads them."""
+        return Records(
+            name=f"bills of type {self.type}",
+            fetch=self._page,
+            time=time_of,
+            entry=self._asked_for,
+            span=2 * KEPT,
+            launch=0,
+            kept=KEPT,
+            newest_first=True,
+            identity=id_of,
+        )
 
-    async def _newest(self, query: HistoryQuery, begin: Milliseconds, limit: int | None) -> tuple[LedgerEntry, ...]:
-        """The newest entries not older than `begin`, ascending."""
-        entries: list[LedgerEntry] = []
-        async for row in self._rows(query, begin):
-            if self._is_asked_for(row, query, begin):
-                entries.append(self._entry(row))
-            if len(entries) == limit:
-                break
-        return tuple(sorted(entries, key=_age))
+    async def _page(self, start: Milliseconds, end: Milliseconds, place: Place | None) -> HistoryPage:
+        """One millisecond more than needed at each end, for no document says whether the ends are included."""
+        params = self._params() | {"begin": str(start - 1), "end": str(end + 1)}
+        if place is not None:
+            params["after"] = str(place)
+        page = items(await self.transport.call("privateGetAccountBillsArchive", params), "bills-archive")
+        if len(page) < PAGE:
+            return HistoryPage(page)
+        oldest = id_of(page[-1])
+        if place == oldest:
+            raise Ambiguous("OKX gives the same page of bills again", raw=page[-1])
+        return HistoryPage(page, oldest)
 
-    async def _rows(self, query: HistoryQuery, begin: Milliseconds) -> AsyncIterator[Row]:
-        """Every bill from `begin` on, newest first."""
-        params = self._params(query, begin)
-        while True:
-            page = items(await self.transport.call("privateGetAccountBillsArchive", params), "bills-archive")
-            for row in page:
-                yield row
-            if len(page) < PAGE:
-                return
-            oldest = shape.identifier(page[-1], "billId")
-            if params.get("after") == oldest:
-                raise Ambiguous("OKX gives the same page of bills again", raw=page[-1])
-            params["after"] = oldest
+    def _params(self) -> dict[str, str]:
+        params = {"instType": INSTRUMENT_TYPES[self.query.market_type], "type": self.type, "limit": str(PAGE)}
+        return params | ({"instId": self.query.market.id} if self.query.market else {})
 
-    def _params(self, query: HistoryQuery, begin: Milliseconds) -> dict[str, str]:
-        """One millisecond more than needed, for the page does not say whether `begin` itself is included."""
-        params = {
-            "instType": INSTRUMENT_TYPES[query.market_type],
-            "type": self.type,
-            "begin": str(begin - 1),
-            "limit": str(PAGE),
-        }
-        return params | ({"instId": query.market.id} if query.market else {})
-
-    def _is_asked_for(self, row: Row, query: HistoryQuery, begin: Milliseconds) -> bool:
+    def _asked_for(self, row: Row) -> LedgerEntry | None:
         """Whatever the venue filters by, a row must be of the right type, kind of market and market itself."""
-        return (
+        is_asked_for = (
             row.get("type") == self.type
-            and row.get("instType") == INSTRUMENT_TYPES[query.market_type]
-            and (query.market is None or row.get("instId") == query.market.id)
-            and instant(row, "ts") >= begin
+            and row.get("instType") == INSTRUMENT_TYPES[self.query.market_type]
+            and (self.query.market is None or row.get("instId") == self.query.market.id)
             and self.amount(row) != 0
         )
+        return self._entry(row) if is_asked_for else None
 
     def _entry(self, row: Row) -> LedgerEntry:
         timestamp = instant(row, "ts")
@@ -120,6 +107,11 @@ class Bills:
         )
 
 
-def _age(entry: LedgerEntry) -> tuple[Milliseconds, int, str]:
-    """Ids are numbers that grow with time, so the shorter of two is the older."""
-    return entry.timestamp, len(entry.id), entry.id
+def time_of(row: Row) -> Milliseconds:
+    """When a bill was made."""
+    return instant(row, "ts")
+
+
+def id_of(row: Row) -> str:
+    """A bill's id, which is the venue's own."""
+    return shape.identifier(row, "billId")

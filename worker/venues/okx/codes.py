@@ -17,6 +17,7 @@ from worker.venues.port.errors import (
     Refused,
     Throttled,
     UnknownSymbol,
+    Unlisted,
     ValueRefused,
 )
 
@@ -155,8 +156,8 @@ _SETTINGS: dict[str, ErrorRule] = {
 CODES: Mapping[str, ErrorRule] = MappingProxyType(_GENERAL | _KEYS | _TRADING | _SETTINGS)
 """What a code means, whether it stands for the whole answer (`code`) or for an item of it (`sCode`)."""
 
-UNKNOWN_CODE = ErrorRule(Refused, "see OKX's message")
-"""Any code but 0 is a refusal by the documents, so one that is not in the table is too."""
+UNKNOWN_CODE = ErrorRule(Unlisted, "see OKX's message")
+"""Any other code but 0."""
 
 STATUSES: Mapping[int, ErrorRule] = MappingProxyType(
     {

@@ -36,7 +36,7 @@ class OkxVenue:
         before, raw = self._loaded, await self._public.markets(LOAD_TIMEOUT_MS)
         listed = [row for row in raw if _is_complete(row)]
         maxima = {row["id"]: Decimal(str(row["limits"]["leverage"]["max"])) for row in listed}
-        self._loaded = Markets.from_ccxt(listed, unlisted), maxima
+        self._loaded = Markets.from_ccxt(listed, unlisted, venue="okx"), maxima
         return self._loaded != before
 
     def adapter(self, account: Account) -> OkxAdapter:

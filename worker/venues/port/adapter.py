@@ -90,33 +90,61 @@ class SymbolState:
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """A part of an account that was asked: a family, a settle currency, a dex, a kind of records, one instrument.
+
+    `unread` says what of it could not be read and why, with field, market and endpoint as the venue writes them.
+    """
+
+    name: str
+    unread: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class HistoryQuery:
-    """A stretch of history: the first `limit` records from `since` on, or without it the newest `limit`."""
+    """A stretch of history: the first `limit` records from `since` on, or without it the newest `limit`.
+
+    With a `cursor`, which the answer before has given, the stretch that follows that answer's; `since` is then done.
+    """
 
     market: Market | None
     market_type: MarketType
     since: Milliseconds | None
     limit: int | None
+    cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """Records in ascending order, without duplicates.
+    """Records in ascending order, each once, as many of them as the venue has.
 
-    `complete_from` is the oldest instant for which the venue still had records to give: later than the `since` asked
-    for when the venue no longer keeps that much.
+    From `complete_from` to `complete_to`, both included, nothing is missing that the venue gives: neither by a cut nor
+    by what it no longer keeps. Where `complete_to` is the earlier of the two, nothing is claimed. `next_cursor` asks
+    for what follows in the direction of the question; None where there is nothing more. What a part says is `unread`
+    is missing, wherever it belongs.
     """
 
     entries: tuple[LedgerEntry, ...]
     complete_from: Milliseconds
+    complete_to: Milliseconds
+    next_cursor: str | None = None
+    parts: tuple[Part, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class OpenPositions:
-    """Open positions and the parts of the account that were read for them."""
+    """Open positions, and the parts of the account that were asked for them.
+
+    Of a part that says `unread`, positions may be missing, and nothing is known of those.
+    """
 
     positions: tuple[Position, ...]
-    coverage: tuple[str, ...]
+    parts: tuple[Part, ...]
+
+    @property
+    def coverage(self) -> tuple[str, ...]:
+        """The parts that were read whole."""
+        return tuple(part.name for part in self.parts if part.unread is None)
 
 
 @runtime_checkable

@@ -13,6 +13,7 @@ VenueError
 │   └── ClockSkewed             our timestamp is outside the venue's window
 ├── NotSent                 the request never left: no connection
 └── Ambiguous               it was sent, and nothing says what became of it
+    └── Unlisted                its answer has a code that no table of ours knows
 """
 
 from typing import Any
@@ -98,3 +99,10 @@ class NotSent(VenueError):
 
 class Ambiguous(VenueError):
     """Sent, and the answer is missing, a server error, or not of the documented shape."""
+
+
+class Unlisted(Ambiguous):
+    """The venue answered with a code that none of our tables has: it refuses nothing for certain.
+
+    What only reads is refused by it all the same (`Refused`), for there is nothing that could have been done.
+    """
