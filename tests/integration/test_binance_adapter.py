@@ -400,7 +400,7 @@ class TestHistory:
     ) -> None:
         await harness.fault("/fapi/v1/income", "html", times=None)
         history = await harness.adapter(PERP).funding_history(query(since=0))
-        assert {entry.symbol for entry in history.entries} == {INVERSE}
+        assert {entry.symbol for entry in history.entries} == {INVERSE, "ETH/USD:ETH"}
         assert unread(history).keys() == {"linear"}
 
 

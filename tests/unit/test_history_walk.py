@@ -176,6 +176,17 @@ async def test_from_cursor_to_cursor_every_row_is_told_once_and_every_claim_is_t
 
 
 @settings(max_examples=200, deadline=None)
+@given(parts=st.lists(venues, min_size=1, max_size=3), limit=st.integers(1, 12))
+async def test_the_newest_are_the_end_of_everything(parts: list[Venue], limit: int) -> None:
+    for number, part in enumerate(parts):
+        part.name, part.requests, part.page = f"part {number}", 1_000, 50
+    everything = await ask(parts, asked(LAUNCH))
+    newest = await ask(parts, asked(limit=limit))
+    kept = [entry for entry in everything.entries if entry.timestamp >= NOW - 85 * DAY]
+    assert list(newest.entries) == kept[-limit:]
+
+
+@settings(max_examples=200, deadline=None)
 @given(
     times=instants,
     page=st.integers(7, 9),

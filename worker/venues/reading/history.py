@@ -102,8 +102,9 @@ class _Merged:
         self._sign = question.sign
         self._taken = [0] * len(walks)
         self.entries: list[LedgerEntry] = []
+        numbers = range(len(walks))[:: self._sign]  # so that of one instant, too, the newest are the end of all
         horizon = min(walk.horizon for walk in walks)
-        for number, found in heapq.merge(*map(self._coming, range(len(walks))), key=self._place):
+        for number, found in heapq.merge(*map(self._coming, numbers), key=self._place):
             if len(self.entries) == question.query.limit or self._sign * found.entry.timestamp > horizon:
                 break
             self.entries.append(found.entry)
@@ -122,7 +123,7 @@ class _Merged:
         edge = self._sign * min([*edges, *self._furthest()])
         forward = self._sign > 0
         return History(
-            tuple(sorted(self.entries, key=_age)),
+            tuple(sorted(self.entries[:: self._sign], key=lambda entry: entry.timestamp)),
             complete_from=begin if forward else edge,
             complete_to=edge if forward else begin,
             next_cursor=self._cursor(walks, about),
@@ -164,8 +165,3 @@ class _Merged:
         if self._is_whole(number):
             return walk.mark
         return walk.found[taken - 1].after if taken else walk.start
-
-
-def _age(entry: LedgerEntry) -> tuple[Milliseconds, int, str]:
-    """Ids that are numbers grow with time, so the shorter of two is the older."""
-    return entry.timestamp, len(entry.id), entry.id
