@@ -18,7 +18,7 @@ from worker.venues.gate.adapter import GateAdapter
 from worker.venues.hyperliquid import connection as hyperliquid_connection
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
 from worker.venues.hyperliquid.universe import Instrument, Universe
-from worker.venues.okx import connection as okx_connection
+from worker.venues.okx import client as okx_connection
 from worker.venues.okx.adapter import OkxAdapter
 from worker.venues.parsing.markets import Markets, Unlisted
 from worker.venues.port.adapter import Adapter, Market

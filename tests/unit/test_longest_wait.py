@@ -16,7 +16,7 @@ from worker.venues.bybit.judge import judge as bybit
 from worker.venues.gate.judge import judge as gate
 from worker.venues.hyperliquid.judge import judge as hyperliquid
 from worker.venues.lifecycle.registry import METERED
-from worker.venues.okx.judge import judge as okx
+from worker.venues.okx.errors import judge as okx
 from worker.venues.port.errors import Throttled
 from worker.venues.port.response import LONGEST_WAIT, VenueResponse
 

@@ -25,7 +25,7 @@ from worker.venues.gate import connection as gate
 from worker.venues.gate.endpoints import parts_on
 from worker.venues.hyperliquid import connection as hyperliquid
 from worker.venues.lifecycle.registry import METERED, Venues
-from worker.venues.okx import connection as okx
+from worker.venues.okx import client as okx
 from worker.venues.port.capabilities import matrix
 from worker.venues.port.check_results import Check, Verdict
 from worker.venues.port.errors import NotSupported

@@ -54,7 +54,7 @@ def test_a_linear_position_is_valued_at_mark_price() -> None:
 
 
 def test_an_inverse_position_is_valued_in_quote_and_its_profit_converted() -> None:
-    row = ROW | {"pos": "-30", "markPx": "98500", "upl": "0.00047", "imr": "0.0030456852"}
+    row = ROW | {"pos": "-30", "markPx": "98500", "upl": "0.00047", "imr": "300"}
     position = position_of(row, INVERSE, "a")
     assert (position.side, position.contracts, position.notional) == ("short", Decimal(30), Decimal(3_000))
     assert position.percentage == Decimal("1.54")
@@ -70,9 +70,10 @@ def test_the_side_is_the_sign_in_net_mode_and_told_in_long_short_mode(pos: str, 
     assert (position.side, position.contracts) == (side, Decimal(5))
 
 
-def test_an_isolated_position_holds_its_own_margin() -> None:
+def test_an_isolated_position_holds_its_own_margin_and_its_profit() -> None:
     position = position_of(HELD_ISOLATED, LINEAR, "a")
-    assert (position.margin_mode, position.collateral) == (ISOLATED, Decimal("500.50"))
+    assert (position.margin_mode, position.collateral) == (ISOLATED, Decimal("525.75"))
+    assert position_of(HELD_ISOLATED | {"margin": ""}, LINEAR, "a").collateral is None
 
 
 def test_a_liquidation_price_that_is_not_named_is_none() -> None:
@@ -80,8 +81,9 @@ def test_a_liquidation_price_that_is_not_named_is_none() -> None:
 
 
 def test_a_cross_position_of_a_portfolio_margin_account_has_no_leverage_and_no_margin_of_its_own() -> None:
-    position = position_of(ROW | {"lever": ""}, LINEAR, "a")
-    assert (position.leverage, position.collateral) == (None, None)
+    for lever in ("", "0"):
+        position = position_of(ROW | {"lever": lever}, LINEAR, "a")
+        assert (position.leverage, position.collateral) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -104,7 +106,7 @@ def test_the_mode_in_which_more_is_held_counts_and_cross_where_nothing_tells(
 def test_both_legs_of_a_hedge_are_summed() -> None:
     legs = [ROW | {"posSide": "long"}, ROW | {"posSide": "short", "pos": "2", "upl": "-5.25"}]
     state = state_of(legs, LINEAR, MarginSettings(Decimal(10), CROSS))
-    assert (state.side, state.size, state.notional) == ("both", Decimal(7), Decimal("6895.35"))
+    assert (state.side, state.size, state.notional) == ("both", Decimal("0.07"), Decimal("6895.35"))
     assert state.unrealized_pnl == 20
     assert described(legs) == "long 5 and short 2"
 

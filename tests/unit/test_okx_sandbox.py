@@ -222,3 +222,74 @@ def test_an_inverse_contract_settles_in_its_base() -> None:
         "BTC-USD-SWAP", "SWAP", "BTC", "USD", "BTC", Decimal(100), Decimal(98_500), Decimal("0.1"), 100
     )
     assert (swap.inverse, swap.underlying) == (True, "BTC-USD")
+
+
+BILLS, ARCHIVE = "/api/v5/account/bills", "/api/v5/account/bills-archive"
+INSTRUMENTS = "/api/v5/public/instruments"
+
+
+def test_bills_can_be_written_for_an_account_many_of_them_in_one_instant(venue: Okx) -> None:
+    now = venue.clock.now()
+    written = {"type": "77", "instrument_id": BTC, "profit": "-1.5", "time": now - 60_000, "times": 130}
+    venue.change_account(PERP, {"bills": [written]})
+    page = data_of(venue, request(venue, ARCHIVE, "type=77"))
+    rest = data_of(venue, request(venue, ARCHIVE, f"type=77&after={page[-1]['billId']}"))
+    assert (len(page), len(rest), {row["ts"] for row in page + rest}) == (100, 30, {str(now - 60_000)})
+    assert len({row["billId"] for row in page + rest}) == 130
+    assert {(row["pnl"], row["ccy"], row["instType"]) for row in page + rest} == {("-1.5", "USDT", "SWAP")}
+
+
+def test_the_types_of_bills_are_told(venue: Okx) -> None:
+    assert [row["typeDesc"] for row in data_of(venue, request(venue, "/api/v5/account/subtypes", "type=14,24"))] == [
+        "Block trade",
+        "Spread trading",
+    ]
+
+
+def test_the_listing_has_what_is_suspended_and_what_is_only_announced(venue: Okx) -> None:
+    rows = {row["instId"]: row for row in data_of(venue, request(venue, INSTRUMENTS, "instType=SWAP"))}
+    assert {row["state"] for row in rows.values()} == {"live", "suspend", "preopen"}
+    announced = rows["NEW-USD_UM-SWAP"]
+    assert (announced["ctVal"], announced["lever"], announced["settleCcy"], announced["uly"]) == ("", "", "", "")
+
+
+def test_x_perps_are_futures_with_a_rule_of_their_own(venue: Okx) -> None:
+    (row,) = data_of(venue, request(venue, INSTRUMENTS, "instType=FUTURES&instFamily=BTC-USD_UM_XPERP"))
+    assert (row["instId"], row["uly"], row["settleCcy"]) == ("BTC-USD_UM_XPERP-310404", "BTC-USD", "USD")
+    assert (row["ruleType"], row["ctType"]) == ("xperp", "linear")
+    funded = data_of(venue, request(venue, BILLS, "instType=FUTURES&type=8"))
+    assert {bill["instId"] for bill in funded} == {"BTC-USD_UM_XPERP-310404"}
+
+
+def test_the_initial_margin_of_a_cross_position_is_in_usd(venue: Okx) -> None:
+    (row,) = data_of(venue, request(venue, POSITIONS, "instId=BTC-USD-SWAP"))
+    assert (row["imr"], row["ccy"]) == ("300", "BTC")
+
+
+def test_the_leverage_of_isolated_positions_is_told_in_portfolio_margin_too(venue: Okx) -> None:
+    asked = {mode: request(venue, LEVERAGE_INFO, f"instId={ETH}&mgnMode={mode}", account="okx-portfolio-001")
+             for mode in ("cross", "isolated")}  # fmt: skip
+    assert code_of(venue, asked["cross"])[1] == "59111"
+    assert data_of(venue, asked["isolated"])[0]["lever"] == "5"
+
+
+def test_two_keys_of_one_user_are_one_account_and_share_its_limits(venue: Okx) -> None:
+    second = venue.open_account({"id": "second-key", "key_of": PERP})
+    venue.clock.offset -= venue.clock.now() % 2_000
+    codes = [code_of(venue, request(venue, CONFIG, account=owner))[1] for owner in (PERP, second) * 3]
+    assert codes == ["0"] * 5 + ["50011"]
+    data_of(venue, request(venue, SET_LEVERAGE, body={"instId": ETH, "lever": "9", "mgnMode": "cross"}, account=second))
+    assert data_of(venue, request(venue, LEVERAGE_INFO, f"instId={ETH}&mgnMode=cross"))[0]["lever"] == "9"
+    venue.reset()
+    assert (
+        data_of(venue, request(venue, LEVERAGE_INFO, f"instId={ETH}&mgnMode=cross", account=second))[0]["lever"] == "5"
+    )
+    with pytest.raises(ControlRefused, match="no account nobody"):
+        venue.open_account({"id": "third-key", "key_of": "nobody"})
+
+
+@pytest.mark.parametrize(("mode", "code"), [("cross", "59669"), ("isolated", "59668")])
+def test_orders_that_wait_for_a_trigger_are_in_the_way_of_a_leverage(venue: Okx, mode: str, code: str) -> None:
+    venue.change_account(PERP, {"waiting_orders": {ETH: 1}})
+    body = {"instId": ETH, "lever": "9", "mgnMode": mode}
+    assert code_of(venue, request(venue, SET_LEVERAGE, body=body)) == (200, code)

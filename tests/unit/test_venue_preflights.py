@@ -8,6 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from schemas.base import Milliseconds
+from schemas.control import Network
 from worker.accounts.account import Account
 from worker.venues.binance import preflight as binance
 from worker.venues.bybit import preflight as bybit
@@ -151,24 +152,55 @@ CONFIG = {"acctLv": "2", "posMode": "net_mode", "perm": "read_only,trade", "ip":
 
 
 class TestOkx:
-    async def found(self, **change: Any) -> dict[Check, tuple[Verdict, str]]:
+    async def found(self, network: Network = "mainnet", **change: Any) -> dict[Check, tuple[Verdict, str]]:
         answer = {"code": "0", "data": [CONFIG | change]}
-        return by_check(await okx.preflight(Told({okx.CONFIG: answer}), account("okx")))
+        owner = account("okx").model_copy(update={"network": network})
+        return by_check(await okx.preflight(Told({okx.CONFIG: answer}), owner))
 
     async def test_an_account_mode_of_the_future_is_a_problem_and_the_rest_is_checked(self) -> None:
         found = await self.found(acctLv="5")
         assert "acctLv 5" in found[Check.ACCOUNT][1]
         assert [check for check, (verdict, _) in found.items() if verdict is Verdict.PROBLEM] == [Check.ACCOUNT]
 
-    @pytest.mark.parametrize("change", [{"posMode": "both"}, {"ip": None}, {"perm": ""}], ids=str)
-    async def test_a_configuration_that_cannot_be_read_is_told_as_such(self, change: dict[str, Any]) -> None:
+    @pytest.mark.parametrize(
+        ("change", "check"),
+        [
+            ({"posMode": "both"}, Check.POSITION_MODE),
+            ({"posMode": ""}, Check.POSITION_MODE),
+            ({"perm": ""}, Check.PERMISSIONS),
+            ({"perm": None}, Check.PERMISSIONS),
+            ({"acctLv": ""}, Check.ACCOUNT),
+        ],
+        ids=str,
+    )
+    async def test_what_is_not_told_is_said_to_be_so_and_the_rest_is_checked(
+        self, change: dict[str, Any], check: Check
+    ) -> None:
         found = await self.found(**change)
-        assert found[Check.KEY][0] is Verdict.PROBLEM
-        assert found[Check.PERMISSIONS] == (Verdict.NOT_CHECKED, "see key")
-        assert found[Check.CLOCK][0] is Verdict.OK
+        assert {name for name, (verdict, _) in found.items() if verdict is not Verdict.OK} == {check}
+        assert found[check][0] is Verdict.NOT_CHECKED
+        assert next(iter(change)) in found[check][1]
+
+    async def test_addresses_that_are_not_told_are_not_said_to_be_listed(self) -> None:
+        told = (await self.found(ip=None))[Check.PERMISSIONS]
+        assert told == (Verdict.OK, "reads and trades, from which addresses OKX does not tell; no withdrawals")
+
+    async def test_a_right_that_is_not_documented_is_no_ok(self) -> None:
+        verdict, says = (await self.found(perm="read_only,trade,lend"))[Check.PERMISSIONS]
+        assert (verdict, says) == (Verdict.WARNING, "the key has rights that are not known here (lend)")
 
     async def test_a_key_that_only_reads_needs_no_address(self) -> None:
         assert (await self.found(ip="", perm="read_only"))[Check.PERMISSIONS][1] == "the key may not trade"
+
+    async def test_a_key_for_demo_trading_is_not_deleted_for_want_of_use(self) -> None:
+        assert "14 days" in (await self.found(ip=""))[Check.PERMISSIONS][1]
+        told = (await self.found("demo", ip=""))[Check.PERMISSIONS]
+        assert told == (Verdict.OK, "reads and trades, from any address; no withdrawals")
+
+    async def test_an_owner_who_is_not_verified_is_warned_of(self) -> None:
+        verdict, says = (await self.found(kycLv="0"))[Check.ACCOUNT]
+        assert verdict is Verdict.WARNING
+        assert "kycLv 0" in says
 
 
 RIGHTS = [{"name": name, "read_only": False} for name in gate.NEEDED]

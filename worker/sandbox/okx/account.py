@@ -87,7 +87,7 @@ class OkxOpenPosition:
 
 @dataclass(slots=True)
 class OkxAccountState:
-    """One account: balances by currency, positions, leverages, number of open orders by instrument, and bills.
+    """One account: balances by currency, positions, leverages, numbers of orders by instrument, and bills.
 
     A closed position stays in `positions` with an amount of 0, for OKX remembers it for a while.
     """
@@ -101,6 +101,7 @@ class OkxAccountState:
     positions: dict[PositionKey, OkxOpenPosition] = field(default_factory=dict)
     leverages: dict[LeverageKey, Decimal] = field(default_factory=dict)
     open_orders: dict[str, int] = field(default_factory=dict)
+    waiting_orders: dict[str, int] = field(default_factory=dict)
     bills: tuple[Bill, ...] = ()
 
     def sides_of(self, mode: OkxMarginMode) -> tuple[OkxPositionSide, ...]:
@@ -125,3 +126,7 @@ class OkxAccountState:
     def has_orders_in(self, instrument: OkxInstrument) -> bool:
         """Whether an order is open in an instrument."""
         return self.open_orders.get(instrument.id, 0) > 0
+
+    def has_waiting_orders_in(self, instrument: OkxInstrument) -> bool:
+        """Whether an order in an instrument waits for a trigger."""
+        return self.waiting_orders.get(instrument.id, 0) > 0

@@ -1,13 +1,29 @@
 """A bill: one change of a balance."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.okx.figures import plain
 
 TRANSFER, TRADE, DELIVERY, LIQUIDATION, FUNDING, ADL = "1", "2", "3", "5", "8", "9"
-"""Types of bills."""
+CLAWBACK, DELTA_HEDGING, BLOCK_TRADE, SPREAD, MOVED, SETTLEMENT = "10", "13", "14", "24", "32", "34"
+"""Types of bills that are written here, of those in `TYPES`."""
+
+TYPES: Mapping[str, str] = MappingProxyType(
+    {
+        "1": "Transfer", "2": "Trade", "3": "Delivery", "4": "Forced repayment", "5": "Liquidation",
+        "6": "Margin transfer", "7": "Interest deduction", "8": "Funding fee", "9": "ADL", "10": "Clawback",
+        "11": "System token conversion", "12": "Strategy transfer", "13": "DDH", "14": "Block trade",
+        "15": "Quick Margin", "16": "Borrowing", "22": "Repay", "24": "Spread trading", "26": "Structured products",
+        "27": "Convert", "28": "Easy convert", "29": "One-click repay", "30": "Simple trade", "32": "Move position",
+        "33": "Loans", "34": "Settlement", "250": "Copy trader profit sharing expenses",
+        "251": "Copy trader profit sharing refund",
+    }
+)  # fmt: skip
+"""What "Get bill types" tells, after the list that the bills' own page had; its subtypes are left out."""
 
 EMPTY = (
     "clOrdId", "earnAmt", "earnApr", "execType", "fillFwdPx", "fillIdxPx", "fillMarkPx", "fillMarkVol", "fillPxUsd",
@@ -36,7 +52,7 @@ class Bill(NamedTuple):
 
     def row(self) -> dict[str, Any]:
         """The bill as it is sent."""
-        traded = self.type in (TRADE, LIQUIDATION, ADL)
+        traded = self.type in (TRADE, LIQUIDATION, ADL, DELTA_HEDGING, BLOCK_TRADE, SPREAD)
         return dict.fromkeys(EMPTY, "") | {
             "bal": plain(Decimal(10_000) + self.balance_change),
             "balChg": plain(self.balance_change),

@@ -1,4 +1,7 @@
-"""Get bills details: the last seven days, or the last three months."""
+"""Get bills details: the last seven days, or the last three months; and the types there are (documents of 2026-07).
+
+That `begin` and `end` are themselves included is a guess: no document says it.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,7 +9,7 @@ from typing import Any
 from schemas.base import Milliseconds
 from worker.sandbox.kit.clock import DAY
 from worker.sandbox.okx.account import OkxAccountState
-from worker.sandbox.okx.bill import Bill
+from worker.sandbox.okx.bill import TYPES, Bill
 from worker.sandbox.okx.errors import OkxRefused
 from worker.sandbox.okx.instruments import OkxExchangeState
 from worker.sandbox.okx.parameters import OkxParameters
@@ -41,6 +44,14 @@ def bills(kept: Milliseconds) -> Handler:
         return [bill.row() for bill in page]
 
     return find
+
+
+def bill_types(
+    _exchange: OkxExchangeState, parameters: OkxParameters, _account: OkxAccountState
+) -> list[dict[str, Any]]:
+    """GET /account/subtypes."""
+    wanted = parameters.several("type", len(TYPES)) or tuple(TYPES)
+    return [{"type": kind, "typeDesc": TYPES[kind], "subTypeDetails": []} for kind in wanted if kind in TYPES]
 
 
 def _found(kept: tuple[Bill, ...], parameters: OkxParameters, oldest: Milliseconds) -> list[Bill]:

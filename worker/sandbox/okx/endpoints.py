@@ -1,4 +1,8 @@
-"""Every endpoint that is served, with its limit: requests in two seconds (the endpoints' own pages)."""
+"""Every endpoint that is served, with its limit: requests in two seconds (the endpoints' own pages, 2026-07).
+
+The page of the bills of seven days says five in one second, that of three months five in two. Users are told apart by
+their user id, whatever key they use.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,7 +10,7 @@ from typing import Any
 
 from worker.sandbox.okx import market_data, positions, settings
 from worker.sandbox.okx.account import OkxAccountState
-from worker.sandbox.okx.bills import ARCHIVED, RECENT, bills
+from worker.sandbox.okx.bills import ARCHIVED, RECENT, bill_types, bills
 from worker.sandbox.okx.instruments import OkxExchangeState
 from worker.sandbox.okx.parameters import OkxParameters
 
@@ -44,8 +48,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     OkxSignedEndpoint("GET", "/api/v5/account/leverage-info", 20, settings.leverage_info),
     OkxSignedEndpoint("POST", "/api/v5/account/set-leverage", 20, settings.set_leverage),
     OkxSignedEndpoint("POST", "/api/v5/account/set-position-mode", 5, settings.set_position_mode),
-    OkxSignedEndpoint("GET", "/api/v5/account/bills", 5, bills(RECENT)),
+    OkxSignedEndpoint("GET", "/api/v5/account/bills", 10, bills(RECENT)),
     OkxSignedEndpoint("GET", "/api/v5/account/bills-archive", 5, bills(ARCHIVED)),
+    OkxSignedEndpoint("GET", "/api/v5/account/subtypes", 20, bill_types),
 )
 
 

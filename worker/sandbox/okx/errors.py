@@ -1,4 +1,7 @@
-"""OKX's error codes: HTTP status and message by code, after its error code page; `{}` stands for a parameter."""
+"""OKX's error codes: HTTP status and message by code; `{}` stands for a parameter.
+
+Source: the error code page (2026-07-13).
+"""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -55,6 +58,15 @@ REFUSALS: Mapping[str, OkxErrorReply] = {
         200, "Your account leverage is too low and has insufficient margin. Please increase the leverage."
     ),
     "59111": OkxErrorReply(200, "Leverage query isn't supported in portfolio margin account mode"),
+    "59668": OkxErrorReply(
+        200,
+        "Cancel isolated margin TP/SL, trailing, trigger, and chase orders or stop bots "
+        "before adjusting your leverage.",
+    ),
+    "59669": OkxErrorReply(
+        200,
+        "Cancel cross-margin TP/SL, trailing, trigger, and chase orders or stop bots before adjusting your leverage.",
+    ),
 }
 
 

@@ -1,4 +1,8 @@
-"""The instruments that are listed: perpetual swaps and the expiry futures of the next two quarters."""
+"""The instruments that are listed: perpetual swaps, the expiry futures of the next two quarters, and X-Perps.
+
+Source: "Get instruments" (2026-07-18). The listing has no filter by `state`: what is suspended or only announced comes
+too. Of what is announced, OKX tells next to nothing.
+"""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -31,6 +35,9 @@ class OkxInstrument:
     max_leverage: int
     expiry: Milliseconds | None = None
     alias: str = ""
+    family: str = ""
+    rule: str = "normal"
+    state: str = "live"
 
     @property
     def inverse(self) -> bool:
@@ -39,8 +46,13 @@ class OkxInstrument:
 
     @property
     def underlying(self) -> str:
-        """The index that the contract follows."""
-        return f"{self.base}-{self.quote}"
+        """The index that the contract follows; none of what is only announced."""
+        return f"{self.base}-{self.quote}" if self.base else ""
+
+    @property
+    def instrument_family(self) -> str:
+        """What `instFamily` says: the index, unless contracts on it settle in several currencies."""
+        return self.family or self.underlying
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +85,24 @@ def _inverse(base: str, value: str, mark: str, tick: str) -> OkxInstrument:
     return replace(_linear(base, value, mark, tick, 100, quote="USD"), settle=base)
 
 
+def _x_perp(base: str, value: str, mark: str, tick: str) -> OkxInstrument:
+    """A future that is funded like a perpetual, and margined in USD or a stablecoin."""
+    return replace(
+        _linear(base, value, mark, tick, 50, quote="USD"),
+        id=f"{base}-USD_UM_XPERP-{X_PERP_DATE:%y%m%d}",
+        type=FUTURES,
+        family=f"{base}-USD_UM_XPERP",
+        expiry=int(X_PERP_DATE.timestamp()) * 1000,
+        rule="xperp",
+    )
+
+
+X_PERP_DATE = datetime(2031, 4, 4, 8, tzinfo=UTC)
+X_PERPS = (_x_perp("BTC", "0.0001", "98510", "0.1"), _x_perp("ETH", "0.001", "3201", "0.01"))
+
+ANNOUNCED = OkxInstrument("NEW-USD_UM-SWAP", SWAP, "", "", "", Decimal(0), Decimal(0), Decimal(0), 0, state="preopen")
+"""A swap that is not traded yet."""
+
 PERPETUALS = (
     _linear("BTC", "0.01", "98505", "0.1", 100),
     _linear("ETH", "0.1", "3200", "0.01", 100),
@@ -81,6 +111,7 @@ PERPETUALS = (
     *(_linear(base, "1", mark, "0.000001", 50) for base, mark in FURTHER_PERPETUALS),
     _inverse("BTC", "100", "98500", "0.1"),
     _inverse("ETH", "10", "3199.50", "0.01"),
+    replace(_linear("LUNA", "1", "0.35", "0.0001", 20), state="suspend"),
 )
 
 DELIVERED = ("BTC-USDT-SWAP", "BTC-USD-SWAP")
@@ -104,4 +135,4 @@ def _futures(now: Milliseconds) -> Iterator[OkxInstrument]:
 
 def listed(now: Milliseconds) -> dict[str, OkxInstrument]:
     """All instruments by id, with the futures that are open at this time."""
-    return {instrument.id: instrument for instrument in (*PERPETUALS, *_futures(now))}
+    return {instrument.id: instrument for instrument in (*PERPETUALS, ANNOUNCED, *_futures(now), *X_PERPS)}

@@ -28,13 +28,18 @@ def mark_prices(exchange: OkxExchangeState, parameters: OkxParameters) -> list[d
     return [
         {"instId": asked.id, "instType": asked.type, "markPx": plain(asked.mark_price), "ts": now}
         for asked in _asked(exchange, parameters)
+        if asked.state != "preopen"
     ]
 
 
 def _asked(exchange: OkxExchangeState, parameters: OkxParameters) -> list[OkxInstrument]:
     of_type = exchange.of_type(parameters.choice("instType", TYPES))
-    index = parameters.get("uly", parameters.get("instFamily"))
-    found = [instrument for instrument in of_type if index in (None, instrument.underlying)]
+    index, family = parameters.get("uly"), parameters.get("instFamily")
+    found = [
+        instrument
+        for instrument in of_type
+        if index in (None, instrument.underlying) and family in (None, instrument.instrument_family)
+    ]
     if "instId" not in parameters:
         return found
     if not (named := [instrument for instrument in found if instrument.id == parameters["instId"]]):
@@ -43,6 +48,14 @@ def _asked(exchange: OkxExchangeState, parameters: OkxParameters) -> list[OkxIns
 
 
 def _row(instrument: OkxInstrument) -> dict[str, Any]:
+    row = _told(instrument)
+    if instrument.state != "preopen":
+        return row
+    known = {"instId", "instType", "state"}
+    return {name: value if name in known or not isinstance(value, str) else "" for name, value in row.items()}
+
+
+def _told(instrument: OkxInstrument) -> dict[str, Any]:
     return dict.fromkeys(EMPTY, "") | {
         "alias": instrument.alias,
         "category": "1",
@@ -53,7 +66,7 @@ def _row(instrument: OkxInstrument) -> dict[str, Any]:
         "expTime": "" if instrument.expiry is None else str(instrument.expiry),
         "futureSettlement": False,
         "groupId": "4",
-        "instFamily": instrument.underlying,
+        "instFamily": instrument.instrument_family,
         "instId": instrument.id,
         "instIdCode": None,
         "instType": instrument.type,
@@ -72,9 +85,9 @@ def _row(instrument: OkxInstrument) -> dict[str, Any]:
         "minSz": "1",
         "posLmtAmt": "250000000",
         "posLmtPct": "30",
-        "ruleType": "normal",
+        "ruleType": instrument.rule,
         "settleCcy": instrument.settle,
-        "state": "live",
+        "state": instrument.state,
         "tickSz": plain(instrument.tick),
         "tradeQuoteCcyList": [],
         "uly": instrument.underlying,

@@ -1,18 +1,21 @@
 """Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated, Literal
 
 from pydantic import Field
 
+from schemas.base import Milliseconds
 from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
 from worker.sandbox.kit.clock import MINUTE
 from worker.sandbox.okx import risk
 from worker.sandbox.okx.account import AccountLevel, OkxAccountState, OkxMarginMode, OkxOpenPosition, OkxPositionSide
+from worker.sandbox.okx.bill import Bill
 from worker.sandbox.okx.instruments import SWAP, OkxExchangeState, OkxInstrument
-from worker.sandbox.okx.seeded_bills import seeded_bills
+from worker.sandbox.okx.seeded_bills import numbered, seeded_bills
 from worker.sandbox.okx.seeds import OkxSeedAccount, OkxSeedPosition, SeedLeverage
 from worker.sandbox.server.venue import ControlRefused
 
@@ -24,12 +27,16 @@ FIRST_POSITION = 339_552_508_062_380_036
 
 
 class NewOkxAccount(RequestedAccount):
-    """An account asked for on request, with `open_positions` long cross positions in as many linear swaps."""
+    """An account asked for on request, with `open_positions` long cross positions in as many linear swaps.
+
+    With `key_of`, another key of the account of that id; nothing else of it can be chosen.
+    """
 
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
     two_sided: bool = False
     open_positions: Annotated[int, Field(ge=0)] = 0
     with_bills: bool = False
+    key_of: str | None = None
 
 
 class OkxPositionChange(ControlContent):
@@ -58,15 +65,41 @@ class OkxKeyChange(ControlContent):
     ip: tuple[str, ...] | None = None
 
 
+class OkxBillsWritten(ControlContent):
+    """Bills to add: as many as `times`, the newest at `time` (now, if left out) and each `apart_ms` before the next.
+
+    Of an instrument that is not listed, `instrument_type` and `currency` must be told.
+    """
+
+    type: str
+    sub_type: str = ""
+    instrument_id: str = ""
+    instrument_type: str | None = None
+    currency: str | None = None
+    profit: Decimal = Decimal(0)
+    balance_change: Decimal = Decimal(0)
+    position_change: Decimal = Decimal(0)
+    fee: Decimal = Decimal(0)
+    margin_mode: str = "cross"
+    time: Milliseconds | None = None
+    times: Annotated[int, Field(ge=1, le=100_000)] = 1
+    apart_ms: Annotated[int, Field(ge=0)] = 0
+
+
 class OkxAccountChange(ControlContent):
-    """What to change of an account; what is left out stays. `open_orders` counts orders by instrument."""
+    """What to change of an account; what is left out stays.
+
+    `open_orders` counts orders by instrument, `waiting_orders` those that wait for a trigger (TP/SL, trailing, chase).
+    """
 
     level: AccountLevel | None = None
     key: OkxKeyChange = OkxKeyChange()
     open_orders: dict[str, int] = Field(default_factory=dict)
+    waiting_orders: dict[str, int] = Field(default_factory=dict)
     two_sided: bool | None = None
     leverages: tuple[LeverageChange, ...] = ()
     positions: tuple[OkxPositionChange, ...] = ()
+    bills: tuple[OkxBillsWritten, ...] = ()
 
 
 def requested_seed(exchange: OkxExchangeState, request: NewOkxAccount) -> OkxSeedAccount:
@@ -82,6 +115,7 @@ def requested_seed(exchange: OkxExchangeState, request: NewOkxAccount) -> OkxSee
         balances={"USDT": Decimal(1_000_000)},
         positions=tuple(_position(swap, side) for swap in swaps[: request.open_positions]),
         with_bills=request.with_bills,
+        key_of=request.key_of,
     )
 
 
@@ -121,8 +155,8 @@ def listed(exchange: OkxExchangeState, instrument_id: str) -> OkxInstrument:
 
 def change(account: OkxAccountState, exchange: OkxExchangeState, wanted: OkxAccountChange) -> None:
     """Change an account. Raises ControlRefused for what is not listed."""
-    orders = {listed(exchange, named).id: count for named, count in wanted.open_orders.items()}
-    account.open_orders.update(orders)
+    account.open_orders.update(_by_id(exchange, wanted.open_orders))
+    account.waiting_orders.update(_by_id(exchange, wanted.waiting_orders))
     account.level = wanted.level or account.level
     account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     if wanted.two_sided is not None:
@@ -131,6 +165,32 @@ def change(account: OkxAccountState, exchange: OkxExchangeState, wanted: OkxAcco
         _set(account, exchange, leverage)
     for position in wanted.positions:
         _hold(account, exchange, position, exchange.clock.now())
+    if wanted.bills:
+        written = [bill for described in wanted.bills for bill in _written(exchange, described)]
+        account.bills = numbered([*account.bills, *written])
+
+
+def _by_id(exchange: OkxExchangeState, counts: dict[str, int]) -> dict[str, int]:
+    return {listed(exchange, named).id: count for named, count in counts.items()}
+
+
+def _written(exchange: OkxExchangeState, described: OkxBillsWritten) -> Iterator[Bill]:
+    instrument = exchange.instruments.get(described.instrument_id)
+    newest = exchange.clock.now() if described.time is None else described.time
+    for number in range(described.times):
+        yield Bill(
+            newest - number * described.apart_ms,
+            described.type,
+            described.sub_type,
+            described.instrument_type or (instrument.type if instrument else ""),
+            described.instrument_id,
+            described.currency or (instrument.settle if instrument else "USDT"),
+            described.margin_mode,
+            described.balance_change,
+            described.position_change,
+            described.profit,
+            described.fee,
+        )
 
 
 def _set(account: OkxAccountState, exchange: OkxExchangeState, wanted: SeedLeverage | LeverageChange) -> None:

@@ -1,4 +1,4 @@
-"""Get positions."""
+"""Get positions (2026-07-13). The initial margin of a cross position is in USD there, whatever it settles in."""
 
 from typing import Any
 
@@ -96,7 +96,7 @@ def _figures(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, A
     return {
         "avgPx": plain(position.entry_price),
         "bePx": plain(position.entry_price),
-        "imr": plain(initial) if cross else "",
+        "imr": plain(initial * mark if position.instrument.inverse else initial) if cross else "",
         "liqPx": or_empty(risk.liquidation_price(account, position)),
         "margin": "" if cross else plain(position.margin),
         "markPx": plain(mark),

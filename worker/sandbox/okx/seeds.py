@@ -36,7 +36,10 @@ class SeedLeverage:
 
 @dataclass(frozen=True, slots=True)
 class OkxSeedAccount:
-    """An account's state at the start. `with_bills` gives it three months of them."""
+    """An account's state at the start. `with_bills` gives it three months of them.
+
+    One with `key_of` is no account of its own but another key of that one: what it holds, and its user, are the same.
+    """
 
     id: str
     level: AccountLevel = AccountLevel.SINGLE_CURRENCY
@@ -45,6 +48,7 @@ class OkxSeedAccount:
     positions: tuple[OkxSeedPosition, ...] = ()
     leverages: tuple[SeedLeverage, ...] = ()
     with_bills: bool = True
+    key_of: str | None = None
 
 
 PERP = OkxSeedAccount(

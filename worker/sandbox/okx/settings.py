@@ -30,7 +30,7 @@ def leverage_info(
     """GET /account/leverage-info: in long/short mode a row for each side, whether both share their leverage or not."""
     mode = OkxMarginMode(parameters.choice("mgnMode", MODES))
     parameters.text("instId")
-    if account.level is AccountLevel.PORTFOLIO_MARGIN:
+    if account.level is AccountLevel.PORTFOLIO_MARGIN and mode is OkxMarginMode.CROSS:
         raise OkxRefused("59111")
     sides = BOTH_SIDES if account.two_sided else (OkxPositionSide.NET,)
     asked = [_listed(exchange, named) for named in parameters.several("instId", MOST_IDS)]
@@ -84,6 +84,8 @@ def _check_account(account: OkxAccountState, instrument: OkxInstrument, mode: Ok
         raise OkxRefused("51039")
     if account.has_orders_in(instrument):
         raise OkxRefused("59107" if mode is OkxMarginMode.CROSS else "59101")
+    if account.has_waiting_orders_in(instrument):
+        raise OkxRefused("59669" if mode is OkxMarginMode.CROSS else "59668")
 
 
 def _apply(

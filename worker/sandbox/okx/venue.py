@@ -20,6 +20,7 @@ from worker.sandbox.okx.seeds import SEEDS, OkxSeedAccount
 from worker.sandbox.server.http import HttpResponse, Received
 from worker.sandbox.server.limits import set_limits
 from worker.sandbox.server.seeded_venue import KeyedVenue, Member
+from worker.sandbox.server.venue import ControlRefused
 
 ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
 
@@ -68,10 +69,12 @@ class Okx(KeyedVenue[OkxSeedAccount, OkxAccountState, NewOkxAccount, OkxAccountC
         )
 
     def _requested_seed(self, request: NewOkxAccount) -> OkxSeedAccount:
+        if request.key_of is not None and request.key_of not in self._members:
+            raise ControlRefused(f"there is no account {request.key_of} to give another key")
         return requested_seed(self._exchange, request)
 
     def _state_of(self, seed: OkxSeedAccount) -> OkxAccountState:
-        return state_of(seed, self._exchange)
+        return state_of(seed, self._exchange) if seed.key_of is None else self.states[seed.key_of]
 
     def _change(self, member: Member[OkxSeedAccount], wanted: OkxAccountChange) -> None:
         change(self.states[member.id], self._exchange, wanted)
@@ -86,7 +89,7 @@ class Okx(KeyedVenue[OkxSeedAccount, OkxAccountState, NewOkxAccount, OkxAccountC
             self._count(endpoint, received.address)
             return endpoint.handler(self._exchange, OkxParameters.of(received))
         member = self._authenticated(received)
-        self._count(endpoint, member.id)
+        self._count(endpoint, self.states[member.id].uid)
         if endpoint.method == "POST" and "trade" not in self.states[member.id].key.perm:
             raise OkxRefused("50120")
         return endpoint.handler(self._exchange, OkxParameters.of(received), self.states[member.id])

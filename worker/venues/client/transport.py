@@ -104,6 +104,14 @@ class Transport(ABC):
         twin.user = User(account.id, account.reveal("api_key"))
         return self._beside(twin)
 
+    def counted_as(self, user_id: str) -> None:
+        """Count the account's requests from now on as those of a user of the venue, whatever key they are signed with.
+
+        For venues that count by user: until the user is known, each key counts by itself.
+        """
+        user: User = self._exchange.user
+        self._exchange.user = User(user.name, f"user {user_id}")
+
     def _beside(self, exchange: Any) -> Self:
         """A transport for another account of the venue. Both share the asking for the venue's time."""
         beside = type(self)(exchange, self._timeout_ms)

@@ -5,7 +5,8 @@ a market is that of its open position, and a flat market is reported as cross, t
 in by default. Where cross and isolated positions stand side by side, the mode with more contracts counts.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from typing import TypeVar
@@ -13,11 +14,12 @@ from typing import TypeVar
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts.account import Account
-from worker.venues.client.transport import ClockedCalls
-from worker.venues.okx import leverage as leverages
-from worker.venues.okx.answers import items, optional
-from worker.venues.okx.bills import FUNDING, INSTRUMENT_TYPES, REALIZED, Bills, funding_of, profit_of
+from worker.venues.okx import settings
+from worker.venues.okx.answers import POSITIONS, items, optional, reading
+from worker.venues.okx.client import OkxTransport
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
+from worker.venues.okx.history import KEPT_FOR_CERTAIN, Bills, Borders
+from worker.venues.okx.instruments import INSTRUMENT_TYPES
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.okx.preflight import preflight
 from worker.venues.parsing import fields as shape
@@ -35,9 +37,18 @@ from worker.venues.port.adapter import (
 )
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
-from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent, NotSupported, PreconditionFailed, Refused
+from worker.venues.port.errors import (
+    AlreadySo,
+    Ambiguous,
+    NotSent,
+    NotSupported,
+    PreconditionFailed,
+    Refused,
+    VenueError,
+)
 from worker.venues.reading.history import walked
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.records import Notion
 
 T = TypeVar("T")
 
@@ -51,15 +62,16 @@ class OkxAdapter:
     exchange = "okx"
 
     def __init__(
-        self, account: Account, transport: ClockedCalls, markets: Markets, maxima: Mapping[str, Decimal]
+        self, account: Account, transport: OkxTransport, markets: Markets, maxima: Mapping[str, Decimal]
     ) -> None:
         self._account_id = account.id
         self._registered = account
         self._transport = transport
         self._markets = markets
         self._maxima = maxima
-        self._configuration = AccountConfiguration(self._transport)
+        self._configuration = AccountConfiguration(self._transport, is_of=transport.counted_as)
         self._reader = PartReader(self.exchange, account.id)
+        self._borders = Borders()
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
 
@@ -68,8 +80,8 @@ class OkxAdapter:
         return self._markets.find(symbol, market_type)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
-        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
-        leverages.check_leverage(self._maxima, market, leverage)
+        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks before it refuses."""
+        await settings.check_leverage(self._transport, self._maxima, market, leverage)
 
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
         """Set the leverage of the market's present margin mode, on both sides, and nothing else.
@@ -78,7 +90,7 @@ class OkxAdapter:
         """
         rows, account = await _ahead(self._held_and_configured(market))
         mode = mode_of(rows)
-        if account.portfolio_margin and mode is MarginMode.CROSS:
+        if mode is MarginMode.CROSS and await self._is_portfolio_margin(account):
             raise NotSupported("an OKX portfolio margin account has no leverage for cross positions")
         return await self._set(market, mode, leverage, account, _beside(rows, mode))
 
@@ -92,15 +104,15 @@ class OkxAdapter:
         rows, account = await _ahead(self._held_and_configured(market))
         note = f"OKX takes the margin mode from each order (tdMode); this is about the leverage of {mode} positions"
         _refuse_if_held(rows, market, mode, note)
-        if account.portfolio_margin:
+        if await self._is_portfolio_margin(account):
             raise NotSupported("on OKX each order names its margin mode; a portfolio margin account has nothing to set")
-        current = await _ahead(leverages.read_terms(self._transport, market, MarginMode.CROSS))
+        current = await _ahead(settings.read_terms(self._transport, market, MarginMode.CROSS))
         present = current
         if mode is MarginMode.ISOLATED:
-            present = await _ahead(leverages.read_terms(self._transport, market, mode))
+            present = await _ahead(settings.read_terms(self._transport, market, mode))
         if present.all_at(current.leverage):
             raise AlreadySo(
-                f"{market.symbol} is flat, and its {mode} leverage is {leverages.figure(current.leverage)}x already",
+                f"{market.symbol} is flat, and its {mode} leverage is {settings.figure(current.leverage)}x already",
                 raw={"data": present.raw},
                 note=note,
             )
@@ -123,39 +135,62 @@ class OkxAdapter:
         return await self._reader.positions({kind.value: partial(self._open_in, kind) for kind in asked})
 
     async def funding_history(self, query: HistoryQuery) -> History:
-        """Funding payments, received positive."""
-        return await self._history("get_funding_history", FUNDING, funding_of, query)
+        """Funding payments, received positive. Expiry futures are asked for too: X-Perps are funded."""
+        return await self._history("get_funding_history", Notion.FUNDING, query)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
-        return await self._history("get_realized_pnl", REALIZED, profit_of, query)
+        return await self._history("get_realized_pnl", Notion.REALIZED_PNL, query)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 
     async def _held_and_configured(self, market: Market) -> tuple[list[Row], Configuration]:
-        return await self._held(market), await self._configuration.now()
+        return await self._held(market), await self._configuration.recent()
+
+    async def _is_portfolio_margin(self, account: Configuration) -> bool:
+        """Whether it is a portfolio margin account still: that refuses, so what was read before is not enough."""
+        return account.portfolio_margin and (await _ahead(self._configuration.anew())).portfolio_margin
 
     async def _set(
         self, market: Market, mode: MarginMode, leverage: Decimal, account: Configuration, note: str | None
     ) -> Echo:
-        by_side = account.two_sided and mode is MarginMode.ISOLATED
-        sides = leverages.BOTH_SIDES if by_side else leverages.ONE_WAY
         try:
-            setting = leverages.LeverageSetting(market, mode, leverage, sides)
-            return await leverages.set_leverage(self._transport, setting, note)
+            return await self._sent(market, mode, leverage, account, note)
         except Refused as refusal:
-            if refusal.venue_code == WRONG_PARAMETER:
-                self._configuration.forget()
-            raise
+            if refusal.venue_code != WRONG_PARAMETER or "done" in refusal.details:
+                raise
+            switched = await self._switched(account, refusal)
+        return await self._sent(market, mode, leverage, switched, note)
+
+    async def _switched(self, before: Configuration, refusal: Refused) -> Configuration:
+        """The configuration, where the position mode is another than it was; else raise the refusal: it is about the
+        rest of the request. Nothing was changed by what was refused, so it may be sent again.
+        """
+        try:
+            account = await self._configuration.anew()
+        except VenueError:
+            raise refusal from None
+        if account.two_sided is before.two_sided:
+            raise refusal
+        return account
+
+    async def _sent(
+        self, market: Market, mode: MarginMode, leverage: Decimal, account: Configuration, note: str | None
+    ) -> Echo:
+        by_side = account.two_sided and mode is MarginMode.ISOLATED
+        sides = settings.BOTH_SIDES if by_side else settings.ONE_WAY
+        return await settings.set_leverage(
+            self._transport, settings.LeverageSetting(market, mode, leverage, sides), note
+        )
 
     async def _terms(self, market: Market, rows: list[Row]) -> MarginSettings:
         mode = mode_of(rows)
         held = held_in(rows, mode)
         if not held or (mode is MarginMode.ISOLATED and held[0].get("posSide") != "net"):
             # a row tells the leverage of its own side only
-            return await leverages.read_terms(self._transport, market, mode)
+            return await settings.read_terms(self._transport, market, mode)
         if (leverage := optional(held[0], "lever")) is None:
             raise NotSupported("OKX keeps no leverage for cross positions of a portfolio margin account")
         return MarginSettings(leverage, mode, raw=held[0])
@@ -165,14 +200,19 @@ class OkxAdapter:
         return [row for row in await self._rows({"instId": market.id}) if row.get("instId") == market.id]
 
     async def _open_at(self, market: Market) -> RowsRead[Position]:
-        return understood(await self._held(market), lambda row: position_of(row, market, self._account_id))
+        return understood(await self._held(market), self._position)
 
     async def _open_in(self, kind: MarketType) -> RowsRead[Position]:
-        rows = await self._rows({"instType": INSTRUMENT_TYPES[kind]})
-        return understood(rows, lambda row: position_of(row, self._listed(row), self._account_id))
+        asked = INSTRUMENT_TYPES[kind]
+        rows = await self._rows({"instType": asked})
+        return understood((row for row in rows if row.get("instType") in (None, "", asked)), self._position)
+
+    def _position(self, row: Row) -> Position:
+        with reading(POSITIONS, row):
+            return position_of(row, self._listed(row), self._account_id)
 
     async def _rows(self, narrowed: dict[str, str]) -> list[Row]:
-        found = items(await self._transport.call("privateGetAccountPositions", narrowed), "positions")
+        found = items(await self._transport.call("privateGetAccountPositions", narrowed), POSITIONS)
         return [row for row in found if amount_of(row)]
 
     def _listed(self, row: Row) -> Market:
@@ -190,11 +230,11 @@ class OkxAdapter:
         market = self._market_of(market_id)
         return market.symbol if market else market_id
 
-    async def _history(
-        self, operation: str, types: tuple[str, ...], amount: Callable[[Row], Decimal], query: HistoryQuery
-    ) -> History:
-        asked = [Bills(self._transport, kind, amount, self._symbol, query).records() for kind in types]
-        return await walked(asked, query, self._transport.now(), self._reader, operation)
+    async def _history(self, operation: str, notion: Notion, query: HistoryQuery) -> History:
+        now = self._transport.now()
+        bills = Bills(self._transport, notion, self._symbol, query, self._borders)
+        history = await walked([bills.records()], query, now, self._reader, operation)
+        return replace(history, complete_from=max(history.complete_from, now - KEPT_FOR_CERTAIN))
 
 
 async def _ahead(read: Awaitable[T]) -> T:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from worker.venues.client.transport import Calls
-from worker.venues.okx.answers import only_item
+from worker.venues.okx.answers import CONFIG, only_item
 from worker.venues.parsing import fields as shape
 
 FRESH_S = 30.0
@@ -24,24 +24,33 @@ class Configuration:
 
 
 class AccountConfiguration:
-    """The configuration of one account, kept for half a minute."""
+    """The configuration of one account, kept for half a minute. `is_of` hears whose it is: OKX counts by user id."""
 
-    def __init__(self, transport: Calls, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        transport: Calls,
+        clock: Callable[[], float] = time.monotonic,
+        is_of: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._transport = transport
+        self._is_of = is_of
         self._clock = clock
         self._read: tuple[float, Configuration] | None = None
 
-    async def now(self) -> Configuration:
-        """The configuration, at most half a minute old. Raises VenueError."""
+    async def recent(self) -> Configuration:
+        """The configuration, at most half a minute old: to send by, never to refuse by. Raises VenueError."""
         if self._read is None or self._clock() - self._read[0] >= FRESH_S:
-            row = only_item(await self._transport.call("privateGetAccountConfig"), "the account configuration")
-            read = Configuration(
-                portfolio_margin=shape.text(row, "acctLv") == PORTFOLIO_MARGIN,
-                two_sided=shape.text(row, "posMode") == LONG_SHORT,
-            )
-            self._read = (self._clock(), read)
+            return await self.anew()
         return self._read[1]
 
-    def forget(self) -> None:
-        """Read it anew the next time: something in it does not hold any more."""
-        self._read = None
+    async def anew(self) -> Configuration:
+        """The configuration as the venue tells it now. Raises VenueError."""
+        row = only_item(await self._transport.call("privateGetAccountConfig"), CONFIG)
+        read = Configuration(
+            portfolio_margin=shape.text(row, "acctLv") == PORTFOLIO_MARGIN,
+            two_sided=shape.text(row, "posMode") == LONG_SHORT,
+        )
+        self._read = (self._clock(), read)
+        if isinstance(user := row.get("uid"), str) and user:
+            self._is_of(user)
+        return read

@@ -1,14 +1,15 @@
 """What OKX meters: requests to each endpoint, of each user (User ID), or of each network address where it is public.
 
-Source: the endpoints' own pages, which give requests in two seconds. No answer tells how much of a limit is used. The
-instruments are counted by instrument type too; here all types share the limit of one.
+Source: the endpoints' own pages (2026-07), which give requests in two seconds. No answer tells how much of a limit is
+used. A user is a user id, whatever its keys: it is learnt when the account's configuration is read, and until then each
+key counts by itself. The instruments are counted by instrument type too; here all types share the limit of one.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, VenueLimits
-from worker.venues.okx.judge import WINDOW, refusal_of, retry_after
+from worker.venues.okx.errors import WINDOW, refusal_of, retry_after
 from worker.venues.port.response import VenueResponse
 
 REQUESTS: Mapping[Per, Mapping[str, int]] = MappingProxyType(

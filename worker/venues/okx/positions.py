@@ -1,7 +1,7 @@
 """OKX's position rows in our terms (Get positions).
 
-`pos` counts contracts; in net mode its sign is the side, in long/short mode `posSide` is. `upl`, `imr` and `margin` are
-in settle currency. Cross and isolated positions of one market may stand side by side: each is a row of its own.
+`pos` counts contracts; in net mode its sign is the side, in long/short mode `posSide` is. `upl` and `margin` are in
+settle currency. Cross and isolated positions of one market may stand side by side: each is a row of its own.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,7 +10,7 @@ from decimal import Decimal
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues.okx.answers import instant, optional
+from worker.venues.okx.answers import POSITIONS, instant, optional, reading
 from worker.venues.parsing import blockers as in_the_way
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
@@ -91,14 +91,34 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
 
 def state_of(rows: Sequence[Row], market: Market, terms: MarginSettings) -> SymbolState:
     """Terms and position of a market; all its positions are summed."""
-    legs = (Leg(side_of(row), abs(amount_of(row)), notional_of(row, market), shape.decimal(row, "upl")) for row in rows)
-    return summed(legs, terms)
+    return summed((_leg(row, market) for row in rows), terms)
+
+
+def _leg(row: Row, market: Market) -> Leg:
+    """What a position adds. Its size is in base or, if inverse, in quote currency, as that of a contract is."""
+    with reading(POSITIONS, row):
+        size = abs(amount_of(row)) * market.contract_size
+        return Leg(side_of(row), size, notional_of(row, market), shape.decimal(row, "upl"))
 
 
 def _collateral(row: Row, market: Market) -> Decimal | None:
-    """Margin held. In portfolio margin accounts `imr` is that of a whole risk unit, so it says nothing of a row."""
-    if mode_of_row(row) is MarginMode.ISOLATED:
-        held = optional(row, "margin")
+    """The margin that carries a position, in settle currency: of one that stands alone its margin with its profit, of
+    a cross one its initial margin, for its profit belongs to the account.
+
+    The latter is worked out as OKX documents it, size by mark price over leverage: its `imr` is in USD by the documents
+    of 2026, and in portfolio margin accounts, where a cross position has no leverage, that of a whole risk unit.
+    """
+    if mode_of_row(row) is MarginMode.CROSS:
+        held = _initial_margin(row, market)
     else:
-        held = optional(row, "imr") if optional(row, "lever") else None
+        margin = optional(row, "margin")
+        held = None if margin is None else margin + shape.decimal(row, "upl")
     return None if held is None else figures.margin(held, market.settle)
+
+
+def _initial_margin(row: Row, market: Market) -> Decimal | None:
+    leverage, mark = optional(row, "lever"), optional(row, "markPx")
+    if not leverage or not mark:
+        return None
+    worth = abs(amount_of(row)) * market.contract_size
+    return (worth / mark if market.inverse else worth * mark) / leverage

@@ -31,6 +31,9 @@ KindOf = Callable[[Raw], MarketType | None]
 """What the venue's own field says a contract is; None for what is no swap and no future. Raises LookupError where it
 says what we do not know."""
 
+ReadMarket = Callable[[Raw], Market | None]
+"""What a row is as a market; None for what is none. Raises what `UNREADABLE` has where it can't be read."""
+
 NamesOf = Callable[[Raw], tuple[str, str, str]]
 """Base, quote and settle currency as the venue itself writes them."""
 
@@ -126,16 +129,30 @@ class Markets:
         venue: str = "a venue",
     ) -> "Markets":
         """The swaps and futures among ccxt's markets. Raises Ambiguous if there are none that can be read."""
+
+        def read(row: Raw) -> Market | None:
+            kind = kind_of(row)
+            return market_of(row, kind, names_of(row) if names_of else None) if kind else None
+
+        return cls.read(raw, read, unlisted, venue=venue)
+
+    @classmethod
+    def read(
+        cls, rows: Iterable[Raw], read: ReadMarket, unlisted: Unlisted = nobody, *, venue: str = "a venue"
+    ) -> "Markets":
+        """The markets that rows are about, as a venue reads its own. Raises Ambiguous if none can be read.
+
+        Of a row, `id`, `symbol` and `active` are looked at where it can't be read, or shares its symbol with another.
+        """
         found: dict[str, dict[Market, Raw]] = defaultdict(dict)
         unreadable: list[UnreadableMarket] = []
-        for row in raw:
+        for row in rows:
             try:
-                if kind := kind_of(row):
-                    market = market_of(row, kind, names_of(row) if names_of else None)
+                if market := read(row):
                     found[market.symbol].setdefault(market, row)
             except UNREADABLE as error:
                 unreadable.append(UnreadableMarket(_text(row, "id"), _text(row, "symbol"), reason_of(error)))
-        markets = [only for rows in found.values() if (only := _only(rows, unreadable))]
+        markets = [only for sharing in found.values() if (only := _only(sharing, unreadable))]
         tell_unreadable(venue, unreadable)
         if not markets:
             why = f"no market can be read; {unreadable[0].id}: {unreadable[0].reason}" if unreadable else None

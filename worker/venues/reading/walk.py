@@ -159,7 +159,7 @@ class Walk:
             else:
                 first, page = page, await self._read_on(page)
                 if page.following is not None:
-                    self._narrow(first)
+                    self._narrow(first, page)
                     return
         mark, rows = self.mark, self._in_order(page)
         self.missing = self.missing or page.missing
@@ -235,15 +235,18 @@ class Walk:
             rest -= 1
         return page
 
-    def _narrow(self, page: HistoryPage) -> None:
+    def _narrow(self, page: HistoryPage, read_on: HistoryPage) -> None:
         """Keep the near end of the window: as much of it as one page is likely to hold, and nothing that this one has.
 
-        What lies from the page's rows on is known to fill pages; how much time one of them covers, its rows tell.
+        What lies from the page's rows on is known to fill pages; how much time one of them covers, its rows tell. Where
+        the pages reach the near end, all that is missing lies in its first unit.
         """
         near, far = self._ahead_of(self.mark)
         places = [self._sign * self.records.time(row) for row in page.rows] or [far]
         self._full = max(self._full, len(page.rows))
-        self._dense = self._unit_of(min(places))
+        reached = min((self._sign * self.records.time(row) for row in read_on.rows), default=far)
+        crowd = self._unit_of(near)
+        self._dense = crowd + self.records.unit if reached < crowd + self.records.unit else self._unit_of(min(places))
         self._covered = max(1, (max(places) - min(places)) * 3 // 4)
         length = far - near + 1
         self._length = max(self.records.unit, min(length // 2, max(self._covered, length // NARROWER)))
@@ -266,8 +269,11 @@ class Walk:
         return Mark(*self._window(self._sign * edge + 1), None, skip, edge, edge + self._sign)
 
     def _widen(self, rows: int, *, of_one_page: bool) -> None:
-        """A window that held little is followed by a longer one, as long as the venue takes it."""
-        if of_one_page and 2 * rows <= max(self._full, 1):
+        """A window that held little is followed by a longer one, as long as the venue takes it.
+
+        As long as no page has been full, nobody knows what is little.
+        """
+        if of_one_page and (not self._full or 2 * rows <= self._full):
             self._length = min(self.records.span, self._length * (WIDER if rows else NARROWER))
 
     def _ahead_of(self, mark: Mark) -> tuple[int, int]:

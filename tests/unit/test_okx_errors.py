@@ -5,14 +5,14 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.okx.codes import CODES, STATUSES
-from worker.venues.okx.judge import judge
+from worker.venues.okx.errors import CODES, PARAMETERS, STATUSES, judge
 from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
     ClockSkewed,
     NotSupported,
     PreconditionFailed,
+    Refused,
     Throttled,
     UnknownSymbol,
     Unlisted,
@@ -21,11 +21,13 @@ from worker.venues.port.errors import (
 )
 from worker.venues.port.response import VenueResponse
 
+CHANGE, READ = "/api/v5/account/set-leverage", "/api/v5/account/positions"
 
-def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> VenueResponse:
+
+def answer(body: Any, status: int = 200, headers: dict[str, str] | None = None, path: str = CHANGE) -> VenueResponse:
     text = body if isinstance(body, str) else orjson.dumps(body).decode()
     parsed = None if isinstance(body, str) else body
-    return VenueResponse("/api/v5/account/set-leverage", status, headers or {}, text, parsed)
+    return VenueResponse(path, status, headers or {}, text, parsed)
 
 
 def refused(code: str, message: str = "What the venue says.") -> dict[str, Any]:
@@ -85,7 +87,6 @@ MATTER_MOST: list[tuple[str, type[VenueError]]] = [
     ("50113", AccessDenied),
     ("50119", AccessDenied),
     ("50120", AccessDenied),
-    ("51000", ValueRefused),
     ("51001", UnknownSymbol),
     ("51039", NotSupported),
     ("59000", PreconditionFailed),
@@ -115,10 +116,60 @@ def test_an_item_that_is_refused_in_a_success_is_a_refusal() -> None:
     assert (type(verdict), verdict.venue_code) == (ValueRefused, "59102")
 
 
-@pytest.mark.parametrize("status", [200, 400])
-def test_a_code_nobody_knows_refuses_nothing_for_certain(status: int) -> None:
-    verdict = judged(answer(refused("51999"), status))
-    assert (type(verdict), verdict.venue_code) == (Unlisted, "51999")
+@pytest.mark.parametrize("code", ["51999", "59999", "70000", "-1", "5100", "A17"])
+@pytest.mark.parametrize("status", [200, 400, 418, 502])
+def test_a_code_nobody_knows_leaves_it_in_doubt_and_is_told(code: str, status: int) -> None:
+    verdict = judged(answer(refused(code), status))
+    assert (type(verdict), verdict.venue_code) == (Ambiguous if status >= 500 else Unlisted, code)
+
+
+@pytest.mark.parametrize("status", sorted(STATUSES))
+def test_a_code_nobody_knows_leaves_the_meaning_to_a_status_that_has_one(status: int) -> None:
+    verdict = judged(answer(refused("59999"), status))
+    assert (type(verdict), verdict.venue_code) == (STATUSES[status].error, "59999")
+
+
+def test_a_sub_code_means_what_its_code_means_and_is_told_whole() -> None:
+    verdict = judged(answer(refused("51008_1001")))
+    assert (type(verdict), verdict.venue_code) == (PreconditionFailed, "51008_1001")
+
+
+@pytest.mark.parametrize("body", [{"code": 0, "data": [{"sCode": 0}]}, {"code": "0", "data": [{"sCode": ""}]}], ids=str)
+def test_a_success_written_as_a_number_is_one(body: Any) -> None:
+    assert judge(answer(body)) is None
+
+
+@pytest.mark.parametrize("code", ["50119", "50101", "50108", "50109", "59506", "50067"])
+def test_a_key_that_belongs_to_another_house_of_okx_is_told_so(code: str) -> None:
+    verdict = judged(answer(refused(code), 401))
+    assert type(verdict) is AccessDenied
+    assert "another environment" in verdict.message or "region" in verdict.message
+
+
+@pytest.mark.parametrize("code", sorted(PARAMETERS))
+@pytest.mark.parametrize(
+    ("path", "message", "error"),
+    [
+        (CHANGE, "Parameter lever error", ValueRefused),
+        (CHANGE, "Parameter lever can not be empty.", ValueRefused),
+        (CHANGE, "Parameter posSide error", Refused),
+        (CHANGE, "Parameter mgnMode error", Refused),
+        (CHANGE, "Parameter instId error", UnknownSymbol),
+        (CHANGE, "JSON syntax error", Refused),
+        (READ, "Parameter begin error", Ambiguous),
+        (READ, "Parameter lever error", Ambiguous),
+    ],
+)
+def test_a_parameter_that_we_chose_is_never_the_callers_fault(
+    code: str, path: str, message: str, error: type[VenueError]
+) -> None:
+    verdict = judged(answer(refused(code, message), 400, path=path))
+    assert (type(verdict), verdict.venue_code) == (error, code)
+    assert ("this program chose" in verdict.message) is (error in {Refused, Ambiguous})
+
+
+def test_451_is_about_access() -> None:
+    assert type(judged(answer("<html>", 451))) is AccessDenied
 
 
 @pytest.mark.parametrize(

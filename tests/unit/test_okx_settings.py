@@ -9,7 +9,7 @@ import pytest
 
 from schemas.requests import MarginMode, MarketType
 from worker.venues.okx.configuration import FRESH_S, AccountConfiguration, Configuration
-from worker.venues.okx.leverage import BOTH_SIDES, LeverageSetting, check_leverage, read_terms, set_leverage
+from worker.venues.okx.settings import BOTH_SIDES, LeverageSetting, check_leverage, read_terms, set_leverage
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import (
     Ambiguous,
@@ -53,6 +53,10 @@ def script(*answers: Any) -> Script:
 
 def success(*rows: dict[str, Any]) -> dict[str, Any]:
     return {"code": "0", "data": list(rows), "msg": ""}
+
+
+def listed(lever: str) -> dict[str, Any]:
+    return success({"instId": SWAP.id, "instType": "SWAP", "lever": lever})
 
 
 def echo(mode: str = "cross", side: str = "net", lever: str = "10", instrument: str = SWAP.id) -> dict[str, Any]:
@@ -145,19 +149,40 @@ async def test_fractions_are_sent_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("leverage", ["0.5", "101", "200"])
-def test_a_leverage_out_of_range_names_the_range(leverage: str) -> None:
+async def test_a_leverage_out_of_range_names_the_range(leverage: str) -> None:
     with pytest.raises(ValueRefused, match=f"BTC/USDT:USDT takes 1x to 100x, not {leverage}x") as caught:
-        check_leverage({SWAP.id: Decimal(100)}, SWAP, Decimal(leverage))
+        await check_leverage(script(listed("100")), {SWAP.id: Decimal(100)}, SWAP, Decimal(leverage))
     assert caught.value.details == {"symbol": SWAP.symbol, "minimum": 1, "maximum": 100}
 
 
 @pytest.mark.parametrize("leverage", ["1", "2.5", "100"])
-def test_a_leverage_in_range_is_let_through(leverage: str) -> None:
-    check_leverage({SWAP.id: Decimal(100)}, SWAP, Decimal(leverage))
+async def test_a_leverage_in_range_is_let_through_and_nobody_is_asked(leverage: str) -> None:
+    await check_leverage(script(), {SWAP.id: Decimal(100)}, SWAP, Decimal(leverage))
 
 
-def test_a_market_without_a_known_maximum_is_left_to_the_venue() -> None:
-    check_leverage({}, SWAP, Decimal(5_000))
+async def test_a_market_without_a_known_maximum_is_left_to_the_venue() -> None:
+    await check_leverage(script(), {}, SWAP, Decimal(5_000))
+
+
+async def test_a_maximum_that_was_raised_at_the_venue_refuses_nothing() -> None:
+    venue = script(listed("75"))
+    await check_leverage(venue, {SWAP.id: Decimal(50)}, SWAP, Decimal(75))
+    assert venue.asked == [{"instType": "SWAP", "instId": SWAP.id}]
+
+
+async def test_a_maximum_between_the_known_one_and_what_is_asked_for_is_named_as_it_is_now() -> None:
+    with pytest.raises(ValueRefused, match="takes 1x to 75x, not 80x"):
+        await check_leverage(script(listed("75")), {SWAP.id: Decimal(50)}, SWAP, Decimal(80))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [success(), success({"instId": "ETH-USDT-SWAP", "lever": "5"}), success({"instId": SWAP.id, "lever": ""}),
+     success({"instId": SWAP.id, "lever": "0"}), success({"lever": "5"}), [], NotSent("no connection")],
+    ids=str,
+)  # fmt: skip
+async def test_a_maximum_that_is_not_told_leaves_it_to_the_venue(answer: Any) -> None:
+    await check_leverage(script(answer), {SWAP.id: Decimal(50)}, SWAP, Decimal(75))
 
 
 async def test_both_sides_of_an_isolated_market_are_told() -> None:
@@ -180,20 +205,20 @@ class TestConfiguration:
         portfolio = success({"acctLv": "4", "posMode": "net_mode"})
         venue = script(hedged, portfolio)
         configuration = AccountConfiguration(venue, times.popleft)
-        assert await configuration.now() == Configuration(portfolio_margin=False, two_sided=True)
-        assert await configuration.now() == Configuration(portfolio_margin=False, two_sided=True)
-        assert await configuration.now() == Configuration(portfolio_margin=True, two_sided=False)
+        assert await configuration.recent() == Configuration(portfolio_margin=False, two_sided=True)
+        assert await configuration.recent() == Configuration(portfolio_margin=False, two_sided=True)
+        assert await configuration.recent() == Configuration(portfolio_margin=True, two_sided=False)
         assert len(venue.asked) == 2
 
-    async def test_what_was_forgotten_is_read_anew(self) -> None:
-        venue = script(*[success({"acctLv": "2", "posMode": "net_mode"})] * 2)
+    async def test_what_is_read_anew_counts_from_then_on(self) -> None:
+        venue = script(*(success({"acctLv": "2", "posMode": mode}) for mode in ("net_mode", "long_short_mode")))
         configuration = AccountConfiguration(venue, lambda: 0.0)
-        await configuration.now()
-        configuration.forget()
-        await configuration.now()
+        await configuration.recent()
+        assert (await configuration.anew()).two_sided
+        assert (await configuration.recent()).two_sided
         assert len(venue.asked) == 2
 
     @pytest.mark.parametrize("body", [success(), success({"acctLv": "2"}), success({"posMode": "net_mode"})], ids=str)
     async def test_a_configuration_that_says_nothing_is_none(self, body: Any) -> None:
         with pytest.raises(Ambiguous):
-            await AccountConfiguration(script(body)).now()
+            await AccountConfiguration(script(body)).recent()

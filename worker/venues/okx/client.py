@@ -8,8 +8,8 @@ from worker.accounts.networks import MAINNET
 from worker.venues.client.connections import VenueConnections
 from worker.venues.client.signing import SigningExchange, public_exchange, rebase
 from worker.venues.client.transport import Transport
-from worker.venues.okx.answers import instant, only_item
-from worker.venues.okx.judge import judge
+from worker.venues.okx.answers import TIME, instant, only_item
+from worker.venues.okx.errors import judge
 from worker.venues.okx.limits import LIMITS
 
 OPTIONS = {
@@ -32,7 +32,7 @@ class OkxTransport(Transport):
 
     async def server_time(self, name: str) -> Milliseconds:
         """The clock of the venue; it has but one."""
-        return instant(only_item(await self._send("publicGetPublicTime", None), "time"), "ts")
+        return instant(only_item(await self._send("publicGetPublicTime", None), TIME), "ts")
 
 
 def without_keys(

@@ -11,11 +11,14 @@ from decimal import Decimal
 
 from schemas.requests import MarginMode, MarketType
 from worker.venues.client.transport import Calls
-from worker.venues.okx.answers import items, only_item
+from worker.venues.okx.answers import LEVERAGE_INFO, SET_LEVERAGE, items, only_item, reading
+from worker.venues.okx.instruments import maximum_now
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Echo, MarginSettings, Market
 from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, Refused, ValueRefused
+
+LOWEST = Decimal(1)
 
 ONE_WAY: tuple[str | None, ...] = (None,)
 BOTH_SIDES: tuple[str | None, ...] = ("long", "short")
@@ -41,28 +44,41 @@ def figure(leverage: Decimal) -> str:
     return f"{leverage.normalize():f}"
 
 
-def check_leverage(maxima: Mapping[str, Decimal], market: Market, leverage: Decimal) -> None:
-    """Raise ValueRefused for less than 1x or more than the instrument's `lever`.
+async def check_leverage(transport: Calls, maxima: Mapping[str, Decimal], market: Market, leverage: Decimal) -> None:
+    """Raise ValueRefused for less than 1x or more than the instrument's `lever`, read anew before it refuses anything.
 
     Fractions are left to the venue: its documents name no step.
     """
-    maximum = maxima.get(market.id)
-    if leverage < 1 or (maximum is not None and leverage > maximum):
-        until = f" to {figure(maximum)}x" if maximum is not None else " on"
-        raise ValueRefused(
-            f"{market.symbol} takes 1x{until}, not {figure(leverage)}x",
-            details={"symbol": market.symbol, "minimum": 1} | ({"maximum": maximum} if maximum is not None else {}),
-        )
+    if leverage < LOWEST:
+        raise _out_of_range(market, leverage, maxima.get(market.id))
+    known = maxima.get(market.id)
+    if known is not None and leverage > known:
+        maximum = await maximum_now(transport, market)
+        if maximum is not None and leverage > maximum:
+            raise _out_of_range(market, leverage, maximum)
+
+
+def _out_of_range(market: Market, leverage: Decimal, maximum: Decimal | None) -> ValueRefused:
+    until = f" to {figure(maximum)}x" if maximum is not None else " on"
+    return ValueRefused(
+        f"{market.symbol} takes 1x{until}, not {figure(leverage)}x",
+        details={"symbol": market.symbol, "minimum": 1} | ({"maximum": maximum} if maximum is not None else {}),
+    )
 
 
 async def read_terms(transport: Calls, market: Market, mode: MarginMode) -> MarginSettings:
     """The leverage that positions of this mode have or would have. Raises NotSupported in portfolio margin accounts."""
     params = {"instId": market.id, "mgnMode": mode.value}
-    rows = items(await transport.call("privateGetAccountLeverageInfo", params), "leverage-info")
+    rows = items(await transport.call("privateGetAccountLeverageInfo", params), LEVERAGE_INFO)
     if not rows or any(row.get("mgnMode") != mode for row in rows):
         raise Ambiguous(f"OKX's answer has no {mode} leverage of {market.id}", raw=rows)
-    sides = tuple(shape.decimal(row, "lever") for row in rows)
+    sides = tuple(_leverage_of(row) for row in rows)
     return MarginSettings(max(sides), mode, raw=rows, sides=sides if len(sides) > 1 else ())
+
+
+def _leverage_of(row: Row) -> Decimal:
+    with reading(LEVERAGE_INFO, row):
+        return shape.decimal(row, "lever")
 
 
 async def set_leverage(transport: Calls, setting: LeverageSetting, note: str | None = None) -> Echo:
@@ -84,7 +100,7 @@ async def set_leverage(transport: Calls, setting: LeverageSetting, note: str | N
 async def _set_side(transport: Calls, setting: LeverageSetting, side: str | None) -> Row:
     params = {"instId": setting.market.id, "lever": figure(setting.leverage), "mgnMode": setting.mode.value}
     wanted = {name: params[name] for name in ("instId", "mgnMode")} | ({"posSide": side} if side else {})
-    row = only_item(await transport.call("privatePostAccountSetLeverage", params | wanted), "set-leverage")
+    row = only_item(await transport.call("privatePostAccountSetLeverage", params | wanted), SET_LEVERAGE)
     if any(row.get(name) != value for name, value in wanted.items()):
         raise Ambiguous(f"OKX's answer is not about the {setting.mode} leverage of {setting.market.id}", raw=row)
     return row
