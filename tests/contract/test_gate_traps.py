@@ -109,6 +109,25 @@ def test_the_version_is_the_one_these_facts_are_about() -> None:
     assert ccxt.__version__ == "4.5.90"
 
 
+async def test_contracts_are_renamed_by_what_coins_are_called_in_the_spot_market(bench: Bench) -> None:
+    bench.on("/api/v4/futures/usdt/contracts", answers([COMMON, COMMON | {"name": "GTC_USDT"}]))
+    await bench.exchange.load_markets()
+    assert bench.exchange.market("GTC_USDT")["symbol"] == "GAMECOM/USDT:USDT"
+
+
+async def test_a_contract_without_a_deviation_breaks_the_whole_list(bench: Bench) -> None:
+    bench.on("/api/v4/futures/usdt/contracts", answers([COMMON | {"order_price_deviate": "many"}]))
+    with pytest.raises(ValueError, match="many"):
+        await bench.exchange.load_markets()
+
+
+async def test_perpetuals_in_usd1_are_not_asked_for(bench: Bench) -> None:
+    await bench.exchange.load_markets()
+    listed = [asked.path for asked in bench.venue.asked if asked.path.endswith("/contracts")]
+    assert "/api/v4/futures/usdt/contracts" in listed
+    assert "/api/v4/futures/usd1/contracts" not in listed
+
+
 async def test_setting_a_leverage_switches_the_market_to_isolated(bench: Bench) -> None:
     bench.on(LEVERAGE, answers(POSITION))
     await bench.exchange.set_leverage(10, LINEAR)

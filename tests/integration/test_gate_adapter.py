@@ -28,8 +28,10 @@ from worker.venues.port.errors import (
     AlreadySo,
     Ambiguous,
     NotSent,
+    NotSupported,
     PreconditionFailed,
     Throttled,
+    UnknownSymbol,
     Unlisted,
     ValueRefused,
     VenueError,
@@ -57,6 +59,12 @@ async def held_delivery(harness: SandboxHarness) -> Market:
     """The delivery future that the one-way account holds."""
     (position,) = (await harness.adapter(PERP).positions(FUTURE)).positions
     return harness.adapter(PERP).market(position.symbol, FUTURE)
+
+
+async def crossed(harness: SandboxHarness, leverage: int) -> None:
+    """Put the delivery that the one-way account holds into cross margin, as only Gate's site can."""
+    held = {"contract": "BTC_USDT_CURRENT", "size": -100, "entry_price": 100_200, "leverage": leverage}
+    await harness.change(PERP, positions=[held])
 
 
 class TestLeverage:
@@ -100,29 +108,34 @@ class TestLeverage:
         assert await sent(harness, "POST") == ["/futures/usdt/dual_comp/positions/ETH_USDT/leverage"]
         assert (await adapter.terms(market(adapter, FLAT))).sides == (Decimal(15), Decimal(15))
 
-    @pytest.mark.parametrize("mode", [CROSS, ISOLATED])
-    async def test_a_delivery_future_has_a_leverage_and_a_mode_of_its_own(
-        self, harness: SandboxHarness, mode: MarginMode
-    ) -> None:
+    async def test_a_delivery_future_has_a_leverage_of_its_own(self, harness: SandboxHarness) -> None:
         adapter, future = harness.adapter(PERP), await held_delivery(harness)
-        if mode is CROSS:
-            assert (await adapter.set_margin_mode(future, CROSS)).margin_mode is CROSS
         echo = await adapter.set_leverage(future, Decimal(3))
         terms = await adapter.terms(future)
-        assert (echo.leverage, terms.leverage, terms.margin_mode) == (Decimal(3), Decimal(3), mode)
+        assert (echo.leverage, terms.leverage, terms.margin_mode) == (Decimal(3), Decimal(3), ISOLATED)
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(10)
+
+    async def test_a_delivery_in_cross_margin_is_left_as_it_is(self, harness: SandboxHarness) -> None:
+        adapter, future = harness.adapter(PERP), await held_delivery(harness)
+        await crossed(harness, leverage=5)
+        with pytest.raises(NotSupported, match="delivery in cross margin"):
+            await adapter.set_leverage(future, Decimal(3))
+        assert await sent(harness, "POST") == []
+        terms = await adapter.terms(future)
+        assert (terms.leverage, terms.margin_mode) == (Decimal(5), CROSS)
 
     @pytest.mark.parametrize(("symbol", "maximum"), [(LINEAR, 125), (INVERSE, 100), (FLAT, 100), (SHORT, 75)])
     @pytest.mark.parametrize(("leverage", "steps"), [("200", ""), ("0", ""), ("4.5", " in whole steps")])
-    async def test_a_leverage_out_of_range_names_the_range_and_sends_nothing(
+    async def test_a_leverage_out_of_range_names_the_range_and_changes_nothing(
         self, harness: SandboxHarness, symbol: str, maximum: int, leverage: str, steps: str
     ) -> None:
         adapter = harness.adapter(PERP)
         await adapter.check_leverage(market(adapter, symbol), Decimal(maximum))
+        assert await harness.requests() == []
         with pytest.raises(ValueRefused) as caught:
             await adapter.check_leverage(market(adapter, symbol), Decimal(leverage))
         assert caught.value.message == f"{symbol} takes 1x to {maximum}x{steps}, not {leverage}x"
-        assert await harness.requests() == []
+        assert [path.rpartition("/")[0].rpartition("/")[2] for path in await harness.paths()] == ["contracts"]
 
     async def test_what_only_the_venue_knows_to_be_too_much_is_refused_by_it(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -226,13 +239,22 @@ class TestMarginMode:
             await adapter.set_margin_mode(market(adapter, FLAT), ISOLATED)
         assert caught.value.venue_code == "ORDER_PENDING"
 
-    async def test_a_delivery_keeps_its_leverage(self, harness: SandboxHarness) -> None:
+    async def test_a_delivery_is_isolated_and_keeps_its_leverage(self, harness: SandboxHarness) -> None:
         adapter, future = harness.adapter(PERP), await held_delivery(harness)
-        assert (await adapter.set_margin_mode(future, CROSS)).margin_mode is CROSS
+        await crossed(harness, leverage=6)
+        assert (await adapter.set_margin_mode(future, ISOLATED)).margin_mode is ISOLATED
         terms = await adapter.terms(future)
-        assert (terms.margin_mode, terms.leverage) == (CROSS, Decimal(5))
+        assert (terms.margin_mode, terms.leverage) == (ISOLATED, Decimal(6))
         with pytest.raises(AlreadySo):
+            await adapter.set_margin_mode(future, ISOLATED)
+
+    async def test_a_delivery_is_not_made_cross_for_its_leverage_would_jump(self, harness: SandboxHarness) -> None:
+        adapter, future = harness.adapter(PERP), await held_delivery(harness)
+        with pytest.raises(NotSupported, match="keep its leverage"):
             await adapter.set_margin_mode(future, CROSS)
+        assert await sent(harness, "POST") == []
+        terms = await adapter.terms(future)
+        assert (terms.margin_mode, terms.leverage) == (ISOLATED, Decimal(5))
 
 
 class TestSymbolState:
@@ -303,7 +325,7 @@ class TestPositions:
 
     async def test_every_settle_currency_and_every_type_is_read(self, harness: SandboxHarness) -> None:
         found = await harness.adapter(PERP).positions()
-        assert found.coverage == ("usdt", "btc", "delivery usdt")
+        assert found.coverage == ("usdt", "btc", "usd1", "delivery usdt")
         future = (await held_delivery(harness)).symbol
         assert [(row.symbol, row.side, row.margin_mode) for row in found.positions] == [
             (LINEAR, "long", CROSS),
@@ -315,7 +337,7 @@ class TestPositions:
     async def test_swaps_and_futures_are_told_apart(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         swaps, futures = await adapter.positions(SWAP), await adapter.positions(FUTURE)
-        assert (swaps.coverage, len(swaps.positions)) == (("usdt", "btc"), 3)
+        assert (swaps.coverage, len(swaps.positions)) == (("usdt", "btc", "usd1"), 3)
         assert (futures.coverage, len(futures.positions)) == (("delivery usdt",), 1)
 
     async def test_both_legs_of_a_hedge_are_listed_and_missing_accounts_hold_nothing(
@@ -327,7 +349,7 @@ class TestPositions:
             (LINEAR, "short"),
             (FLAT, "long"),
         ]
-        assert found.coverage == ("usdt", "btc", "delivery usdt")
+        assert found.coverage == ("usdt", "btc", "usd1", "delivery usdt")
 
     async def test_an_isolated_position_holds_its_own_margin(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -424,18 +446,60 @@ class TestHistory:
         assert len({entry.id for entry in history.entries}) == len(history.entries) > 2_500
         assert history.entries[-1].amount > 0
         assert any(entry.amount < 0 for entry in history.entries)
-        assert {entry.symbol for entry in history.entries} == {LINEAR, FLAT, INVERSE}
-        assert {entry.info["type"] for entry in history.entries} == {"pnl"}
+        assert {entry.symbol for entry in history.entries} == {LINEAR, FLAT, INVERSE, "MU/USDT:USDT"}
+        assert {entry.info["type"] for entry in history.entries} == {"pnl", "dividend"}
+
+    async def test_a_dividend_of_a_stock_contract_is_a_profit_and_no_funding(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        stock = market(adapter, "MU/USDT:USDT")
+        (entry,) = (await adapter.realized_pnl(self.query(stock, since=0))).entries
+        assert (entry.info["type"], entry.amount, entry.symbol) == ("dividend", Decimal("3.45"), "MU/USDT:USDT")
+        assert (await adapter.funding_history(self.query(stock, since=0))).entries == ()
+
+    async def test_an_entry_of_a_type_that_nobody_knows_is_told(self, harness: SandboxHarness) -> None:
+        await harness.change(PERP, book=[{"type": "brand_new", "change": "7.5", "contract": "BTC_USDT"}])
+        adapter = harness.adapter(PERP)
+        newest = await adapter.realized_pnl(self.query(market(adapter, LINEAR), limit=1))
+        assert [(entry.info["type"], entry.amount) for entry in newest.entries] == [("brand_new", Decimal("7.5"))]
+
+    async def test_more_entries_of_one_instant_than_a_page_holds_are_passed(self, harness: SandboxHarness) -> None:
+        at = BEFORE_CONTRACTS + 400 * DAY
+        entry = {"type": "pnl", "change": "1", "contract": "BTC_USDT", "time": at, "count": 2_345}
+        await harness.change(PERP, book=[entry, entry | {"with_id": False, "count": 5}])
+        adapter = harness.adapter(PERP)
+        bitcoin, told, cursor = market(adapter, LINEAR), 0, None
+        while True:
+            query = HistoryQuery(bitcoin, SWAP, at, 1_000, cursor)
+            history = await adapter.realized_pnl(query)
+            told += sum(entry.timestamp == at for entry in history.entries)
+            if (cursor := history.next_cursor) is None or history.entries[-1].timestamp > at:
+                break
+        assert told == 2_350
 
     async def test_a_deliverys_profits_include_its_settlement_and_name_delisted_contracts(
         self, harness: SandboxHarness
     ) -> None:
         adapter, future = harness.adapter(PERP), await held_delivery(harness)
         history = await adapter.realized_pnl(self.query(kind=FUTURE, since=0))
-        assert {entry.info["type"] for entry in history.entries} == {"pnl", "settle"}
-        assert {entry.symbol for entry in history.entries} == {future.symbol, "BTC_USDT_20260626"}
+        assert {entry.info["type"] for entry in history.entries} == {"pnl"}
+        assert {entry.symbol for entry in history.entries} == {future.symbol, "BTC/USDT:USDT-260626"}
         of_symbol = await adapter.realized_pnl(self.query(future, FUTURE, since=0))
         assert {entry.symbol for entry in of_symbol.entries} == {future.symbol}
+
+    async def test_a_delivery_that_was_delivered_can_be_asked_for_by_its_symbol(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        delivered = adapter.market("BTC/USDT:USDT-260626", FUTURE)
+        history = await adapter.realized_pnl(self.query(delivered, FUTURE, since=0))
+        assert [(entry.symbol, entry.amount) for entry in history.entries] == [(delivered.symbol, Decimal("33.21"))]
+        with pytest.raises(UnknownSymbol):
+            await adapter.set_leverage(delivered, Decimal(3))
+
+    @pytest.mark.parametrize(
+        "symbol", ["BTC/USDT:USDT-991231", "NONE/USDT:USDT-260626", "BTC/USDT:USDT-269999", "BTC/USD:BTC-260626"]
+    )
+    async def test_what_can_never_have_been_delivered_is_no_symbol(self, harness: SandboxHarness, symbol: str) -> None:
+        with pytest.raises(UnknownSymbol):
+            harness.adapter(PERP).market(symbol, FUTURE)
 
     async def test_an_account_without_any_has_an_empty_history(self, harness: SandboxHarness) -> None:
         history = await harness.adapter(HEDGE).realized_pnl(self.query(since=0))
@@ -561,26 +625,106 @@ class TestTheVenue:
         assert adapter.capabilities == frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
         assert adapter.portfolio_margin is None
 
-    async def test_markets_are_loaded_by_three_lists_and_without_a_key(self, harness: SandboxHarness) -> None:
+    async def test_markets_are_loaded_list_by_list_and_without_a_key(self, harness: SandboxHarness) -> None:
         await GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS).load()
         entries = await harness.requests()
         assert sorted(entry["path"].removeprefix("/api/v4") for entry in entries) == [
             "/delivery/usdt/contracts",
-            "/futures/btc/contracts",
-            "/futures/usdt/contracts",
+            "/futures/btc/contracts_all",
+            "/futures/usd1/contracts_all",
+            "/futures/usdt/contracts_all",
         ]
         assert {entry["account"] for entry in entries} == {None}
 
-    @pytest.mark.parametrize("fault", [{"fault": "html"}, {"fault": "status", "body": [{"name": "BTC_USDT"}]}], ids=str)
-    async def test_contracts_that_cannot_be_read_are_reported(
-        self, harness: SandboxHarness, fault: dict[str, Any]
+    @pytest.mark.parametrize(
+        ("symbol", "market_id"),
+        [
+            ("GTC/USDT:USDT", "GTC_USDT"),
+            ("币安人生/USDT:USDT", "币安人生_USDT"),
+            ("BTC/USD1:USD1", "BTC_USD1"),
+            ("MTL/USDT:USDT", "MTL_USDT"),
+            ("OMG/USDT:USDT", "OMG_USDT"),
+        ],
+    )
+    async def test_every_contract_that_is_listed_has_a_market_under_gates_own_names(
+        self, harness: SandboxHarness, symbol: str, market_id: str
+    ) -> None:
+        assert market(harness.adapter(PERP), symbol).id == market_id
+
+    async def test_a_contract_outside_ascii_is_set_and_read(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        wanted = market(adapter, "币安人生/USDT:USDT")
+        assert (await adapter.set_leverage(wanted, Decimal(7))).leverage == Decimal(7)
+        assert (await adapter.set_margin_mode(wanted, ISOLATED)).margin_mode is ISOLATED
+        assert (await adapter.terms(wanted)).all_at(Decimal(7))
+        assert (await adapter.funding_history(HistoryQuery(wanted, SWAP, None, None))).entries == ()
+
+    async def test_where_the_list_of_all_is_refused_the_list_of_what_is_traded_serves(
+        self, harness: SandboxHarness
     ) -> None:
         venue = GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS)
-        await harness.fault(f"{USDT}/contracts", **fault)
+        await harness.fault(f"{USDT}/contracts_all", "status", status=404, body={"label": "NOT_FOUND"})
+        await venue.load()
+        adapter = venue.adapter(harness.account(PERP))
+        assert market(adapter, LINEAR).id == "BTC_USDT"
+        with pytest.raises(UnknownSymbol):
+            market(adapter, "OMG/USDT:USDT")
+
+    async def test_a_position_in_a_contract_that_was_delisted_is_told(self, harness: SandboxHarness) -> None:
+        await harness.change(PERP, positions=[{"contract": "OMG_USDT", "size": 5, "entry_price": "0.25"}])
+        found = await harness.adapter(PERP).positions(SWAP)
+        assert ("OMG/USDT:USDT", "long", Decimal(5)) in {
+            (row.symbol, row.side, row.contracts) for row in found.positions
+        }
+
+    @pytest.mark.parametrize("fault", [{"fault": "html"}, {"fault": "status", "status": 502, "body": {"label": "X"}}])
+    async def test_one_list_that_cannot_be_read_blinds_none_of_the_others(
+        self, harness: SandboxHarness, fault: dict[str, Any]
+    ) -> None:
+        wanted: list[None] = []
+        venue = GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS)
+        await harness.fault("/api/v4/futures/usd1/contracts_all", **fault)
+        await venue.load(lambda: wanted.append(None))
+        assert len(wanted) == 1, "it is to be read again soon"
+        adapter = venue.adapter(harness.account(PERP))
+        assert market(adapter, LINEAR).id == "BTC_USDT"
+        with pytest.raises(NotSent, match=r"its list could not be read \(GET /futures/usd1/contracts"):
+            market(adapter, "BTC/USD1:USD1")
+        with pytest.raises(UnknownSymbol):
+            market(adapter, "NONE/USDT:USDT")
+        assert await venue.load()
+        assert market(venue.adapter(harness.account(PERP)), "BTC/USD1:USD1").id == "BTC_USD1"
+        await harness.fault("/api/v4/futures/usd1/contracts_all", **fault)
+        assert not await venue.load(), "what was known of it stays"
+
+    async def test_lists_of_which_none_can_be_read_are_reported(self, harness: SandboxHarness) -> None:
+        venue = GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS)
+        for path in ("futures/usdt/contracts_all", "futures/btc/contracts_all", "futures/usd1/contracts_all"):
+            await harness.fault(f"/api/v4/{path}", "html")
+        await harness.fault("/api/v4/delivery/usdt/contracts", "html")
         with pytest.raises(VenueError):
             await venue.load()
         with pytest.raises(RuntimeError, match="load"):
             venue.adapter(harness.account(PERP))
+
+    async def test_an_odd_contract_is_left_out_alone(self, harness: SandboxHarness) -> None:
+        venue = GateVenue(harness.connections, harness.sandbox.base_urls["gate"], TIMEOUT_MS)
+        good = {"name": "BTC_USDT", "type": "direct", "quanto_multiplier": "0.0001", "leverage_max": ""}
+        odd = [good | {"name": "ODD_USDT", "type": None}, good | {"name": "NIL_USDT", "quanto_multiplier": "0"}]
+        await harness.fault(f"{USDT}/contracts_all", "status", body=[*odd, good])
+        await venue.load()
+        adapter = venue.adapter(harness.account(PERP))
+        await adapter.check_leverage(market(adapter, LINEAR), Decimal(125))
+        with pytest.raises(NotSupported, match=r"can't be used: the field type of .*GET /futures/usdt/contracts"):
+            market(adapter, "ODD/USDT:USDT")
+
+    async def test_a_position_in_usd1_is_told(self, harness: SandboxHarness) -> None:
+        held = {"contract": "BTC_USD1", "size": "0.5", "entry_price": 98_000}
+        await harness.change(PERP, paid_in={"futures usd1": 1_000}, positions=[held])
+        (position,) = [
+            row for row in (await harness.adapter(PERP).positions(SWAP)).positions if row.symbol.endswith("USD1")
+        ]
+        assert (position.symbol, position.contracts) == ("BTC/USD1:USD1", Decimal("0.5"))
 
     async def test_an_account_of_another_address_gets_no_adapter(self, harness: SandboxHarness) -> None:
         account = harness.account(PERP).model_copy(update={"base_url": None})

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.venues.gate.positions import leverage_of, margin_mode_of, position_of, state_of, terms_of
+from worker.venues.gate.positions import LEVERAGES, leverage_of, margin_mode_of, position_of, state_of, terms_of
 from worker.venues.port.adapter import MarginSettings, Market, SymbolState
 from worker.venues.port.errors import Ambiguous, PreconditionFailed
 
@@ -46,6 +46,9 @@ COIN = LONG | {
     "unrealised_pnl": "0.0025",
     "update_time": 0,
 }
+
+
+ISOLATED = LONG | {"pos_margin_mode": "isolated", "leverage": "10", "margin": "492.5"}
 
 
 def without(row: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -152,13 +155,60 @@ def test_a_margin_mode_nobody_knows_is_reported() -> None:
 AMISS: tuple[Any, ...] = ("missing", "", None, "many", [], True, "NaN", "Infinity")
 
 
+NEEDED = ("size", "entry_price", "value", "unrealised_pnl")
+OPTIONAL = {
+    "mark_price": "mark_price",
+    "liq_price": "liquidation_price",
+    "update_time": "timestamp",
+    "margin": "collateral",
+}
+UNTOLD = ("missing", "", None)
+
+
 def test_a_field_that_is_amiss_is_named(subtests: pytest.Subtests) -> None:
-    for name in ["size", "entry_price", "mark_price", "value", "unrealised_pnl", "liq_price", "update_time"]:
-        for amiss in AMISS:
+    for name in (*NEEDED, *OPTIONAL):
+        for amiss in AMISS if name in NEEDED else AMISS[len(UNTOLD) :]:
             with subtests.test(name=name, amiss=amiss):
-                row = without(LONG, name) if amiss == "missing" else LONG | {name: amiss}
+                row = without(ISOLATED, name) if amiss == "missing" else ISOLATED | {name: amiss}
                 with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
                     position_of(row, LINEAR, "a")
+
+
+def test_an_optional_figure_that_is_not_told_is_null(subtests: pytest.Subtests) -> None:
+    for name, ours in OPTIONAL.items():
+        for untold in UNTOLD:
+            with subtests.test(name=name, untold=untold):
+                row = without(ISOLATED, name) if untold == "missing" else ISOLATED | {name: untold}
+                assert getattr(position_of(row, LINEAR, "a"), ours) is None
+
+
+@pytest.mark.parametrize("untold", UNTOLD)
+def test_a_position_of_which_no_leverage_is_told_has_none_and_no_margin_made_of_it(untold: str | None) -> None:
+    row = LONG | dict.fromkeys((*LEVERAGES, "initial_margin"), untold)
+    row = without(row, *LEVERAGES, "initial_margin") if untold == "missing" else row
+    position = position_of(row, LINEAR, "a")
+    assert (position.leverage, position.collateral, position.notional) == (None, None, Decimal("4925.25"))
+    with pytest.raises(Ambiguous, match="none of the fields lever, leverage, cross_leverage_limit, leverage_max"):
+        terms_of([row], LINEAR)
+
+
+def test_a_leverage_of_zero_everywhere_divides_nothing() -> None:
+    row = LONG | dict.fromkeys((*LEVERAGES, "initial_margin"), "0")
+    assert position_of(row, LINEAR, "a").collateral is None
+
+
+@pytest.mark.parametrize("margin", ["0", "-12.34", "380.5"])
+def test_an_isolated_margin_is_told_as_it_is_without_the_unrealised_profit(margin: str) -> None:
+    assert position_of(ISOLATED | {"margin": margin}, LINEAR, "a").collateral == Decimal(margin)
+
+
+@pytest.mark.parametrize("time", [1706745600, "1706745600", 1706745600.0, "1706745600.000"])
+def test_a_time_is_read_in_every_form_that_is_documented(time: Any) -> None:
+    assert position_of(LONG | {"update_time": time}, LINEAR, "a").timestamp == 1_706_745_600_000
+
+
+def test_a_size_may_be_a_fraction() -> None:
+    assert position_of(LONG | {"size": "-0.5"}, LINEAR, "a").contracts == Decimal("0.5")
 
 
 def test_both_legs_of_a_hedge_are_summed() -> None:

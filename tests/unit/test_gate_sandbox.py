@@ -3,7 +3,7 @@
 import json
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -203,6 +203,40 @@ class TestWhatIsRefused:
         assert refusal(send(gate, "GET", BOOK, **parameters)) == (400, "INVALID_PARAM_VALUE")
 
 
+class TestContracts:
+    def test_each_settle_currency_has_a_list_of_its_own(self, gate: Gate) -> None:
+        def names(settle: str) -> list[str]:
+            return [row["name"] for row in json.loads(unsigned(gate, "GET", f"/futures/{settle}/contracts").body)]
+
+        assert (names("btc"), names("usd1")) == (["BTC_USD"], ["BTC_USD1"])
+        assert {"BTC_USDT", "GTC_USDT", "币安人生_USDT"} <= set(names("usdt"))
+
+    def test_a_contract_on_its_way_out_and_a_stock_say_so(self, gate: Gate) -> None:
+        leaving = ask(gate, "GET", "/futures/usdt/contracts/MTL_USDT")
+        assert (leaving["status"], leaving["in_delisting"], leaving["delisting_time"] > 0) == ("delisting", True, True)
+        assert ask(gate, "GET", "/futures/usdt/contracts/MU_USDT")["contract_type"] == "stocks"
+
+    def test_a_contract_that_has_left_is_in_the_list_of_all_alone(self, gate: Gate) -> None:
+        def names(path: str, **parameters: int) -> list[str]:
+            return [row["name"] for row in ask(gate, "GET", f"/futures/usdt/{path}", **parameters)]
+
+        assert set(names("contracts_all")) - set(names("contracts")) == {"OMG_USDT"}
+        assert ask(gate, "GET", "/futures/usdt/contracts/OMG_USDT")["status"] == "delisted"
+        assert names("contracts_all", limit=2, offset=1) == names("contracts_all")[1:3]
+        assert refusal(send(gate, "GET", "/futures/usdt/contracts_all", limit=1001)) == (400, "INVALID_PARAM_VALUE")
+
+    def test_a_name_outside_ascii_stands_percent_encoded_in_the_path(self, gate: Gate) -> None:
+        row = json.loads(unsigned(gate, "GET", f"/futures/usdt/contracts/{quote('币安人生_USDT')}").body)
+        assert row["name"] == "币安人生_USDT"
+
+    def test_a_settle_currency_has_an_account_once_something_was_paid_into_it(self, gate: Gate) -> None:
+        path = "/futures/usd1/positions"
+        assert refusal(send(gate, "GET", path)) == (400, "USER_NOT_FOUND")
+        held = {"contract": "BTC_USD1", "size": "0.5", "entry_price": 98_000}
+        gate.change_account(PERP, {"paid_in": {"futures usd1": 1_000}, "positions": [held]})
+        assert [row["size"] for row in ask(gate, "GET", path, headers=SIZES)] == ["0.5"]
+
+
 class TestLeverage:
     def test_any_leverage_but_0_makes_a_market_isolated(self, gate: Gate) -> None:
         row = ask(gate, "POST", ETH + "/leverage", leverage=5, cross_leverage_limit=7)
@@ -212,6 +246,13 @@ class TestLeverage:
     def test_a_leverage_of_0_makes_it_cross(self, gate: Gate, parameters: dict[str, int], limit: str) -> None:
         row = ask(gate, "POST", ETH + "/leverage", leverage=0, **parameters)
         assert (row["pos_margin_mode"], row["leverage"], row["cross_leverage_limit"]) == ("cross", "0", limit)
+
+    def test_a_delivery_takes_a_leverage_and_nothing_else(self, gate: Gate) -> None:
+        (held,) = ask(gate, "GET", "/delivery/usdt/positions")
+        path = f"/delivery/usdt/positions/{held['contract']}/leverage"
+        row = ask(gate, "POST", path, leverage=0, cross_leverage_limit=5)
+        assert (row["leverage"], row["cross_leverage_limit"]) == ("0", "50")
+        assert ask(gate, "POST", path, leverage=7)["leverage"] == "7"
 
     def test_in_hedge_mode_it_answers_both_sides(self, gate: Gate) -> None:
         rows = ask(gate, "POST", ETH + "/leverage", account=HEDGE, leverage=5)
@@ -234,6 +275,10 @@ class TestPositions:
         assert [row["contract"] for row in ask(gate, "GET", path)] == ["BTC_USDT", "ETH_USDT", "SOL_USDT"]
         assert [row["contract"] for row in ask(gate, "GET", path, holding="True")] == ["BTC_USDT", "SOL_USDT"]
 
+    def test_without_a_limit_all_are_listed(self, gate: Gate) -> None:
+        gate.open_account({"id": "many", "open_positions": 101})
+        assert len(ask(gate, "GET", "/futures/usdt/positions", account="many", holding="true")) == 101
+
     def test_pages_follow_each_other(self, gate: Gate) -> None:
         gate.open_account({"id": "many", "open_positions": 101})
         pages = [
@@ -252,6 +297,18 @@ class TestAccountBook:
         first = int(times[-1]) + 1
         assert all(row["time"] >= first for row in ask(gate, "GET", BOOK, limit=1000, **{"from": first}))
 
+    def test_each_family_filters_by_the_types_that_it_documents(self, gate: Gate) -> None:
+        assert {row["type"] for row in ask(gate, "GET", BOOK, type="dividend")} == {"dividend"}
+        delivery = send(gate, "GET", "/delivery/usdt/account_book", type="dividend")
+        assert refusal(delivery) == (400, "INVALID_PARAM_VALUE")
+
+    def test_an_entry_of_any_type_can_be_written(self, gate: Gate) -> None:
+        entry = {"type": "new_type", "change": "1.5", "contract": "BTC_USDT", "count": 3, "with_id": False}
+        gate.change_account(PERP, {"book": [entry]})
+        rows = ask(gate, "GET", BOOK, limit=4)
+        assert [row["type"] == "new_type" for row in rows] == [True, True, True, False]
+        assert rows[0] == rows[1] == rows[2]
+
     def test_old_entries_have_neither_contract_nor_id(self, gate: Gate) -> None:
         old = ask(gate, "GET", BOOK, to=1_695_000_000)
         assert len(old) == 90
@@ -261,7 +318,7 @@ class TestAccountBook:
         path = "/delivery/usdt/account_book"
         everything = ask(gate, "GET", path, limit=1000)
         assert ask(gate, "GET", path, limit=1000, offset=5, contract="NO") == everything
-        assert {row["type"] for row in everything} == {"pnl", "fee", "settle"}
+        assert {row["type"] for row in everything} == {"pnl", "fee"}
 
 
 class TestLimits:
@@ -274,6 +331,12 @@ class TestLimits:
         assert 0 < int(throttled.headers["X-Gate-RateLimit-Reset-Timestamp"]) * 1000 - gate.clock.now() <= 10_000
         assert send(gate, "GET", "/futures/usdt/accounts").status == 200
         assert send(gate, "GET", BTC, account=HEDGE).status == 200
+
+    def test_two_keys_of_one_user_are_counted_together(self, gate: Gate) -> None:
+        gate.open_account({"id": "another-key", "user": 10_001})
+        gate.set_limits({"futures": 1})
+        assert send(gate, "GET", BOOK).status == 200
+        assert refusal(send(gate, "GET", BOOK, account="another-key")) == (429, "TOO_MANY_REQUESTS")
 
     def test_a_family_nobody_has(self, gate: Gate) -> None:
         with pytest.raises(ControlRefused, match="only spot, futures, delivery"):

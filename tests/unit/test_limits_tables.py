@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from ccxt.async_support.binance import binance
 from ccxt.async_support.bybit import bybit
-from ccxt.async_support.gate import gate
 from ccxt.async_support.hyperliquid import hyperliquid
 from ccxt.async_support.okx import okx
 from ccxt.base.types import Entry
@@ -22,6 +21,7 @@ from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.okx import endpoints as okx_endpoints
 from worker.venues.binance.limits import DAPI, FAPI, PAPI, SAPI
 from worker.venues.client.endpoint import implicit_name
+from worker.venues.gate.client import BodySigningGate
 from worker.venues.gate.limits import ACCOUNT, WALLET_REQUESTS
 from worker.venues.hyperliquid.limits import INFO
 from worker.venues.lifecycle.registry import METERED, limits_kept
@@ -31,7 +31,7 @@ from worker.venues.port.response import VenueResponse
 CLASSES: Mapping[str, type] = {
     "binance": binance,
     "bybit": bybit,
-    "gate": gate,
+    "gate": BodySigningGate,
     "hyperliquid": hyperliquid,
     "okx": okx,
 }

@@ -21,7 +21,8 @@ from worker.venues.binance import connection as binance
 from worker.venues.bybit import connection as bybit
 from worker.venues.client.connections import VenueConnections
 from worker.venues.client.networks import SWITCHES
-from worker.venues.gate import connection as gate
+from worker.venues.gate import GateVenue
+from worker.venues.gate import client as gate
 from worker.venues.gate.endpoints import parts_on
 from worker.venues.hyperliquid import connection as hyperliquid
 from worker.venues.lifecycle.registry import METERED, Venues
@@ -212,12 +213,11 @@ async def test_hyperliquids_signatures_hold_for_one_network_alone(
 
 async def test_gates_testnet_is_asked_for_its_perpetuals_in_usdt_alone(connections: VenueConnections) -> None:
     async with ScriptedVenue() as venue:
-        venue.on("/api/v4/futures/usdt/contracts", answers([]))
-        transport = gate.without_keys(connections, venue.url, 2_000, "testnet")
-        assert await transport.markets(2_000) == []
-        assert [asked.path for asked in venue.asked] == ["/api/v4/futures/usdt/contracts"]
+        venue.on("/api/v4/futures/usdt/contracts_all", answers([]))
+        assert await GateVenue(connections, venue.url, 2_000, "testnet").load()
+        assert [asked.path for asked in venue.asked] == ["/api/v4/futures/usdt/contracts_all"]
     assert [part.coverage for part in parts_on("testnet")] == ["usdt"]
-    assert len(parts_on("mainnet")) == 3
+    assert [part.coverage for part in parts_on("mainnet")] == ["usdt", "btc", "usd1", "delivery usdt"]
 
 
 @pytest.mark.parametrize(("exchange", "network"), ALL)

@@ -9,6 +9,7 @@ from pydantic import SecretStr
 
 from schemas.base import Milliseconds
 from schemas.control import Network
+from schemas.requests import MarketType
 from worker.accounts.account import Account
 from worker.venues.binance import preflight as binance
 from worker.venues.bybit import preflight as bybit
@@ -229,3 +230,48 @@ class TestGate:
         found = by_check(await gate.preflight(Told(answers), account("gate")))
         assert found[Check.PERMISSIONS][0] is Verdict.NOT_CHECKED
         assert {verdict for verdict, _ in found.values()} == {Verdict.OK, Verdict.NOT_CHECKED}
+
+    def answers(self, **changed: Any) -> dict[str, Any]:
+        wallet = {"in_dual_mode": False, "margin_mode": 0, "position_mode": "single"}
+        key = {"key": "api_*****", "state": 1, "perms": RIGHTS}
+        told = {gate.DETAIL: {"user_id": 1, "ip_whitelist": ["203.0.113.7"]}, gate.KEYS: [key]}
+        return {**told, **dict.fromkeys(gate.ACCOUNTS.values(), wallet), **changed}
+
+    async def test_whether_a_key_may_withdraw_is_not_told(self) -> None:
+        found = by_check(await gate.preflight(Told(self.answers()), account("gate")))
+        verdict, says = found[Check.PERMISSIONS]
+        assert (verdict, says) == (
+            Verdict.OK, "reads and changes perpetuals and deliveries; whether it may withdraw is not told"
+        )  # fmt: skip
+
+    @pytest.mark.parametrize(("right", "allows"), [("wallet", "transfer money between"), ("withdrawal", "take money")])
+    async def test_a_right_that_nothing_needs_is_told_for_what_it_allows(self, right: str, allows: str) -> None:
+        key = {"key": "api_*****", "state": 1, "perms": [*RIGHTS, {"name": right, "read_only": False}]}
+        found = by_check(await gate.preflight(Told(self.answers(**{gate.KEYS: [key]})), account("gate")))
+        assert found[Check.PERMISSIONS][0] is Verdict.WARNING
+        assert allows in found[Check.PERMISSIONS][1]
+
+    @pytest.mark.parametrize(
+        ("addresses", "verdict"),
+        [(["203.0.113.7"], Verdict.OK), ([], Verdict.WARNING), (None, Verdict.OK)],
+        ids=str,
+    )
+    async def test_a_key_bound_to_no_address_expires_and_one_of_which_nothing_is_told_may_not(
+        self, addresses: Any, verdict: Verdict
+    ) -> None:
+        answers = self.answers(**{gate.DETAIL: {"user_id": 1, "ip_whitelist": addresses}})
+        assert by_check(await gate.preflight(Told(answers), account("gate")))[Check.KEY][0] is verdict
+
+    @pytest.mark.parametrize("margin", [None, True, [], "2"], ids=str)
+    async def test_a_margin_mode_that_is_not_told_is_called_so(self, margin: Any) -> None:
+        wallet = {"in_dual_mode": False, "margin_mode": margin}
+        answers = self.answers(**dict.fromkeys(gate.ACCOUNTS.values(), wallet))
+        assert by_check(await gate.preflight(Told(answers), account("gate")))[Check.ACCOUNT][1].startswith(
+            "margin mode not told: account of user 1"
+        )
+
+    async def test_a_hedged_delivery_account_is_a_problem_for_nothing_sets_both_its_sides(self) -> None:
+        hedged = {gate.ACCOUNTS[MarketType.FUTURE]: {"in_dual_mode": True, "margin_mode": 0}}
+        findings = await gate.preflight(Told(self.answers(**hedged)), account("gate"))
+        told = [row for row in findings if row.check is Check.POSITION_MODE]
+        assert [row.verdict for row in told] == [Verdict.OK, Verdict.PROBLEM]

@@ -1,10 +1,14 @@
-"""Account books: which entries a query gets (Query futures account change history)."""
+"""Account books: which entries a query gets.
+
+Source: gate-api 7.2.161, Query futures account change history, of perpetuals and of deliveries, checked 2026-11-29.
+That both ends of a stretch are included is a guess.
+"""
 
 from decimal import Decimal
 from typing import Any
 
 from worker.sandbox.gate.account import AccountBookEntry, GateAccountState
-from worker.sandbox.gate.contracts import DELIVERY
+from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL
 from worker.sandbox.gate.endpoint import GateRequest
 from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.gate.positions import figure
@@ -14,10 +18,9 @@ DEFAULT_LIMIT = 100
 HIGHEST_LIMIT = 1_000
 MICROSECONDS = 1_000_000
 
-TYPES = frozenset(
-    ("dnw", "pnl", "fee", "refr", "fund", "point_dnw", "point_fee", "point_refr", "bonus_offset", "dividend")
-)
-"""Types to filter by. A delivery's settlement has a type of its own, which no filter knows."""
+_BOTH = ("dnw", "pnl", "fee", "refr", "fund", "point_dnw", "point_fee", "point_refr")
+TYPES = {PERPETUAL: frozenset((*_BOTH, "bonus_offset", "dividend")), DELIVERY: frozenset(_BOTH)}
+"""Types to filter by in each family."""
 
 
 def account_book(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
@@ -39,7 +42,7 @@ def account_book(question: GateRequest, account: GateAccountState) -> list[dict[
 
 def _wanted(entry: AccountBookEntry, question: GateRequest) -> bool:
     kind, contract = question.parameters.get("type"), question.parameters.get("contract")
-    if kind is not None and kind not in TYPES:
+    if kind is not None and kind not in TYPES[question.family]:
         raise GateRefused("INVALID_PARAM_VALUE", "type", kind)
     if question.family == DELIVERY:
         contract = None

@@ -1,7 +1,11 @@
-"""The contracts that are listed: perpetuals in USDT and in BTC, and deliveries in USDT for the next two quarters."""
+"""The contracts that are listed: perpetuals in USDT, in BTC and in USD1, and deliveries in USDT for two quarters.
+
+Fields and values: gate-api 7.2.161, `Contract` and `DeliveryContract`, checked 2026-11-29. Perpetuals in USD1 are known
+by gate-api 7.2.144 (npm) and by what the venue answered in September 2026.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -15,6 +19,9 @@ PERPETUAL, DELIVERY = "futures", "delivery"
 
 CYCLES = (("QUARTERLY", Decimal("1.005")), ("BI-QUARTERLY", Decimal("1.02")))
 """The deliveries of the next two quarters: what Gate calls their cycle, and their price relative to the perpetual."""
+
+
+DELISTING_SINCE: Milliseconds = 1_790_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,12 @@ class GateContract:
     maintenance_rate: Decimal
     cycle: str = ""
     expires: Milliseconds = 0
+    kind: str = ""
+    """What it is about where that is no coin: stocks, metals, indices, forex, commodities."""
+    delisting: Milliseconds = 0
+    """When it was put on the way out; 0 while it is traded."""
+    is_delisted: bool = False
+    """Whether it has left: then only the list of all contracts has it."""
 
     @property
     def inverse(self) -> bool:
@@ -46,7 +59,7 @@ class GateExchangeState:
     contracts: Mapping[tuple[str, str], GateContract]
 
     def listed(self, family: str, settle: str) -> tuple[GateContract, ...]:
-        """The contracts of a family in a settle currency."""
+        """The contracts of a family in a settle currency, those among them that have left."""
         return tuple(row for row in self.contracts.values() if (row.family, row.settle) == (family, settle))
 
 
@@ -71,7 +84,13 @@ PERPETUALS = (
     _perpetual("SOL", "185.50", "0.01", "1", 75),
     *(_perpetual(base, mark, "0.000001", "1", 50) for base, mark in FURTHER_PERPETUALS),
     GateContract("BTC_USD", PERPETUAL, "btc", Decimal("98500"), Decimal("0.1"), Decimal(0), 100, Decimal("0.005")),
+    replace(BITCOIN, name="BTC_USD1", settle="usd1", mark_price=Decimal("98498.5")),
+    *(_perpetual(base, mark, "0.0001", "1", 20) for base, mark in (("GTC", "0.25"), ("币安人生", "0.1875"))),
+    replace(_perpetual("MU", "118.2", "0.01", "0.01", 10), kind="stocks"),
+    replace(_perpetual("MTL", "0.75", "0.0001", "1", 20), delisting=DELISTING_SINCE),
+    replace(_perpetual("OMG", "0.21", "0.0001", "1", 20), delisting=DELISTING_SINCE, is_delisted=True),
 )
+"""Among them one whose coin has another name in ccxt, one not in ASCII, a stock, one on its way out and one gone."""
 
 
 def listed(now: Milliseconds) -> dict[tuple[str, str], GateContract]:

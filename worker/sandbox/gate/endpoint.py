@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote
 
 from worker.sandbox.gate.account import GateAccountState
 from worker.sandbox.gate.contracts import GateContract, GateExchangeState
@@ -10,7 +11,7 @@ from worker.sandbox.gate.errors import GateRefused
 from worker.sandbox.gate.parameters import GateParameters
 
 PREFIX = "/api/v4"
-SETTLES = {"futures": ("usdt", "btc"), "delivery": ("usdt",)}
+SETTLES = {"futures": ("usdt", "btc", "usd1"), "delivery": ("usdt",)}
 """The settle currencies of each family."""
 
 
@@ -61,7 +62,7 @@ Endpoint = GatePublicEndpoint | GateSignedEndpoint
 
 
 def match(template: str, path: str) -> Mapping[str, str] | None:
-    """The parameters in a path, if it is one of the template's.
+    """The parameters in a path, if it is one of the template's; they are percent-encoded there.
 
     >>> match("/futures/{settle}/positions/{contract}", "/api/v4/futures/usdt/positions/BTC_USDT")
     {'settle': 'usdt', 'contract': 'BTC_USDT'}
@@ -72,7 +73,7 @@ def match(template: str, path: str) -> Mapping[str, str] | None:
     found = {}
     for name, value in zip(expected, actual, strict=True):
         if name.startswith("{"):
-            found[name.strip("{}")] = value
+            found[name.strip("{}")] = unquote(value)
         elif name != value:
             return None
     return found

@@ -6,6 +6,7 @@ from worker.sandbox.gate.endpoint import Endpoint, GatePublicEndpoint, GateSigne
 ENDPOINTS: tuple[Endpoint, ...] = (
     GatePublicEndpoint("GET", "/spot/time", market_data.server_time),
     GatePublicEndpoint("GET", "/futures/{settle}/contracts", market_data.contracts),
+    GatePublicEndpoint("GET", "/futures/{settle}/contracts_all", market_data.contracts_all),
     GatePublicEndpoint("GET", "/futures/{settle}/contracts/{contract}", market_data.contract),
     GatePublicEndpoint("GET", "/delivery/{settle}/contracts", market_data.contracts),
     GatePublicEndpoint("GET", "/delivery/{settle}/contracts/{contract}", market_data.contract),
@@ -31,6 +32,6 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     GateSignedEndpoint("GET", "/delivery/{settle}/account_book", book.account_book),
     GateSignedEndpoint("GET", "/delivery/{settle}/positions", positions.list_positions),
     GateSignedEndpoint("GET", "/delivery/{settle}/positions/{contract}", positions.one_position),
-    GateSignedEndpoint("POST", "/delivery/{settle}/positions/{contract}/leverage", settings.leverage),
+    GateSignedEndpoint("POST", "/delivery/{settle}/positions/{contract}/leverage", settings.delivery_leverage),
 )
 """A path without a placeholder stands before one that would take it in."""

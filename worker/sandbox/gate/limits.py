@@ -1,4 +1,9 @@
-"""How often an account, or else an address, may ask an endpoint (APIv4 documentation, "Frequency limit rule")."""
+"""How often a user, or else an address, may ask an endpoint.
+
+Source: APIv4 documentation, "Frequency limit rule", checked 2026-11-29: what is signed is counted by user id (each
+sub-account is a user), what is public by address. That windows go by the clock, and the reset time by seconds, are
+guesses: the documents say neither.
+"""
 
 from dataclasses import dataclass, field
 

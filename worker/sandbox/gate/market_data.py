@@ -1,5 +1,6 @@
 """What anybody may ask: the time and the contracts."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ CREATED = 1_574_035_200
 """2019-11-18, in seconds."""
 
 FUNDING_INTERVAL = 8 * HOUR
+PAGE = 1_000
 
 
 def server_time(question: GateRequest) -> dict[str, Any]:
@@ -20,9 +22,24 @@ def server_time(question: GateRequest) -> dict[str, Any]:
 
 
 def contracts(question: GateRequest) -> list[dict[str, Any]]:
-    """GET contracts."""
+    """GET contracts: those that have not left."""
     listed = question.exchange.listed(question.family, question.settle)
-    return [_row(contract, question) for contract in listed]
+    return _page([contract for contract in listed if not contract.is_delisted], question)
+
+
+def contracts_all(question: GateRequest) -> list[dict[str, Any]]:
+    """GET contracts_all: those that were delisted too."""
+    return _page(question.exchange.listed(question.family, question.settle), question)
+
+
+def _page(listed: Sequence[GateContract], question: GateRequest) -> list[dict[str, Any]]:
+    """Without a limit all of them; of deliveries no page is documented."""
+    parameters = question.parameters
+    if question.family == DELIVERY:
+        return [_row(contract, question) for contract in listed]
+    offset = parameters.integer("offset", 0)
+    limit = parameters.integer("limit", len(listed) or 1, PAGE if "limit" in parameters else None, 1)
+    return [_row(contract, question) for contract in listed[offset : offset + limit]]
 
 
 def contract(question: GateRequest) -> dict[str, Any]:
@@ -61,7 +78,7 @@ def _common(contract: GateContract) -> dict[str, Any]:
         "orderbook_id": 1,
         "trade_id": 1,
         "config_change_time": Decimal(CREATED),
-        "in_delisting": False,
+        "in_delisting": bool(contract.delisting),
         "orders_limit": 100,
     }
 
@@ -83,18 +100,22 @@ def _perpetual(contract: GateContract, question: GateRequest) -> dict[str, Any]:
         "enable_credit": True,
         "create_time": CREATED,
         "funding_cap_ratio": "0.75",
-        "status": "trading",
+        "status": _status(contract),
         "launch_time": CREATED,
-        "delisting_time": 0,
-        "delisted_time": 0,
+        "delisting_time": contract.delisting // SECOND,
+        "delisted_time": contract.delisting // SECOND if contract.is_delisted else 0,
         "market_order_slip_ratio": "0.05",
         "market_order_size_max": "0",
         "funding_rate_limit": "0.003",
-        "contract_type": "",
+        "contract_type": contract.kind,
         "funding_impact_value": "60000",
         "enable_circuit_breaker": False,
         "cross_leverage_default": "10",
     }
+
+
+def _status(contract: GateContract) -> str:
+    return "delisted" if contract.is_delisted else "delisting" if contract.delisting else "trading"
 
 
 def _delivery(contract: GateContract) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Opening accounts, and changing them behind their owners' backs."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
-from worker.sandbox.gate.account import GateAccountState, GateMarginMode, Side, Slot
+from schemas.base import Milliseconds
+from worker.sandbox.gate.account import AccountBookEntry, Books, GateAccountState, GateMarginMode, Side, Slot
 from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, GateContract, GateExchangeState
 from worker.sandbox.gate.formulas import entry_margin
 from worker.sandbox.gate.seeded_book import books
@@ -21,22 +23,40 @@ POSITION_WORTH = Decimal(500)
 
 
 class NewGateAccount(RequestedAccount):
-    """An account asked for on request, with `open_positions` long cross positions in as many USDT perpetuals."""
+    """An account asked for on request, with `open_positions` long cross positions in as many USDT perpetuals.
 
+    With a `user` it is another account of that user, which Gate counts requests with.
+    """
+
+    user: int | None = None
     hedged: bool = False
     open_positions: Annotated[int, Field(ge=0)] = 0
     with_book: bool = False
 
 
 class GatePositionChange(ControlContent):
-    """A position to open or replace, in whole contracts; a size of 0 closes it."""
+    """A position to open or replace; a size of 0 closes it. `margin` is an isolated one's, where it has changed."""
 
     contract: str
-    size: int
+    size: Decimal
+    margin: Decimal | None = None
     entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     side: Side = Side.SINGLE
     margin_mode: GateMarginMode = GateMarginMode.CROSS
     leverage: Annotated[Decimal, Field(ge=1)] = Decimal(10)
+
+
+class GateBookChange(ControlContent):
+    """Entries to write into an account book, of any type: `count` of one instant. Without ids they are all alike."""
+
+    family: str = PERPETUAL
+    settle: str = "usdt"
+    type: str
+    change: Decimal
+    contract: str = ""
+    time: Milliseconds | None = None
+    count: Annotated[int, Field(ge=1, le=10_000)] = 1
+    with_id: bool = True
 
 
 class GateKeyChange(ControlContent):
@@ -52,6 +72,7 @@ class GateAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by contract.
 
     `hedged` is for accounts with nothing open once the positions are changed. `split` puts it into split mode.
+    `paid_in` is by family and settle currency ("futures usd1"), `book` are entries to be added to what has happened.
     """
 
     open_orders: dict[str, int] = Field(default_factory=dict)
@@ -59,17 +80,19 @@ class GateAccountChange(ControlContent):
     split: bool | None = None
     key: GateKeyChange = GateKeyChange()
     positions: tuple[GatePositionChange, ...] = ()
+    paid_in: dict[str, Decimal] = Field(default_factory=dict)
+    book: tuple[GateBookChange, ...] = ()
 
 
 def requested_seed(exchange: GateExchangeState, request: NewGateAccount, user: int) -> GateSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
-    perpetuals = exchange.listed(PERPETUAL, "usdt")
+    perpetuals = tuple(row for row in exchange.listed(PERPETUAL, "usdt") if not row.delisting)
     if request.open_positions > len(perpetuals):
         raise ControlRefused(f"there are {len(perpetuals)} USDT perpetuals, no more positions can be open")
     side = Side.LONG if request.hedged else Side.SINGLE
     return GateSeedAccount(
         id=request.id,
-        user=user,
+        user=request.user or user,
         hedged=request.hedged,
         wallets={(PERPETUAL, "usdt"): Decimal(1_000_000)},
         slots=tuple(_position(contract, side) for contract in perpetuals[: request.open_positions]),
@@ -104,7 +127,7 @@ def _hold(state: GateAccountState, contract: GateContract, seed: SeedSlot) -> No
         raise ControlRefused(f"{contract.name} has no side {seed.side} in this account")
     slot = Slot(contract, seed.side, seed.size, seed.entry_price, seed.margin_mode, seed.leverage)
     if slot.margin_mode is GateMarginMode.ISOLATED:
-        slot.margin = entry_margin(slot, slot.leverage)
+        slot.margin = entry_margin(slot, slot.leverage) if seed.margin is None else seed.margin
     slot.opened = slot.updated = FIRST_UPDATE if slot.size else 0
     state.slots[contract, seed.side] = slot
 
@@ -122,16 +145,21 @@ def change(account: GateAccountState, exchange: GateExchangeState, wanted: GateA
     account.open_orders.update({_listed(exchange, name).name: count for name, count in wanted.open_orders.items()})
     account.split = account.split if wanted.split is None else wanted.split
     account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
+    for where, amount in wanted.paid_in.items():
+        family, _, settle = where.partition(" ")
+        account.wallets[family, settle] = account.wallets.get((family, settle), Decimal(0)) + amount
     for position in wanted.positions:
         seed = SeedSlot(
             position.contract,
-            Decimal(position.size),
+            position.size,
             position.entry_price if position.size else Decimal(0),
             position.leverage,
             position.margin_mode,
             position.side,
+            position.margin,
         )
         _hold(account, _listed(exchange, position.contract), seed)
+    account.books = added(account.books, wanted.book, exchange.clock.now())
     if wanted.hedged is not None:
         _change_mode(account, wanted.hedged)
 
@@ -140,3 +168,27 @@ def _change_mode(account: GateAccountState, hedged: bool) -> None:
     if hedged != account.hedged and any(slot.size for slot in account.slots.values()):
         raise ControlRefused("the position mode can't change while a position is open")
     account.hedged = hedged
+
+
+def added(books: Books, changes: Iterable[GateBookChange], now: Milliseconds) -> Books:
+    """The books with further entries. Their ids go on from how many there are; their balance is not struck anew."""
+    changed = dict(books)
+    for change in changes:
+        where = change.family, change.settle
+        entries = changed.get(where, ())
+        fresh = tuple(_entry(change, now, 1_000_000 + len(entries) + number) for number in range(change.count))
+        changed[where] = tuple(sorted((*fresh, *entries), key=lambda entry: entry.time, reverse=True))
+    return changed
+
+
+def _entry(change: GateBookChange, now: Milliseconds, number: int) -> AccountBookEntry:
+    return AccountBookEntry(
+        time=(now if change.time is None else change.time) * 1_000,
+        change=change.change,
+        balance=Decimal(0),
+        type=change.type,
+        text=f"{change.contract}:{number if change.with_id else 0}" if change.contract else "",
+        contract=change.contract,
+        trade_id="",
+        id=str(number) if change.with_id else None,
+    )

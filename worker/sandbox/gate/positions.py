@@ -32,7 +32,7 @@ def position_row(slot: Slot, account: GateAccountState, *, decimal_sizes: bool) 
 
 
 def _identity(slot: Slot, account: GateAccountState, decimal_sizes: bool) -> dict[str, Any]:
-    size = str(slot.size) if decimal_sizes and slot.contract.family != DELIVERY else int(slot.size)
+    size = figure(slot.size) if decimal_sizes and slot.contract.family != DELIVERY else int(slot.size)
     return {
         "user": account.user,
         "contract": slot.contract.name,
@@ -119,9 +119,14 @@ def default_leverage(question: GateRequest, account: GateAccountState) -> dict[s
 
 
 def list_positions(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:
-    """GET positions: all at once, or pages of at most a hundred."""
-    parameters = question.parameters
+    """GET positions: without a limit all at once, else pages of at most a hundred (gate-api 7.2.161).
+
+    Of deliveries no parameter is documented, and none is read.
+    """
     slots = account.slots_in(question.family, question.settle)
+    if question.family == DELIVERY:
+        return [position_row(slot, account, decimal_sizes=question.decimal_sizes) for slot in slots]
+    parameters = question.parameters
     if parameters.flag("holding"):
         slots = tuple(slot for slot in slots if slot.size)
     offset = parameters.integer("offset", 0)

@@ -1,4 +1,7 @@
-"""Most of a year of account book for a seeded account: funding, realized profits, fees, transfers, settlements.
+"""Most of a year of account book for a seeded account: funding, realized profits, fees, transfers, a dividend.
+
+What a delivery's settlement pays is an entry of type pnl: the account's total is the sum of its dnw, pnl, fee, refr and
+fund (gate-api 7.2.161, `DeliveryAccount.total`).
 
 Funding of all contracts falls due in the same instant, and several fills share one, so pages end among entries of one
 instant. The oldest entries are from before Gate noted contracts and ids in them.
@@ -50,6 +53,7 @@ def books(now: Milliseconds, delivery: str) -> Books:
         *_funding(now, FUNDED),
         *_profits(now),
         BookChange(now - 30 * DAY, Decimal(500), "dnw", ""),
+        BookChange(now - 20 * DAY, Decimal("3.45"), "dividend", "MU_USDT"),
         *(BookChange(now - age, Decimal("-0.98"), "fee", "BTC_USDT") for age in range(11 * MINUTE, 90 * DAY, DAY)),
     )
     coin = (*_funding(now, COIN_FUNDED), *_coin_profits(now))
@@ -112,4 +116,4 @@ def _deliveries(now: Milliseconds, delivery: str) -> Iterator[BookChange]:
     for age in range(5 * HOUR, KEPT_DAYS * DAY, 21 * DAY):
         yield BookChange(now - age, Decimal("12.34"), "pnl", delivery)
         yield BookChange(now - age, Decimal("-0.40"), "fee", delivery)
-    yield BookChange(now - 80 * DAY, Decimal("33.21"), "settle", "BTC_USDT_20260626")
+    yield BookChange(now - 80 * DAY, Decimal("33.21"), "pnl", "BTC_USDT_20260626")

@@ -21,6 +21,8 @@ class SeedSlot:
     leverage: Decimal = Decimal(10)
     margin_mode: GateMarginMode = GateMarginMode.CROSS
     side: Side = Side.SINGLE
+    margin: Decimal | None = None
+    """An isolated position's margin, where it is another than it began with."""
 
 
 @dataclass(frozen=True, slots=True)

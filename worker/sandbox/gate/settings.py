@@ -1,4 +1,8 @@
-"""What an account can set: leverage, margin mode, position mode."""
+"""What an account can set: leverage, margin mode, position mode.
+
+Each endpoint takes what its own page documents (APIv4 documentation and gate-api 7.2.161, checked 2026-11-29); what it
+does not document is read by nobody.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -24,6 +28,17 @@ def leverage(question: GateRequest, account: GateAccountState) -> Any:
     """
     rows = both_leverages(question, account) if account.hedged else _set_implied(question, account)
     return rows if len(rows) > 1 else rows[0]
+
+
+def delivery_leverage(question: GateRequest, account: GateAccountState) -> dict[str, Any]:
+    """POST positions/{contract}/leverage of a delivery: `leverage` alone, where 0 means cross.
+
+    No document says which leverage comes with cross; that it is the highest is a guess, after the perpetuals' endpoint.
+    """
+    wanted, contract = question.parameters.number("leverage"), question.contract
+    mode = GateMarginMode.ISOLATED if wanted else GateMarginMode.CROSS
+    _set(account.touch(contract), mode, wanted or Decimal(contract.highest_leverage), question, account)
+    return rows_of(contract, account, question)[0]
 
 
 def both_leverages(question: GateRequest, account: GateAccountState) -> list[dict[str, Any]]:

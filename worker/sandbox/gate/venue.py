@@ -47,7 +47,7 @@ class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAcc
         except GateRefused as refused:
             return refused.answer()
         meter, now = self._meters[_family(received)], self.clock.now()
-        left = meter.count(received.headers.get(KEY) or received.address, f"{endpoint.method} {endpoint.path}", now)
+        left = meter.count(self._counted(received, endpoint), f"{endpoint.method} {endpoint.path}", now)
         headers = meter.headers(left, now)
         if left < 0:
             return GateRefused("TOO_MANY_REQUESTS", meter.limit).answer(headers)
@@ -55,6 +55,11 @@ class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAcc
             return json_answer(self._carry_out(received, endpoint, path), headers=headers)
         except GateRefused as refused:
             return refused.answer(headers)
+
+    def _counted(self, received: Received, endpoint: Endpoint) -> str:
+        """Whose requests are counted together: a user's, by whichever key; an address's where nobody need sign."""
+        member = None if isinstance(endpoint, GatePublicEndpoint) else self._holders.get(received.headers.get(KEY, ""))
+        return received.address if member is None else f"user {self.states[member.id].user}"
 
     def parameters_of(self, received: Received) -> Mapping[str, str]:
         """What a request asks for, in its path, its query or its body."""

@@ -7,13 +7,12 @@ from schemas.replies import LedgerEntry, Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts.account import Account
 from worker.venues.client.transport import ClockedCalls
-from worker.venues.gate import changes, leverage_range
-from worker.venues.gate.account_book import AccountBook, contract_of, entry_of
-from worker.venues.gate.codes import HAS_ORDERS, HOLDS_POSITION
+from worker.venues.gate import instruments, settings
 from worker.venues.gate.endpoints import GatePart, parts_of, parts_on
-from worker.venues.gate.holdings import read_holding, read_open, terms_in
-from worker.venues.gate.leverage_range import Ranges
-from worker.venues.gate.positions import amount_of, position_of, state_of
+from worker.venues.gate.errors import HAS_ORDERS, HOLDS_POSITION
+from worker.venues.gate.history import AccountBook, contract_of, entry_of
+from worker.venues.gate.instruments import Lists
+from worker.venues.gate.positions import amount_of, position_of, read_holding, read_open, state_of, terms_in
 from worker.venues.gate.preflight import preflight
 from worker.venues.parsing import blockers as in_the_way
 from worker.venues.parsing import fields as shape
@@ -31,9 +30,10 @@ from worker.venues.port.adapter import (
 )
 from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
-from worker.venues.port.errors import PreconditionFailed
+from worker.venues.port.errors import NotSent, PreconditionFailed, UnknownSymbol
 from worker.venues.reading.history import walked
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.records import Notion
 
 
 class GateAdapter:
@@ -42,27 +42,37 @@ class GateAdapter:
     exchange = "gate"
     portfolio_margin: PortfolioMargin | None = None
 
-    def __init__(self, account: Account, transport: ClockedCalls, markets: Markets, ranges: Ranges) -> None:
+    def __init__(self, account: Account, transport: ClockedCalls, markets: Markets, lists: Lists) -> None:
         self._account_id = account.id
         self._registered = account
         self._transport = transport
         self._markets = markets
-        self._ranges = ranges
+        self._lists = lists
         self._parts = parts_on(account.network)
         self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
-        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
-        return self._markets.find(symbol, market_type)
+        """The market of a unified symbol, also of a delivery that was delivered. Raises UnknownSymbol.
+
+        Raises NotSent where the list that would have it could not be read: then nobody knows whether it is there.
+        """
+        if market_type is MarketType.FUTURE and (former := self._lists.former(symbol, self._transport.now())):
+            return former
+        try:
+            return self._markets.find(symbol, market_type)
+        except UnknownSymbol:
+            if (reason := self._lists.reason_for(symbol)) is None:
+                raise
+        raise NotSent(f"{symbol} is not known yet, for its list could not be read ({reason}); nothing was sent")
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
-        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
-        leverage_range.check(self._ranges, market, leverage)
+        """Raise ValueRefused, naming the range, for a leverage the market can't have; it is read anew before."""
+        await instruments.check(self._transport, self._lists.ranges, market, leverage)
 
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
         """Set the leverage of a market, on both sides in hedge mode, and nothing else."""
-        return await changes.set_leverage(self._transport, market, leverage)
+        return await settings.set_leverage(self._transport, market, leverage)
 
     async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
         """Switch the margin mode of a market, on both sides in hedge mode, and nothing else.
@@ -70,7 +80,7 @@ class GateAdapter:
         Raises PreconditionFailed that says which position to close or that orders are open.
         """
         try:
-            return await changes.set_margin_mode(self._transport, market, mode)
+            return await settings.set_margin_mode(self._transport, market, mode)
         except PreconditionFailed as refusal:
             if refusal.venue_code == HAS_ORDERS:
                 raise in_the_way.orders(refusal, market, mode) from None
@@ -94,13 +104,11 @@ class GateAdapter:
 
     async def funding_history(self, query: HistoryQuery) -> History:
         """Funding payments, received positive."""
-        asked = parts_of(query.market_type, query.market, self._parts)
-        return await self._history("get_funding_history", query, {part: frozenset({"fund"}) for part in asked})
+        return await self._history("get_funding_history", query, Notion.FUNDING)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
         """Realized profits and losses, gross of fees."""
-        asked = parts_of(query.market_type, query.market, self._parts)
-        return await self._history("get_realized_pnl", query, {part: part.profits for part in asked})
+        return await self._history("get_realized_pnl", query, Notion.REALIZED_PNL)
 
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
@@ -115,7 +123,7 @@ class GateAdapter:
 
     def _listed(self, row: Row, part: GatePart) -> Market:
         market_id = shape.text(row, "contract")
-        if market := self._markets.by_id(market_id, inverse=part.inverse):
+        if market := self._lists.market(part, market_id):
             return market
         raise self._markets.unlisted("Gate", market_id, row)
 
@@ -123,16 +131,16 @@ class GateAdapter:
         """Contracts held, negative for a short position."""
         return [amount_of(row) for row in (await read_holding(self._transport, market)).rows]
 
-    async def _history(self, operation: str, query: HistoryQuery, asked: dict[GatePart, frozenset[str]]) -> History:
-        books = [self._account_book(part, types, query.market).records() for part, types in asked.items()]
+    async def _history(self, operation: str, query: HistoryQuery, notion: Notion) -> History:
+        asked = parts_of(query.market_type, query.market, self._parts)
+        books = [self._account_book(part, notion, query.market).records() for part in asked]
         return await walked(books, query, self._transport.now(), self._reader, operation)
 
-    def _account_book(self, part: GatePart, types: frozenset[str], only: Market | None) -> AccountBook:
+    def _account_book(self, part: GatePart, notion: Notion, only: Market | None) -> AccountBook:
         def entry(row: Row) -> LedgerEntry | None:
             contract = contract_of(row)
             if only is not None and contract != only.id:
                 return None
-            market = self._markets.by_id(contract, inverse=part.inverse) if contract else None
-            return entry_of(row, part, market.symbol if market else contract)
+            return entry_of(row, part, contract and self._lists.symbol(part, contract))
 
-        return AccountBook(self._transport, part, types, only, entry)
+        return AccountBook(self._transport, part, notion, only, entry)

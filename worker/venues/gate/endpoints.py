@@ -1,6 +1,6 @@
 """Which of Gate's endpoints serve which kind of market, as data.
 
-Every settle currency has an account, a list of positions and an account book of its own.
+Every settle currency has a list of contracts, an account, a list of positions and an account book of its own.
 """
 
 from dataclasses import dataclass
@@ -24,32 +24,37 @@ class Hedged:
 class GateEndpoints:
     """The endpoints of a kind of market, by ccxt's names for them.
 
-    `set_leverage` takes the margin mode along; without one, `leverage` does by what it is given (0 means cross), and
-    it is the only way to switch the margin mode too. Only `account` tells whether the account is hedged. `paged`: the
-    positions come in pages, and the account book takes an offset and filters by contract and type.
+    `contracts` lists all there ever were where `traded` lists those that are traded still, and otherwise these.
+    `leverage` takes the margin mode along where there is a `margin_mode` to switch it by; elsewhere it takes nothing
+    but a leverage, which makes the market isolated. Only `account` tells whether the account is hedged. `narrowed`: the
+    list of positions can leave out flat ones, and the account book takes an offset and filters by contract and type.
     """
 
+    contracts: str
+    traded: str | None
+    contract: str
     positions: str
     position: str
     leverage: str
     account_book: str
-    paged: bool = False
+    narrowed: bool = False
     account: str | None = None
     default_leverage: str | None = None
-    set_leverage: str | None = None
     margin_mode: str | None = None
     hedged: Hedged | None = None
 
 
 PERPETUAL = GateEndpoints(
+    contracts="publicFuturesGetSettleContractsAll",
+    traded="publicFuturesGetSettleContracts",
+    contract="publicFuturesGetSettleContractsContract",
     positions="privateFuturesGetSettlePositions",
     position="privateFuturesGetSettlePositionsContract",
-    leverage="privateFuturesPostSettlePositionsContractLeverage",
+    leverage="privateFuturesPostSettlePositionsContractSetLeverage",
     account_book="privateFuturesGetSettleAccountBook",
-    paged=True,
+    narrowed=True,
     account="privateFuturesGetSettleAccounts",
     default_leverage="privateFuturesGetSettleGetLeverageContract",
-    set_leverage="privateFuturesPostSettlePositionsContractSetLeverage",
     margin_mode="privateFuturesPostSettlePositionsCrossMode",
     hedged=Hedged(
         position="privateFuturesGetSettleDualCompPositionsContract",
@@ -59,6 +64,9 @@ PERPETUAL = GateEndpoints(
 )
 
 DELIVERY = GateEndpoints(
+    contracts="publicDeliveryGetSettleContracts",
+    traded=None,
+    contract="publicDeliveryGetSettleContractsContract",
     positions="privateDeliveryGetSettlePositions",
     position="privateDeliveryGetSettlePositionsContract",
     leverage="privateDeliveryPostSettlePositionsContractLeverage",
@@ -68,22 +76,27 @@ DELIVERY = GateEndpoints(
 
 @dataclass(frozen=True, slots=True)
 class GatePart:
-    """A kind of market in one settle currency. `profits` are the types of its account book that are realized PnL."""
+    """A kind of market in one settle currency."""
 
     coverage: str
     type: MarketType
     settle: str
     inverse: bool
-    profits: frozenset[str]
     endpoints: GateEndpoints
+
+    @property
+    def contracts_path(self) -> str:
+        """Where its contracts are listed, as Gate writes it."""
+        return f"/{'delivery' if self.type is MarketType.FUTURE else 'futures'}/{self.settle}/contracts"
 
 
 PARTS = (
-    GatePart("usdt", MarketType.SWAP, "usdt", False, frozenset({"pnl"}), PERPETUAL),
-    GatePart("btc", MarketType.SWAP, "btc", True, frozenset({"pnl"}), PERPETUAL),
-    GatePart("delivery usdt", MarketType.FUTURE, "usdt", False, frozenset({"pnl", "settle"}), DELIVERY),
+    GatePart("usdt", MarketType.SWAP, "usdt", False, PERPETUAL),
+    GatePart("btc", MarketType.SWAP, "btc", True, PERPETUAL),
+    GatePart("usd1", MarketType.SWAP, "usd1", False, PERPETUAL),
+    GatePart("delivery usdt", MarketType.FUTURE, "usdt", False, DELIVERY),
 )
-"""All parts of an account. Deliveries also realize what their settlement pays."""
+"""All parts of an account: the settle currencies of gate-api 7.2.144 (npm), checked 2026-11-29."""
 
 
 def parts_on(network: Network) -> tuple[GatePart, ...]:

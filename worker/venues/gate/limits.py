@@ -1,27 +1,28 @@
 """What Gate meters: requests to each endpoint, of each user, or of each network address where it is public.
 
-Source: APIv4 documentation, "Frequency limit rule": 200 requests in ten seconds for each endpoint of perpetuals and
-deliveries and for each public one of the spot market, told by the headers X-Gate-RateLimit-*. The documents do not say
-whether windows roll. All settle currencies share an endpoint here, as they share its path.
+Source: APIv4 documentation v4.106.88, "Frequency limit rule", checked 2026-11-29: by user id (each sub-account is a
+user) 200 requests in ten seconds for each endpoint of perpetuals and deliveries, and 150 for each that it does not
+name; by address 200 for each public one; told by the headers X-Gate-RateLimit-*. The documents speak of windows, not
+of when they begin, so any stretch is kept to. That all settle currencies share an endpoint, as they share its path, is
+a guess.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.venues.gate.judge import label_of, retry_after
+from worker.venues.gate.errors import label_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 from worker.venues.port.response import VenueResponse
 
 WINDOW: Milliseconds = 10_000
 REQUESTS = 200
 WALLET_REQUESTS = 150
-"""Of endpoints about the account itself: ccxt's figure, for the documents count them with none of the above."""
+"""Of endpoints about the account itself, which are among the others."""
 
 SIGNED = (
     "privateFuturesGetSettlePositions",
     "privateFuturesGetSettlePositionsContract",
-    "privateFuturesPostSettlePositionsContractLeverage",
     "privateFuturesGetSettleAccountBook",
     "privateFuturesGetSettleAccounts",
     "privateFuturesGetSettleGetLeverageContract",
@@ -37,7 +38,14 @@ SIGNED = (
     "privateDeliveryGetSettleAccounts",
 )
 ACCOUNT = ("privateAccountGetDetail", "privateAccountGetMainKeys")
-PUBLIC = ("publicSpotGetTime", "publicFuturesGetSettleContracts", "publicDeliveryGetSettleContracts")
+PUBLIC = (
+    "publicSpotGetTime",
+    "publicFuturesGetSettleContracts",
+    "publicFuturesGetSettleContractsAll",
+    "publicFuturesGetSettleContractsContract",
+    "publicDeliveryGetSettleContracts",
+    "publicDeliveryGetSettleContractsContract",
+)
 
 COSTS: Mapping[str, Cost] = MappingProxyType(
     {

@@ -1,20 +1,26 @@
-"""Gate's position rows in our terms.
+"""Reading the positions of a Gate account, their rows in our terms, and the terms of its markets.
 
-Fields: APIv4 documentation, Position. `size` is negative for shorts; `value`, profits and margins are in settle
-currency. A flat market has a row too, once anything was set for it.
+Fields: gate-api 7.2.161, `Position` and `DeliveryPosition`, checked 2026-11-29. `size` is negative for shorts and may
+be a fraction; `value`, profits and margins are in settle currency. `margin` is an isolated position's own, without its
+unrealised profit, and can be zero or negative. A flat market has a row too, once anything was set for it. Times are
+seconds, written as whole numbers, fractions or text. A figure that is missing, null or empty is not told.
 """
 
+from dataclasses import dataclass
 from decimal import Decimal
 
 from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
+from worker.venues.client.transport import Calls
+from worker.venues.gate.endpoints import GateEndpoints, GatePart, part_of
+from worker.venues.gate.errors import NEVER_HELD, NO_ACCOUNT
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
 from worker.venues.parsing.hedge_sides import Leg, summed
 from worker.venues.port.adapter import MarginSettings, Market, SymbolState
-from worker.venues.port.errors import Ambiguous, PreconditionFailed
+from worker.venues.port.errors import Ambiguous, PreconditionFailed, Refused
 
 MARGIN_MODES = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 NEVER = Decimal(99_999_999)
@@ -26,22 +32,34 @@ def margin_mode_of(row: Row) -> MarginMode:
     spelling = row.get("pos_margin_mode")
     if not spelling:
         return MarginMode.ISOLATED if shape.decimal(row, "leverage") else MarginMode.CROSS
-    if spelling not in MARGIN_MODES:
+    if not isinstance(spelling, str) or spelling not in MARGIN_MODES:
         raise Ambiguous("the field pos_margin_mode of the venue's answer is unreadable", raw=row)
     return MARGIN_MODES[spelling]
 
 
-def leverage_of(row: Row) -> Decimal:
-    """The leverage in force.
+LEVERAGES = ("lever", "leverage", "cross_leverage_limit", "leverage_max")
+"""Where a row tells the leverage in force, the nearest first.
 
-    `lever` holds it in both modes. Where it is missing, `leverage` does for isolated and `cross_leverage_limit` for
-    cross; a limit of 0 is none, and then the position's highest leverage counts.
-    """
-    names = ("lever",) if row.get("lever") else ()
-    for name in (*names, "leverage", "cross_leverage_limit"):
-        if leverage := shape.decimal(row, name):
-            return leverage
-    return shape.decimal(row, "leverage_max")
+`lever` holds it in both modes. Where it is missing, `leverage` does for isolated and `cross_leverage_limit` for cross;
+a limit of 0 is none, and then the position's highest leverage counts.
+"""
+
+
+def figure_of(row: Row, name: str) -> Decimal | None:
+    """A figure, or None where none is told. Raises Ambiguous for what is no number."""
+    return None if row.get(name) in (None, "") else shape.decimal(row, name)
+
+
+def leverage_told(row: Row) -> Decimal | None:
+    """The leverage in force; None where the row tells none."""
+    return next((leverage for name in LEVERAGES if (leverage := figure_of(row, name))), None)
+
+
+def leverage_of(row: Row) -> Decimal:
+    """The leverage in force. Raises Ambiguous where the row tells none."""
+    if (leverage := leverage_told(row)) is None:
+        raise Ambiguous(f"none of the fields {', '.join(LEVERAGES)} of {row.get('contract')} tells a leverage", raw=row)
+    return leverage
 
 
 def terms_of(rows: list[Row], market: Market) -> MarginSettings:
@@ -76,11 +94,10 @@ def notional_of(row: Row, market: Market) -> Decimal:
 
 
 def position_of(row: Row, market: Market, account_id: str) -> Position:
-    """An open position."""
-    amount, mark = amount_of(row), shape.decimal(row, "mark_price")
+    """An open position. Raises Ambiguous for a row that lacks what nobody could do without."""
+    amount, mark, liquidation = amount_of(row), figure_of(row, "mark_price"), figure_of(row, "liq_price")
     notional, profit = notional_of(row, market), shape.decimal(row, "unrealised_pnl")
-    liquidation = shape.decimal(row, "liq_price")
-    changed = shape.milliseconds(row, "update_time") * 1_000
+    held, changed = _margin_held(row), int((figure_of(row, "update_time") or 0) * 1_000)
     return Position(
         symbol=market.symbol,
         side=figures.side_of(amount),
@@ -89,17 +106,24 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
         entry_price=shape.decimal(row, "entry_price"),
         mark_price=mark or None,
         notional=notional,
-        leverage=leverage_of(row),
+        leverage=leverage_told(row),
         unrealized_pnl=profit,
-        percentage=figures.percentage(profit * mark if market.inverse else profit, notional),
+        percentage=_percentage(profit, notional, mark, market),
         margin_mode=margin_mode_of(row),
-        liquidation_price=liquidation if 0 < liquidation < NEVER else None,
-        collateral=figures.margin(_margin_held(row), market.settle),
+        liquidation_price=liquidation if liquidation and 0 < liquidation < NEVER else None,
+        collateral=None if held is None else figures.margin(held, market.settle),
         timestamp=changed or None,
         datetime=utc_text(changed) if changed else None,
         exchange="gate",
         exchange_account_id=account_id,
     )
+
+
+def _percentage(profit: Decimal, notional: Decimal, mark: Decimal | None, market: Market) -> Decimal | None:
+    """An inverse profit is in coins, and worth what the mark price says."""
+    if not market.inverse:
+        return figures.percentage(profit, notional)
+    return figures.percentage(profit * mark, notional) if mark else None
 
 
 def state_of(rows: list[Row], market: Market, terms: MarginSettings) -> SymbolState:
@@ -117,8 +141,88 @@ def state_of(rows: list[Row], market: Market, terms: MarginSettings) -> SymbolSt
     return summed(legs, terms)
 
 
-def _margin_held(row: Row) -> Decimal:
+def _margin_held(row: Row) -> Decimal | None:
     """An isolated position's own margin, or what a cross one takes of the account's (value over leverage, and fees)."""
     if margin_mode_of(row) is MarginMode.ISOLATED:
-        return shape.decimal(row, "margin")
-    return shape.decimal(row, "initial_margin") or abs(shape.decimal(row, "value")) / leverage_of(row)
+        return figure_of(row, "margin")
+    if held := figure_of(row, "initial_margin"):
+        return held
+    value, leverage = figure_of(row, "value"), leverage_told(row)
+    return None if value is None or leverage is None else abs(value) / leverage
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """The rows of one market: a long and a short one if `hedged`; none if the account never touched the market."""
+
+    hedged: bool
+    rows: list[Row]
+
+
+def address(market: Market) -> dict[str, str]:
+    """The parameters that name a market in every path."""
+    return {"settle": part_of(market).settle, "contract": market.id}
+
+
+async def read_holding(transport: Calls, market: Market) -> Holding:
+    """The rows of a market, flat or not. Raises VenueError."""
+    part = part_of(market)
+    hedged = await _is_hedged(transport, part)
+    dual = part.endpoints.hedged if hedged else None
+    try:
+        body = await transport.call(dual.position if dual else part.endpoints.position, address(market))
+    except Refused as refusal:
+        if refusal.venue_code != NEVER_HELD:
+            raise
+        return Holding(hedged, [])
+    return Holding(hedged, shape.rows(body, "positions") if hedged else [shape.mapping(body, "position")])
+
+
+async def _is_hedged(transport: Calls, part: GatePart) -> bool:
+    """Whether markets of this part have two sides. Raises PreconditionFailed for split positions."""
+    if part.endpoints.account is None:
+        return False
+    account = shape.mapping(await transport.call(part.endpoints.account, {"settle": part.settle}), "accounts")
+    if account.get("position_mode") == "dual_plus":
+        # every order is a position of its own there, and no setting holds for a market as a whole
+        raise PreconditionFailed(
+            "the account is in split position mode; switch it to one-way or hedge mode", raw=account
+        )
+    hedged = account.get("in_dual_mode")
+    if not isinstance(hedged, bool):
+        raise Ambiguous("the field in_dual_mode of the venue's answer is missing or unreadable", raw=account)
+    return hedged
+
+
+async def terms_in(transport: Calls, holding: Holding, market: Market) -> MarginSettings:
+    """The terms of a market that was read before. Raises VenueError."""
+    if holding.rows:
+        return terms_of(holding.rows, market)
+    return await _default_terms(transport, part_of(market).endpoints, market)
+
+
+async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Market) -> MarginSettings:
+    """What holds for a market that the account never touched: cross, with the leverage that Gate gives it."""
+    if endpoints.default_leverage is None:
+        raise PreconditionFailed(
+            f"Gate tells no leverage of {market.symbol} before the account has held it or set it at Gate"
+        )
+    params = address(market) | {"pos_margin_mode": "cross", "dual_side": "dual_long"}
+    body = shape.mapping(await transport.call(endpoints.default_leverage, params), "get_leverage")
+    return MarginSettings(shape.decimal(body, "Lever"), MarginMode.CROSS, raw=body)
+
+
+async def read_open(transport: Calls, part: GatePart) -> list[Row]:
+    """All open positions of a part. Raises VenueError.
+
+    They are asked for at once: without a `limit` Gate gives all current positions (gate-api 7.2.161, Get user position
+    list, checked 2026-11-29). Pages of a list that others shorten meanwhile would lose rows that were open all along.
+    """
+    params = {"settle": part.settle} | ({"holding": "true"} if part.endpoints.narrowed else {})
+    try:
+        rows = shape.rows(await transport.call(part.endpoints.positions, params), "positions")
+    except Refused as refusal:
+        if refusal.venue_code != NO_ACCOUNT:
+            raise
+        return []  # where there is no account there is no position
+    return [row for row in rows if amount_of(row)]

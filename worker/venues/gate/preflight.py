@@ -1,7 +1,10 @@
 """What stands in the way of a Gate account's commands.
 
-Sources: APIv4 "Query futures account" (`position_mode`, `margin_mode`), "Retrieve user account information", "Query All
-Main Account Key Information" (keys are told by their first characters, rights with `read_only`), and "Authentication".
+Sources, checked 2026-11-29: APIv4 v4.106.88 and gate-api 7.2.161, "Query futures account" (`position_mode`,
+`margin_mode`), "Retrieve user account information" (`ip_whitelist`), "Query All Main Account Key Information" (keys are
+told by their first characters, rights with `read_only`), "APIv4 Permissions" (`wallet` transfers within the user's own
+accounts; withdrawing is a right apart, which the list of rights does not have, and sub-accounts never have it); and the
+help centre, "How to utilize API" (a key without addresses is valid for 90 days). No field tells when a key expires.
 """
 
 import asyncio
@@ -12,11 +15,11 @@ from types import MappingProxyType
 from schemas.requests import MarketType
 from worker.accounts.account import Account, PositionMode
 from worker.venues.client.transport import Calls, ClockedCalls
-from worker.venues.gate.codes import FORBIDDEN, NO_ACCOUNT
 from worker.venues.gate.endpoints import GatePart, parts_on
+from worker.venues.gate.errors import FORBIDDEN, NO_ACCOUNT
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
+from worker.venues.port.check_results import Check, CheckResult, Verdict, not_checked, ok, problem, warning
 from worker.venues.port.errors import AccessDenied, Refused, VenueError
 from worker.venues.reading.preflight import (
     TimestampWindow,
@@ -26,7 +29,6 @@ from worker.venues.reading.preflight import (
     position_mode_finding,
     unread,
     untold,
-    withdrawal_warning,
 )
 
 DETAIL, KEYS = "privateAccountGetDetail", "privateAccountGetMainKeys"
@@ -45,11 +47,25 @@ KINDS: Mapping[str, MarketType] = MappingProxyType({"futures": MarketType.SWAP, 
 
 LET_IT_BE_TOLD = "give the key the right 'account', for reading only; a sub-account's rights are never told"
 
+SWITCH_IT = "switch to one-way or hedge mode at Gate"
+
 SPLIT = "dual_plus"
 MARGINS: Mapping[object, str] = MappingProxyType(
     {0: "classic", 1: "multi-currency margin", 2: "portfolio margin", 3: "single-currency margin"}
 )
 """What `margin_mode` of a futures account says."""
+
+UNBOUND = "accepted from any address, and Gate lets such a key expire after 90 days; it tells no date"
+BIND = "bind the key to the worker's address at Gate"
+TAKE_IT = "take that right from the key"
+NEVER_NEEDED: Mapping[str, str] = MappingProxyType(
+    {
+        "wallet": "the key may transfer money between the user's accounts",
+        "withdraw": "the key may take money away",
+        "withdrawal": "the key may take money away",
+    }
+)
+"""Rights that nothing here needs, and what they allow. The last two are no documented names: they would say so."""
 
 NORMAL_STATE = 1
 MASK = "*"
@@ -61,6 +77,14 @@ class Wallet:
 
     margin: str
     mode: PositionMode | None
+
+
+@dataclass(frozen=True, slots=True)
+class GateUser:
+    """Whose the key is, and from where it is taken; `bound` is None where that is not told."""
+
+    id: str
+    bound: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +113,19 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckRes
     found = dict(zip(parts, wallets, strict=True))
     accepted = _key(user, key, wallets)
     return (
-        accepted,
+        *_bound(accepted, user),
         _account(user, found, accepted),
         *_permissions(key, found, accepted),
-        _position_mode(found, account.position_mode),
+        *_position_mode(found, account.position_mode),
         clock_finding(skew, WINDOW),
     )
 
 
-async def read_user(transport: Calls) -> str:
-    """The id of the user that the key belongs to. Raises VenueError."""
-    return shape.identifier(shape.mapping(await transport.call(DETAIL), "account/detail"), "user_id")
+async def read_user(transport: Calls) -> GateUser:
+    """The user that the key belongs to. Raises VenueError."""
+    row = shape.mapping(await transport.call(DETAIL), "account/detail")
+    addresses = row.get("ip_whitelist")
+    return GateUser(shape.identifier(row, "user_id"), bool(addresses) if isinstance(addresses, list) else None)
 
 
 async def read_key(transport: Calls, api_key: str) -> GateApiKey | None:
@@ -133,7 +159,9 @@ async def read_wallet(transport: Calls, part: GatePart) -> Wallet | None:
             return None
         raise
     row = shape.mapping(body, "accounts")
-    return Wallet(MARGINS.get(row.get("margin_mode"), "unknown margin"), _mode(row))
+    margin = row.get("margin_mode")
+    known = isinstance(margin, int) and not isinstance(margin, bool)
+    return Wallet(MARGINS.get(margin, f"margin mode {margin}") if known else "margin mode not told:", _mode(row))
 
 
 def _mode(row: Row) -> PositionMode | None:
@@ -148,11 +176,18 @@ def _key(user: object, key: object, wallets: Sequence[object]) -> CheckResult:
     return key_finding(None if _is_forbidden(answer) else answer for answer in answers)
 
 
+def _bound(accepted: CheckResult, user: GateUser | VenueError) -> tuple[CheckResult, ...]:
+    """What is to be known of a key that is accepted: from where, where that is told."""
+    if accepted.verdict is Verdict.OK and isinstance(user, GateUser) and user.bound is False:
+        return (warning(Check.KEY, UNBOUND, BIND),)
+    return (accepted,)
+
+
 def _is_forbidden(answer: object) -> bool:
     return isinstance(answer, AccessDenied) and answer.venue_code == FORBIDDEN
 
 
-def _account(user: str | VenueError, found: Mapping[GatePart, Found], key: CheckResult) -> CheckResult:
+def _account(user: GateUser | VenueError, found: Mapping[GatePart, Found], key: CheckResult) -> CheckResult:
     answers = (*found.values(), user)
     errors = [answer for answer in answers if isinstance(answer, VenueError) and not _is_forbidden(answer)]
     if errors:
@@ -162,7 +197,7 @@ def _account(user: str | VenueError, found: Mapping[GatePart, Found], key: Check
         if any(map(_is_forbidden, found.values())):
             return not_checked(Check.ACCOUNT, f"see {Check.PERMISSIONS}")
         return problem(Check.ACCOUNT, "there is no futures account yet", "transfer funds into it, which opens it")
-    whose = "" if isinstance(user, VenueError) else f" of user {user}"
+    whose = "" if isinstance(user, VenueError) else f" of user {user.id}"
     margins = sorted({wallet.margin for wallet in open_parts.values()})
     return ok(Check.ACCOUNT, f"{', '.join(margins)} account{whose} ({', '.join(open_parts)})")
 
@@ -196,19 +231,36 @@ def _rights(key: GateApiKey, needed: Sequence[str]) -> list[CheckResult]:
         if key.rights.get(right):
             says = f"the key may only read {NEEDED[right]}"
             found.append(problem(Check.PERMISSIONS, says, f"let its right {right!r} write at Gate"))
-    if key.rights.get("wallet") is False:
-        found.append(withdrawal_warning("wallet"))
+    for right, allows in NEVER_NEEDED.items():
+        if key.rights.get(right) is False:
+            found.append(warning(Check.PERMISSIONS, f"{allows} ({right}), which nothing here needs", TAKE_IT))
     markets = " and ".join(NEEDED[right] for right in needed)
-    return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}; no withdrawals")]
+    return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}; whether it may withdraw is not told")]
 
 
-def _position_mode(found: Mapping[GatePart, Found], expected: PositionMode | None) -> CheckResult:
-    """Deliveries are left out: they know no other mode than one-way."""
-    wallets = {part.coverage: wallet for part, wallet in found.items() if part.type is MarketType.SWAP}
-    read = {name: wallet for name, wallet in wallets.items() if isinstance(wallet, Wallet)}
+def _position_mode(found: Mapping[GatePart, Found], expected: PositionMode | None) -> list[CheckResult]:
+    """Deliveries are told only where they are hedged: no documented endpoint reads or sets both sides of one."""
+    swaps = {part.coverage: wallet for part, wallet in found.items() if part.type is MarketType.SWAP}
+    read = {name: wallet for name, wallet in swaps.items() if isinstance(wallet, Wallet)}
+    unread = [name for name, wallet in swaps.items() if isinstance(wallet, VenueError)]
+    hedged = [part.coverage for part, wallet in found.items() if part.type is not MarketType.SWAP and _hedged(wallet)]
+    findings = [_modes(read, expected)]
+    if read and unread:
+        findings.append(not_checked(Check.POSITION_MODE, f"not read of {', '.join(unread)}; see {Check.ACCOUNT}"))
+    if hedged:
+        says = f"hedge mode ({', '.join(hedged)}), in which Gate documents no way to set a delivery"
+        findings.append(problem(Check.POSITION_MODE, says, "switch to one-way mode at Gate"))
+    return findings
+
+
+def _modes(read: Mapping[str, Wallet], expected: PositionMode | None) -> CheckResult:
     if split := [name for name, wallet in read.items() if wallet.mode is None]:
         says = f"split positions ({', '.join(split)}), where no setting holds for a market"
-        return problem(Check.POSITION_MODE, says, "switch to one-way or hedge mode at Gate")
+        return problem(Check.POSITION_MODE, says, SWITCH_IT)
     if not read:
         return not_checked(Check.POSITION_MODE, f"see {Check.ACCOUNT}")
     return position_mode_finding({name: wallet.mode for name, wallet in read.items() if wallet.mode}, expected)
+
+
+def _hedged(wallet: Found) -> bool:
+    return isinstance(wallet, Wallet) and wallet.mode == "hedge"

@@ -6,8 +6,9 @@ from worker.accounts.account import Account, Site
 from worker.accounts.networks import MAINNET
 from worker.venues.client.connections import VenueConnections
 from worker.venues.gate.adapter import GateAdapter
-from worker.venues.gate.connection import without_keys
-from worker.venues.gate.leverage_range import Ranges, ranges_of
+from worker.venues.gate.client import without_keys
+from worker.venues.gate.endpoints import parts_on
+from worker.venues.gate.instruments import NOTHING_KNOWN, load
 from worker.venues.parsing.markets import Markets, Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
@@ -26,19 +27,26 @@ class GateVenue:
     ) -> None:
         self._site = Site("gate", network, base_url)
         self._public = without_keys(connections, base_url, timeout_ms, network)
-        self._loaded: tuple[Markets, Ranges] | None = None
+        self._parts = parts_on(network)
+        self._lists = NOTHING_KNOWN
+        self._markets: Markets | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
-        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
-        before, raw = self._loaded, await self._public.markets(LOAD_TIMEOUT_MS)
-        self._loaded = Markets.from_ccxt(raw, unlisted, venue="gate"), ranges_of(raw)
-        return self._loaded != before
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError.
+
+        Where a list could not be read, `unlisted` is told at once, so that it is read again soon.
+        """
+        before = self._lists
+        self._lists = await load(self._public, self._parts, LOAD_TIMEOUT_MS, before)
+        self._markets = Markets(self._lists.markets, unlisted, self._lists.unreadable)
+        if self._lists.unread:
+            unlisted()
+        return self._lists != before
 
     def adapter(self, account: Account) -> GateAdapter:
         """The adapter of an account at this address."""
-        if self._loaded is None:
+        if self._markets is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
         if account.site != self._site:
             raise ValueError(f"{account.id} belongs to another address than this venue")
-        markets, ranges = self._loaded
-        return GateAdapter(account, self._public.for_account(account), markets, ranges)
+        return GateAdapter(account, self._public.for_account(account), self._markets, self._lists)

@@ -251,6 +251,9 @@ class Walk:
         length = far - near + 1
         self._length = max(self.records.unit, min(length // 2, max(self._covered, length // NARROWER)))
         first, last = self._window(near)
+        if last - first >= self.mark.last - self.mark.first:  # what a page covers is no less than this window
+            self._dense, self._length = None, self.records.unit
+            first, last = self._window(near)
         self.mark = self.mark._replace(first=first, last=last)
 
     def _behind(self, page: HistoryPage, rows: Sequence[Row]) -> Mark:

@@ -1,7 +1,9 @@
 """Changing leverage or margin mode of Gate markets, one without the other.
 
-Sources: APIv4 documentation, Update position leverage (0 means cross, anything else switches to isolated), Update
-leverage for specified mode, Switch position margin mode, and their counterparts under hedge mode.
+Sources: APIv4 documentation and gate-api 7.2.161, checked 2026-11-29. Perpetuals: Update Leverage for Specified Mode
+(`leverage`, `margin_mode`), Switch Position Margin Mode, and under hedge mode Update position leverage in Hedge Mode
+(`leverage` 0 with `cross_leverage_limit` means cross, anything else isolated). Deliveries: Update position leverage,
+which documents `leverage` alone; in a delivery's row 0 means cross, and anything else isolated.
 """
 
 from decimal import Decimal
@@ -9,39 +11,52 @@ from typing import Any
 
 from schemas.requests import MarginMode
 from worker.venues.client.transport import Calls
-from worker.venues.gate.endpoints import part_of
-from worker.venues.gate.holdings import Holding, address, read_holding, terms_in
-from worker.venues.gate.positions import terms_of
+from worker.venues.gate.endpoints import GateEndpoints, part_of
+from worker.venues.gate.positions import Holding, address, read_holding, terms_in, terms_of
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Echo, MarginSettings, Market
-from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent
+from worker.venues.port.errors import AlreadySo, Ambiguous, NotSent, NotSupported
 
 MODE_NAMES = {MarginMode.CROSS: "CROSS", MarginMode.ISOLATED: "ISOLATED"}
 
 
 async def set_leverage(transport: Calls, market: Market, leverage: Decimal) -> Echo:
-    """Set a leverage under the present margin mode, which is read first and sent along. The answer states both."""
+    """Set a leverage under the present margin mode, which is read first and sent along. The answer states both.
+
+    Raises NotSupported for a delivery in cross margin.
+    """
     holding, before = await _before(transport, market)
-    mode = before.margin_mode
-    endpoints = part_of(market).endpoints
-    if holding.hedged and endpoints.hedged:
-        name, params = endpoints.hedged.leverage, _implying(mode, leverage)
-    elif endpoints.set_leverage:
-        name, params = endpoints.set_leverage, {"leverage": _text(leverage), "margin_mode": mode.value}
-    else:
-        name, params = endpoints.leverage, _implying(mode, leverage)
+    name, params = _request(part_of(market).endpoints, market, holding, before.margin_mode, leverage)
     body = await transport.call(name, address(market) | params)
     after = _after(body, market, holding)
     return Echo(raw=_raw(body), leverage=after.leverage if after.all_at(after.leverage) else None)
 
 
+def _request(
+    endpoints: GateEndpoints, market: Market, holding: Holding, mode: MarginMode, leverage: Decimal
+) -> tuple[str, dict[str, str]]:
+    if holding.hedged and endpoints.hedged:
+        return endpoints.hedged.leverage, _implying(mode, leverage)
+    if endpoints.margin_mode:
+        return endpoints.leverage, {"leverage": _text(leverage), "margin_mode": mode.value}
+    if mode is MarginMode.CROSS:
+        raise NotSupported(
+            f"Gate's API sets no leverage of a delivery in cross margin, as {market.symbol} is: any that it takes "
+            "switches to isolated. Set it on Gate's site, or switch the margin mode to isolated first"
+        )
+    return endpoints.leverage, {"leverage": _text(leverage)}
+
+
 async def set_margin_mode(transport: Calls, market: Market, mode: MarginMode) -> Echo:
-    """Switch a margin mode. The answer states it, and the leverage that comes with it. Raises AlreadySo."""
+    """Switch a margin mode. The answer states it, and the leverage that comes with it.
+
+    Raises AlreadySo, and NotSupported for a delivery that is to be in cross margin.
+    """
     holding, before = await _before(transport, market)
     endpoints = part_of(market).endpoints
     if endpoints.margin_mode is None:
-        return await _switch_by_leverage(transport, market, mode, before)
+        return await _isolate(transport, market, mode, before)
     name = endpoints.hedged.margin_mode if holding.hedged and endpoints.hedged else endpoints.margin_mode
     body = await transport.call(name, address(market) | {"mode": MODE_NAMES[mode]})
     after = _after(body, market, holding)
@@ -57,18 +72,26 @@ async def _before(transport: Calls, market: Market) -> tuple[Holding, MarginSett
         raise NotSent(f"the present margin mode can't be read, so nothing was changed: {doubt.message}") from doubt
 
 
-async def _switch_by_leverage(transport: Calls, market: Market, mode: MarginMode, before: MarginSettings) -> Echo:
-    """Deliveries have no other way; the present leverage is sent along, so that it stays."""
+async def _isolate(transport: Calls, market: Market, mode: MarginMode, before: MarginSettings) -> Echo:
+    """A delivery is made isolated by a leverage; the present one is sent, so that it stays.
+
+    It would be made cross by a leverage of 0, and nothing documented could keep the present one then.
+    """
     if before.margin_mode is mode:
         raise AlreadySo(f"the margin mode of {market.symbol} is {mode} already", raw=before.raw)
-    params = address(market) | _implying(mode, before.leverage)
+    if mode is MarginMode.CROSS:
+        raise NotSupported(
+            f"Gate's API can't switch a delivery to cross margin and keep its leverage ({_text(before.leverage)}x for "
+            f"{market.symbol}); switch it on Gate's site"
+        )
+    params = address(market) | {"leverage": _text(before.leverage)}
     body = await transport.call(part_of(market).endpoints.leverage, params)
     after = _after(body, market, Holding(hedged=False, rows=[]))
     return Echo(raw=_raw(body), margin_mode=after.margin_mode, note=_note(before, after))
 
 
 def _implying(mode: MarginMode, leverage: Decimal) -> dict[str, str]:
-    """A leverage for the endpoints where it implies the mode."""
+    """A leverage for the endpoint of hedge mode, where it implies the margin mode."""
     if mode is MarginMode.CROSS:
         return {"leverage": "0", "cross_leverage_limit": _text(leverage)}
     return {"leverage": _text(leverage)}

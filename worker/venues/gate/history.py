@@ -1,22 +1,22 @@
-"""Entries of Gate's account books: funding payments and realized profits, over windows and pages.
+"""Entries of Gate's account books: funding payments and realized profits.
 
-Source: APIv4 documentation, Query futures account change history, for perpetuals and for deliveries. `from` and `to`
-are seconds, an entry's time has fractions of one; the newest entries come first. The documents name no limit to the
-stretch that may be asked for, nor to how long entries are kept; none is assumed. They do say that entries carry their
-contract only since 2023-10-30 and, in the changelog of v4.83.0, an id only since October 2024.
+Source: gate-api 7.2.161, Query futures account change history, for perpetuals and for deliveries, checked 2026-11-29.
+`from` and `to` are seconds, an entry's time has fractions of one; the newest entries come first, and a page shorter
+than its limit is the last one ("Pagination"). The documents name no limit to the stretch that may be asked for, nor to
+how long entries are kept; none is assumed. Entries carry their contract only since 2023-10-30 and, by the changelog of
+v4.83.0, an id only since October 2024. Deliveries document neither an offset nor a contract.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import partial
 
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues.client.transport import Calls
-from worker.venues.gate.codes import NO_ACCOUNT
 from worker.venues.gate.endpoints import GatePart
+from worker.venues.gate.errors import NO_ACCOUNT
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Market
@@ -24,6 +24,7 @@ from worker.venues.port.errors import Refused
 from worker.venues.reading.cursors import Place
 from worker.venues.reading.history import DAY, HistoryPage, Records
 from worker.venues.reading.instants import InstantPages
+from worker.venues.reading.records import Notion, RecordType, RecordTypes
 
 PAGE = 1_000
 """The most entries one answer holds."""
@@ -39,14 +40,40 @@ LAUNCH: Milliseconds = 1_546_128_000_000
 CONTRACTS_SINCE: Milliseconds = 1_698_710_400_000
 """2023-10-31. An older entry names its contract in its text only, and Gate's own filter leaves it out."""
 
+BOOK = RecordTypes(
+    "gate",
+    {
+        "dnw": RecordType(Notion.TRANSFER),
+        "pnl": RecordType(Notion.REALIZED_PNL),
+        "fee": RecordType(Notion.FEE),
+        "refr": RecordType(Notion.NEITHER),
+        "fund": RecordType(Notion.FUNDING),
+        "point_dnw": RecordType(Notion.TRANSFER),
+        "point_fee": RecordType(Notion.FEE),
+        "point_refr": RecordType(Notion.NEITHER),
+        "bonus_dnw": RecordType(Notion.TRANSFER),
+        "bonus_offset": RecordType(Notion.NEITHER),
+        "cross_settle": RecordType(Notion.TRANSFER),
+        "dividend": RecordType(Notion.REALIZED_PNL),
+    },
+    source="gate-api 7.2.161, account_book `type`, and the totals of `FuturesAccountHistory`, checked 2026-11-29",
+    fields={Notion.REALIZED_PNL: "change", Notion.FUNDING: "change"},
+    own=(Notion.REALIZED_PNL,),
+)
+"""What an entry is about. What a stock contract pays as `dividend` is earned by holding it, at no funding rate: profit.
+
+Points, rebates and trial funds are neither. `bonus_dnw` and `cross_settle` (between the futures and the spot wallet of
+a unified account) have totals of their own too, though no filter knows them.
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class AccountBook:
-    """Entries of some types in one part of an account. `entry` reads a row, or gives None for one nobody asked for."""
+    """What the book of one part has about something. `entry` makes a ledger entry, or None for another market."""
 
     transport: Calls
     part: GatePart
-    types: frozenset[str]
+    notion: Notion
     market: Market | None
     entry: Callable[[Row], LedgerEntry | None]
 
@@ -55,18 +82,23 @@ class AccountBook:
         by_time = InstantPages("Gate", self._until, time_of, PAGE, newest_first=True, unit=SECOND)
         return Records(
             name=self.part.coverage,
-            fetch=self._by_offset if self.part.endpoints.paged else by_time.fetch,
+            fetch=self._by_offset if self.part.endpoints.narrowed else by_time.fetch,
             time=time_of,
             entry=self._asked_for,
             span=SPAN,
             launch=LAUNCH,
             newest_first=True,
             unit=SECOND,
-            identity=partial(id_of, part=self.part),
+            identity=identity_of,
         )
 
     def _asked_for(self, row: Row) -> LedgerEntry | None:
-        return self.entry(row) if row.get("type") in self.types else None
+        """An entry of a type that nobody knows is told among the profits, if it has changed anything."""
+        kind = shape.text(row, "type")
+        field = BOOK.amount_field(kind, self.notion)
+        if field is None or (kind not in BOOK.table and not shape.decimal(row, field)):
+            return None
+        return self.entry(row)
 
     async def _by_offset(self, start: Milliseconds, end: Milliseconds, place: Place | None) -> HistoryPage:
         offset = place if isinstance(place, int) else 0
@@ -79,8 +111,7 @@ class AccountBook:
     async def _page(self, start: Milliseconds, end: Milliseconds, offset: int) -> list[Row]:
         """Gate counts whole seconds; the walk cuts the ends to the millisecond."""
         params: Row = {"settle": self.part.settle, "from": start // SECOND, "to": end // SECOND + 1, "limit": PAGE}
-        if self.part.endpoints.paged:
-            params |= self._narrowing(start, offset)
+        params |= self._narrowing(start, offset)
         try:
             return shape.rows(await self.transport.call(self.part.endpoints.account_book, params), "account_book")
         except Refused as refusal:
@@ -89,12 +120,12 @@ class AccountBook:
             return []  # where there is no account there is no history
 
     def _narrowing(self, start: Milliseconds, offset: int) -> Row:
-        """What only perpetuals know: an offset, and filters by type and by contract."""
-        narrowing: Row = {"offset": offset}
-        if len(self.types) == 1:
-            (narrowing["type"],) = self.types
-        if self.market and start >= CONTRACTS_SINCE:
-            narrowing["contract"] = self.market.id
+        """Funding has a type of its own. Profits are asked for among all types, for a new one may be about them."""
+        narrowing: Row = {"type": "fund"} if self.notion is Notion.FUNDING else {}
+        if self.part.endpoints.narrowed:
+            narrowing["offset"] = offset
+            if self.market and start >= CONTRACTS_SINCE:
+                narrowing["contract"] = self.market.id
         return narrowing
 
 
@@ -109,17 +140,24 @@ def contract_of(row: Row) -> str | None:
     return contract if isinstance(contract, str) and contract else None
 
 
-def id_of(row: Row, part: GatePart) -> str:
-    """An entry's id, which Gate counts for each settle currency.
-
-    An entry without one gets the digest of all that is in it. That is stable, and no two entries are alike: each has
-    the balance after it, and where that does not change, the trade it comes from.
-    """
+def own_id(row: Row) -> str | None:
+    """Gate's id of an entry, which it counts for each settle currency; None for one that has none."""
     own = row.get("id")
-    if isinstance(own, str | int) and str(own) not in {"", "0"}:
-        return f"{part.coverage.replace(' ', '-')}-{own}"
+    return str(own) if isinstance(own, str | int) and str(own) not in {"", "0"} else None
+
+
+def identity_of(row: Row) -> Hashable:
+    """What tells an entry from all others. Without an id every one that Gate gives counts."""
+    return own_id(row) or object()
+
+
+def id_of(row: Row, part: GatePart) -> str:
+    """An entry's id; one without has the digest of all that is in it, which is stable."""
+    prefix = part.coverage.replace(" ", "-")
+    if own := own_id(row):
+        return f"{prefix}-{own}"
     facts = [str(row.get(name)) for name in ("time", "type", "contract", "text", "trade_id", "change", "balance")]
-    return f"{part.coverage.replace(' ', '-')}-{hashlib.sha256('|'.join(facts).encode()).hexdigest()[:32]}"
+    return f"{prefix}-{hashlib.sha256('|'.join(facts).encode()).hexdigest()[:32]}"
 
 
 def entry_of(row: Row, part: GatePart, symbol: str | None) -> LedgerEntry:

@@ -5,13 +5,16 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from schemas.replies import LedgerEntry
 from schemas.requests import MarketType
-from worker.venues.gate import account_book
-from worker.venues.gate.account_book import (
+from worker.venues.gate import history
+from worker.venues.gate.endpoints import PARTS, GatePart
+from worker.venues.gate.history import (
+    BOOK,
     CONTRACTS_SINCE,
     LAUNCH,
     PAGE,
@@ -21,13 +24,13 @@ from worker.venues.gate.account_book import (
     entry_of,
     id_of,
 )
-from worker.venues.gate.endpoints import PARTS, GatePart
 from worker.venues.port.adapter import History, HistoryQuery, Market
 from worker.venues.port.errors import PreconditionFailed
 from worker.venues.reading.history import DAY, walked
+from worker.venues.reading.records import Notion
 
 NOW = 1_760_000_000_000
-USDT, BTC, DELIVERY = PARTS
+USDT, BTC, _, DELIVERY = PARTS
 BITCOIN = Market("BTC/USDT:USDT", "BTC_USDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal("0.0001"))
 
 
@@ -37,32 +40,49 @@ class Book:
 
     times: list[int]
     knows_offsets: bool = True
+    types: tuple[str, ...] = ("fund",)
+    with_ids: bool = True
     calls: list[dict[str, Any]] = field(default_factory=list)
 
     def now(self) -> int:
         return NOW
 
+    def type_of(self, number: int) -> str:
+        return self.types[number % len(self.types)]
+
     async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
         params = params or {}
         self.calls.append(params)
         found = [
-            {"id": str(number), "time": at / 1000, "change": "1", "type": "fund", "contract": "BTC_USDT"}
+            ({"id": str(number)} if self.with_ids else {})
+            | {"time": at / 1000, "change": "1", "type": self.type_of(number), "contract": "BTC_USDT"}
             for number, at in sorted(enumerate(self.times), key=lambda row: -row[1])
-            if params["from"] <= at / 1000 <= params["to"]
+            if params["from"] <= at / 1000 <= params["to"] and params.get("type") in {None, self.type_of(number)}
         ]
         offset = params.get("offset", 0) if self.knows_offsets else 0
         return found[offset : offset + params["limit"]]
 
 
-def reader(book: Any, part: GatePart = USDT, market: Market | None = None) -> AccountBook:
+FUNDING, PROFITS = Notion.FUNDING, Notion.REALIZED_PNL
+
+
+def reader(
+    book: Any, part: GatePart = USDT, market: Market | None = None, notion: Notion = Notion.FUNDING
+) -> AccountBook:
     def entry(row: dict[str, Any]) -> LedgerEntry:
         return entry_of(row, part, "X")
 
-    return AccountBook(book, part, frozenset({"fund"}), market, entry)
+    return AccountBook(book, part, notion, market, entry)
 
 
-async def read(book: Any, asked: HistoryQuery, part: GatePart = USDT, market: Market | None = None) -> History:
-    return await walked([reader(book, part, market).records()], asked, NOW)
+async def read(
+    book: Any,
+    asked: HistoryQuery,
+    part: GatePart = USDT,
+    market: Market | None = None,
+    notion: Notion = Notion.FUNDING,
+) -> History:
+    return await walked([reader(book, part, market, notion).records()], asked, NOW)
 
 
 def query(since: int | None = None, limit: int | None = None) -> HistoryQuery:
@@ -116,12 +136,13 @@ async def test_the_newest_entries_are_found_however_old_they_are() -> None:
     since=st.integers(0, 40_000),
     limit=st.integers(1, 60) | st.none(),
 )
+@example(ages=list(range(0, 4_000, 300)), since=1_001, limit=None)
 async def test_any_stretch_of_any_book_comes_whole(ages: list[int], since: int, limit: int | None) -> None:
-    page, account_book.PAGE = account_book.PAGE, 7
+    page, history.PAGE = history.PAGE, 7
     try:
         found = await times_of(Book([NOW - age for age in ages]), query(NOW - since, limit))
     finally:
-        account_book.PAGE = page
+        history.PAGE = page
     assert found == sorted(NOW - age for age in ages if age <= since)[:limit]
 
 
@@ -137,7 +158,38 @@ async def test_the_contract_is_asked_for_only_where_every_entry_names_it() -> No
 async def test_deliveries_are_asked_for_nothing_that_their_documents_do_not_name() -> None:
     book = Book([])
     await read(book, query(since=NOW - DAY), DELIVERY)
-    assert [set(call) for call in book.calls] == [{"settle", "from", "to", "limit"}]
+    assert [set(call) for call in book.calls] == [{"settle", "from", "to", "limit", "type"}]
+
+
+DECIDED = {
+    PROFITS: {"pnl", "dividend"},
+    FUNDING: {"fund"},
+}
+
+
+@pytest.mark.parametrize("notion", DECIDED)
+async def test_each_type_is_told_where_it_belongs_and_nowhere_else(notion: Notion) -> None:
+    book = Book([NOW - DAY - number for number in range(len(BOOK.table))], types=tuple(BOOK.table))
+    history = await read(book, query(since=NOW - 2 * DAY), notion=notion)
+    assert {entry.info["type"] for entry in history.entries} == DECIDED[notion]
+
+
+async def test_a_type_that_nobody_knows_is_told_among_the_profits_and_counted() -> None:
+    book = Book([NOW - DAY, NOW - DAY + 1], types=("pnl", "brand_new"))
+    with capture_logs() as logs:
+        history = await read(book, query(since=NOW - 2 * DAY), notion=PROFITS)
+    assert [entry.info["type"] for entry in history.entries] == ["pnl", "brand_new"]
+    assert all("type" not in call for call in book.calls), "nothing may be filtered away"
+    assert [(row["event"], row["type"]) for row in logs] == [("unknown_record_type", "brand_new")]
+    assert (await read(book, query(since=NOW - 2 * DAY))).entries == ()
+
+
+async def test_entries_without_an_id_count_as_often_as_gate_gives_them() -> None:
+    times = [NOW - DAY] * (PAGE + 7) + [NOW - DAY + 5_000] * 3
+    for part in (USDT, DELIVERY):
+        book = Book(times[7:] if part is DELIVERY else times, with_ids=False)
+        history = await read(book, query(since=NOW - 2 * DAY), part)
+        assert [entry.timestamp for entry in history.entries] == sorted(book.times)
 
 
 async def test_where_there_is_no_account_there_is_no_history() -> None:
@@ -162,7 +214,7 @@ def test_the_contract_is_a_field_or_in_an_old_entry_part_of_the_text(row: dict[s
 
 
 def test_ids_are_counted_for_each_settle_currency() -> None:
-    assert [id_of({"id": "7"}, part) for part in PARTS] == ["usdt-7", "btc-7", "delivery-usdt-7"]
+    assert [id_of({"id": "7"}, part) for part in PARTS] == ["usdt-7", "btc-7", "usd1-7", "delivery-usdt-7"]
 
 
 def test_an_entry_without_an_id_gets_one_that_is_stable_and_its_own() -> None:

@@ -5,23 +5,21 @@ import hmac
 from typing import Any
 
 from ccxt.async_support.gate import gate
+from ccxt.base.types import Entry
 
 from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
-from worker.venues.client.connections import VenueConnections
+from worker.venues.client.connections import LARGEST_LISTING, VenueConnections
+from worker.venues.client.endpoint import endpoint_of
 from worker.venues.client.signing import SigningExchange, public_exchange, rebase
 from worker.venues.client.transport import Transport
-from worker.venues.gate.judge import judge
+from worker.venues.gate.errors import judge
 from worker.venues.gate.limits import LIMITS
 from worker.venues.parsing import fields as shape
 
-OPTIONS = {
-    "defaultType": "swap",
-    "fetchMarkets": {"types": ["swap", "future"]},
-    "maxRetriesOnFailure": 0,
-}
-"""Only the contract markets, and no second sending: ccxt would repeat a POST too."""
+OPTIONS = {"defaultType": "swap", "maxRetriesOnFailure": 0}
+"""No second sending: ccxt would repeat a POST too."""
 
 WITH_BODY = "positions/cross_mode"
 """The endpoints that take a JSON body, by the end of their path; ccxt would put it into the query."""
@@ -29,6 +27,9 @@ WITH_BODY = "positions/cross_mode"
 
 class BodySigningGate(gate):  # type: ignore[misc]  # ccxt's classes are untyped
     """ccxt's gate that sends the margin mode the way it is documented."""
+
+    publicFuturesGetSettleContractsAll = Entry("{settle}/contracts_all", ["public", "futures"], "GET", {"cost": 1})  # noqa: N815 - as ccxt would call it
+    """Every contract, those among them that were delisted; ccxt does not know of it."""
 
     def sign(
         self, path: str, api: list[str], method: str = "GET", params: dict[str, Any] | None = None
@@ -65,6 +66,12 @@ class GateExchange(SigningExchange, BodySigningGate):
 
 class GateTransport(Transport):
     """Calls for one Gate account."""
+
+    async def listing(self, name: str, params: dict[str, Any], timeout_ms: Milliseconds) -> Any:
+        """The JSON of a list that is megabytes long. Raises VenueError."""
+        kind: Any = type(self._exchange)
+        endpoint = endpoint_of(kind, name)
+        return await self._request(endpoint, params, timeout_ms, LARGEST_LISTING)
 
     async def server_time(self, name: str) -> Milliseconds:
         """Gate has one clock for all, though its endpoint is one of the spot market's."""
