@@ -13,9 +13,11 @@ from ccxt.async_support.hyperliquid import hyperliquid
 
 from worker.accounts.account import Account
 from worker.sandbox.app.server import Sandbox
+from worker.sandbox.hyperliquid.perps import LISTED, Perpetuals
+from worker.sandbox.hyperliquid.venue import Hyperliquid
 from worker.sandbox.server.faults import Fault
 from worker.venues.client.connections import VenueConnections
-from worker.venues.hyperliquid.connection import without_keys
+from worker.venues.hyperliquid.client import without_keys
 
 PERP = "hyperliquid-perp-001"
 BTC, ETH, GOLD = "BTC/USDC:USDC", "ETH/USDC:USDC", "XYZ-GOLD/USDC:USDC"
@@ -48,6 +50,10 @@ class Bench:
         exchange.set_markets_from_exchange(source)
         self.desk.journal.clear()
         return exchange
+
+    def relist(self, listing: Perpetuals) -> None:
+        assert isinstance(self.desk.venue, Hyperliquid)
+        self.desk.venue.relist(listing)
 
     def answers(self, path: str, body: Any, times: int = 1) -> None:
         kind = {"fault": "html"} if body is None else {"fault": "status", "body": body}
@@ -85,13 +91,25 @@ async def test_our_options_keep_even_a_key_from_signing_them(bench: Bench) -> No
     public = without_keys(bench.connections, bench.base_url, 1_000)
     await public.for_account(bench.account).markets(1_000)
     assert bench.noted("/exchange") == []
-    assert {asked["type"] for asked in bench.noted("/info")} == {"spotMeta", "metaAndAssetCtxs", "perpDexs"}
+    assert {asked["type"] for asked in bench.noted("/info")} == {"spotMeta", "allPerpMetas", "perpDexs"}
 
 
 async def test_markets_without_the_tokens_settle_in_usdc_whatever_their_dex_says(bench: Bench) -> None:
     markets = await bench.exchange(keys=False).fetch_markets()
     assert "FLX-OIL/USDC:USDC" in {market["symbol"] for market in markets}
     assert "FLX-OIL/USDH:USDH" in await bench.exchange(keys=False).load_markets()
+
+
+async def test_each_dex_is_asked_for_by_itself(bench: Bench) -> None:
+    bench.relist(LISTED.with_dexes(5))
+    await bench.exchange(keys=False).fetch_markets()
+    assert [asked["type"] for asked in bench.noted("/info")].count("metaAndAssetCtxs") == 1 + 2 + 5
+
+
+async def test_null_among_the_dexes_is_a_bare_python_error(bench: Bench) -> None:
+    bench.relist(LISTED.without("xyz"))
+    with pytest.raises(KeyError):
+        await bench.exchange(keys=False).fetch_markets()
 
 
 def test_ten_dexes_are_loaded_and_no_more() -> None:

@@ -21,7 +21,7 @@ from worker.sandbox.app.server import Sandbox
 from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.hyperliquid.perps import DEXES
 from worker.venues.client.connections import VenueConnections
-from worker.venues.hyperliquid.connection import without_keys
+from worker.venues.hyperliquid.client import without_keys
 from worker.venues.hyperliquid.credentials import credentials_of
 
 T = TypeVar("T")
@@ -83,12 +83,13 @@ CALLS: list[tuple[str, Callable[[Info, str], Any]]] = [
     ("userRateLimit", lambda client, user: client.user_rate_limit(user)),
     ("userRole", lambda client, user: client.user_role(user)),
     ("extraAgents", lambda client, user: client.extra_agents(user)),
-    # the client has no methods for these two, but its way of asking has
+    # the client has no methods for these three, but its way of asking has
     (
         "activeAssetData",
         lambda client, user: client.post("/info", {"type": "activeAssetData", "user": user, "coin": "BTC"}),
     ),
     ("exchangeStatus", lambda client, _: client.post("/info", {"type": "exchangeStatus"})),
+    ("allPerpMetas", lambda client, _: client.post("/info", {"type": "allPerpMetas"})),
 ]
 
 

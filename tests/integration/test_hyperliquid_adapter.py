@@ -2,9 +2,12 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -18,10 +21,13 @@ from tests.support.sandbox_harness import (
     harness_fixtures,
     market,
     unguarded,
-    unread,
 )
+from worker.sandbox.hyperliquid.perps import LISTED, Perpetuals
+from worker.sandbox.hyperliquid.venue import Hyperliquid
 from worker.sandbox.kit.clock import DAY
-from worker.venues.port.adapter import Capability, HistoryQuery
+from worker.venues.lifecycle.registry import VENUES
+from worker.venues.limits import Limits
+from worker.venues.port.adapter import Capability, History, HistoryQuery
 from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
@@ -29,6 +35,7 @@ from worker.venues.port.errors import (
     NotSent,
     NotSupported,
     PreconditionFailed,
+    Refused,
     Throttled,
     UnknownSymbol,
     Unlisted,
@@ -38,10 +45,39 @@ from worker.venues.port.errors import (
 
 PERP, VAULT = "hyperliquid-perp-001", "hyperliquid-vault-001"
 BTC, FLAT, SHORT, GOLD = "BTC/USDC:USDC", "ETH/USDC:USDC", "SOL/USDC:USDC", "XYZ-GOLD/USDC:USDC"
+ON_MAIN, ON_XYZ = ({"type": "clearinghouseState", "dex": dex} for dex in ("", "xyz"))
 PLENTY = 10**9
 
 
 shared, harness = harness_fixtures("hyperliquid", {"api": PLENTY})
+
+
+@pytest.fixture(autouse=True)
+async def as_listed(harness: SandboxHarness) -> AsyncIterator[None]:
+    """The venue knows what is listed at the start, whatever a test has had it load."""
+    yield
+    if stand_in(harness).listing is not LISTED:
+        await harness.reset()
+        await harness.venue.load()
+
+
+def stand_in(harness: SandboxHarness) -> Hyperliquid:
+    found = harness.sandbox.desks["hyperliquid"].venue
+    assert isinstance(found, Hyperliquid)
+    return found
+
+
+async def relist(harness: SandboxHarness, listing: Perpetuals) -> None:
+    stand_in(harness).relist(listing)
+    await harness.venue.load()
+
+
+async def question(harness: SandboxHarness, kind: str, **more: Any) -> Any:
+    """What the stand-in answers to a question about the account."""
+    base_url = harness.sandbox.base_urls["hyperliquid"]
+    about = {"type": kind, "user": harness.account().account_address, **more}
+    async with httpx.AsyncClient() as client:
+        return (await client.post(f"{base_url}/info", json=about)).json()
 
 
 async def asked(harness: SandboxHarness) -> list[str]:
@@ -49,16 +85,47 @@ async def asked(harness: SandboxHarness) -> list[str]:
 
 
 class TestMarkets:
-    async def test_loading_asks_every_dex_and_signs_nothing(self, harness: SandboxHarness) -> None:
-        await harness.venue.load()
-        assert sorted(await asked(harness)) == [
-            "metaAndAssetCtxs",
-            "metaAndAssetCtxs",
-            "metaAndAssetCtxs",
-            "perpDexs",
-            "spotMeta",
-        ]
+    @pytest.mark.parametrize("more", [0, 209])
+    async def test_loading_asks_once_for_all_dexes_and_signs_nothing(self, harness: SandboxHarness, more: int) -> None:
+        await relist(harness, LISTED.with_dexes(more))
+        assert sorted(await asked(harness)) == ["allPerpMetas", "perpDexs", "spotMeta"]
         assert {entry["path"] for entry in await harness.requests()} == {"/info"}
+        assert market(harness.adapter(), BTC).id == "BTC"
+
+    async def test_two_hundred_dexes_load_within_the_limit_of_an_address(self, harness: SandboxHarness) -> None:
+        await harness.limit({"api": 60})
+        await relist(harness, LISTED.with_dexes(209))
+        assert market(harness.adapter(), "D209-ONE/USDC:USDC").id == "d209:ONE"
+
+    @pytest.mark.parametrize("kind", ["perpDexs", "spotMeta"])
+    async def test_a_part_of_the_list_is_better_than_none_and_asked_for_again(
+        self, harness: SandboxHarness, kind: str
+    ) -> None:
+        await harness.fault("/info", "status", params={"type": kind}, status=500, body=None)
+        fresh = VENUES["hyperliquid"](harness.connections, harness.account().base_url, TIMEOUT_MS, "mainnet")
+        wishes: list[str] = []
+        await fresh.load(lambda: wishes.append("again"))
+        assert wishes == ["again"]
+        adapter = fresh.adapter(harness.account())
+        assert market(adapter, BTC).id == "BTC"
+        with pytest.raises(NotSupported, match="flx:OIL"):
+            market(adapter, "flx:OIL")
+        await fresh.load()
+        assert market(fresh.adapter(harness.account()), "FLX-OIL/USDH:USDH").id == "flx:OIL"
+
+    @pytest.mark.parametrize("kind", ["perpDexs", "spotMeta", "allPerpMetas"])
+    async def test_what_was_loaded_is_not_given_up_for_a_part(self, harness: SandboxHarness, kind: str) -> None:
+        await harness.fault("/info", "status", params={"type": kind}, status=500, body=None)
+        with pytest.raises(Ambiguous):
+            await harness.venue.load()
+        assert market(harness.venue.adapter(harness.account()), "FLX-OIL/USDH:USDH").id == "flx:OIL"
+
+    async def test_a_dex_of_which_nothing_is_told_moves_nobodys_number(self, harness: SandboxHarness) -> None:
+        await relist(harness, LISTED.with_dexes(1).without("flx"))
+        adapter = harness.adapter()
+        await adapter.set_leverage(market(adapter, "D1-ONE/USDC:USDC"), Decimal(7))
+        assert (await harness.requests("/exchange"))[0]["params"]["asset"] == "130000"
+        assert (await adapter.terms(market(adapter, "D1-ONE/USDC:USDC"))).leverage == Decimal(7)
 
     @pytest.mark.parametrize(
         ("symbol", "coin", "settle"),
@@ -145,9 +212,44 @@ class TestLeverage:
     ) -> None:
         adapter = harness.adapter()
         await adapter.check_leverage(market(adapter, symbol), Decimal(maximum))
+        assert await harness.requests() == []
         with pytest.raises(ValueRefused, match=f"takes 1x to {maximum}x, not 200x"):
             await adapter.check_leverage(market(adapter, symbol), Decimal(200))
-        assert await harness.requests() == []
+        assert await asked(harness) == ["meta"]
+
+    async def test_a_maximum_that_was_raised_at_the_venue_refuses_nothing(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter()
+        stand_in(harness).relist(LISTED.changed("ETH", max_leverage=50))
+        await adapter.check_leverage(market(adapter, FLAT), Decimal(50))
+        await adapter.set_leverage(market(adapter, FLAT), Decimal(50))
+        assert (await adapter.terms(market(adapter, FLAT))).leverage == Decimal(50)
+
+    @pytest.mark.parametrize("mode", ["noCross", "strictIsolated"])
+    async def test_cross_is_not_asked_for_where_there_is_none(self, harness: SandboxHarness, mode: str) -> None:
+        await relist(harness, LISTED.changed("ETH", margin_mode=mode))
+        await harness.change(terms={"ETH": {"leverage": 20, "cross": True}})
+        adapter = harness.adapter()
+        await adapter.set_leverage(market(adapter, FLAT), Decimal(4))
+        terms = await adapter.terms(market(adapter, FLAT))
+        assert (terms.margin_mode, terms.leverage) == (MarginMode.ISOLATED, Decimal(4))
+
+    async def test_a_market_that_is_no_longer_isolated_only_is_not_switched(self, harness: SandboxHarness) -> None:
+        await relist(harness, LISTED.changed("ETH", margin_mode="noCross"))
+        await harness.change(terms={"ETH": {"leverage": 20, "cross": True}})
+        stand_in(harness).relist(LISTED.changed("ETH", max_leverage=24))
+        adapter = harness.adapter()
+        await adapter.set_leverage(market(adapter, FLAT), Decimal(4))
+        terms = await adapter.terms(market(adapter, FLAT))
+        assert (terms.margin_mode, terms.leverage) == (MarginMode.CROSS, Decimal(4))
+
+    async def test_the_mode_of_an_open_position_is_sent_whatever_its_market_became(
+        self, harness: SandboxHarness
+    ) -> None:
+        await relist(harness, LISTED.changed("BTC", margin_mode="noCross"))
+        adapter = harness.adapter()
+        with pytest.raises(ValueRefused, match="for isolated margin only"):
+            await adapter.set_leverage(market(adapter, BTC), Decimal(12))
+        assert [entry["params"]["isCross"] for entry in await harness.requests("/exchange")] == ["True"]
 
     async def test_what_the_venue_refuses_is_refused(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter()
@@ -278,16 +380,66 @@ class TestPositions:
 
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         row = {"type": "oneWay", "position": {"coin": "NEW", "szi": "1.0"}}
-        await harness.fault("/info", "status", body={"assetPositions": [row]})
+        await harness.fault("/info", "status", params=ON_XYZ, body={"assetPositions": [row]})
         found = await harness.adapter().positions(SWAP)
-        assert [row.symbol for row in found.positions] == [GOLD]
-        assert unread(found) == {"main": "Hyperliquid names a position in NEW, which is not among its loaded markets"}
+        assert {row.symbol for row in found.positions} == {BTC, SHORT}
+        unread = {part.name: part.unread for part in found.parts}
+        assert (unread["main"], unread["flx"]) == (None, None)
+        assert "NEW" in str(unread["xyz"])
 
-    async def test_one_dex_that_cannot_be_read_hides_no_other(self, harness: SandboxHarness) -> None:
-        await harness.fault("/info", "html", params={"type": "clearinghouseState", "dex": ""}, times=2)
+    @pytest.mark.parametrize(
+        "row", [None, {}, {"position": None}, {"position": {"coin": "BTC"}}, {"position": {"coin": "BTC", "szi": "?"}}]
+    )
+    async def test_a_position_that_cannot_be_read_is_left_out_alone_and_told(
+        self, harness: SandboxHarness, row: Any
+    ) -> None:
+        adapter = harness.adapter()
+        state = await question(harness, "clearinghouseState", dex="")
+        state["assetPositions"].insert(0, row)
+        await harness.fault("/info", "status", params=ON_MAIN, body=state)
+        found = await adapter.positions(SWAP)
+        assert {row.symbol for row in found.positions} == {BTC, SHORT, GOLD}
+        assert found.coverage == ("xyz", "flx")
+
+    @pytest.mark.parametrize(
+        "fault", [{"fault": "html"}, {"fault": "status", "status": 500, "body": None}, {"fault": "status", "body": {}}]
+    )
+    async def test_one_dex_that_cannot_be_read_is_named_and_blinds_no_other(
+        self, harness: SandboxHarness, fault: dict[str, Any]
+    ) -> None:
+        await harness.fault("/info", params=ON_XYZ, times=None, **fault)
         found = await harness.adapter().positions(SWAP)
-        assert [row.symbol for row in found.positions] == [GOLD]
-        assert unread(found) == {"main": "hyperliquid answered /info with HTTP 200 and no JSON"}
+        assert {row.symbol for row in found.positions} == {BTC, SHORT}
+        assert found.coverage == ("main", "flx")
+        assert [part.name for part in found.parts if part.unread] == ["xyz"]
+
+    async def test_where_no_dex_can_be_read_that_is_the_answer(self, harness: SandboxHarness) -> None:
+        await harness.fault("/info", "html", times=None)
+        with pytest.raises(Ambiguous):
+            await harness.adapter().positions(SWAP)
+
+    async def test_two_hundred_dexes_are_asked_and_named(self, harness: SandboxHarness) -> None:
+        await relist(harness, LISTED.with_dexes(209))
+        await harness.change(positions=[{"coin": "d209:ONE", "size": "3"}], balances={"d209": "100"})
+        await harness.control.delete("/requests")
+        found = await harness.adapter().positions(SWAP)
+        assert {row.symbol for row in found.positions} == {BTC, SHORT, GOLD, "D209-ONE/USDC:USDC"}
+        assert len(found.coverage) == len(await asked(harness)) == 212
+
+    async def test_a_dex_of_which_the_list_has_nothing_is_asked_all_the_same(self, harness: SandboxHarness) -> None:
+        metas = [meta if place != 1 else None for place, meta in enumerate(await question(harness, "allPerpMetas"))]
+        await harness.fault("/info", "status", params={"type": "allPerpMetas"}, body=metas)
+        try:
+            await harness.venue.load()
+            found = await harness.adapter().positions(SWAP)
+        finally:
+            await harness.venue.load()
+        assert {row.symbol for row in found.positions} == {BTC, SHORT}
+        assert "xyz:GOLD" in str({part.name: part.unread for part in found.parts}["xyz"])
+
+    async def test_a_position_in_what_is_delisted_is_told(self, harness: SandboxHarness) -> None:
+        await relist(harness, LISTED.changed("BTC", delisted=True))
+        assert BTC in {row.symbol for row in (await harness.adapter().positions(SWAP)).positions}
 
 
 class TestVault:
@@ -377,7 +529,7 @@ class TestHistory:
         assert {entry.symbol for entry in history.entries} == ({symbol} if symbol else {BTC, SHORT, GOLD})
         assert {entry.code for entry in history.entries} == {"USDC"}
         assert history.complete_from == 0
-        assert len(await asked(harness)) == 5
+        assert len(await asked(harness)) == 6
 
     async def test_payments_of_one_instant_over_a_page_border_are_neither_lost_nor_doubled(
         self, harness: SandboxHarness
@@ -405,11 +557,14 @@ class TestHistory:
 
     @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
     async def test_without_since_the_newest_entries_are_given(self, harness: SandboxHarness, operation: str) -> None:
+        harness.connections.limits = Limits(granted={"hyperliquid": {"weight": PLENTY}})
         ask = getattr(harness.adapter(), operation)
         everything = (await ask(HistoryQuery(None, SWAP, 0, None))).entries
         newest = await ask(HistoryQuery(None, SWAP, None, 1_000))
-        assert [entry.id for entry in newest.entries] == [entry.id for entry in everything[-1_000:]]
-        assert newest.complete_from == newest.entries[0].timestamp + 1, "of that instant there are more"
+        instants = [entry.timestamp for entry in newest.entries]
+        assert instants == [entry.timestamp for entry in everything[-1_000:]]
+        assert {entry.id for entry in everything[-990:]} <= {entry.id for entry in newest.entries}
+        assert instants[0] <= newest.complete_from <= instants[0] + 1
 
     async def test_without_since_and_limit_a_week_is_given(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter()
@@ -429,7 +584,7 @@ class TestHistory:
         assert len({entry.id for entry in history.entries}) == len(times) == 6_600 // 2 // 5 * (1 if symbol else 3)
         assert {entry.symbol for entry in history.entries} == ({symbol} if symbol else {BTC, FLAT, GOLD})
         assert all(entry.amount for entry in history.entries)
-        assert len(await asked(harness)) == 4
+        assert len(await asked(harness)) == 6
 
     async def test_realized_profits_have_their_sign(self, harness: SandboxHarness) -> None:
         newest = (await harness.adapter().realized_pnl(HistoryQuery(None, SWAP, None, 3))).entries
@@ -451,7 +606,52 @@ class TestHistory:
     async def test_the_newest_fills_are_complete_from_the_first_of_them_on(self, harness: SandboxHarness) -> None:
         adapter = harness.venue.adapter(harness.sandbox.open_account("hyperliquid", id="busy", fills=12_000))
         newest = await adapter.realized_pnl(HistoryQuery(None, SWAP, None, 10))
-        assert newest.complete_from == newest.entries[0].timestamp + 1, "of that instant there are more"
+        assert 0 <= newest.complete_from - newest.entries[0].timestamp <= 1
+
+    async def test_rows_that_share_a_trade_are_all_told(self, harness: SandboxHarness) -> None:
+        closed = {"coin": "BTC", "direction": "Close Long", "closed_pnl": "1.5", "time": 1_790_000_000_000}
+        twins = [closed | {"tid": 7, "oid": oid, "coin": coin} for oid in (1, 2) for coin in ("BTC", "ETH")]
+        settled = [
+            closed | {"direction": "Settlement", "closed_pnl": pnl, "oid": 3} for pnl in ("1", "2", "3", "3", "4")
+        ]
+        await harness.change(fills=[*twins, *settled])
+        found = await harness.adapter().realized_pnl(HistoryQuery(None, SWAP, 0, None))
+        assert len(found.entries) == 9
+        assert sum(entry.amount for entry in found.entries) == Decimal(19)
+
+    async def test_what_nobody_decided_on_is_told_and_what_is_no_perpetual_is_not(
+        self, harness: SandboxHarness
+    ) -> None:
+        row = {"closed_pnl": "1.5", "time": 1_790_000_000_000}
+        told = [{"coin": "BTC", "direction": "Unheard Of"}, {"coin": "ETH", "direction": "Liquidated Cross Long"}]
+        dust = [{"coin": "@107", "direction": "Spot Dust Conversion"}, {"coin": "#10", "direction": "Settlement"}]
+        await harness.change(fills=[row | fill for fill in [*told, *dust]])
+        found = await harness.adapter().realized_pnl(HistoryQuery(None, SWAP, 0, None))
+        assert {entry.symbol for entry in found.entries} == {BTC, FLAT}
+
+    async def test_a_long_history_is_walked_from_cursor_to_cursor(self, harness: SandboxHarness) -> None:
+        paid = {"coin": "BTC", "usdc": "0.5"}
+        first = 1_790_000_000_000
+        await harness.change(payments=[paid | {"time": first + number // 3} for number in range(2_600)])
+        adapter = harness.adapter()
+        cursor: str | None = None
+        found: list[History] = []
+        while cursor or not found:
+            history = await adapter.funding_history(HistoryQuery(None, SWAP, 0, 700, cursor))
+            found.append(history)
+            cursor = history.next_cursor
+        entries = [entry for history in found for entry in history.entries]
+        assert len(entries) == 2_600
+        assert [entry.timestamp for entry in entries] == sorted(entry.timestamp for entry in entries)
+        assert found[0].complete_from == 0
+        assert all(later.complete_from <= earlier.complete_to + 2 for earlier, later in pairwise(found))
+
+    async def test_an_instant_with_more_than_a_page_is_passed_and_named(self, harness: SandboxHarness) -> None:
+        paid = {"coin": "BTC", "usdc": "0.5"}
+        await harness.change(payments=[*[paid | {"time": 1_790_000_000_000}] * 700, paid | {"time": 1_790_000_000_001}])
+        found = await harness.adapter().funding_history(HistoryQuery(None, SWAP, 0, None))
+        assert len(found.entries) == 501
+        assert [part.name for part in found.parts if part.unread] == ["userFunding"]
 
     async def test_a_vault_has_a_history_of_its_own(self, harness: SandboxHarness) -> None:
         query = HistoryQuery(None, SWAP, 0, None)
@@ -475,7 +675,7 @@ class TestTheVenueAtItsWorst:
             *BROKEN_ANSWERS,
             ({"fault": "status", "status": 500, "body": "null"}, Ambiguous),
             ({"fault": "status", "status": 429, "body": "null", "retry_after": 3}, Throttled),
-            ({"fault": "status", "status": 422, "body": "Failed to deserialize the JSON body"}, ValueRefused),
+            ({"fault": "status", "status": 422, "body": "Failed to deserialize the JSON body"}, Refused),
             ({"fault": "status", "status": 403, "body": "<html>"}, AccessDenied),
             ({"fault": "status", "status": 418, "body": "<html>"}, Unlisted),
             ({"fault": "status", "body": {"status": "err", "response": NOT_ALLOWED}}, PreconditionFailed),

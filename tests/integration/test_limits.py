@@ -90,12 +90,12 @@ LIMITED: dict[Exchange, dict[str, int]] = {
     "binance": {"fapi": 200},
     "bybit": {"/v5/position/list": 40},
     "gate": {"futures": 40},
-    "hyperliquid": {"api": 220},
+    "hyperliquid": {"api": 170},
     "okx": {},
 }
 """The stand-ins' limits in a burst. They are told by Binance when markets are loaded, by Bybit and Gate in answers."""
 
-GRANTED = {"hyperliquid": {"weight": 220}}
+GRANTED = {"hyperliquid": {"weight": 170}}
 
 
 async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(each: SandboxHarness) -> None:

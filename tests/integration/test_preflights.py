@@ -129,10 +129,12 @@ FOUND: list[State] = [
     ("okx", {"key": {"ip": []}}, PERMISSIONS, WARNING, "14 days"),
     ("hyperliquid", {"agent": {"approved": False}}, KEY, PROBLEM, "never approved, or expired and forgotten"),
     ("hyperliquid", {"agent": {"valid_until": 1_706_745_600_000}}, KEY, PROBLEM, "expired on 2024-02-01"),
-    ("hyperliquid", {"agent": {"named": False}}, KEY, OK, "an unnamed API wallet"),
+    ("hyperliquid", {"agent": {"named": False}}, KEY, OK, "an unnamed API wallet of .* until when is not told"),
+    ("hyperliquid", {"agent": {"forever": True}}, KEY, OK, "an API wallet of the account, without an end"),
     ("hyperliquid", {"agent": {"master": "0x" + "11" * 20}}, KEY, PROBLEM, "of another account, 0x1111"),
     ("hyperliquid", {"agent": {"approved": False}}, PERMISSIONS, NOT_CHECKED, "see key"),
     ("hyperliquid", {"known": False, "agent": {"named": False}}, ACCOUNT, PROBLEM, "knows no such account"),
+    ("hyperliquid", {"actions": 10_000}, ACCOUNT, WARNING, "it has sent 10,000 of the 10,000 actions"),
 ]
 
 

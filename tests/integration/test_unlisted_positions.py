@@ -17,9 +17,9 @@ from worker.venues.gate import client as gate_connection
 from worker.venues.gate.adapter import GateAdapter
 from worker.venues.gate.endpoints import PARTS
 from worker.venues.gate.instruments import Contracts, Lists
-from worker.venues.hyperliquid import connection as hyperliquid_connection
+from worker.venues.hyperliquid import client as hyperliquid_connection
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
-from worker.venues.hyperliquid.universe import Instrument, Universe
+from worker.venues.hyperliquid.instruments import Instrument, Universe
 from worker.venues.okx import client as okx_connection
 from worker.venues.okx.adapter import OkxAdapter
 from worker.venues.parsing.markets import Markets, Unlisted

@@ -5,8 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.hyperliquid.codes import STATUSES, TEXTS
-from worker.venues.hyperliquid.judge import judge
+from worker.venues.hyperliquid.errors import STATUSES, TEXTS, judge
 from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,
@@ -65,6 +64,11 @@ KNOWN_SENTENCES: list[tuple[str, type[VenueError]]] = [
     ("User or API Wallet 0x8c3ae6e7de0e0684fbfd0bf58c89c272773e5887 does not exist.", AccessDenied),
     ("L1 error: User or API Wallet 0x399129af1d8f5b030e00a3e15e68610a884bced6 does not exist.", AccessDenied),
     ("Must deposit before performing actions. User: 0x9a350a29af41dd611ba9e0dd9402051a6d0b", PreconditionFailed),
+    ("User or API Wallet must deposit before performing actions", PreconditionFailed),
+    ("Multi-sig required", AccessDenied),
+    ("Mainnet and testnet require different signature.", AccessDenied),
+    ("Invalid nonce: nonce too low 1791140676851 < 1791227196699", ClockSkewed),
+    ("Invalid nonce: nonce too high 1791572677029 > 1791486156858", ClockSkewed),
     ("L1 error: Vault not registered: 0x6df4e05a0276a0f4f03ce15ed1d34dd8c38027e2", AccessDenied),
     ("Invalid nonce: duplicate nonce 1754918518000", ClockSkewed),
     ("Too many cumulative requests sent (37986 > 10436) for cumulative volume traded $437.92.", Throttled),
@@ -77,15 +81,19 @@ def test_the_sentences_that_the_venue_is_known_to_write(subtests: pytest.Subtest
             assert type(judged(refusal(sentence))) is error
 
 
-def test_a_sentence_nobody_knows_refuses_nothing_for_certain() -> None:
+def test_a_sentence_nobody_knows_refuses_nothing_for_certain_and_is_kept() -> None:
     verdict = judged(refusal("Something new."))
     assert type(verdict) is Unlisted
-    assert verdict.venue_code is None
+    assert verdict.venue_code == "Something new."
     assert "Something new." in verdict.message
 
 
 def test_a_refusal_without_a_sentence_refuses_nothing_for_certain() -> None:
     assert type(judged(refusal({"odd": True}))) is Unlisted
+
+
+def test_a_status_is_kept_as_the_code_where_there_is_no_sentence() -> None:
+    assert judged(answer(None, 403)).venue_code == "403"
 
 
 def test_a_server_error_tells_nothing(subtests: pytest.Subtests) -> None:

@@ -6,10 +6,10 @@ from pydantic import SecretStr
 from worker.accounts.account import Account
 from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
-from worker.venues.hyperliquid.connection import without_keys
+from worker.venues.hyperliquid.client import without_keys
 from worker.venues.hyperliquid.credentials import credentials_of
-from worker.venues.hyperliquid.nonces import LEAD, nonces_of
-from worker.venues.hyperliquid.universe import Universe
+from worker.venues.hyperliquid.instruments import Universe
+from worker.venues.hyperliquid.signing import LEAD, nonces_of
 from worker.venues.port.errors import AccessDenied
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"

@@ -6,37 +6,14 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode
-from worker.venues.hyperliquid.positions import open_rows, position_of, state_of, terms_of
-from worker.venues.hyperliquid.terms import check_leverage
-from worker.venues.hyperliquid.universe import Instrument, Universe
-from worker.venues.port.errors import Ambiguous, ValueRefused
+from worker.venues.hyperliquid.instruments import Instrument, ListedDex, Universe
+from worker.venues.hyperliquid.positions import open_in, position_in, position_of, state_of, terms_of
+from worker.venues.hyperliquid.settings import check_leverage
+from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused, VenueError
 
-BTC: dict[str, Any] = {
-    "symbol": "BTC/USDC:USDC",
-    "id": "0",
-    "baseId": "0",
-    "type": "swap",
-    "inverse": False,
-    "base": "BTC",
-    "quote": "USDC",
-    "settle": "USDC",
-    "contractSize": 1.0,
-    "info": {"name": "BTC", "szDecimals": 5, "maxLeverage": 40},
-}
-OIL: dict[str, Any] = BTC | {
-    "symbol": "FLX-OIL/USDH:USDH",
-    "baseId": "120000",
-    "base": "FLX-OIL",
-    "settle": "USDH",
-    "info": {
-        "name": "flx:OIL",
-        "szDecimals": 2,
-        "maxLeverage": 5,
-        "hip3": True,
-        "dex": "flx",
-        "collateralTokenName": "USDH",
-    },
-}
+BTC = {"name": "BTC", "szDecimals": 5, "maxLeverage": 40}
+OIL = {"name": "flx:OIL", "szDecimals": 2, "maxLeverage": 5}
+LISTED = Universe.of([ListedDex("", 0, "USDC", (BTC,)), ListedDex("flx", 2, "USDH", (OIL,))])
 ROW: dict[str, Any] = {
     "coin": "BTC",
     "szi": "-0.05",
@@ -51,7 +28,7 @@ ROW: dict[str, Any] = {
 
 
 def instrument(coin: str = "BTC") -> Instrument:
-    found = Universe.from_ccxt([BTC, OIL]).of_coin(coin)
+    found = LISTED.of_coin(coin)
     assert found
     return found
 
@@ -75,9 +52,35 @@ def test_a_position_that_no_price_liquidates_has_no_liquidation_price() -> None:
     assert position_of(ROW | {"liquidationPx": None}, instrument(), "a").liquidation_price is None
 
 
+@pytest.mark.parametrize("nothing", [None, ""])
+def test_an_empty_figure_that_may_be_missing_is_null(nothing: Any) -> None:
+    position = position_of(ROW | {"liquidationPx": nothing, "marginUsed": nothing}, instrument(), "a")
+    assert (position.liquidation_price, position.collateral) == (None, None)
+
+
+def test_the_margin_of_an_isolated_position_includes_its_unrealized_profit_as_in_the_documents_example() -> None:
+    example = {
+        "coin": "BTC",
+        "entryPx": "2986.3",
+        "leverage": {"rawUsd": "-95.059824", "type": "isolated", "value": 20},
+        "liquidationPx": "2866.26936529",
+        "marginUsed": "4.967826",
+        "positionValue": "100.02765",
+        "szi": "0.0335",
+        "unrealizedPnl": "-0.0134",
+    }
+    value, raw = Decimal("100.02765"), Decimal("-95.059824")
+    assert position_of(example, instrument(), "a").collateral == round(value + raw, 2) == Decimal("4.97")
+
+
 def test_positions_of_size_zero_are_gone() -> None:
     rows = [{"type": "oneWay", "position": ROW | {"szi": size}} for size in ("0.0", "0.05")]
-    assert [row["szi"] for row in open_rows({"assetPositions": rows})] == ["0.05"]
+    assert [row["szi"] for row in open_in({"assetPositions": rows}, "BTC")] == ["0.05"]
+
+
+def test_what_is_told_of_other_coins_does_not_matter() -> None:
+    rows = [None, {}, {"position": {"coin": "ETH", "szi": "?"}}, {"type": "oneWay", "position": ROW}]
+    assert open_in({"assetPositions": rows}, "BTC") == [ROW]
 
 
 def test_a_flat_market_has_terms_and_no_side() -> None:
@@ -92,14 +95,19 @@ def test_a_flat_market_has_terms_and_no_side() -> None:
         [],
         {},
         {"assetPositions": None},
-        {"assetPositions": [1]},
-        {"assetPositions": [{"type": "oneWay"}]},
+        {"assetPositions": {}},
         {"assetPositions": [{"position": {"coin": "BTC"}}]},
     ],
 )
 def test_another_shape_is_no_state(body: Any) -> None:
     with pytest.raises(Ambiguous):
-        open_rows(body)
+        open_in(body, "BTC")
+
+
+@pytest.mark.parametrize("held", [1, None, {"type": "oneWay"}, {"position": []}])
+def test_another_shape_is_no_position(held: Any) -> None:
+    with pytest.raises(Ambiguous):
+        position_in(held)
 
 
 @pytest.mark.parametrize(
@@ -111,46 +119,60 @@ def test_terms_of_another_shape_are_unreadable(leverage: Any) -> None:
 
 
 def test_a_figure_that_is_none_is_named(subtests: pytest.Subtests) -> None:
-    for name in ["szi", "entryPx", "positionValue", "unrealizedPnl", "marginUsed"]:
+    for name in ["szi", "entryPx", "positionValue", "unrealizedPnl"]:
         for value in ["", "much", None, "NaN"]:
             with subtests.test(name=name, value=value), pytest.raises(Ambiguous, match=name):
                 position_of(ROW | {name: value}, instrument(), "a")
 
 
-def test_markets_are_known_by_coin_number_and_dex() -> None:
-    universe = Universe.from_ccxt([BTC, OIL])
-    oil = universe.of_coin("flx:OIL")
-    assert oil
-    assert (oil.asset, oil.dex, oil.max_leverage, oil.market.id) == (120_000, "flx", 5, "flx:OIL")
-    assert universe.of_market(oil.market) is oil
-    assert universe.dexes == ("", "flx")
-    assert universe.of_coin("NEW") is None
+class Listed:
+    """A venue that lists these perpetuals now."""
 
+    def __init__(self, answer: Any) -> None:
+        self.answer = answer
+        self.asked: list[Any] = []
 
-@pytest.mark.parametrize(
-    "rows",
-    [
-        [],
-        [OIL],
-        [{}],
-        [BTC | {"info": {"name": "BTC"}}],
-        [BTC | {"baseId": None}],
-        [BTC, OIL | {"info": {**OIL["info"], "collateralTokenName": None}}],
-    ],
-)
-def test_a_list_that_lacks_something_is_no_list_of_markets(rows: list[Any]) -> None:
-    with pytest.raises(Ambiguous):
-        Universe.from_ccxt(rows)
+    def now(self) -> int:
+        return 0
+
+    async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
+        self.asked.append(params)
+        if isinstance(self.answer, VenueError):
+            raise self.answer
+        return self.answer
 
 
 @pytest.mark.parametrize("leverage", ["0", "-3", "0.5", "10.5"])
-def test_only_whole_leverages_are_taken(leverage: str) -> None:
+async def test_only_whole_leverages_are_taken_and_nobody_is_asked(leverage: str) -> None:
+    venue = Listed({})
     with pytest.raises(ValueRefused, match="whole leverages"):
-        check_leverage(instrument(), Decimal(leverage))
+        await check_leverage(venue, instrument(), Decimal(leverage))
+    assert venue.asked == []
 
 
-def test_more_than_the_market_allows_names_the_maximum() -> None:
-    check_leverage(instrument(), Decimal(40))
-    with pytest.raises(ValueRefused, match="BTC/USDC:USDC takes 1x to 40x, not 41x") as caught:
-        check_leverage(instrument(), Decimal(41))
-    assert caught.value.details == {"symbol": "BTC/USDC:USDC", "minimum": 1, "maximum": 40}
+async def test_more_than_the_market_allows_names_the_maximum_that_is_in_force_now() -> None:
+    venue = Listed({"universe": [BTC | {"maxLeverage": 45}]})
+    await check_leverage(venue, instrument(), Decimal(40))
+    assert venue.asked == []
+    await check_leverage(venue, instrument(), Decimal(41))
+    with pytest.raises(ValueRefused, match="BTC/USDC:USDC takes 1x to 45x, not 46x") as caught:
+        await check_leverage(venue, instrument(), Decimal(46))
+    assert caught.value.details == {"symbol": "BTC/USDC:USDC", "minimum": 1, "maximum": 45}
+    assert venue.asked == [{"type": "meta", "dex": ""}] * 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Ambiguous("?"),
+        NotSent("?"),
+        {},
+        [],
+        {"universe": []},
+        {"universe": [BTC | {"maxLeverage": 0}]},
+        {"universe": [BTC | {"maxLeverage": None}]},
+    ],
+    ids=str,
+)
+async def test_where_the_maximum_cannot_be_read_the_venue_will_say(answer: Any) -> None:
+    await check_leverage(Listed(answer), instrument(), Decimal(41))

@@ -10,6 +10,8 @@ from ccxt.async_support.hyperliquid import hyperliquid
 from worker.accounts.account import Account
 from worker.sandbox.hyperliquid.errors import ActionRefused
 from worker.sandbox.hyperliquid.nonces import KEPT, NonceBook
+from worker.sandbox.hyperliquid.perps import LISTED
+from worker.sandbox.hyperliquid.seeded_history import BURST
 from worker.sandbox.hyperliquid.venue import Hyperliquid
 from worker.sandbox.kit.clock import DAY, SECOND
 from worker.sandbox.server.http import HttpResponse, Received
@@ -86,9 +88,9 @@ def test_the_margin_mode_stays_while_a_position_is_open(bench: Bench) -> None:
 
 
 def test_a_lower_leverage_needs_margin(bench: Bench) -> None:
-    more = "position does not have sufficient margin available to decrease leverage."
-    assert bench.set_leverage(BTC, 2) == refused(f"Cross {more}")
-    assert bench.set_leverage(SOL, 4, cross=False) == refused(f"Isolated {more}")
+    more = "position does not have sufficient margin available to decrease leverage. To decrease leverage,"
+    assert bench.set_leverage(BTC, 2) == refused(f"Cross {more} deposit more collateral.")
+    assert bench.set_leverage(SOL, 4, cross=False) == refused(f"Isolated {more} add margin to the position.")
     assert bench.set_leverage(SOL, 8, cross=False) == DONE
 
 
@@ -140,10 +142,10 @@ def test_a_book_of_nonces_keeps_the_highest() -> None:
     book, now = NonceBook(), 10 * DAY
     for nonce in range(now, now + KEPT):
         book.use(nonce, now)
-    with pytest.raises(ActionRefused, match="below the 100 highest"):
+    with pytest.raises(ActionRefused, match="nonce too low"):
         book.use(now - 1, now)
     book.use(now + KEPT, now)
-    with pytest.raises(ActionRefused, match="below"):
+    with pytest.raises(ActionRefused, match="nonce too low"):
         book.use(now, now)
     assert book.highest == list(range(now + 1, now + KEPT + 1))
 
@@ -248,7 +250,8 @@ def test_the_wallet_that_signs_owns_nothing(bench: Bench) -> None:
         ("meta", {}, 20),
         ("userRole", {}, 60),
         ("userFunding", {"startTime": 0}, 20 + 500 // 20),
-        ("userFillsByTime", {"startTime": 0}, 20 + 2_000 // 20),
+        ("allPerpMetas", {}, 20),
+        ("userFillsByTime", {"startTime": 0}, 20 + 500 * BURST // 20),
     ],
 )
 def test_questions_weigh_what_is_documented(bench: Bench, kind: str, more: dict[str, Any], weight: int) -> None:
@@ -320,3 +323,66 @@ def test_a_request_is_known_by_its_account_and_what_it_asks(bench: Bench) -> Non
         "nonce": str(bench.nonce),
         "vaultAddress": vault,
     }
+
+
+def test_all_dexes_are_told_at_once_each_as_by_itself(bench: Bench) -> None:
+    metas = bench.ask("allPerpMetas")
+    assert metas == [bench.ask("meta", dex=name) for name in ("", "xyz", "flx")]
+    assert [meta["collateralToken"] for meta in metas] == [0, 0, 3]
+    assert [dex and dex["name"] for dex in bench.ask("perpDexs")] == [None, "xyz", "flx"]
+
+
+def test_a_dex_that_is_gone_is_null_and_the_others_keep_their_places(bench: Bench) -> None:
+    bench.venue.relist(LISTED.with_dexes(209).without("xyz"))
+    metas, dexes = bench.ask("allPerpMetas"), bench.ask("perpDexs")
+    assert len(metas) == len(dexes) == 212
+    assert (metas[1], dexes[0], dexes[1]) == (None, None, None)
+    assert (metas[211]["universe"][0]["name"], dexes[211]["name"]) == ("d209:ONE", "d209")
+    assert bench.set_leverage(100_000 + 211 * 10_000, 3) == DONE
+    assert bench.terms("d209:ONE") == {"type": "cross", "value": 3}
+
+
+def test_what_restricts_a_perpetual_is_told_as_the_venue_tells_it(bench: Bench) -> None:
+    bench.venue.relist(LISTED.changed("SOL", delisted=True))
+    rows = {row["name"]: row for meta in bench.ask("allPerpMetas") for row in meta["universe"]}
+    assert (rows["CANTO"]["onlyIsolated"], rows["CANTO"]["marginMode"]) == (True, "noCross")
+    assert rows["xyz:NVDA"]["marginMode"] == "strictIsolated"
+    assert rows["SOL"]["isDelisted"] is True
+    assert rows["BTC"].keys() == {"szDecimals", "name", "maxLeverage", "marginTableId"}
+    bench.venue.reset()
+    assert "isDelisted" not in bench.ask("meta")["universe"][2]
+
+
+def past(bench: Bench, **content: Any) -> Any:
+    bench.venue.change_account(PERP, content)
+    kind = "userFillsByTime" if "fills" in content else "userFunding"
+    return bench.ask(kind, user=bench.account().account_address, startTime=0)
+
+
+def test_fills_of_the_venue_itself_have_the_trade_0(bench: Bench) -> None:
+    fill = {"time": 5, "coin": "BTC", "direction": "Settlement", "closed_pnl": "-1.5"}
+    told = past(bench, fills=[fill, fill | {"time": 3, "tid": 7, "oid": 9}])
+    assert [(row["time"], row["tid"], row["oid"], row["dir"], row["closedPnl"]) for row in told] == [
+        (3, 7, 9, "Settlement", "-1.5"),
+        (5, 0, 0, "Settlement", "-1.5"),
+    ]
+
+
+def test_a_page_ends_with_its_blocks_too(bench: Bench) -> None:
+    fill = {"coin": "BTC", "direction": "Close Long"}
+    assert len(past(bench, fills=[fill | {"time": time} for time in range(700)])) == 500
+    assert len(past(bench, fills=[fill | {"time": time // 3} for time in range(2_100)])) == 1_500
+    assert len(past(bench, fills=[fill | {"time": 1}] * 2_100)) == 2_000
+    assert len(past(bench, payments=[{"coin": "BTC", "usdc": "1", "time": 1}] * 700)) == 500
+
+
+def test_records_of_another_kind_stand_where_payments_do(bench: Bench) -> None:
+    told = past(bench, payments=[{"time": 1, "coin": "BTC", "usdc": "0.5", "kind": "rebate"}])
+    assert [row["delta"]["type"] for row in told] == ["rebate"]
+
+
+def test_a_wallet_may_be_good_for_ever(bench: Bench) -> None:
+    bench.venue.change_account(PERP, {"agent": {"forever": True}})
+    told = bench.ask("extraAgents", user=bench.account().account_address)
+    assert [agent["validUntil"] for agent in told] == [None]
+    assert bench.set_leverage(ETH, 3) == DONE

@@ -16,10 +16,9 @@ from pydantic import SecretStr
 
 from worker.accounts.account import Account
 from worker.venues.client.connections import VenueConnections
-from worker.venues.hyperliquid.connection import HyperliquidTransport, without_keys
+from worker.venues.hyperliquid.client import HyperliquidTransport, without_keys
 from worker.venues.hyperliquid.credentials import credentials_of
-from worker.venues.hyperliquid.keccak import compile_ccxt, keccak256
-from worker.venues.hyperliquid.nonces import nonces_of
+from worker.venues.hyperliquid.signing import compile_ccxt, keccak256, nonces_of
 from worker.venues.port.errors import NotSupported
 
 KEY = "4c0883a69102937d6231471b5dbb6204fe5129617082792ae468d01a3f362318"

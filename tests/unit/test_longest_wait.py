@@ -14,7 +14,7 @@ from worker.venues.binance.judge import LONGEST_BAN
 from worker.venues.binance.judge import judge as binance
 from worker.venues.bybit.judge import judge as bybit
 from worker.venues.gate.errors import judge as gate
-from worker.venues.hyperliquid.judge import judge as hyperliquid
+from worker.venues.hyperliquid.errors import judge as hyperliquid
 from worker.venues.lifecycle.registry import METERED
 from worker.venues.okx.errors import judge as okx
 from worker.venues.port.errors import Throttled

@@ -24,7 +24,7 @@ from worker.venues.client.networks import SWITCHES
 from worker.venues.gate import GateVenue
 from worker.venues.gate import client as gate
 from worker.venues.gate.endpoints import parts_on
-from worker.venues.hyperliquid import connection as hyperliquid
+from worker.venues.hyperliquid import client as hyperliquid
 from worker.venues.lifecycle.registry import METERED, Venues
 from worker.venues.okx import client as okx
 from worker.venues.port.capabilities import matrix

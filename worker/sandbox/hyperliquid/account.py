@@ -43,17 +43,22 @@ class Held:
 
 
 class Payment(NamedTuple):
-    """A funding payment; `usdc` is negative where it was paid."""
+    """A funding payment; `usdc` is negative where it was paid. Another `kind` than funding is none."""
 
     time: Milliseconds
     coin: str
     usdc: Decimal
     size: Decimal
     rate: Decimal
+    kind: str = "funding"
 
 
 class Fill(NamedTuple):
-    """A fill, of a perpetual or of a spot pair."""
+    """A fill, of a perpetual or of a spot pair.
+
+    Without a `direction` it is what its sides make of it. Fills of the venue's own have the trade 0, and several orders
+    may share a trade: only instant, coin, trade and order together tell two fills apart.
+    """
 
     time: Milliseconds
     coin: str
@@ -64,6 +69,8 @@ class Fill(NamedTuple):
     closed_pnl: Decimal
     fee: Decimal
     tid: int
+    oid: int = 0
+    direction: str | None = None
 
 
 @dataclass(slots=True)
@@ -91,7 +98,7 @@ class HyperliquidAccountState:
         return tuple(
             held
             for held in self.positions.values()
-            if held.perp.dex is dex and cross in (None, self.terms_of(held.perp).cross)
+            if held.perp.dex == dex and cross in (None, self.terms_of(held.perp).cross)
         )
 
     def hold(self, held: Held) -> None:

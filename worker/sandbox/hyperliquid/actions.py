@@ -11,7 +11,6 @@ from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import ActionRefused, Unreadable
 from worker.sandbox.hyperliquid.figures import wire
 from worker.sandbox.hyperliquid.formulas import cross_margin_used, cross_value
-from worker.sandbox.hyperliquid.perps import BY_ASSET
 from worker.sandbox.hyperliquid.signatures import MAIN_NETWORK, TEST_NETWORK, signer_of
 from worker.sandbox.hyperliquid.world import World
 from worker.sandbox.kit.clock import SECOND
@@ -72,7 +71,7 @@ def carry_out(world: World, body: Body) -> dict[str, Any]:
     state = _authenticated(world, body)
     if kind != UPDATE_LEVERAGE:
         raise _never_carried_out(kind)
-    _update_leverage(state, action)
+    _update_leverage(world, state, action)
     return DONE
 
 
@@ -123,8 +122,8 @@ def _meter(state: HyperliquidAccountState, now: int) -> None:
     state.actions, state.last_action = used, now
 
 
-def _update_leverage(state: HyperliquidAccountState, action: Body) -> None:
-    perp = BY_ASSET.get(action.integer("asset"))
+def _update_leverage(world: World, state: HyperliquidAccountState, action: Body) -> None:
+    perp = world.listing.by_asset.get(action.integer("asset"))
     cross, leverage = action.boolean("isCross"), action.integer("leverage")
     if perp is None:
         raise ActionRefused("There is no such asset.")
@@ -142,8 +141,11 @@ def _check_position(state: HyperliquidAccountState, held: Held, leverage: int, c
     if cross is not terms.cross:
         raise ActionRefused("Cannot switch leverage type with open position.")
     if leverage < terms.leverage and _margin_left(state, held, leverage, terms) < 0:
-        kind = "Cross" if cross else "Isolated"
-        raise ActionRefused(f"{kind} position does not have sufficient margin available to decrease leverage.")
+        kind, remedy = ("Cross", "deposit more collateral") if cross else ("Isolated", "add margin to the position")
+        raise ActionRefused(
+            f"{kind} position does not have sufficient margin available to decrease leverage. "
+            f"To decrease leverage, {remedy}."
+        )
 
 
 def _margin_left(state: HyperliquidAccountState, held: Held, leverage: int, terms: HyperliquidTerms) -> Decimal:

@@ -1,7 +1,7 @@
 """Hyperliquid's ways to refuse: a sentence with HTTP 200, or a request that it can't read.
 
 The sentences are those of its documentation and of what users report. Where neither has one, the wording is ours: for
-a nonce out of its window, an asset that does not exist, and actions that the sandbox does not carry out.
+an asset that does not exist, an action that expired, and actions that the sandbox does not carry out. Read 2026-11-29.
 """
 
 from worker.sandbox.kit.refusal import SandboxRefusal

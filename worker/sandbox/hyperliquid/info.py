@@ -8,7 +8,6 @@ from worker.sandbox.hyperliquid import history, market_data, reports
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import Broken, Unreadable
 from worker.sandbox.hyperliquid.figures import wire
-from worker.sandbox.hyperliquid.perps import PERPS
 from worker.sandbox.hyperliquid.world import World, dex_asked
 
 LIGHT, USUAL, HEAVY = 2, 20, 60
@@ -37,14 +36,14 @@ def question_of(body: Body) -> InfoRequest:
 
 
 def _active_asset_data(world: World, body: Body) -> dict[str, Any]:
-    perp = PERPS.get(body.text("coin"))
+    perp = world.listing.perps.get(body.text("coin"))
     if perp is None:
         raise Broken
     return reports.active_asset_data(world.state_asked(body), perp)
 
 
 def _clearinghouse_state(world: World, body: Body) -> dict[str, Any]:
-    return reports.clearinghouse_state(world.state_asked(body), dex_asked(body), world.clock.now())
+    return reports.clearinghouse_state(world.state_asked(body), dex_asked(world, body), world.clock.now())
 
 
 def _exchange_status(world: World, _body: Body) -> dict[str, Any]:
@@ -88,6 +87,10 @@ def _user_rate_limit(world: World, body: Body) -> dict[str, Any]:
     }
 
 
+def _meta_and_contexts(world: World, body: Body) -> list[Any]:
+    return market_data.meta_and_contexts(world.listing, dex_asked(world, body))
+
+
 def _user_funding(world: World, body: Body) -> list[dict[str, Any]]:
     return history.user_funding(world.state_asked(body), body, world.clock.now())
 
@@ -97,12 +100,13 @@ def _user_fills_by_time(world: World, body: Body) -> list[dict[str, Any]]:
 
 
 QUESTIONS: Mapping[str, InfoRequest] = {
-    "meta": InfoRequest(USUAL, lambda _, body: market_data.meta(dex_asked(body))),
-    "metaAndAssetCtxs": InfoRequest(USUAL, lambda _, body: market_data.meta_and_contexts(dex_asked(body))),
-    "perpDexs": InfoRequest(USUAL, lambda _, __: market_data.perp_dexs()),
+    "meta": InfoRequest(USUAL, lambda world, body: market_data.meta(world.listing, dex_asked(world, body))),
+    "metaAndAssetCtxs": InfoRequest(USUAL, _meta_and_contexts),
+    "allPerpMetas": InfoRequest(USUAL, lambda world, _: market_data.all_metas(world.listing)),
+    "perpDexs": InfoRequest(USUAL, lambda world, _: market_data.perp_dexs(world.listing)),
     "spotMeta": InfoRequest(USUAL, lambda _, __: market_data.spot_meta()),
     "spotMetaAndAssetCtxs": InfoRequest(USUAL, lambda _, __: market_data.spot_meta_and_contexts()),
-    "allMids": InfoRequest(LIGHT, lambda _, body: market_data.all_mids(dex_asked(body))),
+    "allMids": InfoRequest(LIGHT, lambda world, body: market_data.all_mids(world.listing, dex_asked(world, body))),
     "exchangeStatus": InfoRequest(LIGHT, _exchange_status),
     "clearinghouseState": InfoRequest(LIGHT, _clearinghouse_state),
     "activeAssetData": InfoRequest(USUAL, _active_asset_data),

@@ -4,7 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from worker.sandbox.hyperliquid.figures import wire
-from worker.sandbox.hyperliquid.perps import DEXES, PERPS, SPOT_PAIRS, TOKENS, Dex, Perp, listed_on
+from worker.sandbox.hyperliquid.perps import SPOT_PAIRS, TOKENS, Dex, Perp, Perpetuals
 
 BUILDER = "0x" + "88" * 20
 """Who deployed the builder-deployed dexes."""
@@ -12,9 +12,17 @@ BUILDER = "0x" + "88" * 20
 SPOT_PRICE = Decimal("25.5")
 
 
-def meta(dex: Dex) -> dict[str, Any]:
+def all_metas(listing: Perpetuals) -> list[Any]:
+    """The perpetuals of every dex, in the order of the dexes' indices.
+
+    That one which perpDexs tells as null is null here as well is a guess: no schema has it.
+    """
+    return [dex and meta(listing, dex) for dex in listing.dexes]
+
+
+def meta(listing: Perpetuals, dex: Dex) -> dict[str, Any]:
     """The perpetuals of a dex and their margin tiers."""
-    perps = listed_on(dex)
+    perps = listing.on(dex)
     return {
         "universe": [_universe_row(perp) for perp in perps],
         "marginTables": [_margin_table(most) for most in sorted({perp.max_leverage for perp in perps})],
@@ -29,16 +37,17 @@ def _universe_row(perp: Perp) -> dict[str, Any]:
         "maxLeverage": perp.max_leverage,
         "marginTableId": perp.max_leverage,
     }
-    return row | ({"onlyIsolated": True, "marginMode": "noCross"} if perp.only_isolated else {})
+    restricted = {"onlyIsolated": True, "marginMode": perp.margin_mode} if perp.margin_mode else {}
+    return row | restricted | ({"isDelisted": True} if perp.delisted else {})
 
 
 def _margin_table(most: int) -> list[Any]:
     return [most, {"description": "", "marginTiers": [{"lowerBound": "0.0", "maxLeverage": most}]}]
 
 
-def meta_and_contexts(dex: Dex) -> list[Any]:
+def meta_and_contexts(listing: Perpetuals, dex: Dex) -> list[Any]:
     """The perpetuals of a dex, and their prices in the same order."""
-    return [meta(dex), [_context(perp) for perp in listed_on(dex)]]
+    return [meta(listing, dex), [_context(perp) for perp in listing.on(dex)]]
 
 
 def _context(perp: Perp) -> dict[str, Any]:
@@ -57,13 +66,13 @@ def _context(perp: Perp) -> dict[str, Any]:
     }
 
 
-def perp_dexs() -> list[Any]:
-    """The dexes; the main one is null."""
-    return [None, *(_dex(dex) for dex in DEXES[1:])]
+def perp_dexs(listing: Perpetuals) -> list[Any]:
+    """The dexes by index; the main one is null, and so is one that the venue has nothing to tell of."""
+    return [None, *(dex and _dex(listing, dex) for dex in listing.dexes[1:])]
 
 
-def _dex(dex: Dex) -> dict[str, Any]:
-    coins = [perp.coin for perp in listed_on(dex)]
+def _dex(listing: Perpetuals, dex: Dex) -> dict[str, Any]:
+    coins = [perp.coin for perp in listing.on(dex)]
     return {
         "name": dex.name,
         "fullName": dex.full_name,
@@ -71,13 +80,17 @@ def _dex(dex: Dex) -> dict[str, Any]:
         "oracleUpdater": None,
         "feeRecipient": None,
         "assetToStreamingOiCap": [[coin, "100000000.0"] for coin in coins],
+        "subDeployers": [],
+        "deployerFeeScale": "1.0",
+        "lastDeployerFeeScaleChangeTime": "1970-01-01T00:00:00",
         "assetToFundingMultiplier": [[coin, "1.0"] for coin in coins],
+        "assetToFundingInterestRate": [[coin, "0.0"] for coin in coins],
     }
 
 
-def all_mids(dex: Dex) -> dict[str, str]:
+def all_mids(listing: Perpetuals, dex: Dex) -> dict[str, str]:
     """The price in the middle of each book."""
-    return {perp.coin: wire(perp.mark_price) for perp in PERPS.values() if perp.dex is dex}
+    return {perp.coin: wire(perp.mark_price) for perp in listing.on(dex)}
 
 
 def spot_meta() -> dict[str, Any]:
@@ -93,6 +106,7 @@ def spot_meta() -> dict[str, Any]:
                 "isCanonical": True,
                 "evmContract": None,
                 "fullName": None,
+                "deployerTradingFeeShare": "0.0",
             }
             for token in TOKENS
         ],

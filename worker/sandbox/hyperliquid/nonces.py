@@ -1,4 +1,4 @@
-"""The nonces that a signer has used (documentation, "Nonces and API wallets")."""
+"""The nonces that a signer has used (documentation, "Nonces and API wallets"; the sentences as users report them)."""
 
 from bisect import insort
 from dataclasses import dataclass, field
@@ -21,9 +21,15 @@ class NonceBook:
         """Use a nonce up. Raises ActionRefused unless it is new, in the window, and above the lowest of a full book."""
         if nonce in self.highest:
             raise ActionRefused(f"Invalid nonce: duplicate nonce {nonce}")
-        if not OLDEST < nonce - now < NEWEST:
-            raise ActionRefused(f"Invalid nonce: {nonce} is too far from {now}")
+        if nonce - now <= OLDEST:
+            raise _too_low(nonce, now + OLDEST)
+        if nonce - now >= NEWEST:
+            raise ActionRefused(f"Invalid nonce: nonce too high {nonce} > {now + NEWEST}")
         if len(self.highest) == KEPT and nonce < self.highest[0]:
-            raise ActionRefused(f"Invalid nonce: {nonce} is below the {KEPT} highest")
+            raise _too_low(nonce, self.highest[0])
         insort(self.highest, nonce)
         del self.highest[:-KEPT]
+
+
+def _too_low(nonce: int, lowest: int) -> ActionRefused:
+    return ActionRefused(f"Invalid nonce: nonce too low {nonce} < {lowest}")

@@ -1,8 +1,14 @@
-"""What is listed: the perpetuals of the main dex and of two builder-deployed ones (HIP-3), and a few spot pairs."""
+"""What is listed: the perpetuals of the main dex and of two builder-deployed ones (HIP-3), and a few spot pairs.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+Sources: info endpoint "meta", "allPerpMetas" and "perpDexs" with the answer schemas of @nktkas/hyperliquid 0.33.3, and
+"Asset IDs". Checked 2026-11-29.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from itertools import chain
+from typing import Any
 
 from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
 
@@ -20,7 +26,7 @@ class Token:
     sz_decimals: int
 
 
-TOKENS = (Token("USDC", 0, 8), Token("PURR", 1, 0), Token("HYPE", 2, 2), Token("USDH", 3, 2))
+TOKENS = (Token("USDC", 0, 8), Token("PURR", 1, 0), Token("HYPE", 2, 2), Token("USDH", 3, 2), Token("USDe", 4, 2))
 SPOT_PAIRS = (("PURR/USDC", 1, 0), ("@1", 2, 0))
 """Name, base token and quote token of each pair; a pair's index is its place in the list."""
 
@@ -37,7 +43,7 @@ class Dex:
 
 @dataclass(frozen=True, slots=True)
 class Perp:
-    """A perpetual. `index` is its place in its dex."""
+    """A perpetual. `index` is its place in its dex; `margin_mode` is what restricts it, where anything does."""
 
     coin: str
     dex: Dex
@@ -45,7 +51,13 @@ class Perp:
     mark_price: Decimal
     sz_decimals: int
     max_leverage: int
-    only_isolated: bool = False
+    margin_mode: str | None = None
+    delisted: bool = False
+
+    @property
+    def only_isolated(self) -> bool:
+        """Whether it can't be held with cross margin."""
+        return self.margin_mode is not None
 
     @property
     def asset(self) -> int:
@@ -60,34 +72,63 @@ XYZ = Dex("xyz", 1, "XYZ", TOKENS[0])
 FLX = Dex("flx", 2, "Felix Exchange", TOKENS[3])
 DEXES = (MAIN, XYZ, FLX)
 
+NO_CROSS, STRICT = "noCross", "strictIsolated"
+
 _MAIN_ROWS = (
-    ("BTC", "98505", 5, 40, False),
-    ("ETH", "3200", 4, 25, False),
-    ("SOL", "185.5", 2, 20, False),
-    ("kPEPE", "0.0205", 0, 10, False),
-    ("CANTO", "0.024", 0, 3, True),
-    *((base, mark, 0, 10, False) for base, mark in FURTHER_PERPETUALS),
+    ("BTC", "98505", 5, 40, None),
+    ("ETH", "3200", 4, 25, None),
+    ("SOL", "185.5", 2, 20, None),
+    ("kPEPE", "0.0205", 0, 10, None),
+    ("CANTO", "0.024", 0, 3, NO_CROSS),
+    *((base, mark, 0, 10, None) for base, mark in FURTHER_PERPETUALS),
 )
-_XYZ_ROWS = (("xyz:GOLD", "4125.5", 4, 20, False), ("xyz:NVDA", "182.4", 3, 10, True))
-_FLX_ROWS = (("flx:OIL", "60.25", 2, 5, True),)
+_XYZ_ROWS = (("xyz:GOLD", "4125.5", 4, 20, None), ("xyz:NVDA", "182.4", 3, 10, STRICT))
+_FLX_ROWS = (("flx:OIL", "60.25", 2, 5, STRICT),)
 
 
-def _perps(dex: Dex, rows: tuple[tuple[str, str, int, int, bool], ...]) -> tuple[Perp, ...]:
+def _perps(dex: Dex, rows: Iterable[tuple[str, str, int, int, str | None]]) -> tuple[Perp, ...]:
     return tuple(
-        Perp(coin, dex, index, Decimal(mark), sz_decimals, most, isolated)
-        for index, (coin, mark, sz_decimals, most, isolated) in enumerate(rows)
+        Perp(coin, dex, index, Decimal(mark), sz_decimals, most, margin_mode)
+        for index, (coin, mark, sz_decimals, most, margin_mode) in enumerate(rows)
     )
 
 
-PERPS: Mapping[str, Perp] = {
-    perp.coin: perp for perp in (*_perps(MAIN, _MAIN_ROWS), *_perps(XYZ, _XYZ_ROWS), *_perps(FLX, _FLX_ROWS))
-}
-"""All perpetuals by coin."""
+class Perpetuals:
+    """The dexes by their index, with None where the venue has none to tell of, and their perpetuals."""
 
-BY_ASSET: Mapping[int, Perp] = {perp.asset: perp for perp in PERPS.values()}
-"""All perpetuals by their number in actions."""
+    def __init__(self, dexes: Iterable[Dex | None], perps: Iterable[Perp]) -> None:
+        self.dexes = tuple(dexes)
+        self.perps: Mapping[str, Perp] = {perp.coin: perp for perp in perps}
+        """All perpetuals by coin."""
+        self.by_asset: Mapping[int, Perp] = {perp.asset: perp for perp in self.perps.values()}
+        """All perpetuals by their number in actions."""
+
+    def named(self, name: str) -> Dex | None:
+        """The dex of a name."""
+        return next((dex for dex in self.dexes if dex and dex.name == name), None)
+
+    def on(self, dex: Dex) -> tuple[Perp, ...]:
+        """The perpetuals of a dex, in the order of their indices."""
+        return tuple(perp for perp in self.perps.values() if perp.dex == dex)
+
+    def with_dexes(self, number: int, collateral: Token = TOKENS[0]) -> "Perpetuals":
+        """So many more dexes, `d1` and so on, of one perpetual each."""
+        first = len(self.dexes)
+        added = [Dex(f"d{n}", first + n - 1, f"Dex {n}", collateral) for n in range(1, number + 1)]
+        perps = (_perps(dex, [(f"{dex.name}:ONE", "10", 2, 10, None)]) for dex in added)
+        return Perpetuals((*self.dexes, *added), chain(self.perps.values(), *perps))
+
+    def without(self, name: str) -> "Perpetuals":
+        """Null in the place of a dex; the indices of the others stay."""
+        gone = self.named(name)
+        kept = (perp for perp in self.perps.values() if perp.dex != gone)
+        return Perpetuals((None if dex == gone else dex for dex in self.dexes), kept)
+
+    def changed(self, coin: str, **facts: Any) -> "Perpetuals":
+        """One perpetual with other facts, such as its highest leverage, or delisted."""
+        perps = {**self.perps, coin: replace(self.perps[coin], **facts)}
+        return Perpetuals(self.dexes, perps.values())
 
 
-def listed_on(dex: Dex) -> tuple[Perp, ...]:
-    """The perpetuals of a dex, in the order of their indices."""
-    return tuple(perp for perp in PERPS.values() if perp.dex is dex)
+LISTED = Perpetuals(DEXES, (*_perps(MAIN, _MAIN_ROWS), *_perps(XYZ, _XYZ_ROWS), *_perps(FLX, _FLX_ROWS)))
+"""What is listed at the start."""

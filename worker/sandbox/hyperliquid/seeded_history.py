@@ -87,4 +87,5 @@ def _fills(newest: Milliseconds, number: int) -> Iterator[Fill]:
             closed_pnl=profit if closing else ZERO,
             fee=FEE,
             tid=NEWEST_TRADE - age,
+            oid=(NEWEST_TRADE - age) // 3,
         )

@@ -21,6 +21,7 @@ from worker.sandbox.hyperliquid.opening import (
     requested_seed,
     state_of,
 )
+from worker.sandbox.hyperliquid.perps import Perpetuals
 from worker.sandbox.hyperliquid.seeds import SEEDS, HyperliquidSeedAccount
 from worker.sandbox.hyperliquid.signatures import address_of
 from worker.sandbox.hyperliquid.world import Agent, Owned, World
@@ -101,6 +102,15 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
         """Set the weight limit, for which there is one family. Raises ControlRefused for any other."""
         set_limits(self._meters, limits, "endpoint family")
 
+    @property
+    def listing(self) -> Perpetuals:
+        """What is listed now."""
+        return self._world.listing
+
+    def relist(self, listing: Perpetuals) -> None:
+        """List other perpetuals, until the next reset."""
+        self._world.listing = listing
+
     def _restore(self) -> None:
         self._meters = {FAMILY: WeightMeter(WEIGHT_LIMIT)}
         self._world = World(self.clock)
@@ -120,17 +130,17 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
     def _settle(self, member: Member[HyperliquidSeedAccount]) -> None:
         world, seed, addresses, now = self._world, member.seed, self._addresses[member.id], self.clock.now()
         world.agents[addresses.signer] = Agent(addresses.account, AGENT_NAME)
-        world.states[addresses.account] = state_of(seed.account, addresses.account, now)
+        world.states[addresses.account] = state_of(seed.account, addresses.account, now, world.listing)
         if addresses.vault and seed.vault:
             world.owned[addresses.vault] = Owned(addresses.account)
-            world.states[addresses.vault] = state_of(seed.vault, addresses.vault, now)
+            world.states[addresses.vault] = state_of(seed.vault, addresses.vault, now, world.listing)
 
     def _requested_seed(self, request: NewHyperliquidAccount) -> HyperliquidSeedAccount:
-        return requested_seed(request)
+        return requested_seed(request, self._world.listing)
 
     def _change(self, member: Member[HyperliquidSeedAccount], wanted: HyperliquidAccountChange) -> None:
         addresses = self._addresses[member.id]
-        change(self._world.state_of(addresses.owner), wanted)
+        change(self._world.state_of(addresses.owner), wanted, self._world.listing)
         change_rights(self._world, addresses.signer, addresses.account, addresses.vault, wanted)
 
     def _info(self, received: Received) -> HttpResponse:

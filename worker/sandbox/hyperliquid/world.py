@@ -7,7 +7,7 @@ from worker.sandbox.hyperliquid.account import HyperliquidAccountState
 from worker.sandbox.hyperliquid.body import Body
 from worker.sandbox.hyperliquid.errors import Unreadable
 from worker.sandbox.hyperliquid.nonces import NonceBook
-from worker.sandbox.hyperliquid.perps import DEXES, Dex
+from worker.sandbox.hyperliquid.perps import LISTED, Dex, Perpetuals
 from worker.sandbox.kit.clock import Clock
 
 NEVER: Milliseconds = 4_133_404_800_000
@@ -15,11 +15,14 @@ NEVER: Milliseconds = 4_133_404_800_000
 
 @dataclass(slots=True)
 class Agent:
-    """An API wallet that an account approved. Without a name it is not listed; once expired it signs no more."""
+    """An API wallet that an account approved. Without a name it is not listed; once expired it signs no more.
+
+    One without an end to its validity is told with null (extraAgents in the schema of @nktkas/hyperliquid 0.33.3).
+    """
 
     master: str
     name: str | None
-    valid_until: Milliseconds = NEVER
+    valid_until: Milliseconds | None = NEVER
 
 
 @dataclass(slots=True)
@@ -32,9 +35,10 @@ class Owned:
 
 @dataclass(slots=True)
 class World:
-    """States by address, API wallets and what is owned by theirs."""
+    """What is listed, states by address, API wallets and what is owned by theirs."""
 
     clock: Clock
+    listing: Perpetuals = LISTED
     states: dict[str, HyperliquidAccountState] = field(default_factory=dict)
     agents: dict[str, Agent] = field(default_factory=dict)
     owned: dict[str, Owned] = field(default_factory=dict)
@@ -55,7 +59,7 @@ class World:
     def master_of(self, signer: str) -> str | None:
         """Whom a signer signs for: an account that approved it, or itself if it is one."""
         if agent := self.agents.get(signer):
-            return agent.master if self.clock.now() < agent.valid_until else None
+            return agent.master if agent.valid_until is None or self.clock.now() < agent.valid_until else None
         return signer if signer in self.states and signer not in self.owned else None
 
     def owner_of(self, address: str) -> str | None:
@@ -64,10 +68,9 @@ class World:
         return None if owned is None else owned.owner
 
 
-def dex_asked(body: Body) -> Dex:
+def dex_asked(world: World, body: Body) -> Dex:
     """The dex that a question is about: the main one unless it says otherwise. Raises Unreadable for an unknown one."""
-    name = body.fields.get("dex") or ""
-    for dex in DEXES:
-        if dex.name == name:
-            return dex
-    raise Unreadable
+    dex = world.listing.named(body.fields.get("dex") or "")
+    if dex is None:
+        raise Unreadable
+    return dex

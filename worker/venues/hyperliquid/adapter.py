@@ -1,19 +1,20 @@
 """One Hyperliquid account behind the venue seam."""
 
+import asyncio
 from decimal import Decimal
 from functools import partial
+from typing import Any
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts.account import Account
 from worker.venues.client.transport import ClockedCalls
-from worker.venues.hyperliquid import terms as market_terms
+from worker.venues.hyperliquid import settings
 from worker.venues.hyperliquid.credentials import credentials_of
-from worker.venues.hyperliquid.fills import RealizedPnl
-from worker.venues.hyperliquid.funding import Funding
-from worker.venues.hyperliquid.positions import position_of, state_of, terms_of
+from worker.venues.hyperliquid.history import Funding, RealizedPnl
+from worker.venues.hyperliquid.instruments import Instrument, Universe, coverage_of
+from worker.venues.hyperliquid.positions import held_rows, position_in, position_of, size_of, state_of, terms_of
 from worker.venues.hyperliquid.preflight import preflight
-from worker.venues.hyperliquid.universe import Instrument, Universe, coverage_of
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import (
@@ -31,6 +32,9 @@ from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSupported
 from worker.venues.reading.parts import PartReader, RowsRead, understood
 
+ABREAST = 20
+"""Dexes that an account is asked for at once. There may be some two hundred."""
+
 
 class HyperliquidAdapter:
     """One account, or a vault or sub-account that it acts for. Raises AccessDenied for malformed credentials."""
@@ -45,6 +49,7 @@ class HyperliquidAdapter:
         self._transport = transport
         self._universe = universe
         self._reader = PartReader(self.exchange, account.id)
+        self._abreast = asyncio.Semaphore(ABREAST)
         self.capabilities = capabilities_of(account)
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
@@ -53,12 +58,12 @@ class HyperliquidAdapter:
         return self._universe.markets.find(symbol, market_type)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
-        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
-        market_terms.check_leverage(self._universe.of_market(market), leverage)
+        """Raise ValueRefused, naming the range, for a leverage the market can't have."""
+        await settings.check_leverage(self._transport, self._universe.of_market(market), leverage)
 
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
         """Set the leverage of a market and nothing else: the present margin mode is sent along."""
-        return await market_terms.set_leverage(self._transport, self._who, self._universe.of_market(market), leverage)
+        return await settings.set_leverage(self._transport, self._who, self._universe.of_market(market), leverage)
 
     async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
         """Raise NotSupported: the venue has no action for it but one that also sets the leverage."""
@@ -66,15 +71,15 @@ class HyperliquidAdapter:
 
     async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now, with or without a position."""
-        return await market_terms.read_terms(self._transport, self._who.owner, self._universe.of_market(market))
+        return await settings.read_terms(self._transport, self._who.owner, self._universe.of_market(market))
 
     async def symbol_state(self, market: Market) -> SymbolState:
         """Terms and position of a market."""
         instrument = self._universe.of_market(market)
-        rows = await market_terms.read_positions(self._transport, self._who.owner, instrument)
+        rows = await settings.read_positions(self._transport, self._who.owner, instrument)
         if rows:
             return state_of(rows, terms_of(rows[0]))
-        return state_of(rows, await market_terms.read_flat_terms(self._transport, self._who.owner, instrument))
+        return state_of(rows, await settings.read_flat_terms(self._transport, self._who.owner, instrument))
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions or those of one market; coverage names the dexes that were read."""
@@ -97,11 +102,16 @@ class HyperliquidAdapter:
         return await preflight(self._transport, self._registered, self._who)
 
     async def _open_in(self, dex: str, only: Market | None) -> RowsRead[Position]:
-        def position(row: Row) -> Position | None:
-            instrument = self._listed(row)
-            return position_of(row, instrument, self._account_id) if only in (None, instrument.market) else None
+        async with self._abreast:
+            body = await settings.read_dex(self._transport, self._who.owner, dex)
 
-        return understood(await market_terms.read_dex(self._transport, self._who.owner, dex), position)
+        def position(held: Any) -> Position | None:
+            row = position_in(held)
+            if only and row.get("coin") != only.id:
+                return None
+            return position_of(row, self._listed(row), self._account_id) if size_of(row) else None
+
+        return understood(held_rows(body), position)
 
     def _listed(self, row: Row) -> Instrument:
         coin = shape.text(row, "coin")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from coincurve import PrivateKey
 
 from worker.accounts.account import Account
-from worker.venues.hyperliquid.keccak import keccak256
+from worker.venues.hyperliquid.signing import keccak256
 from worker.venues.port.errors import AccessDenied
 
 _KEY = re.compile(r"(?:0x)?([0-9a-fA-F]{64})")

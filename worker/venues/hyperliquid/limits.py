@@ -10,8 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.hyperliquid.codes import NO_ACTIONS_LEFT, TEXTS
-from worker.venues.hyperliquid.judge import refusal_in, retry_after
+from worker.venues.hyperliquid.errors import NO_ACTIONS_LEFT, TEXTS, refusal_in, retry_after, says
 from worker.venues.limits.tables import UNCOUNTED, Cost, Penalty, Per, Scope, VenueLimits
 from worker.venues.port.response import VenueResponse
 
@@ -31,12 +30,13 @@ QUESTIONS: Mapping[str, int] = MappingProxyType(
         "clearinghouseState": LIGHT,
         "exchangeStatus": LIGHT,
         "activeAssetData": USUAL,
+        "allPerpMetas": USUAL,
         "perpDexs": USUAL,
         "meta": USUAL,
-        "metaAndAssetCtxs": USUAL,
         "spotMeta": USUAL,
         "extraAgents": USUAL,
         "vaultDetails": USUAL,
+        "userRateLimit": USUAL,
         "userRole": ROLE,
     }
 )
@@ -82,7 +82,7 @@ def penalty(answer: VenueResponse) -> Penalty | None:
     """An address that sends too much, or one of the venue's that has no actions left."""
     if answer.status == TOO_MANY:
         return Penalty(retry_after(answer), Per.ADDRESS)
-    if NO_ACTIONS_LEFT in (refusal_in(answer.body) or ""):
+    if says(refusal_in(answer.body) or "", NO_ACTIONS_LEFT):
         return Penalty(TEXTS[NO_ACTIONS_LEFT].wait, Per.USER)
     return None
 

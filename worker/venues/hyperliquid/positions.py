@@ -1,7 +1,9 @@
 """Hyperliquid's positions in our terms.
 
-Fields: info endpoint, clearinghouseState. `szi` is negative for shorts; `positionValue` is at the mark price; profits
-and margins are in the dex's collateral token. The venue tells no time of a position's last change, and no mark price.
+Fields: info endpoint, clearinghouseState; read 2026-11-29. `szi` is negative for shorts; `positionValue` is at the mark
+price; profits and margins are in the dex's collateral token. The venue tells no time of a position's last change, and
+no mark price. `marginUsed` of an isolated position is what it would leave if it were closed at the mark price, its
+unrealized profit included: in the document's own example, `rawUsd` -95.059824 and a value of 100.02765 make 4.967826.
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,7 @@ from typing import Any
 
 from schemas.replies import Position
 from schemas.requests import MarginMode
-from worker.venues.hyperliquid.universe import Instrument
+from worker.venues.hyperliquid.instruments import Instrument
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
@@ -20,12 +22,29 @@ from worker.venues.port.errors import Ambiguous
 MARGIN_MODES = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 
 
-def open_rows(body: Any) -> list[Row]:
-    """The open positions in a clearinghouseState. Raises Ambiguous for another shape."""
-    state = shape.mapping(body, "clearinghouseState")
-    held = shape.rows(state.get("assetPositions"), "the positions of clearinghouseState")
-    found = [shape.mapping(row.get("position"), "a position of clearinghouseState") for row in held]
-    return [row for row in found if size_of(row)]
+def held_rows(body: Any) -> list[Any]:
+    """The positions in a clearinghouseState, each still to be read by itself. Raises Ambiguous for another shape."""
+    held = shape.mapping(body, "clearinghouseState").get("assetPositions")
+    if not isinstance(held, list):
+        raise Ambiguous("the field assetPositions of clearinghouseState is no list", raw=body)
+    return held
+
+
+def position_in(held: Any) -> Row:
+    """What is told of a position. Raises Ambiguous for another shape."""
+    about = "a position of clearinghouseState"
+    return shape.mapping(shape.mapping(held, about).get("position"), about)
+
+
+def open_in(body: Any, coin: str) -> list[Row]:
+    """The open position in a coin, if there is one. What is told of others is not looked at. Raises Ambiguous."""
+    rows = (held["position"] for held in held_rows(body) if isinstance(held, dict) and _is_of(held, coin))
+    return [row for row in rows if size_of(row)]
+
+
+def _is_of(held: Row, coin: str) -> bool:
+    position = held.get("position")
+    return isinstance(position, dict) and position.get("coin") == coin
 
 
 def size_of(row: Row) -> Decimal:
@@ -51,6 +70,7 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
     """An open position."""
     market, terms, size = instrument.market, terms_of(row), abs(size_of(row))
     notional, profit = shape.decimal(row, "positionValue"), shape.decimal(row, "unrealizedPnl")
+    margin = _optional(row, "marginUsed")
     return Position(
         symbol=market.symbol,
         side=side_of(row),
@@ -63,13 +83,18 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
         unrealized_pnl=profit,
         percentage=figures.percentage(profit, notional),
         margin_mode=terms.margin_mode,
-        liquidation_price=None if row.get("liquidationPx") is None else shape.decimal(row, "liquidationPx"),
-        collateral=figures.margin(shape.decimal(row, "marginUsed"), market.settle),
+        liquidation_price=_optional(row, "liquidationPx"),
+        collateral=None if margin is None else figures.margin(margin, market.settle),
         timestamp=None,
         datetime=None,
         exchange="hyperliquid",
         exchange_account_id=account_id,
     )
+
+
+def _optional(row: Row, name: str) -> Decimal | None:
+    """A figure that a position may lack: then it is null, or empty."""
+    return None if row.get(name) in (None, "") else shape.decimal(row, name)
 
 
 def state_of(rows: Sequence[Row], terms: MarginSettings) -> SymbolState:

@@ -6,12 +6,12 @@ from worker.accounts.account import Account, Site
 from worker.accounts.networks import MAINNET
 from worker.venues.client.connections import VenueConnections
 from worker.venues.hyperliquid.adapter import HyperliquidAdapter
-from worker.venues.hyperliquid.connection import without_keys
-from worker.venues.hyperliquid.universe import Universe
+from worker.venues.hyperliquid.client import without_keys
+from worker.venues.hyperliquid.instruments import Universe
 from worker.venues.parsing.markets import Unlisted, nobody
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
-"""One answer per dex makes the list of markets; it may take longer than a request of an account."""
+"""The list of all dexes is long; it may take longer than a request of an account."""
 
 
 class HyperliquidVenue:
@@ -29,10 +29,19 @@ class HyperliquidVenue:
         self._universe: Universe | None = None
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
-        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
+        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError.
+
+        Where the venue tells only a part of them, that is better than nothing, and soon asked for again; but nothing
+        that was loaded before is given up for it.
+        """
         before, raw = self._universe, await self._public.markets(LOAD_TIMEOUT_MS)
-        self._universe = Universe.from_ccxt(raw, unlisted)
-        return self._universe != before
+        universe = Universe.from_listing(raw, unlisted)
+        if universe.incomplete is not None:
+            if before is not None:
+                raise universe.incomplete
+            unlisted()
+        self._universe = universe
+        return universe != before
 
     def adapter(self, account: Account) -> HyperliquidAdapter:
         """The adapter of an account at this address. Raises AccessDenied for a malformed key or address."""

@@ -4,6 +4,7 @@ ccxt's class signs approvals of a builder fee and a referrer on its own account 
 markets are loaded without any, and nothing but a change of leverage can be signed at all.
 """
 
+import asyncio
 import copy
 from typing import Any, Self
 
@@ -18,30 +19,29 @@ from worker.venues.client.masking import SecretMask
 from worker.venues.client.signing import SigningExchange, public_exchange, rebase
 from worker.venues.client.transport import Transport
 from worker.venues.hyperliquid.credentials import credentials_of
-from worker.venues.hyperliquid.judge import judge
-from worker.venues.hyperliquid.keccak import compile_ccxt
+from worker.venues.hyperliquid.errors import judge
 from worker.venues.hyperliquid.limits import INFO, LIMITS
-from worker.venues.hyperliquid.nonces import NonceSource, nonces_of
+from worker.venues.hyperliquid.signing import NonceSource, compile_ccxt, nonces_of
 from worker.venues.limits.tables import User
 from worker.venues.parsing import fields as shape
 from worker.venues.port.errors import NotSupported
+from worker.venues.reading.preflight import attempted
 
 SIGNED_ACTIONS = frozenset({"updateLeverage"})
 """All that is ever signed."""
 
-MOST_DEXES = 1_000
-"""More than there are: ccxt loads the first ten unless told otherwise, and positions in others would go unseen."""
-
 OPTIONS = {
     "defaultType": "swap",
-    "fetchMarkets": {"types": ["swap", "hip3"], "hip3": {"limit": MOST_DEXES}},
     "builderFee": False,
     "approvedBuilderFee": True,
     "refSet": True,
     "enableUnifiedMargin": False,
     "maxRetriesOnFailure": 0,
 }
-"""Only perpetuals, no second sending, and all that makes ccxt believe its approvals were given long ago."""
+"""No second sending, and all that makes ccxt believe its approvals were given long ago."""
+
+LISTING = ("perpDexs", "spotMeta")
+"""What has to be known to number the perpetuals that allPerpMetas tells of, and to name what they settle in."""
 
 
 class _Signing(hyperliquid):  # type: ignore[misc]  # ccxt's classes are untyped
@@ -97,9 +97,17 @@ class HyperliquidTransport(Transport):
         return self._beside(twin)
 
     async def _listed(self, loader: Any) -> list[dict[str, Any]]:
-        """ccxt's markets. It needs the tokens first, or it would take every dex to settle in USDC."""
-        await loader.fetch_currencies()
-        return await super()._listed(loader)
+        """What the venue lists, as it tells it. ccxt asks for each dex by itself, and up to 209 are too many.
+
+        An error takes the place of an answer without which some perpetuals can still be read. Raises VenueError.
+        """
+        metas, *more = await asyncio.gather(
+            loader.publicPostInfo({"type": "allPerpMetas"}), *(self._or_why_not(loader, kind) for kind in LISTING)
+        )
+        return [{"allPerpMetas": metas} | dict(zip(LISTING, more, strict=True))]
+
+    async def _or_why_not(self, loader: Any, kind: str) -> Any:
+        return await attempted(loader.publicPostInfo({"type": kind}))
 
     async def server_time(self, name: str) -> Milliseconds:
         """The venue's clock, as exchangeStatus tells it."""
