@@ -41,7 +41,7 @@ class Leverage(AccountData):
     """
 
     symbol: str
-    leverage: Money
+    leverage: Annotated[Money | None, Field(description="Null where the venue keeps none, as in its portfolio margin")]
     margin_mode: MarginMode
     position_side: Annotated[str | None, Field(description="long, short, both, or null when flat")]
     position_size: Annotated[Money, Field(description="Contracts")]

@@ -14,6 +14,7 @@ from pybit.unified_trading import HTTP
 
 from tests.support.sandbox_harness import account_of, sandbox_fixtures
 from worker.accounts.account import Account
+from worker.runtime.clock import now
 from worker.sandbox.app.server import Sandbox
 from worker.sandbox.bybit.endpoints import ENDPOINTS
 from worker.sandbox.kit.clock import DAY
@@ -21,6 +22,11 @@ from worker.sandbox.server.faults import Fault
 
 PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
+
+UPGRADED_DAYS = 20
+"""When the hedged account became unified."""
+
+BEFORE = {"startTime": now() - (UPGRADED_DAYS + 6) * DAY}
 
 CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     (PERP, "/v5/market/time", "get_server_time", {}),
@@ -39,6 +45,8 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     ),
     (PERP, "/v5/position/closed-pnl", "get_closed_pnl", {"category": "linear"}),
     (PERP, "/v5/execution/list", "get_executions", BTC | {"execType": "Funding"}),
+    (HEDGE, "/v5/pre-upgrade/position/closed-pnl", "get_pre_upgrade_closed_pnl", BTC | BEFORE),
+    (HEDGE, "/v5/pre-upgrade/execution/list", "get_pre_upgrade_trade_history", {"category": "inverse"} | BEFORE),
 ]
 
 

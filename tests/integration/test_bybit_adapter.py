@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -9,6 +11,7 @@ from uuid import uuid4
 import pytest
 
 from schemas.events import Scope
+from schemas.replies import LedgerEntry
 from schemas.requests import MarginMode, MarketType
 from tests.support.sandbox_harness import (
     BROKEN_ANSWERS,
@@ -19,7 +22,6 @@ from tests.support.sandbox_harness import (
     SandboxHarness,
     harness_fixtures,
     market,
-    unread,
 )
 from worker.runtime.clock import now
 from worker.sandbox.bybit.venue import Bybit
@@ -51,6 +53,8 @@ INFO, LOG, EXECUTIONS, CLOSED = (
     "/v5/execution/list",
     "/v5/position/closed-pnl",
 )
+CONTRACTS = "/v5/market/instruments-info"
+BEFORE_CLOSED, BEFORE_EXECUTIONS = "/v5/pre-upgrade/position/closed-pnl", "/v5/pre-upgrade/execution/list"
 UNLIMITED = {"ip": 1_000_000} | dict.fromkeys((LIST, INFO, LOG, EXECUTIONS, CLOSED), 1_000_000)
 
 
@@ -102,6 +106,15 @@ class TestLeverage:
         assert (await adapter.terms(future)).leverage == Decimal(3)
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(10)
 
+    async def test_an_id_outside_ascii_is_signed_as_it_is_sent(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        named = market(adapter, "币安人生/USDT:USDT")
+        await adapter.set_leverage(named, Decimal(3))
+        assert (named.id, (await adapter.terms(named)).leverage) == ("币安人生USDT", Decimal(3))
+        await harness.change(PERP, positions=[{"symbol": named.id, "size": 3}])
+        assert named.symbol in {row.symbol for row in (await adapter.positions()).positions}
+        assert (await adapter.realized_pnl(query(named))).entries == ()
+
     async def test_what_is_so_already_is_no_change(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         with pytest.raises(AlreadySo) as caught:
@@ -115,11 +128,20 @@ class TestLeverage:
         await adapter.set_leverage(market(adapter, LINEAR), Decimal(10))
         assert (await adapter.terms(market(adapter, LINEAR))).sides == (Decimal(10), Decimal(10))
 
-    async def test_more_than_the_market_allows_names_the_maximum_and_asks_nobody(self, harness: SandboxHarness) -> None:
+    async def test_more_than_the_market_allows_now_names_the_maximum(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         with pytest.raises(ValueRefused, match="BTC/USDT:USDT takes 1x to 100x, not 200x"):
             await adapter.check_leverage(market(adapter, LINEAR), Decimal(200))
-        assert await harness.requests() == []
+        assert await harness.paths() == [CONTRACTS]
+
+    async def test_a_maximum_that_was_raised_since_the_markets_were_loaded_is_no_refusal(
+        self, harness: SandboxHarness
+    ) -> None:
+        adapter, contracts = harness.adapter(PERP), standin(harness).exchange.contracts
+        contracts["BTCUSDT"] = replace(contracts["BTCUSDT"], max_leverage=Decimal(125))
+        await adapter.check_leverage(market(adapter, LINEAR), Decimal(120))
+        await adapter.set_leverage(market(adapter, LINEAR), Decimal(120))
+        assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(120)
 
     async def test_the_venue_refuses_it_too(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -217,13 +239,26 @@ class TestMarginModeOfAClassicAccount:
         await adapter.set_margin_mode(market(adapter, FLAT), MarginMode.ISOLATED)
         assert (await adapter.terms(market(adapter, FLAT))).margin_mode is MarginMode.ISOLATED
 
-    async def test_each_side_keeps_the_leverage_it_has(self, harness: SandboxHarness) -> None:
+    async def test_both_sides_keep_the_leverage_they_have(self, harness: SandboxHarness) -> None:
         account_id = opened(harness, status=1, hedged=True)
-        await harness.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 3, "isolated": True}})
+        await harness.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 8, "isolated": True}})
         adapter = harness.adapter(account_id)
         await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.CROSS)
         terms = await adapter.terms(market(adapter, LINEAR))
-        assert (terms.margin_mode, terms.sides) == (MarginMode.CROSS, (Decimal(8), Decimal(3)))
+        assert (terms.margin_mode, terms.sides) == (MarginMode.CROSS, (Decimal(8), Decimal(8)))
+
+    async def test_sides_that_differ_are_not_switched_for_bybit_takes_one_leverage_for_both(
+        self, harness: SandboxHarness
+    ) -> None:
+        account_id = opened(harness, status=1, hedged=True)
+        await harness.change(account_id, terms={"BTCUSDT": {"buy": 8, "sell": 3, "isolated": True}})
+        adapter = harness.adapter(account_id)
+        with pytest.raises(PreconditionFailed, match="8x and 3x; set one leverage first"):
+            await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.CROSS)
+        with pytest.raises(AlreadySo):
+            await adapter.set_margin_mode(market(adapter, LINEAR), MarginMode.ISOLATED)
+        terms = await adapter.terms(market(adapter, LINEAR))
+        assert (terms.margin_mode, terms.sides) == (MarginMode.ISOLATED, (Decimal(8), Decimal(3)))
 
     async def test_usdc_contracts_have_none_of_their_own(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(CLASSIC)
@@ -281,6 +316,22 @@ class TestPositions:
         ]
         assert {row.margin_mode for row in found.positions} == {MarginMode.CROSS}
 
+    async def test_a_position_in_a_contract_of_any_status_is_told_beside_all_others(
+        self, harness: SandboxHarness
+    ) -> None:
+        untraded = [row for row in standin(harness).exchange.listed_in("linear") if not row.traded]
+        assert {row.status for row in untraded} == {"PreLaunch", "Delivering", "Closed"}
+        await harness.change(PERP, positions=[{"symbol": row.symbol, "size": 3} for row in untraded])
+        found = (await harness.adapter(PERP).positions()).positions
+        assert len(found) == 5 + len(untraded)
+        assert len({row.symbol for row in found}) == len(found)
+
+    async def test_a_perpetual_that_is_to_be_delisted_stays_a_swap(self, harness: SandboxHarness) -> None:
+        await harness.change(PERP, positions=[{"symbol": "LEAVINGUSDT", "size": 3}])
+        adapter = harness.adapter(PERP)
+        assert "LEAVING/USDT:USDT" in {row.symbol for row in (await adapter.positions(SWAP)).positions}
+        assert (await adapter.terms(market(adapter, "LEAVING/USDT:USDT"))).leverage == Decimal(10)
+
     async def test_swaps_and_futures_are_told_apart(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         swaps, futures = [(await adapter.positions(kind)).positions for kind in (SWAP, FUTURE)]
@@ -290,9 +341,9 @@ class TestPositions:
     async def test_a_classic_account_has_both_modes_at_once(self, harness: SandboxHarness) -> None:
         rows = (await harness.adapter(CLASSIC).positions()).positions
         assert [(row.symbol, row.margin_mode, row.collateral) for row in rows] == [
-            (LINEAR, MarginMode.CROSS, Decimal("492.52")),
+            (LINEAR, MarginMode.CROSS, Decimal("490.00")),
             ("SOL/USDT:USDT", MarginMode.ISOLATED, Decimal("513.60")),
-            (INVERSE, MarginMode.CROSS, Decimal("0.00081218")),
+            (INVERSE, MarginMode.CROSS, Decimal("0.00079208")),
         ]
 
     async def test_both_sides_of_a_hedge_are_positions_with_their_own_leverage(self, harness: SandboxHarness) -> None:
@@ -322,32 +373,68 @@ class TestPositions:
         found = await harness.adapter(opened(harness, open_positions=100)).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
-    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
-        result = {"list": [{"symbol": "NEWUSDT", "size": "1"}], "nextPageCursor": ""}
-        await harness.fault(
-            LIST,
-            "status",
-            body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1},
-            params={"settleCoin": "USDT"},
-        )
+    async def test_a_position_in_a_market_that_is_not_loaded_is_told_beside_the_others(
+        self, harness: SandboxHarness
+    ) -> None:
+        rows = [{"symbol": "NEWUSDT", "size": "1"}, HELD]
+        await harness.fault(LIST, "status", body=success({"list": rows, "nextPageCursor": ""}))
         found = await harness.adapter(PERP).positions(SWAP)
-        assert [row.symbol for row in found.positions] == [USDC, INVERSE]
-        assert unread(found) == {
-            "linear USDT": "Bybit names a position in NEWUSDT, which is not among its loaded markets"
-        }
+        assert LINEAR in {row.symbol for row in found.positions}
+        (part,) = [part for part in found.parts if part.unread]
+        assert "NEWUSDT" in str(part.unread)
+        assert "GET /v5/position/list" in str(part.unread)
+        assert len(found.coverage) == 2
 
-    @pytest.mark.parametrize("result", [None, {}, {"list": None}, {"list": [1]}, {"list": [{"symbol": "BTCUSDT"}]}])
-    async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, result: Any) -> None:
-        await harness.fault(
-            LIST,
-            "status",
-            body={"retCode": 0, "retMsg": "OK", "result": result, "time": 1},
-            params={"settleCoin": "USDT"},
-            times=2,
-        )
+    @pytest.mark.parametrize("result", [None, {}, {"list": None}, {"list": [1]}])
+    async def test_a_part_of_another_shape_blinds_nothing_else(self, harness: SandboxHarness, result: Any) -> None:
+        await harness.fault(LIST, "status", times=2, body=success(result), params={"settleCoin": "USDC"})
+        found = await harness.adapter(PERP).positions()
+        assert {row.symbol for row in found.positions} >= {LINEAR, INVERSE}
+        assert [part.name for part in found.parts if part.unread] == ["linear USDC"]
+
+    @pytest.mark.parametrize("code", [10005, 10024, 110099, 987_654])
+    async def test_a_category_that_is_refused_blinds_nothing_else(self, harness: SandboxHarness, code: int) -> None:
+        refusal = {"retCode": code, "retMsg": "No.", "result": {}, "time": 1}
+        await harness.fault(LIST, "status", times=2, body=refusal, params={"category": "inverse"})
+        found = await harness.adapter(PERP).positions()
+        assert {row.symbol for row in found.positions} >= {LINEAR, USDC}
+        (part,) = [part for part in found.parts if part.unread]
+        assert (part.name, str(code) in str(part.unread)) == ("inverse", True)
+
+    async def test_a_row_that_cannot_be_understood_is_missing_alone_and_named(self, harness: SandboxHarness) -> None:
+        odd = HELD | {"symbol": "ETHUSDT", "markPrice": ""}
+        await harness.fault(LIST, "status", body=success({"list": [odd, HELD], "nextPageCursor": ""}))
         found = await harness.adapter(PERP).positions(SWAP)
-        assert [row.symbol for row in found.positions] == [USDC, INVERSE]
-        assert unread(found).keys() == {"linear USDT"}
+        assert LINEAR in {row.symbol for row in found.positions}
+        (part,) = [part for part in found.parts if part.unread]
+        assert str(part.unread).endswith(
+            "the field markPrice of the venue's answer is unreadable (ETHUSDT in GET /v5/position/list)"
+        )
+
+    async def test_nothing_that_can_be_read_is_an_error(self, harness: SandboxHarness) -> None:
+        await harness.fault(LIST, "status", times=9, body=success({"list": None}))
+        with pytest.raises(Ambiguous):
+            await harness.adapter(PERP).positions()
+
+
+def success(result: Any) -> dict[str, Any]:
+    return {"retCode": 0, "retMsg": "OK", "result": result, "time": 1}
+
+
+HELD: dict[str, Any] = {
+    "positionIdx": 0,
+    "symbol": "BTCUSDT",
+    "side": "Buy",
+    "size": "0.05",
+    "avgPrice": "98000",
+    "markPrice": "98505",
+    "leverage": "10",
+    "tradeMode": 0,
+    "unrealisedPnl": "25.25",
+    "positionIM": "492.525",
+    "liqPrice": "",
+    "updatedTime": "1706745600000",
+}
 
 
 def query(
@@ -365,7 +452,7 @@ class TestHistory:
         now = standin(harness).clock.now()
         seeded = standin(harness).states[account_id].funding
         assert len(history.entries) == len(seeded) > 3 * 50
-        assert sum(entry.amount for entry in history.entries) == sum(row.amount for row in seeded)
+        assert sum(entry.amount for entry in history.entries) == sum(row.amount or 0 for row in seeded)
         times = [entry.timestamp for entry in history.entries]
         assert times == sorted(times)
         assert len({entry.id for entry in history.entries}) == len(times)
@@ -413,15 +500,74 @@ class TestHistory:
         entries = (await read(query(since=since))).entries
         middle = entries[len(entries) // 2].timestamp
         assert (await read(query(since=middle))).entries == tuple(row for row in entries if row.timestamp >= middle)
-        assert (await read(query(since=since, limit=120))).entries == entries[:120]
-        assert (await read(query(limit=120))).entries == entries[-120:]
+        assert times((await read(query(since=since, limit=120))).entries) == times(entries[:120])
+        assert times((await read(query(limit=120))).entries) == times(entries[-120:])
         week = (await read(query())).entries
         assert week == entries[-len(week) :]
 
-    async def test_that_delivery_futures_pay_no_funding_is_what_the_venue_says(self, harness: SandboxHarness) -> None:
-        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE))
-        assert history.entries == ()
-        assert await harness.requests(LOG)
+    async def test_funding_of_futures_is_asked_for_too(self, harness: SandboxHarness) -> None:
+        adapter, future = harness.adapter(PERP), await delivery(harness)
+        assert (await adapter.funding_history(query(kind=FUTURE))).entries == ()
+        assert LOG in await harness.paths()
+        await harness.change(PERP, records=[{"type": "SETTLEMENT", "symbol": future.id, "funding": "-0.5"}])
+        (entry,) = (await adapter.funding_history(query(kind=FUTURE))).entries
+        assert (entry.symbol, entry.amount) == (future.symbol, Decimal("-0.5"))
+
+    async def test_a_dividend_of_a_share_is_told_with_the_funding(self, harness: SandboxHarness) -> None:
+        dividend = {"type": "DIVIDEND_SETTLEMENT", "symbol": "TSLAUSDT", "cash_flow": "1.25", "age_ms": 5_000}
+        await harness.change(PERP, records=[dividend])
+        adapter = harness.adapter(PERP)
+        (entry,) = (await adapter.funding_history(query(market(adapter, "TSLA/USDT:USDT")))).entries
+        assert (entry.amount, entry.code, entry.info["type"]) == (Decimal("1.25"), "USDT", "DIVIDEND_SETTLEMENT")
+
+    @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
+    async def test_two_rows_that_share_an_id_are_two(self, harness: SandboxHarness, operation: str) -> None:
+        account_id = opened(harness)
+        record = {"type": "SETTLEMENT", "symbol": "BTCUSDT", "funding": "-0.5", "age_ms": 60_000}
+        profit = {"symbol": "BTCUSDT", "amount": "1.5", "age_ms": 60_000}
+        await harness.change(account_id, records=[record, record], profits=[profit, profit | {"updated_ms": 700}])
+        entries = (await getattr(harness.adapter(account_id), operation)(query(limit=50))).entries
+        assert [abs(row.amount) for row in entries] == [Decimal("0.5" if operation[0] == "f" else "1.5")] * 2
+
+    async def test_the_history_of_a_delisted_symbol_can_be_asked_for_by_its_symbol(
+        self, harness: SandboxHarness
+    ) -> None:
+        await harness.change(PERP, profits=[{"symbol": "FTTUSDT", "amount": "-7", "age_ms": 90 * DAY}])
+        adapter = harness.adapter(PERP)
+        (entry,) = (await adapter.realized_pnl(query(market(adapter, "FTT/USDT:USDT"), since=0))).entries
+        assert (entry.symbol, entry.amount) == ("FTT/USDT:USDT", Decimal(-7))
+
+    @pytest.mark.parametrize("operation", ["funding_history", "realized_pnl"])
+    async def test_what_was_before_an_upgrade_is_told_too(self, harness: SandboxHarness, operation: str) -> None:
+        await harness.limit(dict.fromkeys((BEFORE_CLOSED, BEFORE_EXECUTIONS), 1_000_000))
+        adapter, same = harness.adapter(HEDGE), harness.adapter(PERP)
+        now = standin(harness).clock.now()
+        upgraded = standin(harness).states[HEDGE].upgraded
+        for wanted in (query(since=now - 40 * DAY), query(market(adapter, LINEAR), since=now - 40 * DAY)):
+            told = await everything(adapter, operation, wanted)
+            expected = await everything(same, operation, wanted)
+            assert sorted((row.symbol, row.amount) for row in told) == sorted(
+                (row.symbol, row.amount) for row in expected
+            )
+            assert told[0].timestamp < upgraded < told[-1].timestamp
+
+    async def test_nobody_is_asked_about_a_time_in_which_the_account_was_unified(self, harness: SandboxHarness) -> None:
+        for read in (harness.adapter(PERP).funding_history, harness.adapter(HEDGE).realized_pnl):
+            await read(query())
+        assert not {BEFORE_CLOSED, BEFORE_EXECUTIONS} & set(await harness.paths())
+
+    async def test_what_cannot_be_told_of_the_time_before_is_named_and_the_rest_told(
+        self, harness: SandboxHarness
+    ) -> None:
+        refusal = {"retCode": 10028, "retMsg": "No.", "result": {}, "time": 1}
+        await harness.fault(BEFORE_EXECUTIONS, "status", times=99, body=refusal)
+        since = standin(harness).clock.now() - 40 * DAY
+        history = await harness.adapter(HEDGE).funding_history(query(since=since))
+        assert {part.name for part in history.parts if part.unread} == {
+            "linear before unified",
+            "inverse before unified",
+        }
+        assert len(history.entries) > 100
 
     async def test_realized_profits_are_whole_linear_and_inverse(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -445,10 +591,30 @@ class TestHistory:
         assert len(entries) > 2 * 50
         assert (len(answers) >= 3, set(answers)) == (True, {200})
 
-    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness) -> None:
+    async def test_a_broken_page_is_asked_for_once_more(self, harness: SandboxHarness) -> None:
         await harness.fault(LOG, "html")
+        assert len((await harness.adapter(PERP).funding_history(query(limit=5))).entries) == 5
+
+    async def test_a_history_that_cannot_be_read_is_none(self, harness: SandboxHarness) -> None:
+        await harness.fault(LOG, "html", times=99)
         with pytest.raises(Ambiguous):
             await harness.adapter(PERP).funding_history(query(limit=5))
+
+
+def times(entries: Sequence[LedgerEntry]) -> list[int]:
+    return [entry.timestamp for entry in entries]
+
+
+async def everything(adapter: Any, operation: str, wanted: HistoryQuery) -> list[LedgerEntry]:
+    """All that a question is answered with, from cursor to cursor."""
+    found: list[LedgerEntry] = []
+    while True:
+        history = await getattr(adapter, operation)(wanted)
+        found += history.entries
+        assert [part for part in history.parts if part.unread] == []
+        if history.next_cursor is None:
+            return found
+        wanted = replace(wanted, cursor=history.next_cursor)
 
 
 class TestTheVenueAtItsWorst:

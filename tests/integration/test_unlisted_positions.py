@@ -10,7 +10,7 @@ from tests.support.sandbox_harness import SWAP, SandboxHarness, market, sandbox_
 from worker.console.seeded import SEEDED
 from worker.venues.binance import connection as binance_connection
 from worker.venues.binance.adapter import BinanceAdapter
-from worker.venues.bybit import connection as bybit_connection
+from worker.venues.bybit import client as bybit_client
 from worker.venues.bybit.adapter import BybitAdapter
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.gate import client as gate_connection
@@ -38,7 +38,7 @@ def _binance(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapt
 
 def _bybit(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
     listed = Instruments(Markets([only], unlisted), {})
-    return BybitAdapter(harness.account(), _transport(harness, bybit_connection), listed)
+    return BybitAdapter(harness.account(), _transport(harness, bybit_client), listed)
 
 
 def _gate(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:

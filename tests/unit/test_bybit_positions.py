@@ -69,19 +69,48 @@ def test_the_value_is_the_present_one_and_not_the_one_at_entry() -> None:
     assert position_of(ROW | {"positionValue": "4900"}, LINEAR, info(), "x").notional == Decimal("4925.25")
 
 
-def test_a_classic_isolated_position_holds_its_balance_and_its_profit() -> None:
-    row = ROW | {"tradeMode": 1, "positionBalance": "490", "liqPrice": "88690"}
-    position = position_of(row, LINEAR, info(status=1), "x")
-    assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("515.25"))
+@pytest.mark.parametrize(
+    ("mode", "status", "trade_mode", "expected"),
+    [
+        ("REGULAR_MARGIN", 5, 0, "492.52"),
+        ("ISOLATED_MARGIN", 5, 0, "517.78"),
+        ("REGULAR_MARGIN", 1, 0, "490"),
+        ("REGULAR_MARGIN", 1, 1, "515.25"),
+        ("PORTFOLIO_MARGIN", 5, 0, None),
+    ],
+)
+def test_the_collateral_of_an_isolated_position_has_its_profit_whatever_the_account(
+    mode: str, status: int, trade_mode: int, expected: str | None
+) -> None:
+    initial = "" if mode == "PORTFOLIO_MARGIN" else "492.525" if status == 5 else "12345"
+    row = ROW | {"tradeMode": trade_mode, "positionIM": initial, "positionBalance": "490", "liqPrice": "88690"}
+    position = position_of(row, LINEAR, info(mode, status), "x")
+    assert position.collateral == (None if expected is None else Decimal(expected))
     assert position.liquidation_price == Decimal(88690)
 
 
-def test_figures_that_portfolio_margin_leaves_empty_are_none_or_zero() -> None:
-    row = ROW | {"leverage": "", "positionIM": "", "unrealisedPnl": ""}
+def test_figures_that_portfolio_margin_leaves_empty_are_null() -> None:
+    row = ROW | {"leverage": "", "positionIM": "", "liqPrice": ""}
     position = position_of(row, LINEAR, info("PORTFOLIO_MARGIN"), "x")
-    assert (position.leverage, position.collateral) == (None, None)
-    assert position.unrealized_pnl == 0
+    assert (position.leverage, position.collateral, position.liquidation_price) == (None, None, None)
     assert position.margin_mode is MarginMode.CROSS
+
+
+@pytest.mark.parametrize("side", ["Buy", "Sell"])
+@pytest.mark.parametrize("market", [LINEAR, INVERSE], ids=lambda market: market.id)
+def test_a_profit_that_is_left_empty_is_computed(market: Market, side: str) -> None:
+    row = ROW | {"side": side, "unrealisedPnl": "", "size": "0.05" if market is LINEAR else "2000"}
+    profit = position_of(row, market, info(), "x").unrealized_pnl
+    gain = Decimal("25.25") if market is LINEAR else Decimal(2000) / 98000 - Decimal(2000) / 98505
+    assert profit == (gain if side == "Buy" else -gain)
+
+
+@pytest.mark.parametrize("empty", ["", None])
+@pytest.mark.parametrize("field", ["updatedTime", "leverage", "liqPrice", "positionIM", "takeProfit", "bustPrice"])
+def test_an_optional_figure_that_is_empty_costs_nothing_else(field: str, empty: Any) -> None:
+    position = position_of(ROW | {field: empty}, LINEAR, info(), "x")
+    assert (position.symbol, position.contracts) == ("BTC/USDT:USDT", Decimal("0.05"))
+    assert (position.timestamp is None) == (field == "updatedTime")
 
 
 @pytest.mark.parametrize(
@@ -139,6 +168,12 @@ def test_an_account_info_of_another_shape_is_no_answer(raw: dict[str, Any]) -> N
         info_of(raw)
 
 
+@pytest.mark.parametrize("status", [0, 2, 7])
+def test_a_type_of_account_nobody_knows_is_taken_for_none_that_is_known(status: int) -> None:
+    with pytest.raises(Ambiguous, match=f"unifiedMarginStatus .* says {status}"):
+        position_of(ROW, LINEAR, info(status=status), "x")
+
+
 @pytest.mark.parametrize("side", ["", "None", None])
 def test_a_side_nobody_knows_is_no_side(side: Any) -> None:
     with pytest.raises(Ambiguous, match="side"):
@@ -151,7 +186,7 @@ def test_a_mode_nobody_knows_is_no_mode(trade_mode: Any) -> None:
         info(status=1).mode_of(ROW | {"tradeMode": trade_mode}, inverse=False)
 
 
-@pytest.mark.parametrize("field", ["size", "avgPrice", "markPrice", "updatedTime"])
+@pytest.mark.parametrize("field", ["size", "avgPrice", "markPrice"])
 def test_a_field_that_is_missing_is_named(field: str) -> None:
     row = {name: value for name, value in ROW.items() if name != field}
     with pytest.raises(Ambiguous, match=field):

@@ -12,7 +12,7 @@ from schemas.base import Milliseconds
 from worker.runtime.clock import now
 from worker.venues.binance.judge import LONGEST_BAN
 from worker.venues.binance.judge import judge as binance
-from worker.venues.bybit.judge import judge as bybit
+from worker.venues.bybit.errors import judge as bybit
 from worker.venues.gate.errors import judge as gate
 from worker.venues.hyperliquid.errors import judge as hyperliquid
 from worker.venues.lifecycle.registry import METERED

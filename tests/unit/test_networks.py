@@ -18,7 +18,7 @@ from tests.support.scripted_venue import BTCUSDT, ScriptedVenue, answers
 from worker.accounts.account import Account, Accounts, Site
 from worker.accounts.networks import LACKS, networks_of
 from worker.venues.binance import connection as binance
-from worker.venues.bybit import connection as bybit
+from worker.venues.bybit import client as bybit
 from worker.venues.client.connections import VenueConnections
 from worker.venues.client.networks import SWITCHES
 from worker.venues.gate import GateVenue

@@ -101,9 +101,10 @@ class TestBinance:
         assert "older than the Portfolio Margin account" in (permission.remedy or "")
 
 
+GROUPS: dict[str, Any] = {"ContractTrade": ["Order", "Position"], "Derivatives": [], "Wallet": ["AccountTransfer"]}
 KEY = {
     "readOnly": 0,
-    "permissions": {"ContractTrade": ["Order", "Position"]},
+    "permissions": GROUPS,
     "ips": ["*"],
     "deadlineDay": 83,
     "expiredAt": "2024-04-24T00:00:00Z",
@@ -117,28 +118,62 @@ class TestBybit:
             ({}, 1_713_916_800_000),
             ({"deadlineDay": -1}, None),
             ({"deadlineDay": None}, None),
-            ({"expiredAt": ""}, None),
+            ({"expiredAt": ""}, 1_706_745_600_000 + 83 * 86_400_000),
+            ({"expiredAt": "soon"}, 1_706_745_600_000 + 83 * 86_400_000),
         ],
     )
     async def test_an_expiry_counts_where_days_are_left(self, change: dict[str, Any], until: int | None) -> None:
         key = await bybit.read_key(Told({bybit.QUERY_KEY: {"retCode": 0, "result": KEY | change}}))
         assert key.until == until
-        assert (key.changes_positions, key.withdrawals, key.bound) == (True, False, False)
+        assert (key.changes_positions, key.takes_away, key.bound) == (True, (), False)
 
     @pytest.mark.parametrize(
-        "change",
+        ("change", "says"),
         [
-            {"permissions": None},
-            {"permissions": {"Wallet": "Withdraw"}},
-            {"ips": None},
-            {"readOnly": "no"},
-            {"expiredAt": "soon"},
+            ({"permissions": None}, "change positions"),
+            ({"permissions": {"ContractTrade": ["Position"]}}, "withdraw"),
+            ({"permissions": {"Wallet": []}}, "change positions"),
+            ({"permissions": {"Wallet": [], "Derivatives": []}}, "change positions"),
+            ({"permissions": GROUPS | {"Wallet": "Withdraw"}}, "withdraw"),
+            ({"readOnly": None}, "more than read"),
+            ({"readOnly": "no"}, "more than read"),
         ],
         ids=str,
     )
-    async def test_a_key_that_is_told_otherwise_than_documented_is_not_guessed_at(self, change: dict[str, Any]) -> None:
-        with pytest.raises(Ambiguous):
-            await bybit.read_key(Told({bybit.QUERY_KEY: {"retCode": 0, "result": KEY | change}}))
+    async def test_what_is_not_told_of_a_key_is_not_told_and_never_ok(self, change: dict[str, Any], says: str) -> None:
+        found = await self.permissions(change)
+        assert [(row.verdict, row.remedy) for row in found] == [(Verdict.NOT_CHECKED, None)]
+        assert says in found[0].says
+        assert "does not tell" in found[0].says
+
+    @pytest.mark.parametrize(
+        ("group", "right"),
+        [("Wallet", "Withdraw"), ("FiatP2P", "FiatP2POrder"), ("FiatBybitPay", "FaitPayOrder")],
+    )
+    async def test_every_right_that_takes_money_away_is_named(self, group: str, right: str) -> None:
+        (found,) = await self.permissions({"permissions": GROUPS | {group: [right]}})
+        assert found.verdict is Verdict.WARNING
+        assert right in found.says
+
+    @pytest.mark.parametrize("ips", [None, [], "127.0.0.1"])
+    async def test_addresses_that_are_not_told_are_not_told(self, ips: Any) -> None:
+        (found,) = await self.permissions({"ips": ips})
+        assert "from which addresses is not told" in found.says
+
+    async def test_a_key_without_an_expiry_is_accepted_and_no_more(self) -> None:
+        (found,) = [row for row in await self.findings({"deadlineDay": None}) if row.check is Check.KEY]
+        assert found.says == "accepted; Bybit tells no expiry of it (deadlineDay, expiredAt)"
+
+    async def permissions(self, change: dict[str, Any]) -> list[CheckResult]:
+        return [row for row in await self.findings(change) if row.check is Check.PERMISSIONS]
+
+    async def findings(self, change: dict[str, Any]) -> tuple[CheckResult, ...]:
+        told = {
+            bybit.QUERY_KEY: {"retCode": 0, "result": KEY | change},
+            "privateGetV5AccountInfo": {"result": {"marginMode": "REGULAR_MARGIN", "unifiedMarginStatus": 5}},
+            "privateGetV5PositionList": {"retCode": 0, "result": {"list": []}},
+        }
+        return await bybit.preflight(Told(told), account("bybit"))
 
     async def test_a_position_mode_is_that_of_perpetuals(self) -> None:
         rows = [{"symbol": "BTCUSDT", "positionIdx": 1}, {"symbol": "BTCUSDT-26DEC25", "positionIdx": 0}]

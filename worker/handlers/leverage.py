@@ -44,7 +44,7 @@ def get_leverage(request: GetLeverage, adapter: Adapter) -> QueryPlan[SymbolStat
                 exchange=adapter.exchange,
                 exchange_account_id=request.exchange_account_id,
                 symbol=market.symbol,
-                leverage=state.terms.leverage,
+                leverage=state.terms.leverage or None,  # as in positions
                 margin_mode=state.terms.margin_mode,
                 position_side=state.side,
                 position_size=state.size,

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.bybit.contracts import BybitContract
@@ -35,6 +36,17 @@ class BybitTerms:
     buy: Decimal = Decimal(10)
     sell: Decimal = Decimal(10)
     isolated: bool = False
+
+    def side(self, index: Index, side: str) -> Decimal:
+        """The leverage of a row."""
+        return self.sell if index is Index.SELL or side == "Sell" else self.buy
+
+
+class Shown(NamedTuple):
+    """Terms that the position list still shows, until an instant, though they were changed."""
+
+    terms: BybitTerms
+    until: Milliseconds
 
 
 @dataclass(slots=True)
@@ -82,7 +94,11 @@ class BybitKeyRights:
 
 @dataclass(slots=True)
 class BybitAccountState:
-    """One account. `reasons` stand in the way of a switch of its margin mode until they are taken away."""
+    """One account. `reasons` stand in the way of a switch of its margin mode until they are taken away.
+
+    It has been unified since `upgraded`: what is older is told by the pre-upgrade endpoints alone. The position list
+    shows changed terms `lag_ms` late, as it is documented to do since 2025-12; `updated` is of its type and mode.
+    """
 
     id: str
     status: int = UNIFIED_2
@@ -95,6 +111,10 @@ class BybitAccountState:
     reasons: tuple[Reason, ...] = ()
     funding: tuple[FundingPayment, ...] = ()
     profits: tuple[Profit, ...] = ()
+    upgraded: Milliseconds = 0
+    updated: Milliseconds = 1_706_745_600_000
+    lag_ms: Milliseconds = 0
+    before: dict[str, Shown] = field(default_factory=dict)
 
     def is_unified(self, contract: BybitContract) -> bool:
         """Whether a contract belongs to the unified part of the account."""
@@ -115,10 +135,20 @@ class BybitAccountState:
         """The terms of a contract, flat or not."""
         return self.terms.setdefault(contract.symbol, BybitTerms())
 
+    def set_terms(self, contract: BybitContract, terms: BybitTerms, now: Milliseconds) -> None:
+        """Change the terms of a contract. The position list learns of it when it does."""
+        if self.lag_ms:
+            self.before[contract.symbol] = Shown(self.shown_terms(contract, now), now + self.lag_ms)
+        self.terms[contract.symbol] = terms
+
+    def shown_terms(self, contract: BybitContract, now: Milliseconds) -> BybitTerms:
+        """The terms of a contract as the position list has them."""
+        shown = self.before.get(contract.symbol)
+        return shown.terms if shown and now < shown.until else self.terms_of(contract)
+
     def leverage_of(self, contract: BybitContract, index: Index, side: str) -> Decimal:
         """The leverage of a row."""
-        terms = self.terms_of(contract)
-        return terms.sell if index is Index.SELL or side == "Sell" else terms.buy
+        return self.terms_of(contract).side(index, side)
 
     def hold(self, position: BybitOpenPosition) -> None:
         """Open a position, or replace the one in its row; a size of 0 closes it."""

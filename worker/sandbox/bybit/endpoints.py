@@ -1,4 +1,8 @@
-"""Every endpoint that is served. Limits are requests of one account in a second ("Rate Limit Rules")."""
+"""Every endpoint that is served. Limits are requests of one account in a second ("Rate Limit Rules", of 2026-07-29).
+
+That page has none for switch-isolated, withdrawn from the documents with classic accounts, nor for the pre-upgrade
+endpoints: theirs are guesses.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,11 +40,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     BybitPublicEndpoint("GET", "/v5/market/instruments-info", market_data.instruments),
     BybitSignedEndpoint("GET", "/v5/user/query-api", 10, keys.key_information),
     BybitSignedEndpoint("GET", "/v5/account/info", 50, settings.account_info),
-    BybitSignedEndpoint("POST", "/v5/account/set-margin-mode", 10, settings.set_margin_mode),
-    BybitSignedEndpoint("GET", "/v5/account/transaction-log", 30, reports.transaction_log),
+    BybitSignedEndpoint("POST", "/v5/account/set-margin-mode", 5, settings.set_margin_mode),
+    BybitSignedEndpoint("GET", "/v5/account/transaction-log", 25, reports.transaction_log),
     BybitSignedEndpoint("GET", "/v5/position/list", 50, positions.positions),
     BybitSignedEndpoint("POST", "/v5/position/set-leverage", 10, settings.set_leverage),
     BybitSignedEndpoint("POST", "/v5/position/switch-isolated", 10, settings.switch_isolated),
     BybitSignedEndpoint("GET", "/v5/position/closed-pnl", 50, reports.closed_profits),
     BybitSignedEndpoint("GET", "/v5/execution/list", 50, reports.executions),
+    BybitSignedEndpoint("GET", "/v5/pre-upgrade/position/closed-pnl", 10, reports.closed_profits_before),
+    BybitSignedEndpoint("GET", "/v5/pre-upgrade/execution/list", 10, reports.executions_before),
 )

@@ -27,6 +27,7 @@ MESSAGES: Mapping[int, str] = {
     110026: "Cross/isolated margin mode is not modified",
     110038: "Portfolio margin mode is not allowed to change leverage",
     110043: "leverage not modified",
+    110074: "This contract is not live",
     3400045: "Set margin mode failed",
 }
 

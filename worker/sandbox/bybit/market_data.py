@@ -3,7 +3,15 @@
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.bybit.contracts import INVERSE, LINEAR, BybitContract, BybitExchangeState
+from worker.sandbox.bybit.contracts import (
+    INVERSE,
+    LINEAR,
+    PRE_LAUNCH,
+    STATUSES,
+    TRADING,
+    BybitContract,
+    BybitExchangeState,
+)
 from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.figures import plain
 from worker.sandbox.bybit.parameters import BybitParameters
@@ -21,12 +29,15 @@ def instruments(exchange: BybitExchangeState, parameters: BybitParameters) -> di
     """GET /v5/market/instruments-info. Without a status only what is traded is listed."""
     category = parameters.choice("category", (LINEAR, INVERSE))
     limit = parameters.limit(500, 1_000)
+    status = parameters.choice("status", STATUSES) if parameters.get("status") else TRADING
     wanted = parameters.get("symbol")
-    found = [contract for contract in exchange.listed_in(category) if wanted in (None, contract.symbol)]
-    if wanted and not found:
+    found = [
+        contract
+        for contract in exchange.listed_in(category)
+        if contract.status == status and wanted in (None, contract.symbol)
+    ]
+    if wanted and wanted not in exchange.contracts:
         raise BybitRefused(10001, "symbol invalid")
-    if parameters.get("status", "Trading") != "Trading":
-        found = []
     start = int(parameters.get("cursor") or 0)
     following = start + limit
     return {
@@ -40,9 +51,10 @@ def _instrument(contract: BybitContract) -> dict[str, Any]:
     return {
         "symbol": contract.symbol,
         "contractType": contract.type,
-        "status": "Trading",
+        "status": contract.status,
         "baseCoin": contract.base,
         "quoteCoin": contract.quote,
+        "symbolType": "stock" if contract.stock else "",
         "launchTime": str(LAUNCH),
         "deliveryTime": str(contract.delivery_time),
         "deliveryFeeRate": "" if contract.perpetual else "0.0005",
@@ -71,8 +83,9 @@ def _instrument(contract: BybitContract) -> dict[str, Any]:
         "copyTrading": "none",
         "upperFundingRate": "0.005" if contract.perpetual else "",
         "lowerFundingRate": "-0.005" if contract.perpetual else "",
-        "isPreListing": False,
+        "isPreListing": contract.status == PRE_LAUNCH,
         "preListingInfo": None,
         "riskParameters": {"priceLimitRatioX": "0.05", "priceLimitRatioY": "0.1"},
         "displayName": "",
+        "underlyingTicker": contract.stock,
     }

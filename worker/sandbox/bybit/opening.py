@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from schemas.base import Milliseconds
 from worker.sandbox.bybit.account import (
     CLASSIC,
     UNIFIED_2,
@@ -17,10 +18,11 @@ from worker.sandbox.bybit.account import (
     Reason,
 )
 from worker.sandbox.bybit.contracts import LINEAR, BybitContract, BybitExchangeState
+from worker.sandbox.bybit.records import FundingPayment, Profit
 from worker.sandbox.bybit.seeded_history import funding, profits
 from worker.sandbox.bybit.seeds import FIRST_UPDATE, BybitSeedAccount, BybitSeedPosition
 from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
-from worker.sandbox.kit.clock import MINUTE
+from worker.sandbox.kit.clock import DAY, MINUTE
 from worker.sandbox.server.venue import ControlRefused
 
 DELIVERY_OF_SEEDS = "-CURRENT"
@@ -69,10 +71,33 @@ class BybitKeyChange(ControlContent):
     days_left: Annotated[int | None, Field(ge=0)] = None
 
 
+class BybitLogRecord(ControlContent):
+    """A record for the transaction log, `age_ms` old: of any `type`, known or not."""
+
+    type: str
+    symbol: str
+    age_ms: Annotated[Milliseconds, Field(ge=0)] = 0
+    funding: Decimal | None = None
+    cash_flow: Decimal = Decimal(0)
+    id: str = "592324_XRPUSDT_161440249321"
+
+
+class BybitProfitRecord(ControlContent):
+    """A closed profit, made `age_ms` ago and updated `updated_ms` after that."""
+
+    symbol: str
+    amount: Decimal
+    order_id: str = "5a373bfe-188d-4913-9c81-d57ab5be8068"
+    age_ms: Annotated[Milliseconds, Field(ge=0)] = 0
+    updated_ms: Annotated[Milliseconds, Field(ge=0)] = 0
+
+
 class BybitAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code.
 
-    `hedged` is for accounts with nothing open once the positions are changed.
+    `hedged` is for accounts with nothing open once the positions are changed. What is older than `upgraded` is told by
+    the pre-upgrade endpoints alone. `records` and `profits` are added to the history. The position list shows a change
+    of terms `lag_ms` late.
     """
 
     status: Status | None = None
@@ -82,11 +107,15 @@ class BybitAccountChange(ControlContent):
     reasons: dict[str, str] | None = None
     positions: tuple[BybitPositionChange, ...] = ()
     terms: dict[str, BybitTermsChange] = Field(default_factory=dict)
+    upgraded: Annotated[Milliseconds | None, Field(ge=0)] = None
+    lag_ms: Annotated[Milliseconds | None, Field(ge=0)] = None
+    records: tuple[BybitLogRecord, ...] = ()
+    profits: tuple[BybitProfitRecord, ...] = ()
 
 
 def requested_seed(exchange: BybitExchangeState, request: NewBybitAccount) -> BybitSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
-    perpetuals = [contract for contract in exchange.listed_in(LINEAR) if contract.perpetual]
+    perpetuals = [contract for contract in exchange.listed_in(LINEAR) if contract.perpetual and contract.traded]
     if request.status == CLASSIC:
         perpetuals = [contract for contract in perpetuals if contract.settle == "USDT"]
     if request.open_positions > len(perpetuals):
@@ -112,6 +141,7 @@ def state_of(seed: BybitSeedAccount, exchange: BybitExchangeState) -> BybitAccou
     """An account as its seed describes it. Accounts opened in the same minute share their (immutable) history."""
     now = exchange.clock.now() // MINUTE * MINUTE
     contracts = tuple(exchange.contracts.values())
+    upgraded = 0 if seed.upgraded_days is None else now - seed.upgraded_days * DAY
     state = BybitAccountState(
         id=seed.id,
         status=seed.status,
@@ -121,6 +151,8 @@ def state_of(seed: BybitSeedAccount, exchange: BybitExchangeState) -> BybitAccou
         terms={_listed(exchange, symbol).symbol: replace(terms) for symbol, terms in seed.terms.items()},
         funding=funding(now, contracts) if seed.with_history else (),
         profits=profits(now, contracts) if seed.with_history else (),
+        upgraded=upgraded,
+        updated=max(FIRST_UPDATE, upgraded),
     )
     for position in seed.positions:
         contract = _listed(exchange, position.symbol)
@@ -168,6 +200,49 @@ def change(account: BybitAccountState, exchange: BybitExchangeState, wanted: Byb
         account.hold(_open(contract, row.size, row.entry_price, row.index, exchange.clock.now()))
     if wanted.hedged is not None:
         _change_mode(account, wanted.hedged)
+    if wanted.upgraded is not None:
+        account.upgraded, account.updated = wanted.upgraded, max(account.updated, wanted.upgraded)
+    account.lag_ms = account.lag_ms if wanted.lag_ms is None else wanted.lag_ms
+    _record(account, exchange, wanted)
+
+
+def _record(account: BybitAccountState, exchange: BybitExchangeState, wanted: BybitAccountChange) -> None:
+    now = exchange.clock.now()
+    logged = [_logged(_listed(exchange, row.symbol), row, now) for row in wanted.records]
+    account.funding = tuple(sorted((*account.funding, *logged), key=lambda row: (row.time, row.id)))
+    closed = [_closed(_listed(exchange, row.symbol), row, now) for row in wanted.profits]
+    account.profits = tuple(sorted((*account.profits, *closed), key=lambda row: (row.created, row.order_id)))
+
+
+def _logged(contract: BybitContract, row: BybitLogRecord, now: Milliseconds) -> FundingPayment:
+    return FundingPayment(
+        id=row.id,
+        symbol=contract.symbol,
+        category=contract.category,
+        currency=contract.settle,
+        amount=row.funding,
+        time=now - row.age_ms,
+        type=row.type,
+        cash_flow=row.cash_flow,
+    )
+
+
+def _closed(contract: BybitContract, row: BybitProfitRecord, now: Milliseconds) -> Profit:
+    value = contract.value(contract.step, contract.mark_price)
+    return Profit(
+        order_id=row.order_id,
+        symbol=contract.symbol,
+        category=contract.category,
+        side="Sell",
+        size=contract.step,
+        entry_price=contract.mark_price,
+        exit_price=contract.mark_price,
+        entry_value=value,
+        exit_value=value,
+        amount=row.amount,
+        created=now - row.age_ms,
+        updated=now - row.age_ms + row.updated_ms,
+    )
 
 
 def _change_mode(account: BybitAccountState, hedged: bool) -> None:

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.bybit.account import BybitAccountState, BybitMarginMode, BybitOpenPosition, Index
+from schemas.base import Milliseconds
+from worker.sandbox.bybit.account import BybitAccountState, BybitMarginMode, BybitOpenPosition, BybitTerms, Index
 from worker.sandbox.bybit.contracts import INVERSE, LINEAR, BybitContract, BybitExchangeState
 from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.figures import plain, some
@@ -27,7 +28,8 @@ def contract_of(exchange: BybitExchangeState, parameters: BybitParameters) -> By
 def positions(exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState) -> dict[str, Any]:
     """GET /v5/position/list: a symbol with its flat rows too, else what is open, with a cursor even at its end."""
     category = parameters.choice("category", (LINEAR, INVERSE))
-    rows = list(_rows(account, _asked(exchange, parameters, category), flat="symbol" in parameters))
+    asked, flat = _asked(exchange, parameters, category), "symbol" in parameters
+    rows = list(_rows(account, asked, exchange.clock.now(), flat=flat))
     chosen, cursor = paged(rows, parameters, PAGE, _key)
     last = chosen[-1] if chosen else None
     return {
@@ -50,20 +52,27 @@ def _asked(exchange: BybitExchangeState, parameters: BybitParameters, category: 
     return tuple(contract for contract in exchange.listed_in(category) if settle in (None, contract.settle))
 
 
-def _rows(account: BybitAccountState, contracts: Iterable[BybitContract], *, flat: bool) -> Iterator[dict[str, Any]]:
+def _rows(
+    account: BybitAccountState, contracts: Iterable[BybitContract], now: Milliseconds, *, flat: bool
+) -> Iterator[dict[str, Any]]:
     for contract in contracts:
+        shown = account.shown_terms(contract, now)
         for index in account.indexes(contract):
             position = account.positions.get((contract.symbol, index))
             if position or flat:
-                yield _row(account, contract, index, position)
+                yield _row(account, contract, index, position, shown)
 
 
 def _row(
-    account: BybitAccountState, contract: BybitContract, index: Index, position: BybitOpenPosition | None
+    account: BybitAccountState,
+    contract: BybitContract,
+    index: Index,
+    position: BybitOpenPosition | None,
+    shown: BybitTerms,
 ) -> dict[str, Any]:
     portfolio = account.is_unified(contract) and account.margin_mode is BybitMarginMode.PORTFOLIO
-    leverage = account.leverage_of(contract, index, position.side if position else "")
-    own_mode = account.is_isolated(contract) and not account.is_unified(contract)
+    leverage = shown.side(index, position.side if position else "")
+    own_mode = shown.isolated and not account.is_unified(contract)
     return {
         "positionIdx": index.value,
         "riskId": 0 if portfolio else 1,
@@ -76,6 +85,7 @@ def _row(
         "autoAddMargin": 0,
         "positionStatus": "Normal",
         "bustPrice": "",
+        "breakEvenPrice": "",
         "tpslMode": "Full",
         "takeProfit": "",
         "stopLoss": "",
@@ -119,6 +129,8 @@ def _figures(account: BybitAccountState, position: BybitOpenPosition, *, portfol
     leverage = account.leverage_of(contract, position.index, position.side)
     initial = None if portfolio else account.initial_margin(position)
     maintenance = None if portfolio else contract.value(size, contract.mark_price) * contract.maintenance
+    if not account.is_unified(contract):
+        initial = maintenance = Decimal(0)  # to be ignored, and what stands there is a guess
     liquidation = _liquidation(position, leverage) if account.is_isolated(contract) else None
     return {
         "side": position.side,

@@ -8,15 +8,24 @@ from schemas.base import Milliseconds
 TAKER_FEE = Decimal("0.00055")
 
 
+SETTLEMENT = "SETTLEMENT"
+"""The type of a record of the transaction log about funding."""
+
+
 class FundingPayment(NamedTuple):
-    """A funding payment, positive when received, in the currency it is paid in."""
+    """A record of the transaction log, most of them funding payments: `amount` is positive when received.
+
+    A record of another `type` may have no amount of that kind, but a `cash_flow`.
+    """
 
     id: str
     symbol: str
     category: str
     currency: str
-    amount: Decimal
+    amount: Decimal | None
     time: Milliseconds
+    type: str = SETTLEMENT
+    cash_flow: Decimal = Decimal(0)
 
 
 class Profit(NamedTuple):

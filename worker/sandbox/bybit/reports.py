@@ -1,71 +1,89 @@
 """What an account can read of its history: transaction log, executions, closed profits."""
 
+from collections.abc import Callable, Iterator
+from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.bybit.account import CLASSIC, BybitAccountState
+from schemas.base import Milliseconds
+from worker.sandbox.bybit.account import CLASSIC, UNIFIED_1, UNIFIED_2, BybitAccountState
 from worker.sandbox.bybit.contracts import INVERSE, LINEAR, BybitExchangeState
 from worker.sandbox.bybit.errors import BybitRefused
-from worker.sandbox.bybit.figures import plain
+from worker.sandbox.bybit.figures import plain, some
 from worker.sandbox.bybit.paging import LONGEST_SPAN, Page, paged, window
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.positions import contract_of
-from worker.sandbox.bybit.records import TAKER_FEE, FundingPayment, Profit
+from worker.sandbox.bybit.records import SETTLEMENT, TAKER_FEE, FundingPayment, Profit
 from worker.sandbox.kit.clock import DAY
 
 LOG_PAGE = Page(20, 50)
 EXECUTION_PAGE = Page(50, 100)
 PROFIT_PAGE = Page(50, 100)
-SETTLEMENT, FUNDING = "SETTLEMENT", "Funding"
+TRADE, FUNDING = "TRADE", "Funding"
 LOG_CATEGORIES = ("spot", LINEAR, INVERSE, "option")
 
 
 def transaction_log(
     exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
 ) -> dict[str, Any]:
-    """GET /v5/account/transaction-log: of unified accounts, by category and base coin but not by symbol."""
+    """GET /v5/account/transaction-log: of unified accounts, by category, base coin and type but not by symbol.
+
+    It has what came after the upgrade, of every type unless one is asked for.
+    """
     if account.status == CLASSIC:
         raise BybitRefused(10028)
     start, end = window(parameters, DAY, exchange.clock.now())
     category, base = parameters.get("category"), parameters.get("baseCoin")
-    currency, kind = parameters.get("currency"), parameters.get("type", SETTLEMENT)
+    currency, kind = parameters.get("currency"), parameters.get("type")
     if category is not None and category not in LOG_CATEGORIES:
         raise BybitRefused(10001, "Illegal category")
     found = [
         row
-        for row in reversed(account.funding)
-        if start <= row.time <= end
-        and kind == SETTLEMENT
+        for row in sorted((*account.funding, *_trades(exchange, account)), key=_payment_order, reverse=True)
+        if max(start, account.upgraded) <= row.time <= end
         and account.is_unified(exchange.contracts[row.symbol])
         and category in (None, row.category)
         and currency in (None, row.currency)
         and base in (None, exchange.contracts[row.symbol].base)
+        and kind in (None, row.type)
     ]
     rows, cursor = paged(found, parameters, LOG_PAGE, _payment_key)
     return {"list": [_logged(exchange, row) for row in rows], "nextPageCursor": cursor or ""}
 
 
+def _payment_order(row: FundingPayment) -> tuple[Milliseconds, str]:
+    return row.time, row.id
+
+
+def _trades(exchange: BybitExchangeState, account: BybitAccountState) -> Iterator[FundingPayment]:
+    """Closing trades, as the log tells them: their profit is the cash flow."""
+    for row in account.profits:
+        currency = exchange.contracts[row.symbol].settle
+        yield FundingPayment(row.order_id, row.symbol, row.category, currency, None, row.updated, TRADE, row.amount)
+
+
 def _payment_key(row: FundingPayment) -> str:
-    return f"{row.id}:{row.time}"
+    return f"{row.id}:{row.time}:{row.type}"
 
 
 def _logged(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, Any]:
     price = exchange.contracts[row.symbol].mark_price
+    amount = row.amount or Decimal(0)
     return {
         "id": f"{row.id}_{row.symbol}",
         "symbol": row.symbol,
         "category": row.category,
         "side": "Buy",
         "transactionTime": str(row.time),
-        "type": SETTLEMENT,
+        "type": row.type,
         "transSubType": "",
         "qty": "1",
         "size": "1",
         "currency": row.currency,
         "tradePrice": plain(price),
-        "funding": plain(row.amount),
+        "funding": some(row.amount),
         "fee": "0",
-        "cashFlow": "0",
-        "change": plain(row.amount),
+        "cashFlow": plain(row.cash_flow),
+        "change": plain(row.cash_flow + amount),
         "cashBalance": "1000",
         "feeRate": "0.0001",
         "bonusChange": "",
@@ -78,16 +96,42 @@ def _logged(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, Any]
 
 def executions(exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState) -> dict[str, Any]:
     """GET /v5/execution/list. Its `execFee` is positive when paid, of a funding payment too."""
+    return _executions(exchange, parameters, account, since=_upgraded(account, parameters), until=exchange.clock.now())
+
+
+def executions_before(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
+    """GET /v5/pre-upgrade/execution/list: the same, of what came before the account was unified."""
+    return _executions(exchange, parameters, account, since=0, until=_upgraded(account, parameters) - 1)
+
+
+def _upgraded(account: BybitAccountState, parameters: BybitParameters) -> Milliseconds:
+    """Since when the contracts of a category have been unified; before 1970 where they never were."""
+    inverse = parameters.get("category") == INVERSE
+    return account.upgraded if account.status >= (UNIFIED_2 if inverse else UNIFIED_1) else 0
+
+
+def _executions(
+    exchange: BybitExchangeState,
+    parameters: BybitParameters,
+    account: BybitAccountState,
+    *,
+    since: Milliseconds,
+    until: Milliseconds,
+) -> dict[str, Any]:
     category = parameters.choice("category", (LINEAR, INVERSE))
     start, end = window(parameters, LONGEST_SPAN, exchange.clock.now())
     wanted = contract_of(exchange, parameters).symbol if parameters.get("symbol") else None
-    paid = [_executed(exchange, row) for row in account.funding if row.category == category]
+    paid = [_executed(exchange, row) for row in account.funding if row.category == category and row.type == SETTLEMENT]
     traded = [_traded(row) for row in account.profits if row.category == category]
     kind = parameters.get("execType")
     found = [
         row
         for row in sorted((*paid, *traded), key=lambda row: (int(row["execTime"]), row["execId"]), reverse=True)
-        if start <= int(row["execTime"]) <= end and wanted in (None, row["symbol"]) and kind in (None, row["execType"])
+        if max(start, since) <= int(row["execTime"]) <= min(end, until)
+        and wanted in (None, row["symbol"])
+        and kind in (None, row["execType"])
     ]
     rows, cursor = paged(found, parameters, EXECUTION_PAGE, _execution_key)
     return {"category": category, "list": rows, "nextPageCursor": cursor or ""}
@@ -105,7 +149,7 @@ def _executed(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, An
         "side": "Buy",
         "orderQty": "0",
         "orderType": "UNKNOWN",
-        "execFee": plain(-row.amount),
+        "execFee": plain(-(row.amount or Decimal(0))),
         "execId": row.id,
         "execPrice": price,
         "execQty": "1",
@@ -159,21 +203,56 @@ _UNTOLD = {
 def closed_profits(
     exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
 ) -> dict[str, Any]:
-    """GET /v5/position/closed-pnl, by the time at which a record was made."""
+    """GET /v5/position/closed-pnl: in the order of `createdTime` where the account is unified, else of `updatedTime`.
+
+    Source: "Get Closed PnL" as it was before classic accounts left it; of a unified account it has what came after the
+    upgrade. That a window is cut by the time that the list is ordered by is a guess.
+    """
+    since = _upgraded(account, parameters)
+    inverse = parameters.get("category") == INVERSE
+    unified = account.status >= (UNIFIED_2 if inverse else UNIFIED_1)
+    wanted = contract_of(exchange, parameters).symbol if parameters.get("symbol") else None
+    when = _created if unified else _updated
+    return _profits(exchange, parameters, account, wanted, when, since=since, until=exchange.clock.now())
+
+
+def closed_profits_before(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
+    """GET /v5/pre-upgrade/position/closed-pnl: of one symbol, what came before the account was unified."""
+    wanted, until = contract_of(exchange, parameters).symbol, _upgraded(account, parameters) - 1
+    return _profits(exchange, parameters, account, wanted, _updated, since=0, until=until)
+
+
+def _profits(
+    exchange: BybitExchangeState,
+    parameters: BybitParameters,
+    account: BybitAccountState,
+    wanted: str | None,
+    when: Callable[[Profit], Milliseconds],
+    *,
+    since: Milliseconds,
+    until: Milliseconds,
+) -> dict[str, Any]:
     category = parameters.choice("category", (LINEAR, INVERSE))
     start, end = window(parameters, LONGEST_SPAN, exchange.clock.now())
-    wanted = contract_of(exchange, parameters).symbol if parameters.get("symbol") else None
     found = [
         row
-        for row in reversed(account.profits)
-        if row.category == category and start <= row.created <= end and wanted in (None, row.symbol)
+        for row in sorted(account.profits, key=lambda row: (when(row), row.order_id), reverse=True)
+        if row.category == category
+        and max(start, since) <= when(row) <= min(end, until)
+        and wanted in (None, row.symbol)
     ]
-    rows, cursor = paged(found, parameters, PROFIT_PAGE, _profit_key)
+    rows, cursor = paged(found, parameters, PROFIT_PAGE, lambda row: f"{row.order_id}:{row.updated}:{row.symbol}")
     return {"category": category, "list": [_closed(row) for row in rows], "nextPageCursor": cursor or ""}
 
 
-def _profit_key(row: Profit) -> str:
-    return f"{row.order_id}:{row.created}"
+def _created(row: Profit) -> Milliseconds:
+    return row.created
+
+
+def _updated(row: Profit) -> Milliseconds:
+    return row.updated
 
 
 def _closed(row: Profit) -> dict[str, Any]:

@@ -23,7 +23,10 @@ class BybitSeedPosition:
 
 @dataclass(frozen=True, slots=True)
 class BybitSeedAccount:
-    """An account's state at the start. `with_history` gives it two years of history."""
+    """An account's state at the start. `with_history` gives it two years of history.
+
+    `upgraded_days` ago it became unified; None: longer ago than anything is kept.
+    """
 
     id: str
     status: int = UNIFIED_2
@@ -33,6 +36,7 @@ class BybitSeedAccount:
     positions: tuple[BybitSeedPosition, ...] = ()
     terms: Mapping[str, BybitTerms] = field(default_factory=dict)
     with_history: bool = True
+    upgraded_days: int | None = None
 
 
 PERP = BybitSeedAccount(
@@ -65,6 +69,7 @@ HEDGE = BybitSeedAccount(
     id="bybit-hedge-001",
     margin_mode=BybitMarginMode.ISOLATED,
     hedged=True,
+    upgraded_days=20,
     wallet={"USDT": Decimal("25000"), "BTC": Decimal("0.5")},
     positions=(
         BybitSeedPosition("BTCUSDT", Decimal("0.1"), Decimal("96500"), Index.BUY),

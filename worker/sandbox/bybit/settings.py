@@ -1,10 +1,11 @@
 """What an account can set: leverage, and margin mode of the account or of a symbol."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.bybit.account import CLASSIC, BybitAccountState, BybitMarginMode, Reason
-from worker.sandbox.bybit.contracts import BybitContract, BybitExchangeState
+from worker.sandbox.bybit.account import CLASSIC, BybitAccountState, BybitMarginMode, BybitTerms, Reason
+from worker.sandbox.bybit.contracts import CLOSED, BybitContract, BybitExchangeState
 from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.positions import contract_of
@@ -21,6 +22,8 @@ def set_leverage(
 ) -> dict[str, Any]:
     """POST /v5/position/set-leverage, which echoes nothing."""
     contract = contract_of(exchange, parameters)
+    if contract.status == CLOSED:
+        raise BybitRefused(110074)
     buy, sell = (_leverage(parameters, name, contract) for name in ("buyLeverage", "sellLeverage"))
     terms = account.terms_of(contract)
     if account.is_unified(contract) and account.margin_mode is BybitMarginMode.PORTFOLIO:
@@ -29,7 +32,7 @@ def set_leverage(
         raise BybitRefused(10001, "buyLeverage and sellLeverage must be equal")
     if (terms.buy, terms.sell) == (buy, sell):
         raise BybitRefused(110043)
-    terms.buy, terms.sell = buy, sell
+    account.set_terms(contract, replace(terms, buy=buy, sell=sell), exchange.clock.now())
     return {}
 
 
@@ -46,21 +49,22 @@ def _leverage(parameters: BybitParameters, name: str, contract: BybitContract) -
 def switch_isolated(
     exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
 ) -> dict[str, Any]:
-    """POST /v5/position/switch-isolated, for what is not unified. It sets the leverage too."""
+    """POST /v5/position/switch-isolated, for what is not unified. It sets the leverage too, the same on both sides."""
     contract = contract_of(exchange, parameters)
     isolated = parameters.choice("tradeMode", ("0", "1")) == "1"
     buy, sell = (_leverage(parameters, name, contract) for name in ("buyLeverage", "sellLeverage"))
     if account.is_unified(contract):
         raise BybitRefused(100028)
-    terms = account.terms_of(contract)
-    if terms.isolated == isolated:
+    if buy != sell:
+        raise BybitRefused(10001, "buyLeverage and sellLeverage must be equal")
+    if account.terms_of(contract).isolated == isolated:
         raise BybitRefused(110026)
-    terms.isolated, terms.buy, terms.sell = isolated, buy, sell
+    account.set_terms(contract, BybitTerms(buy, sell, isolated), exchange.clock.now())
     return {}
 
 
 def set_margin_mode(
-    _exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
 ) -> dict[str, Any]:
     """POST /v5/account/set-margin-mode, for the whole of a unified account."""
     wanted = BybitMarginMode(parameters.choice("setMarginMode", tuple(BybitMarginMode)))
@@ -69,7 +73,7 @@ def set_margin_mode(
     if reasons := _in_the_way(account, wanted):
         told = [{"reasonCode": reason.code, "reasonMsg": reason.message} for reason in reasons]
         raise BybitRefused(3400045, result={"reasons": told})
-    account.margin_mode = wanted
+    account.margin_mode, account.updated = wanted, exchange.clock.now()
     return {"reasons": []}
 
 
@@ -92,12 +96,12 @@ def _covered(account: BybitAccountState) -> bool:
 
 
 def account_info(
-    exchange: BybitExchangeState, _parameters: BybitParameters, account: BybitAccountState
+    _exchange: BybitExchangeState, _parameters: BybitParameters, account: BybitAccountState
 ) -> dict[str, Any]:
     """GET /v5/account/info."""
     return {
         "marginMode": account.margin_mode.value,
-        "updatedTime": str(exchange.clock.now()),
+        "updatedTime": str(account.updated),
         "unifiedMarginStatus": account.status,
         "dcpStatus": "OFF",
         "timeWindow": 0,

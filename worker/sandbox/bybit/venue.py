@@ -66,7 +66,7 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
                 raise ControlRefused(f"there is no limit {name}, only {ADDRESS} and {', '.join(self._limits)}")
 
     def _restore(self) -> None:
-        self._exchange = BybitExchangeState(self.clock, listed(self.clock.now()))
+        self.exchange = BybitExchangeState(self.clock, listed(self.clock.now()))
         self._limits = {
             endpoint.path: endpoint.limit for endpoint in ENDPOINTS if isinstance(endpoint, BybitSignedEndpoint)
         }
@@ -81,19 +81,19 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
         )
 
     def _requested_seed(self, request: NewBybitAccount) -> BybitSeedAccount:
-        return requested_seed(self._exchange, request)
+        return requested_seed(self.exchange, request)
 
     def _state_of(self, seed: BybitSeedAccount) -> BybitAccountState:
-        return state_of(seed, self._exchange)
+        return state_of(seed, self.exchange)
 
     def _change(self, member: Member[BybitSeedAccount], wanted: BybitAccountChange) -> None:
-        change(self.states[member.id], self._exchange, wanted)
+        change(self.states[member.id], self.exchange, wanted)
 
     def _carry_out(self, received: Received, endpoint: Endpoint | None, now: Milliseconds) -> HttpResponse:
         if endpoint is None:
             raise BybitRefused(10017, status=404)
         if isinstance(endpoint, BybitPublicEndpoint):
-            return enveloped(endpoint.handler(self._exchange, BybitParameters.of(received)), now)
+            return enveloped(endpoint.handler(self.exchange, BybitParameters.of(received)), now)
         if not is_signed(received):
             return UNAUTHORIZED
         return self._for_account(received, endpoint, self._authenticated(received, now), now)
@@ -116,7 +116,7 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
             state = self.states[member.id]
             if endpoint.method == "POST" and not state.key.changes_positions:
                 raise BybitRefused(10005)
-            answer = enveloped(endpoint.handler(self._exchange, BybitParameters.of(received), state), now)
+            answer = enveloped(endpoint.handler(self.exchange, BybitParameters.of(received), state), now)
         except BybitRefused as refused:
             answer = refused.answer(now)
         return HttpResponse(answer.status, answer.body, answer.content_type, standing.headers)

@@ -1,18 +1,20 @@
 """One Bybit account behind the venue seam."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
 from worker.accounts.account import Account
-from worker.venues.bybit import terms as market_terms
-from worker.venues.bybit.account import AccountInfo, AccountReader
-from worker.venues.bybit.history import SourceHistory, Sources, funding_sources, profit_sources
+from worker.venues.bybit import settings
+from worker.venues.bybit.account import AccountInfo, AccountReader, Upgrade
+from worker.venues.bybit.history import SourceRecords, Sources, funding_sources, profit_sources
 from worker.venues.bybit.instruments import Instruments
+from worker.venues.bybit.listing import named
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
 from worker.venues.bybit.preflight import preflight
-from worker.venues.bybit.terms import POSITIONS, category_of, read_both
+from worker.venues.bybit.settings import POSITIONS, category_of, read_both, read_positions
 from worker.venues.client.transport import ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
@@ -45,6 +47,7 @@ class BybitAdapter:
         self._transport = transport
         self._instruments = instruments
         self._account = AccountReader(transport)
+        self._upgrade = Upgrade()
         self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
@@ -54,12 +57,12 @@ class BybitAdapter:
         return self._instruments.markets.find(symbol, market_type)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
-        """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks nobody."""
-        self._instruments.check_leverage(market, leverage)
+        """Raise ValueRefused, naming the range, for a leverage the market can't have: by what Bybit says now."""
+        await self._instruments.check_leverage(self._transport, market, leverage)
 
     async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
         """Set the leverage of both sides of a market and nothing else."""
-        return await market_terms.set_leverage(self._transport, market, leverage)
+        return await settings.set_leverage(self._transport, market, leverage)
 
     async def set_margin_mode(self, market: Market, mode: MarginMode) -> Echo:
         """Switch a market of a classic account, or a unified account as a whole.
@@ -76,8 +79,8 @@ class BybitAdapter:
             )
         try:
             if unified:
-                return await market_terms.set_account_mode(self._transport, info, mode)
-            return await market_terms.switch_market(self._transport, market, mode)
+                return await settings.set_account_mode(self._transport, info, mode)
+            return await settings.switch_market(self._transport, market, mode)
         except PreconditionFailed as refusal:
             raise await self._naming(refusal, None if unified else market) from None
 
@@ -93,13 +96,11 @@ class BybitAdapter:
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
         info = await self._account.now()
-        reads = {
-            name: partial(self._open, params, info, market_type, market) for name, params in self._parts(market).items()
-        }
+        reads = {name: partial(self._open, params, info, market_type, market) for name, params in self._parts(market)}
         return await self._reader.positions(reads)
 
     async def funding_history(self, query: HistoryQuery) -> History:
-        """Funding payments, received positive."""
+        """Funding payments, received positive, and the dividends of contracts about shares."""
         return await self._history("get_funding_history", funding_sources, query)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:
@@ -110,28 +111,31 @@ class BybitAdapter:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
 
-    def _parts(self, market: Market | None) -> dict[str, dict[str, str]]:
+    def _parts(self, market: Market | None) -> Iterator[tuple[str, dict[str, str]]]:
         """What to ask for, by the name of the part of the account that it covers."""
         if market:
             part = "inverse" if market.inverse else f"linear {market.settle}"
-            return {part: {"category": category_of(market), "symbol": market.id}}
-        settles = sorted(self._instruments.markets.linear_settles, reverse=True)
-        linear = {f"linear {settle}": {"category": "linear", "settleCoin": settle} for settle in settles}
-        return linear | {"inverse": {"category": "inverse"}}
+            yield part, {"category": category_of(market), "symbol": market.id}
+            return
+        for settle in sorted(self._instruments.markets.linear_settles, reverse=True):
+            yield f"linear {settle}", {"category": "linear", "settleCoin": settle}
+        yield "inverse", {"category": "inverse"}
 
     async def _open(
         self, params: dict[str, str], info: AccountInfo, market_type: MarketType | None, only: Market | None
     ) -> RowsRead[Position]:
+        """The open positions of a part, and what is wrong with those that can't be understood."""
         inverse = params["category"] == "inverse"
 
         def position(row: Row) -> Position | None:
-            if not size_of(row):
-                return None
-            market = self._listed(row, inverse)
-            wanted = market_type in (None, market.type) and only in (None, market)
-            return position_of(row, market, info, self._account_id) if wanted else None
+            with named(row, POSITIONS.told):
+                if not size_of(row):
+                    return None
+                market = self._listed(row, inverse)
+                wanted = market_type in (None, market.type) and only in (None, market)
+                return position_of(row, market, info, self._account_id) if wanted else None
 
-        return understood(await POSITIONS.rows(self._transport, params), position)
+        return understood(await read_positions(self._transport, params), position)
 
     def _listed(self, row: Row, inverse: bool) -> Market:
         market_id = shape.text(row, "symbol")
@@ -155,6 +159,12 @@ class BybitAdapter:
         )
 
     async def _history(self, operation: str, sources: Sources, query: HistoryQuery) -> History:
-        asked = sources(await self._account.type(), query.market)
-        ledgers = [SourceHistory(self._transport, self._instruments, source, query).records() for source in asked]
-        return await walked(ledgers, query, self._transport.now(), self._reader, operation)
+        info = await self._account.now()
+        self._upgrade.told_by(info)
+        now = self._transport.now()
+        asked = sources(info, query.market, now)
+        records = [
+            SourceRecords(self._transport, self._instruments, self._upgrade, source, query).records()
+            for source in asked
+        ]
+        return await walked(records, query, now, self._reader, operation)

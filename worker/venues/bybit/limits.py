@@ -1,16 +1,17 @@
 """What Bybit meters: all requests of a network address, and those of each user to each endpoint.
 
 Source: the V5 documentation's page "Rate Limit Rules" (600 requests in five seconds by address; who exceeds that is
-turned away with 403 for ten minutes at least; by user in a rolling second, told by the headers X-Bapi-Limit-*). The
-figures by user are those of its table for unified accounts; a classic account has 10 of most, which its first answer
-tells. The page has none for setting the margin mode.
+turned away with 403 for ten minutes at least, at whatever host of Bybit's; by user in a rolling second, told by the
+headers X-Bapi-Limit-*), as it was on 2026-07-29. A classic account has 10 of most, which its first answer tells. The
+page no longer has a figure for switch-isolated, which had 10, and none for what was before an upgrade: for these stands
+what ccxt counts.
 """
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.venues.bybit.judge import BAN, code_of, retry_after
+from worker.venues.bybit.errors import BAN, CODES, code_of, is_elsewhere, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 from worker.venues.port.response import VenueResponse
 
@@ -21,14 +22,16 @@ ADDRESS = Scope("requests by address", 600, 5 * SECOND, Per.ADDRESS)
 BY_USER: Mapping[str, int] = MappingProxyType(
     {
         "privateGetV5AccountInfo": 50,
-        "privatePostV5AccountSetMarginMode": 10,
-        "privateGetV5AccountTransactionLog": 30,
+        "privatePostV5AccountSetMarginMode": 5,
+        "privateGetV5AccountTransactionLog": 25,
         "privateGetV5PositionList": 50,
         "privatePostV5PositionSetLeverage": 10,
         "privatePostV5PositionSwitchIsolated": 10,
         "privateGetV5PositionClosedPnl": 50,
         "privateGetV5ExecutionList": 50,
         "privateGetV5UserQueryApi": 10,
+        "privateGetV5PreUpgradeExecutionList": 10,
+        "privateGetV5PreUpgradePositionClosedPnl": 10,
     }
 )
 """Requests of one user in a second, by ccxt's name of the endpoint."""
@@ -66,7 +69,7 @@ def reading(answer: VenueResponse) -> UsageReading | None:
 def penalty(answer: VenueResponse) -> Penalty | None:
     """A user's limit is open again when the answer says so, an address only after its ban."""
     code = code_of(answer.body)
-    if answer.status == TURNED_AWAY:
+    if answer.status == TURNED_AWAY and code not in CODES and not is_elsewhere(answer):
         return Penalty(BAN, ban=True)
     if code == TOO_MANY_OF_ADDRESS:
         return Penalty(None, Per.ADDRESS)

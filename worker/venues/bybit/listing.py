@@ -1,10 +1,13 @@
 """Bybit's lists: a result with rows in pages, each naming the cursor of the next ("Pagination" in the V5 guide)."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 from schemas.base import Milliseconds
+from worker.venues.client.endpoint import implicit_name
 from worker.venues.client.transport import Calls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
@@ -16,14 +19,24 @@ LONGEST_PAUSE: Milliseconds = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An endpoint that lists, by ccxt's name for it, and the most rows it gives at once.
+    """An endpoint that lists, by its path, and the most rows it gives at once.
 
-    With `short_is_last` a page that is not full ends the list. Without, only an empty page or cursor does.
+    Only an empty page or an empty cursor ends a list: no document says that a page which is not full is the last one,
+    and `position/list` names a cursor behind its last row.
     """
 
-    name: str
+    path: str
     page: int
-    short_is_last: bool = False
+
+    @property
+    def name(self) -> str:
+        """What ccxt calls it."""
+        return implicit_name(self.path.lstrip("/"), "private", "GET")
+
+    @property
+    def told(self) -> str:
+        """The endpoint in Bybit's words."""
+        return f"GET {self.path}"
 
     async def rows(self, transport: Calls, params: Row) -> list[Row]:
         """Every row, page after page, in the venue's order. Raises VenueError."""
@@ -35,16 +48,16 @@ class Listing:
             if cursor is None:
                 return found
 
-    async def one_page(self, transport: Calls, params: Row, cursor: str | None) -> tuple[list[Row], str | None]:
+    async def one_page(self, transport: Calls, params: Row, cursor: str | None = None) -> tuple[list[Row], str | None]:
         """The rows of the page that a cursor names, and the cursor of the next one. Raises VenueError."""
-        named = {} if cursor is None else {"cursor": cursor}
-        result = result_of(await self._ask(transport, params | {"limit": self.page} | named), self.name)
-        page = shape.rows(result.get("list"), self.name)
+        placed = {} if cursor is None else {"cursor": cursor}
+        result = result_of(await self._ask(transport, params | {"limit": self.page} | placed), self.told)
+        page = shape.rows(result.get("list"), self.told)
         following = result.get("nextPageCursor")
-        if not page or not following or (self.short_is_last and len(page) < self.page):
+        if not page or not following:
             return page, None
         if cursor == following:
-            raise Ambiguous(f"Bybit's cursor of {self.name} stays where it is", raw=result)
+            raise Ambiguous(f"Bybit's cursor of {self.told} stays where it is", raw=result)
         return page, str(following)
 
     async def _ask(self, transport: Calls, params: Row) -> Any:
@@ -59,6 +72,16 @@ class Listing:
                     raise
                 pause = refusal.retry_after
             await asyncio.sleep(pause / 1000)
+
+
+@contextmanager
+def named(row: Row, told: str) -> Iterator[None]:
+    """Name the market and the endpoint of a row that can't be understood."""
+    try:
+        yield
+    except Ambiguous as problem:
+        where = f"{row.get('symbol')} in {told}"
+        raise Ambiguous(f"{problem.message} ({where})", raw=problem.raw, details=problem.details) from None
 
 
 def result_of(body: Any, what: str) -> Row:

@@ -1,7 +1,9 @@
 """Bybit's position rows in our terms.
 
-Source: Get Position Info. `size` counts coins in linear contracts and USD in inverse ones and is never negative;
-`positionValue` is the value at entry, so the present one is computed; profits and margins are in settle currency.
+Source: Get Position Info, read on 2026-11-29. `size` counts coins in linear contracts and USD in inverse ones and is
+never negative; `positionValue` is the value at entry, so the present one is computed; profits and margins are in settle
+currency. `positionIM` is the initial margin at mark price of what is unified; elsewhere it is to be ignored, and
+`positionBalance` is the initial margin and the fee of closing.
 """
 
 from decimal import Decimal
@@ -36,7 +38,7 @@ def terms_of(rows: list[Row], account: AccountInfo, market: Market) -> MarginSet
 
 def leverage_of(row: Row) -> Decimal:
     """The leverage of a row; 0 where the account is in portfolio margin, which has none and leaves the field empty."""
-    return _or_zero(row, "leverage")
+    return _figure(row, "leverage") or Decimal(0)
 
 
 def size_of(row: Row) -> Decimal:
@@ -56,11 +58,20 @@ def notional_of(row: Row, market: Market) -> Decimal:
     return size_of(row) if market.inverse else size_of(row) * shape.decimal(row, "markPrice")
 
 
+def profit_of(row: Row, market: Market) -> Decimal:
+    """The unrealized profit of an open position, computed where Bybit leaves it empty."""
+    if (told := _figure(row, "unrealisedPnl")) is not None:
+        return told
+    entry, mark = shape.decimal(row, "avgPrice"), shape.decimal(row, "markPrice")
+    size = size_of(row) if side_of(row) == "long" else -size_of(row)
+    return size / entry - size / mark if market.inverse else size * (mark - entry)
+
+
 def position_of(row: Row, market: Market, account: AccountInfo, account_id: str) -> Position:
-    """An open position."""
-    mark, profit = shape.decimal(row, "markPrice"), _or_zero(row, "unrealisedPnl")
+    """An open position. Raises Ambiguous, naming the field, where it can't be told what it is."""
+    mark, profit = _figure(row, "markPrice"), profit_of(row, market)
     notional, mode = notional_of(row, market), account.mode_of(row, inverse=market.inverse)
-    changed = int(shape.decimal(row, "updatedTime"))
+    changed = int(_figure(row, "updatedTime") or 0)
     return Position(
         symbol=market.symbol,
         side=side_of(row),
@@ -71,10 +82,10 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
         notional=notional,
         leverage=leverage_of(row) or None,
         unrealized_pnl=profit,
-        percentage=figures.percentage(profit * mark if market.inverse else profit, notional),
+        percentage=_percentage(profit, mark, notional, market),
         margin_mode=mode,
-        liquidation_price=_or_zero(row, "liqPrice") or None,
-        collateral=_collateral(row, market, mode),
+        liquidation_price=_figure(row, "liqPrice") or None,
+        collateral=_collateral(row, market, account, profit),
         timestamp=changed or None,
         datetime=utc_text(changed) if changed else None,
         exchange="bybit",
@@ -82,20 +93,32 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
     )
 
 
+def _percentage(profit: Decimal, mark: Decimal | None, notional: Decimal, market: Market) -> Decimal | None:
+    if not market.inverse:
+        return figures.percentage(profit, notional)
+    return figures.percentage(profit * mark, notional) if mark else None
+
+
 def state_of(rows: list[Row], terms: MarginSettings, market: Market) -> SymbolState:
     """Terms and position of a market; both legs of a hedged one are summed."""
     held = [row for row in rows if size_of(row)]
-    legs = (Leg(side_of(row), size_of(row), notional_of(row, market), _or_zero(row, "unrealisedPnl")) for row in held)
+    legs = (Leg(side_of(row), size_of(row), notional_of(row, market), profit_of(row, market)) for row in held)
     return summed(legs, terms)
 
 
-def _collateral(row: Row, market: Market, mode: MarginMode) -> Decimal | None:
-    """The margin held. `positionBalance` is filled on classic accounts only, and leaves out the unrealized profit."""
-    balance = _or_zero(row, "positionBalance")
-    if mode is MarginMode.ISOLATED and balance:
-        return figures.margin(balance + _or_zero(row, "unrealisedPnl"), market.settle)
-    return None if blank(row, "positionIM") else figures.margin(shape.decimal(row, "positionIM"), market.settle)
+def _collateral(row: Row, market: Market, account: AccountInfo, profit: Decimal) -> Decimal | None:
+    """The margin that carries a position: its initial margin, and its profit with it where it stands alone.
+
+    A cross position's profit belongs to the account. None where Bybit tells no margin, as in portfolio margin.
+    """
+    unified = account.is_unified(inverse=market.inverse)
+    held = _figure(row, "positionIM" if unified else "positionBalance")
+    if held is None:
+        return None
+    isolated = account.mode_of(row, inverse=market.inverse) is MarginMode.ISOLATED
+    return figures.margin(held + profit if isolated else held, market.settle)
 
 
-def _or_zero(row: Row, name: str) -> Decimal:
-    return Decimal(0) if blank(row, name) else shape.decimal(row, name)
+def _figure(row: Row, name: str) -> Decimal | None:
+    """A figure that Bybit may leave empty where it does not apply, or leave out."""
+    return None if blank(row, name) else shape.decimal(row, name)

@@ -1,11 +1,12 @@
 """What stands in the way of a Bybit account's commands.
 
-Sources: V5 "Get API Key Information" (any key may ask; an expiry is told of keys without bound addresses only), "Get
-Account Info", "Get Position Info", and the guide on recv_window.
+Sources: V5 "Get API Key Information" (read as of 2026-01-16; any key may ask; an expiry is told of keys without bound
+addresses and after a change of the password only), "Get Account Info", "Get Position Info", and the guide on
+recv_window. What a field does not say, or says otherwise than documented, is told as not told.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -14,12 +15,13 @@ from schemas.base import Milliseconds
 from worker.accounts.account import Account, PositionMode
 from worker.venues.bybit.account import PORTFOLIO, AccountInfo, AccountReader
 from worker.venues.bybit.listing import result_of
-from worker.venues.bybit.terms import POSITIONS
+from worker.venues.bybit.settings import read_positions
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.check_results import Check, CheckResult, ok, problem, warning
+from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem, warning
 from worker.venues.port.errors import Ambiguous, VenueError
+from worker.venues.reading.history import DAY
 from worker.venues.reading.preflight import (
     TimestampWindow,
     attempted,
@@ -39,6 +41,9 @@ WINDOW = TimestampWindow(behind=5_000, ahead=1_000)
 
 ANY_ADDRESS = "*"
 
+READ_ONLY: Mapping[object, bool] = MappingProxyType({0: False, 1: True})
+"""What `readOnly` says."""
+
 TYPES: Mapping[int, str] = MappingProxyType(
     {
         1: "classic account",
@@ -57,15 +62,33 @@ MODES: Mapping[object, PositionMode] = MappingProxyType({0: "one_way", 1: "hedge
 """The position mode by `positionIdx`."""
 
 
+TAKE_MONEY_AWAY: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "Wallet": ("Withdraw",),
+        "FiatP2P": ("FiatP2POrder",),
+        "FiatBybitPay": ("FaitPayOrder",),
+        "FiatBitPay": ("FaitPayOrder",),
+    }
+)
+"""Rights that let a key move money out of Bybit, by group. Fait is Bybit's spelling, and the SDK's of the group."""
+
+CHANGE_POSITIONS: Mapping[str, str] = MappingProxyType({"ContractTrade": "Position", "Derivatives": "DerivativesTrade"})
+"""Rights of which a key needs one to set leverage and margin mode, by group."""
+
+
 @dataclass(frozen=True, slots=True)
 class BybitApiKey:
-    """What the key may do. `until` is when it expires, if it does; `bound`: from listed addresses only."""
+    """What the key may do, as far as Bybit tells; None and `untold` name what it does not.
 
-    read_only: bool
-    changes_positions: bool
-    withdrawals: bool
-    bound: bool
+    `takes_away` are its rights to move money out, `bound`: from listed addresses only. `until` is when it expires.
+    """
+
+    read_only: bool | None
+    changes_positions: bool | None
+    takes_away: tuple[str, ...]
+    bound: bool | None
     until: Milliseconds | None
+    untold: tuple[str, ...] = ()
 
 
 async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckResult, ...]:
@@ -88,40 +111,58 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckRes
     )
 
 
-async def read_key(transport: Calls) -> BybitApiKey:
+async def read_key(transport: ClockedCalls) -> BybitApiKey:
     """What Bybit tells of the key. Raises VenueError."""
     row = result_of(await transport.call(QUERY_KEY), "query-api")
-    rights = shape.mapping(row.get("permissions"), "the permissions of query-api")
+    rights = {
+        group: told for group in (*CHANGE_POSITIONS, *TAKE_MONEY_AWAY) if (told := _rights(row, group)) is not None
+    }
+    addresses = _texts(row.get("ips"))
     return BybitApiKey(
-        read_only=bool(shape.decimal(row, "readOnly")),
-        changes_positions="Position" in _rights(rights, "ContractTrade")
-        or "DerivativesTrade" in _rights(rights, "Derivatives"),
-        withdrawals="Withdraw" in _rights(rights, "Wallet"),
-        bound=ANY_ADDRESS not in shape.texts(row, "ips"),
-        until=_expiry(row),
+        read_only=READ_ONLY.get(row.get("readOnly")),
+        changes_positions=_changes_positions(rights),
+        takes_away=tuple(
+            right for group, told in rights.items() for right in TAKE_MONEY_AWAY.get(group, ()) if right in told
+        ),
+        bound=ANY_ADDRESS not in addresses if addresses else None,
+        until=_expiry(row, transport.now()),
+        untold=() if "Wallet" in rights else ("permissions.Wallet",),
     )
 
 
-def _rights(rights: Row, group: str) -> tuple[str, ...]:
-    """Those of a group; a group can be missing."""
-    return shape.texts(rights, group) if rights.get(group) else ()
+def _rights(row: Row, group: str) -> tuple[str, ...] | None:
+    """Those of a group; None where Bybit does not tell the group."""
+    permissions = row.get("permissions")
+    return _texts(permissions.get(group)) if isinstance(permissions, dict) else None
 
 
-def _expiry(row: Row) -> Milliseconds | None:
-    """`deadlineDay` counts the days that are left, where the key expires at all."""
+def _texts(value: object) -> tuple[str, ...] | None:
+    if isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    return None
+
+
+def _changes_positions(rights: Mapping[str, tuple[str, ...]]) -> bool | None:
+    if any(right in rights.get(group, ()) for group, right in CHANGE_POSITIONS.items()):
+        return True
+    return False if CHANGE_POSITIONS.keys() <= rights.keys() else None
+
+
+def _expiry(row: Row, now: Milliseconds) -> Milliseconds | None:
+    """`deadlineDay` counts the days that are left, where the key expires at all; `expiredAt` is the day itself."""
     days = row.get("deadlineDay")
-    if not isinstance(days, int) or days < 0 or not row.get("expiredAt"):
+    if not isinstance(days, int) or days < 0:
         return None
     try:
-        return int(datetime.fromisoformat(shape.text(row, "expiredAt")).timestamp() * 1000)
+        return int(datetime.fromisoformat(str(row.get("expiredAt"))).timestamp() * 1000)
     except ValueError:
-        raise Ambiguous("the field expiredAt of the venue's answer is unreadable", raw=row) from None
+        return now + days * DAY
 
 
 async def read_modes(transport: Calls) -> dict[str, PositionMode]:
     """Position modes by symbol, of what is open and of the reference. Only perpetuals in USDT have any but one-way."""
     asked: tuple[dict[str, str], ...] = ({"symbol": REFERENCE}, {"settleCoin": "USDT"})
-    lists = await asyncio.gather(*(POSITIONS.rows(transport, {"category": "linear", **more}) for more in asked))
+    lists = await asyncio.gather(*(read_positions(transport, {"category": "linear", **more}) for more in asked))
     return {shape.text(row, "symbol"): _mode(row) for rows in lists for row in rows if _is_perpetual(row)}
 
 
@@ -137,9 +178,11 @@ def _mode(row: Row) -> PositionMode:
 
 
 def _key(key: BybitApiKey | VenueError, others: tuple[object, ...], now: Milliseconds) -> CheckResult:
-    if isinstance(key, BybitApiKey) and key.until is not None:
+    if isinstance(key, VenueError):
+        return key_finding((key, *others))
+    if key.until is not None:
         return key_until(key.until, now, "make a new key; one that is bound to addresses does not expire")
-    return key_finding((key, *others))
+    return ok(Check.KEY, "accepted; Bybit tells no expiry of it (deadlineDay, expiredAt)")
 
 
 def _account(info: AccountInfo | VenueError, key: CheckResult) -> CheckResult:
@@ -159,13 +202,33 @@ def _account(info: AccountInfo | VenueError, key: CheckResult) -> CheckResult:
 def _permissions(key: BybitApiKey | VenueError, accepted: CheckResult) -> list[CheckResult]:
     if isinstance(key, VenueError):
         return [untold(Check.PERMISSIONS, key, accepted)]
-    found = []
+    found = list(_hindrances(key))
+    if key.takes_away:
+        found.append(withdrawal_warning(", ".join(key.takes_away)))
+    if missing := _untold(key):
+        found.append(not_checked(Check.PERMISSIONS, f"Bybit does not tell {missing}"))
+    return found or [ok(Check.PERMISSIONS, f"reads and changes positions{_reach(key)}; no right to take money away")]
+
+
+def _hindrances(key: BybitApiKey) -> Iterator[CheckResult]:
     if key.read_only:
-        found.append(problem(Check.PERMISSIONS, "the key may read only", "let it read and write at Bybit"))
-    if not key.changes_positions:
+        yield problem(Check.PERMISSIONS, "the key may read only", "let it read and write at Bybit")
+    if key.changes_positions is False:
         remedy = "give it positions of contracts (unified trading: Contract - Orders, Positions) at Bybit"
-        found.append(problem(Check.PERMISSIONS, "the key may not change positions", remedy))
-    if key.withdrawals:
-        found.append(withdrawal_warning("Withdraw"))
-    reach = "from listed addresses" if key.bound else "from any address"
-    return found or [ok(Check.PERMISSIONS, f"reads and changes positions, {reach}; no withdrawals")]
+        yield problem(Check.PERMISSIONS, "the key may not change positions", remedy)
+
+
+def _untold(key: BybitApiKey) -> str:
+    """What the documents say is told of a key, and is not."""
+    missing = [
+        *(["whether the key may do more than read (readOnly)"] if key.read_only is None else []),
+        *(["whether it may change positions (permissions)"] if key.changes_positions is None else []),
+        *(["whether it may withdraw (permissions.Wallet)"] if key.untold else []),
+    ]
+    return " and ".join(missing)
+
+
+def _reach(key: BybitApiKey) -> str:
+    if key.bound is None:
+        return ", from which addresses is not told (ips)"
+    return ", from listed addresses" if key.bound else ", from any address"

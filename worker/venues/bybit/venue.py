@@ -5,7 +5,7 @@ from schemas.control import Network
 from worker.accounts.account import Account, Site
 from worker.accounts.networks import MAINNET
 from worker.venues.bybit.adapter import BybitAdapter
-from worker.venues.bybit.connection import without_keys
+from worker.venues.bybit.client import without_keys
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.client.connections import VenueConnections
 from worker.venues.parsing.markets import Unlisted, nobody
@@ -31,7 +31,7 @@ class BybitVenue:
     async def load(self, unlisted: Unlisted = nobody) -> bool:
         """Load or reload the markets, without any key; whether they are others than before. Raises VenueError."""
         before, raw = self._instruments, await self._public.markets(LOAD_TIMEOUT_MS)
-        self._instruments = Instruments.from_ccxt(raw, unlisted)
+        self._instruments = Instruments.from_rows(raw, unlisted)
         return self._instruments != before
 
     def adapter(self, account: Account) -> BybitAdapter:

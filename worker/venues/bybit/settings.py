@@ -12,12 +12,12 @@ from worker.venues.client.transport import Calls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Echo, Market
-from worker.venues.port.errors import AlreadySo, Ambiguous, NotSupported
+from worker.venues.port.errors import AlreadySo, Ambiguous, NotSupported, PreconditionFailed
 
 SET_LEVERAGE = "privatePostV5PositionSetLeverage"
 SET_MARGIN_MODE = "privatePostV5AccountSetMarginMode"
 SWITCH_ISOLATED = "privatePostV5PositionSwitchIsolated"
-POSITIONS = Listing("privateGetV5PositionList", 200, short_is_last=True)
+POSITIONS = Listing("/v5/position/list", 200)
 
 ACCOUNT_MODES = {MarginMode.CROSS: "REGULAR_MARGIN", MarginMode.ISOLATED: "ISOLATED_MARGIN"}
 TRADE_MODES = {MarginMode.CROSS: 0, MarginMode.ISOLATED: 1}
@@ -28,9 +28,16 @@ def category_of(market: Market) -> str:
     return "inverse" if market.inverse else "linear"
 
 
+async def read_positions(transport: Calls, params: Row) -> list[Row]:
+    """The position rows that a question asks for. A symbol has one, or two in hedge mode: its first page has them."""
+    if "symbol" in params:
+        return (await POSITIONS.one_page(transport, params))[0]
+    return await POSITIONS.rows(transport, params)
+
+
 async def read_market(transport: Calls, market: Market) -> list[Row]:
-    """The rows of a market, flat or not: one, or two in hedge mode."""
-    rows = await POSITIONS.rows(transport, {"category": category_of(market), "symbol": market.id})
+    """The rows of a market, flat or not."""
+    rows = await read_positions(transport, {"category": category_of(market), "symbol": market.id})
     return [row for row in rows if row.get("symbol") == market.id]
 
 
@@ -57,20 +64,35 @@ async def set_account_mode(transport: Calls, info: AccountInfo, mode: MarginMode
 
 
 async def switch_market(transport: Calls, market: Market, mode: MarginMode) -> Echo:
-    """Switch one market of a classic account. The leverage has to be sent along, so it is read and stays as it is."""
+    """Switch one market of a classic account. The leverage has to be sent along, so it is read and stays as it is.
+
+    Raises PreconditionFailed where the sides have one each: Bybit takes only one for both, and would change a side's.
+    """
     if market.settle == "USDC":
         raise NotSupported(f"{market.symbol} is cross margin throughout on a classic account; upgrade the account")
-    rows = await read_market(transport, market)
-    if not rows:
-        raise Ambiguous(f"Bybit's answer has no row for {market.id}")
-    # in hedge mode the buy side comes first (positionIdx 1), the sell side last (2)
-    in_order = sorted(rows, key=lambda row: str(row.get("positionIdx")))
-    buy, sell = (f"{leverage_of(row).normalize():f}" for row in (in_order[0], in_order[-1]))
+    leverage = _one_leverage(await read_market(transport, market), market, mode)
     params = {
         "category": category_of(market),
         "symbol": market.id,
         "tradeMode": TRADE_MODES[mode],
-        "buyLeverage": buy,
-        "sellLeverage": sell,
+        "buyLeverage": leverage,
+        "sellLeverage": leverage,
     }
     return Echo(raw=shape.mapping(await transport.call(SWITCH_ISOLATED, params), "switch-isolated"))
+
+
+def _one_leverage(rows: list[Row], market: Market, mode: MarginMode) -> str:
+    """The leverage of all rows of a market, as Bybit is told it."""
+    if not rows:
+        raise Ambiguous(f"Bybit's answer has no row for {market.id}")
+    leverages = sorted({leverage_of(row) for row in rows}, reverse=True)
+    if len(leverages) == 1:
+        return f"{leverages[0].normalize():f}"
+    if {row.get("tradeMode") for row in rows} == {TRADE_MODES[mode]}:
+        raise AlreadySo(f"{market.symbol} is in {mode} margin already", raw={"positions": rows})
+    told = " and ".join(f"{leverage.normalize():f}x" for leverage in leverages)
+    raise PreconditionFailed(
+        f"Bybit switches the margin mode of {market.symbol} with one leverage for both sides only; they have {told}; "
+        "set one leverage first",
+        details={"symbol": market.symbol},
+    )
