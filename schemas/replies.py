@@ -119,28 +119,28 @@ class RealizedPnl(AccountData):
 class CrossMarginBalance(WireModel):
     """The margin wallet of one asset."""
 
-    total: Money
-    free: Money
-    locked: Money
-    borrowed: Money
-    interest: Money
+    total: Money | None
+    free: Money | None
+    locked: Money | None
+    borrowed: Money | None
+    interest: Money | None
 
 
 class FuturesBalance(WireModel):
     """The futures wallet of one asset."""
 
-    wallet: Money
-    unrealized_pnl: Money
+    wallet: Money | None
+    unrealized_pnl: Money | None
 
 
 class PmAssetBalance(WireModel):
-    """All wallets of one asset in a Portfolio Margin account, in that asset."""
+    """All wallets of one asset in a Portfolio Margin account, in that asset; null where the venue tells no figure."""
 
     cross_margin: CrossMarginBalance
     um_futures: FuturesBalance
     cm_futures: FuturesBalance
-    total_wallet_balance: Money
-    negative_balance: Money
+    total_wallet_balance: Money | None
+    negative_balance: Money | None
 
 
 class PmBalance(AccountData):
@@ -150,15 +150,20 @@ class PmBalance(AccountData):
 
 
 class PmUmAccount(WireModel):
-    """The USDⓈ-M side of a Portfolio Margin account in totals, as decimal strings like the venue's own."""
+    """The USDⓈ-M side of a Portfolio Margin account in totals, as decimal strings like the venue's own.
 
-    totalInitialMargin: str
-    totalMaintMargin: str
-    totalWalletBalance: str
-    totalUnrealizedProfit: str
-    totalMarginBalance: str
-    availableBalance: str
-    maxWithdrawAmount: str
+    A total is in the one currency that the side holds, and null where it holds several: unlike ones are not added.
+    `availableBalance` and `maxWithdrawAmount` are the venue's own, of the whole account and in USD; null where it
+    tells none. The header `Coverage-Unread` says why a figure is null.
+    """
+
+    totalInitialMargin: str | None
+    totalMaintMargin: str | None
+    totalWalletBalance: str | None
+    totalUnrealizedProfit: str | None
+    totalMarginBalance: str | None
+    availableBalance: str | None
+    maxWithdrawAmount: str | None
 
 
 class PmAccount(AccountData):

@@ -18,8 +18,8 @@ from tests.support.strategy import Strategy
 
 READY_S = 90
 
-GRANTED = {"hyperliquid": {"weight": 1_000_000}}
-"""The cards ask Hyperliquid for more in a minute than it allows, and it tells no client what it allows."""
+GRANTED = {"hyperliquid": {"weight": 1_000_000}, "binance": {"futures weight": 1_000_000}}
+"""The cards ask these for more in a minute than they allow; each card begins with their counts at nothing."""
 
 
 @dataclass(frozen=True, slots=True)

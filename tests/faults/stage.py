@@ -158,7 +158,7 @@ class Stage:
     def lift_limits(self) -> None:
         """Let everybody ask as much as they like, and let workers started from now on know it."""
         self.sandbox.desks["binance"].venue.set_limits({"fapi": ENOUGH, "papi": ENOUGH})
-        self.granted = json.dumps({"binance": {"fapi weight": ENOUGH, "papi weight": ENOUGH}})
+        self.granted = json.dumps({"binance": {"futures weight": ENOUGH, "papi weight": ENOUGH}})
 
     def misbehave(self, **fault: Any) -> None:
         """Plan a fault of the Binance sandbox."""

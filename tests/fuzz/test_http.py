@@ -19,7 +19,7 @@ from tests.fuzz.test_bus import is_fit_to_show, violations
 
 ENOUGH = 1_000_000
 GRANTED: Mapping[str, Mapping[str, int]] = {
-    "binance": {"fapi weight": ENOUGH, "dapi weight": ENOUGH, "papi weight": ENOUGH},
+    "binance": {"futures weight": ENOUGH, "papi weight": ENOUGH},
     "hyperliquid": {"weight": ENOUGH},
 }
 LIMITS: Mapping[str, Mapping[str, int]] = {"binance": {"fapi": ENOUGH, "dapi": ENOUGH, "papi": ENOUGH}}

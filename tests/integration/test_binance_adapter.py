@@ -17,9 +17,9 @@ from tests.support.sandbox_harness import (
     SandboxHarness,
     harness_fixtures,
     market,
-    unread,
 )
 from worker.accounts.account import Accounts
+from worker.sandbox.binance.contracts import deliveries
 from worker.venues.lifecycle.registry import Venues
 from worker.venues.port.adapter import Capability, HistoryQuery, MarginSettings, Market
 from worker.venues.port.errors import (
@@ -30,7 +30,6 @@ from worker.venues.port.errors import (
     PreconditionFailed,
     Refused,
     Throttled,
-    UnknownSymbol,
     Unlisted,
     ValueRefused,
     VenueError,
@@ -47,10 +46,8 @@ shared, harness = harness_fixtures("binance")
 
 def delivery(harness: SandboxHarness) -> Market:
     """The delivery future that the hedged account holds."""
-    venue = harness.adapter(HEDGE)
-    with pytest.raises(UnknownSymbol) as caught:
-        venue.market("BTCUSDT_9", FUTURE)
-    return venue.market(caught.value.details["suggestion"], FUTURE)
+    current, _ = deliveries(time.time_ns() // 1_000_000)
+    return market(harness.adapter(HEDGE), f"{LINEAR}-{current.suffix}", FUTURE)
 
 
 class TestLeverage:
@@ -90,7 +87,22 @@ class TestLeverage:
         await adapter.check_leverage(market(adapter, symbol), Decimal(maximum))
         with pytest.raises(ValueRefused, match=f"takes 1x to {maximum}x, not 200x"):
             await adapter.check_leverage(market(adapter, symbol), Decimal(200))
-        assert len(await harness.paths()) == 1
+        assert [(asked["params"].get("symbol")) for asked in await harness.requests()] == [
+            None,
+            market(adapter, symbol).id,
+        ]
+
+    @pytest.mark.parametrize("account_id", [PERP, PM])
+    @pytest.mark.parametrize("symbol", [FLAT, INVERSE])
+    async def test_what_the_venue_raised_within_the_hour_is_not_refused(
+        self, harness: SandboxHarness, account_id: str, symbol: str
+    ) -> None:
+        adapter = harness.adapter(account_id)
+        wanted = market(adapter, symbol)
+        await adapter.check_leverage(wanted, Decimal(1))
+        await harness.change(account_id, max_leverage={wanted.id: 150})
+        await adapter.check_leverage(wanted, Decimal(150))
+        assert (await adapter.set_leverage(wanted, Decimal(150))).leverage == Decimal(150)
 
     async def test_unreadable_brackets_leave_it_to_the_venue_which_refuses(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
@@ -276,19 +288,91 @@ class TestPositions:
         found = await harness.venue.adapter(account).positions()
         assert len({row.symbol for row in found.positions}) == 100
 
-    async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
+    async def test_a_position_in_a_market_that_is_not_loaded_is_named_and_hides_no_other(
+        self, harness: SandboxHarness
+    ) -> None:
+        adapter = harness.adapter(HEDGE)
         row = {"symbol": "NEWUSDT", "positionAmt": "1"}
         await harness.fault("/fapi/v3/positionRisk", "status", body=[row])
-        found = await harness.adapter(HEDGE).positions(SWAP)
+        found = await adapter.positions(SWAP)
         assert [row.symbol for row in found.positions] == [INVERSE]
-        assert unread(found) == {"linear": "Binance names a position in NEWUSDT, which is not among its loaded markets"}
+        assert found.coverage == ("inverse",)
+        [linear] = [part for part in found.parts if part.name == "linear"]
+        assert linear.unread == (
+            "Binance names a position in NEWUSDT, which is not among its loaded markets "
+            "(GET /fapi/v3/positionRisk, NEWUSDT)"
+        )
 
-    @pytest.mark.parametrize("body", [{}, [1], [{"symbol": "BTCUSDT", "positionAmt": "1"}], [{"positionAmt": "1"}]])
-    async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any) -> None:
-        await harness.fault("/fapi/v3/positionRisk", "status", body=body, times=2)
+    @pytest.mark.parametrize(
+        ("body", "why"),
+        [
+            ({}, "the answer to GET /fapi/v3/positionRisk is no list of objects"),
+            ([1], "the answer to GET /fapi/v3/positionRisk is no list of objects"),
+            (
+                [{"symbol": "BTCUSDT", "positionAmt": "1"}],
+                "the field notional of the venue's answer is missing (GET /fapi/v3/positionRisk, BTCUSDT)",
+            ),
+            (
+                [{"positionAmt": "1"}],
+                "the field symbol of the venue's answer is missing (GET /fapi/v3/positionRisk, None)",
+            ),
+        ],
+        ids=str,
+    )
+    async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any, why: str) -> None:
+        await harness.fault("/fapi/v3/positionRisk", "status", body=body, times=9)
         found = await harness.adapter(HEDGE).positions(SWAP)
+        assert {part.name: part.unread for part in found.parts} == {"linear": why, "inverse": None}
         assert [row.symbol for row in found.positions] == [INVERSE]
-        assert unread(found).keys() == {"linear"}
+
+    @pytest.mark.parametrize(
+        ("account_id", "path"), [(HEDGE, "/dapi/v1/positionRisk"), (PM, "/papi/v1/cm/positionRisk")]
+    )
+    async def test_a_family_that_is_refused_leaves_the_other(
+        self, harness: SandboxHarness, account_id: str, path: str
+    ) -> None:
+        await harness.fault(path, "status", status=400, code=-4402, msg="not available in your region.", times=9)
+        found = await harness.adapter(account_id).positions(SWAP)
+        assert found.coverage == ("linear",)
+        assert FLAT in {row.symbol for row in found.positions}
+        [inverse] = [part.unread for part in found.parts if part.name == "inverse"]
+        assert inverse is not None
+
+    async def test_a_position_in_a_contract_that_is_being_delivered_is_told(self, harness: SandboxHarness) -> None:
+        held = {"symbol": "LTCUSD_PERP", "amount": "3", "entry_price": "100"}
+        await harness.change(PERP, positions=[held])
+        found = await harness.adapter(PERP).positions(SWAP)
+        assert {row.symbol for row in found.positions} == {LINEAR, "LTC/USD:LTC"}
+        assert found.coverage == ("linear", "inverse")
+
+    async def test_without_the_account_nothing_says_that_coin_margined_positions_are_whole(
+        self, harness: SandboxHarness
+    ) -> None:
+        await harness.fault("/dapi/v1/account", "status", status=403, body="<html>", times=9)
+        found = await harness.adapter(HEDGE).positions(SWAP)
+        assert INVERSE in {row.symbol for row in found.positions}
+        assert found.coverage == ("linear",)
+
+    async def test_a_perpetual_that_is_going_to_be_delisted_is_a_perpetual(self, harness: SandboxHarness) -> None:
+        held = [{"symbol": name, "amount": "1", "entry_price": "300"} for name in ("TSLAUSDT", "XAUUSDT")]
+        await harness.change(PERP, positions=held)
+        adapter = harness.adapter(PERP)
+        assert market(adapter, "TSLA/USDT:USDT").id == "TSLAUSDT"
+        assert {row.symbol for row in (await adapter.positions(SWAP)).positions} == {
+            LINEAR,
+            "TSLA/USDT:USDT",
+            "XAU/USDT:USDT",
+        }
+        assert (await adapter.positions(FUTURE)).positions == ()
+        assert (await adapter.set_leverage(market(adapter, "TSLA/USDT:USDT"), Decimal(3))).leverage == Decimal(3)
+
+    async def test_without_its_settings_a_position_is_told_without_a_leverage(self, harness: SandboxHarness) -> None:
+        await harness.fault("/fapi/v1/symbolConfig", "html", times=9)
+        found = await harness.adapter(HEDGE).positions(SWAP)
+        told = {row.symbol: (row.leverage, row.margin_mode) for row in found.positions}
+        assert told[FLAT] == (None, MarginMode.ISOLATED)
+        assert told[LINEAR] == (None, MarginMode.CROSS)
+        assert found.coverage == ("inverse",)
 
 
 class TestHistory:
@@ -345,7 +429,8 @@ class TestHistory:
         last = newest.entries[-1]
         assert (last.id, last.amount, last.code, last.symbol) == ("123456789", Decimal("-0.15"), "USDT", LINEAR)
         assert last.info["tranId"] == 123456789
-        assert newest.complete_from == newest.entries[0].timestamp
+        assert newest.complete_from <= newest.entries[0].timestamp
+        assert newest.next_cursor is not None
 
     async def test_more_newest_entries_than_a_week_holds_are_found_in_earlier_windows(
         self, harness: SandboxHarness, query: Any
@@ -368,13 +453,39 @@ class TestHistory:
         assert abs(forgets.complete_from - (time.time_ns() // 1_000_000 - 90 * DAY)) < 60_000
         assert keeps.complete_from == 1
 
-    async def test_that_futures_have_no_funding_is_what_the_venue_says(
+    async def test_that_futures_have_no_funding_is_asked_and_not_assumed(
         self, harness: SandboxHarness, query: Any
     ) -> None:
-        history = await harness.adapter(PERP).funding_history(query(kind=FUTURE))
-        assert history.entries == ()
-        paths = {row["path"] for row in await harness.requests()}
-        assert paths == {"/fapi/v1/income", "/dapi/v1/income"}
+        future = delivery(harness)
+        paid = {"symbol": future.id, "type": "FUNDING_FEE", "amount": "-0.5", "asset": "USDT", "tran_id": 5}
+        adapter = harness.adapter(PERP)
+        assert (await adapter.funding_history(query(kind=FUTURE))).entries == ()
+        assert set(await harness.paths()) == {"/fapi/v1/income", "/dapi/v1/income"}
+        await harness.change(PERP, income=[paid])
+        [entry] = (await adapter.funding_history(query(kind=FUTURE))).entries
+        assert (entry.symbol, entry.amount) == (future.symbol, Decimal("-0.5"))
+
+    async def test_special_funding_and_settled_deliveries_are_told(self, harness: SandboxHarness, query: Any) -> None:
+        row = {"symbol": "BTCUSDT", "amount": "2", "asset": "USDT", "tran_id": 5}
+        settled = {"symbol": "BTCUSD_250926", "amount": "1", "asset": "BTC", "tran_id": 6, "coin_margined": True}
+        await harness.change(
+            PERP,
+            income=[row | {"type": "SPECIAL_FUNDING_FEE"}, settled | {"type": "DELIVERED_SETTELMENT"}],
+        )
+        adapter = harness.adapter(PERP)
+        assert (await adapter.funding_history(query())).entries[-1].id == "SPECIAL_FUNDING_FEE-5"
+        [profit] = (await adapter.realized_pnl(query(kind=FUTURE))).entries[-1:]
+        assert (profit.id, profit.symbol) == ("DELIVERED_SETTELMENT-6", "BTCUSD_250926")
+
+    async def test_a_type_of_income_that_nobody_knows_is_named(self, harness: SandboxHarness, query: Any) -> None:
+        new = {"symbol": "BTCUSDT", "type": "NEW_FEE", "amount": "1.5", "asset": "USDT", "tran_id": 5}
+        await harness.change(PERP, income=[new])
+        found = await harness.adapter(PERP).realized_pnl(query())
+        assert found.entries
+        assert {part.name: "NEW_FEE" in (part.unread or "") for part in found.parts} == {
+            "linear": True,
+            "inverse": False,
+        }
 
     async def test_realized_profits_have_their_sign_and_their_code(self, harness: SandboxHarness, query: Any) -> None:
         adapter = harness.adapter(PERP)
@@ -395,13 +506,11 @@ class TestHistory:
         of_symbol = await adapter.realized_pnl(query(future, FUTURE, since=0))
         assert [entry.id for entry in of_symbol.entries] == [entry.id for entry in futures.entries]
 
-    async def test_a_family_whose_income_is_broken_is_named_and_hides_no_other(
-        self, harness: SandboxHarness, query: Any
-    ) -> None:
+    async def test_a_family_whose_income_cannot_be_read_is_named(self, harness: SandboxHarness, query: Any) -> None:
         await harness.fault("/fapi/v1/income", "html", times=None)
-        history = await harness.adapter(PERP).funding_history(query(since=0))
-        assert {entry.symbol for entry in history.entries} == {INVERSE, "ETH/USD:ETH"}
-        assert unread(history).keys() == {"linear"}
+        found = await harness.adapter(PERP).funding_history(query())
+        assert {part.name: part.unread is None for part in found.parts} == {"linear": False, "inverse": True}
+        assert {entry.code for entry in found.entries} == {"BTC", "ETH"}
 
 
 class TestPortfolioMargin:
@@ -433,9 +542,10 @@ class TestPortfolioMargin:
     async def test_the_documented_account(self, harness: SandboxHarness) -> None:
         portfolio = harness.adapter(PM).portfolio_margin
         assert portfolio
-        rows, totals = await portfolio.account()
-        assert [row["asset"] for row in rows] == ["USDT", "BTC"]
-        assert totals.model_dump() == {
+        found = await portfolio.account()
+        assert [row["asset"] for row in found.balances] == ["USDT", "BTC"]
+        assert found.untold == {}
+        assert found.totals.model_dump() == {
             "totalInitialMargin": "1000.00",
             "totalMaintMargin": "200.00",
             "totalWalletBalance": "12500.00",
@@ -444,6 +554,23 @@ class TestPortfolioMargin:
             "availableBalance": "11500.00",
             "maxWithdrawAmount": "11500.00",
         }
+
+    async def test_a_position_margined_in_coins_is_not_added_to_dollars(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
+        assert portfolio
+        await harness.change(PM, positions=[{"symbol": "ETHBTC", "amount": "100", "entry_price": "0.03"}])
+        found = await portfolio.account()
+        assert found.totals.totalInitialMargin is found.totals.totalUnrealizedProfit is None
+        assert found.untold["totalInitialMargin"].startswith("its amounts are in BTC and USDT")
+        assert found.totals.availableBalance is not None
+
+    async def test_the_empty_figure_of_the_documented_answer_is_null(self, harness: SandboxHarness) -> None:
+        portfolio = harness.adapter(PM).portfolio_margin
+        assert portfolio
+        body = {"totalAvailableBalance": "", "virtualMaxWithdrawAmount": "5"}
+        await harness.fault("/papi/v1/account", "status", body=body)
+        totals = (await portfolio.account()).totals
+        assert (totals.availableBalance, totals.maxWithdrawAmount) == (None, "5")
 
     async def test_a_collection_is_accepted_only_in_the_documented_words(self, harness: SandboxHarness) -> None:
         portfolio = harness.adapter(PM).portfolio_margin

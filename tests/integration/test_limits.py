@@ -121,7 +121,7 @@ async def test_twenty_reads_at_once_are_under_way_at_once(binance: SandboxHarnes
 async def test_all_accounts_share_the_budget_of_the_address_and_the_limit_the_venue_tells(
     binance: SandboxHarness,
 ) -> None:
-    await binance.limit({"fapi": 101})
+    await binance.limit({"fapi": 102})
     stop_the_clock(binance)
     await binance.venue.load()
     accounts = [binance.sandbox.open_account("binance", id=f"one-of-thirty-{number}") for number in range(30)]
@@ -170,7 +170,7 @@ async def test_a_429_teaches_how_much_a_minute_really_holds(binance: SandboxHarn
     await binance.limit({"fapi": 4})
     with pytest.raises(Throttled):
         await read(binance.adapter())
-    assert [row.limit for row in binance.connections.limits.headroom() if row.scope == "fapi weight"] == [4]
+    assert [row.limit for row in binance.connections.limits.headroom() if row.scope == "futures weight"] == [4]
 
 
 async def test_a_ban_of_the_address_is_kept_to_its_end_in_all_families(binance: SandboxHarness) -> None:

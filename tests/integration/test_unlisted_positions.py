@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.sandbox_harness import SWAP, SandboxHarness, market, sandbox_harness, unread
 from worker.console.seeded import SEEDED
-from worker.venues.binance import connection as binance_connection
+from worker.venues.binance import client as binance_client
 from worker.venues.binance.adapter import BinanceAdapter
 from worker.venues.bybit import client as bybit_client
 from worker.venues.bybit.adapter import BybitAdapter
@@ -33,7 +33,7 @@ def _transport(harness: SandboxHarness, connection: Any) -> Any:
 
 
 def _binance(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
-    return BinanceAdapter(harness.account(), _transport(harness, binance_connection), Markets([only], unlisted))
+    return BinanceAdapter(harness.account(), _transport(harness, binance_client), Markets([only], unlisted))
 
 
 def _bybit(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:

@@ -27,6 +27,7 @@ from worker.venues.port.adapter import (
     Market,
     OpenPositions,
     Part,
+    PmAccountRead,
     SymbolState,
 )
 from worker.venues.port.check_results import ACCOUNT_CHECKS, CheckResult
@@ -212,9 +213,9 @@ class MemoryPortfolioMargin:
             )
         }
 
-    async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
+    async def account(self) -> PmAccountRead:
         self.venue._read("account")
-        return ({"asset": "USDT", "totalWalletBalance": "10"},), PmUmAccount(
+        totals = PmUmAccount(
             totalInitialMargin="0",
             totalMaintMargin="0",
             totalWalletBalance="10",
@@ -223,6 +224,7 @@ class MemoryPortfolioMargin:
             availableBalance="10",
             maxWithdrawAmount="10",
         )
+        return PmAccountRead(({"asset": "USDT", "totalWalletBalance": "10"},), totals)
 
     @asynccontextmanager
     async def room_to_collect(self, asset: str | None) -> AsyncIterator[None]:

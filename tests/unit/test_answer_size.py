@@ -17,7 +17,7 @@ from tests.support.sandbox_harness import open_door
 from tests.support.scripted_venue import ScriptedVenue, answers
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.server.faults import packed_blanks
-from worker.venues.binance.connection import BinanceTransport, without_keys
+from worker.venues.binance.client import BinanceTransport, without_keys
 from worker.venues.client.connections import LARGEST_ANSWER, LARGEST_LISTING, MIB, VenueConnections
 from worker.venues.client.observer import RequestObserver
 from worker.venues.port.errors import Ambiguous, VenueError
@@ -160,13 +160,16 @@ async def test_what_is_as_large_as_documented_is_read_packed_or_not() -> None:
                 assert await transport(connections, url).call(SET_LEVERAGE, WANTED) == rows
 
 
+NO_SYMBOLS = b'{"symbols": []}'
+
+
 async def test_a_list_of_markets_may_be_larger_and_has_a_bound_of_its_own() -> None:
     async with VenueConnections() as connections:
         for length, is_read in ((LARGEST_ANSWER + MIB, True), (LARGEST_LISTING + MIB, False)):
-            async with answering(lengthy(length) + b"[]" + b" " * (length - 2)) as url:
-                listing = transport(connections, url).markets(PATIENCE_MS)
+            async with answering(lengthy(length) + NO_SYMBOLS.ljust(length)) as url:
+                listing = transport(connections, url).listings(PATIENCE_MS)
                 if is_read:
-                    assert await listing == []
+                    assert (await listing).rows == {"linear": [], "inverse": []}
                     continue
                 with pytest.raises(Ambiguous, match="AnswerTooLarge"):
                     await listing

@@ -7,14 +7,15 @@ import pytest
 
 from schemas.replies import Position
 from schemas.requests import MarginMode, MarketType
-from worker.venues.binance.positions import position_of, state_of, terms_of
+from worker.venues.binance.positions import mode_of, position_of, state_of, terms_of
 from worker.venues.parsing import fields as shape
 from worker.venues.port.adapter import MarginSettings, Market, SymbolState
 from worker.venues.port.errors import Ambiguous
 
 LINEAR = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 INVERSE = Market("BTC/USD:BTC", "BTCUSD_PERP", MarketType.SWAP, True, "BTC", "USD", "BTC", Decimal(100))
-CROSS, ISOLATED = MarginSettings(Decimal(10), MarginMode.CROSS), MarginSettings(Decimal(10), MarginMode.ISOLATED)
+TERMS = MarginSettings(Decimal(10), MarginMode.CROSS)
+CROSS, ISOLATED = ({"leverage": 10, "marginType": kind} for kind in ("CROSSED", "ISOLATED"))
 DOCUMENTED = {
     "symbol": "BTCUSDT",
     "positionSide": "BOTH",
@@ -43,7 +44,7 @@ COIN = {
 }
 
 
-def linear(terms: MarginSettings = CROSS, **changed: Any) -> Position:
+def linear(terms: dict[str, Any] = CROSS, **changed: Any) -> Position:
     return position_of(DOCUMENTED | changed, LINEAR, terms, "binance-perp-001")
 
 
@@ -70,7 +71,7 @@ def test_the_documented_position_comes_out_as_documented() -> None:
 
 
 def test_what_is_built_without_validation_would_pass_it() -> None:
-    for position in (linear(), position_of(COIN, INVERSE, terms_of(COIN), "a")):
+    for position in (linear(), position_of(COIN, INVERSE, COIN, "a")):
         assert Position.model_validate(position.model_dump()) == position
 
 
@@ -90,7 +91,7 @@ def test_a_row_without_its_margin_holds_notional_over_leverage() -> None:
 
 
 def test_an_inverse_position_is_valued_in_quote_and_margined_in_base() -> None:
-    position = position_of(COIN, INVERSE, terms_of(COIN), "a")
+    position = position_of(COIN, INVERSE, COIN, "a")
     assert (position.side, position.contracts, position.contract_size) == ("short", Decimal(10), Decimal(100))
     assert position.notional == Decimal(1000)
     assert position.unrealized_pnl == Decimal("0.0025")
@@ -100,30 +101,65 @@ def test_an_inverse_position_is_valued_in_quote_and_margined_in_base() -> None:
 
 
 def test_what_the_venue_does_not_know_is_null() -> None:
-    position = position_of(COIN, INVERSE, terms_of(COIN), "a")
+    position = position_of(COIN, INVERSE, COIN, "a")
     assert (position.liquidation_price, position.timestamp, position.datetime) == (None, None, None)
 
 
 AMISS: tuple[Any, ...] = ("missing", "", None, "many", [], True, "NaN", "Infinity")
+UNTOLD: tuple[Any, ...] = ("missing", "", None)
 
 
-def test_a_field_that_is_amiss_is_named(subtests: pytest.Subtests) -> None:
-    for name in [
-        "positionAmt",
-        "entryPrice",
-        "markPrice",
-        "notional",
-        "unRealizedProfit",
-        "liquidationPrice",
-        "updateTime",
-    ]:
-        for amiss in AMISS:
-            with subtests.test(name=name, amiss=amiss):
-                row = {key: value for key, value in DOCUMENTED.items() if key != name}
-                if amiss != "missing":
-                    row[name] = amiss
-                with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
-                    position_of(row, LINEAR, CROSS, "a")
+def with_field(name: str, value: Any) -> dict[str, Any]:
+    row = {key: value for key, value in DOCUMENTED.items() if key != name}
+    return row if value == "missing" else row | {name: value}
+
+
+@pytest.mark.parametrize("amiss", AMISS)
+@pytest.mark.parametrize("name", ["positionAmt", "entryPrice", "notional", "unRealizedProfit"])
+def test_a_field_that_is_amiss_is_named(name: str, amiss: Any) -> None:
+    with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is"):
+        position_of(with_field(name, amiss), LINEAR, CROSS, "a")
+
+
+OPTIONAL = {
+    "markPrice": "mark_price",
+    "liquidationPrice": "liquidation_price",
+    "updateTime": "timestamp",
+}
+
+
+@pytest.mark.parametrize("amiss", AMISS)
+@pytest.mark.parametrize(("name", "ours"), OPTIONAL.items())
+def test_a_field_that_need_not_be_told_is_null_or_named(name: str, ours: str, amiss: Any) -> None:
+    if amiss in UNTOLD and amiss is not True:
+        assert getattr(position_of(with_field(name, amiss), LINEAR, CROSS, "a"), ours) is None
+    else:
+        with pytest.raises(Ambiguous, match=f"the field {name} of the venue's answer is unreadable"):
+            position_of(with_field(name, amiss), LINEAR, CROSS, "a")
+
+
+@pytest.mark.parametrize("leverage", ["0", "", None, 0])
+def test_a_leverage_that_nobody_can_have_is_null_and_divides_nothing(leverage: Any) -> None:
+    position = position_of(COIN, INVERSE, COIN | {"leverage": leverage}, "a")
+    assert (position.leverage, position.collateral) == (None, None)
+
+
+def test_an_inverse_position_without_a_mark_price_has_no_percentage_and_no_collateral() -> None:
+    position = position_of(COIN | {"markPrice": ""}, INVERSE, COIN, "a")
+    assert (position.percentage, position.collateral, position.mark_price) == (None, None, None)
+
+
+def test_without_settings_a_row_of_v3_says_itself_whether_it_is_isolated() -> None:
+    cross, isolated = (DOCUMENTED | {"isolatedWallet": wallet} for wallet in ("0", "650.00000000"))
+    assert position_of(cross, LINEAR, cross, "a").margin_mode is MarginMode.CROSS
+    position = position_of(isolated, LINEAR, isolated, "a")
+    assert (position.margin_mode, position.leverage) == (MarginMode.ISOLATED, None)
+
+
+def test_a_mode_that_is_told_nowhere_is_not_assumed() -> None:
+    with pytest.raises(Ambiguous, match="marginType"):
+        mode_of({"leverage": 20})
+    assert mode_of({"leverage": 20}, all_cross=True) is MarginMode.CROSS
 
 
 @pytest.mark.parametrize(
@@ -132,7 +168,6 @@ def test_a_field_that_is_amiss_is_named(subtests: pytest.Subtests) -> None:
         ({"leverage": 20, "marginType": "CROSSED"}, MarginMode.CROSS),
         ({"leverage": "20", "marginType": "isolated"}, MarginMode.ISOLATED),
         ({"leverage": "20", "marginType": "ISOLATED"}, MarginMode.ISOLATED),
-        ({"leverage": "20"}, MarginMode.CROSS),
     ],
 )
 def test_terms_are_read_in_every_spelling(row: dict[str, Any], mode: MarginMode) -> None:
@@ -146,14 +181,14 @@ def test_a_margin_type_nobody_knows_is_reported() -> None:
 
 def test_both_legs_of_a_hedge_are_summed() -> None:
     short = DOCUMENTED | {"positionAmt": "-0.02", "notional": "-1970.10", "unRealizedProfit": "-10.10"}
-    state = state_of([DOCUMENTED, short], LINEAR, CROSS)
+    state = state_of([DOCUMENTED, short], LINEAR, TERMS)
     assert (state.side, state.size, state.notional) == ("both", Decimal("0.070"), Decimal("6895.35"))
     assert state.unrealized_pnl == Decimal("15.15")
 
 
 def test_a_flat_market_has_no_side_and_size_zero() -> None:
-    state = state_of([], LINEAR, CROSS)
-    assert state == SymbolState(CROSS, None, Decimal(0), Decimal(0), Decimal(0))
+    state = state_of([], LINEAR, TERMS)
+    assert state == SymbolState(TERMS, None, Decimal(0), Decimal(0), Decimal(0))
 
 
 @pytest.mark.parametrize("body", [{}, None, "text", [1], [[]]])

@@ -11,7 +11,7 @@ from tests.support.processes import free_port
 from tests.support.sandbox_harness import open_door
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker.accounts.account import Account
-from worker.venues.binance.connection import BinanceTransport, without_keys
+from worker.venues.binance.client import BinanceTransport, without_keys
 from worker.venues.client.connections import VenueConnections
 from worker.venues.client.observer import RequestObserver
 from worker.venues.port.errors import AccessDenied, LimitReached, Throttled, VenueError

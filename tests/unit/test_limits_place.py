@@ -37,7 +37,9 @@ VENUE = VenueLimits(
         "too much": Cost(((ADDRESS, 11),)),
     },
     penalty=lambda answer: Penalty(answer.body, ban=answer.status == 418) if answer.status != 200 else None,
-    reading=lambda answer: UsageReading(used=answer.number("used"), per=Per.ADDRESS),
+    reading=lambda answer: UsageReading(
+        answer.number("used"), answer.number("limit"), Per.ADDRESS, of_everybody=answer.header("listed") is not None
+    ),
     banned=(ADDRESS,),
 )
 
@@ -249,6 +251,15 @@ async def test_what_this_process_may_not_use_at_all_says_so() -> None:
     ) as caught:
         await send(at, "sweep")
     assert caught.value.retry_after is None
+
+
+@pytest.mark.parametrize(("listed", "limit"), [(True, 100), (False, 3)])
+async def test_a_list_that_tells_everybodys_limit_says_nothing_of_a_granted_one_and_a_refusal_does(
+    listed: bool, limit: int
+) -> None:
+    limits = Limits(granted={"memory": {"weight": 100}})
+    await send(place(limits), told=answer(headers={"limit": "3"} | ({"listed": "yes"} if listed else {})))
+    assert [row.limit for row in limits.headroom() if row.scope == "weight"] == [limit]
 
 
 async def test_a_limit_that_was_granted_counts_instead_of_the_documented_one() -> None:

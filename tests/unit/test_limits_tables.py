@@ -19,7 +19,7 @@ from worker.sandbox.bybit import endpoints as bybit_endpoints
 from worker.sandbox.gate.limits import DOCUMENTED_LIMIT
 from worker.sandbox.hyperliquid.info import QUESTIONS
 from worker.sandbox.okx import endpoints as okx_endpoints
-from worker.venues.binance.limits import DAPI, FAPI, PAPI, SAPI
+from worker.venues.binance.limits import FUTURES, PAPI, SAPI
 from worker.venues.client.endpoint import implicit_name
 from worker.venues.gate.client import BodySigningGate
 from worker.venues.gate.limits import ACCOUNT, WALLET_REQUESTS
@@ -103,13 +103,27 @@ def test_binance_weighs_as_the_stand_in_does_or_more() -> None:
     served = {
         (row.method, row.path): row.weight_of_all or row.weight for family in FAMILIES for row in family.endpoints
     }
-    for name in METERED["binance"].costs:
+    for name in (name for name in METERED["binance"].costs if " " not in name):
         found, family = entry("binance", name), name[:4]
         version = next((number for number in ("v2", "v3") if number.upper() in name), "v1")
         assert weight_of("binance", name) >= served[found.method, f"/{family}/{version}/{found.path}"], name
-    assert [(scope.name.partition(" ")[0], scope.limit) for scope in (FAPI, DAPI, PAPI, SAPI)] == [
-        (family.name, family.limit) for family in FAMILIES
-    ]
+    counted = {family.name: family.limit for family in FAMILIES if family.counts_with is None}
+    assert counted == {"fapi": FUTURES.limit, "papi": PAPI.limit, "sapi": SAPI.limit}
+
+
+def test_binance_counts_usds_and_coin_together() -> None:
+    scopes = {
+        weight[0]
+        for name, cost in METERED["binance"].costs.items()
+        if name[:4] in ("fapi", "dapi")
+        for weight in cost.weights
+    }
+    assert scopes == {FUTURES}
+
+
+def test_binance_weighs_the_brackets_of_one_coin_margined_symbol_less() -> None:
+    name = "dapiPrivateV2GetLeverageBracket"
+    assert [weight_of("binance", name, params) for params in ({}, {"symbol": "BTCUSD_PERP"})] == [2, 1]
 
 
 def test_bybits_limits_are_those_of_the_stand_in() -> None:
@@ -172,14 +186,15 @@ OVER_AT_AN_ADDRESS = {
 BANNED = {"code": -1003, "msg": "Way too many requests; IP banned until 1700000000000."}
 
 
+NOTHING_TOLD = UsageReading(None, None, Per.ADDRESS, of_everybody=True)
 READINGS: list[tuple[str, VenueResponse, UsageReading | None]] = [
-    ("binance", told(X_MBX_USED_WEIGHT_1M=77), UsageReading(77, None, Per.ADDRESS)),
-    ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), UsageReading(7, 6_000, Per.ADDRESS)),
-    ("binance", told(body={"rateLimits": [{}]}), UsageReading(None, None, Per.ADDRESS)),
+    ("binance", told(X_MBX_USED_WEIGHT_1M=77), NOTHING_TOLD._replace(used=77)),
+    ("binance", told(body=EXCHANGE_INFO, X_MBX_USED_WEIGHT_1M=7), NOTHING_TOLD._replace(used=7, limit=6_000)),
+    ("binance", told(body={"rateLimits": [{}]}), NOTHING_TOLD),
     ("binance", told(429, OVER, X_MBX_USED_WEIGHT_1M=31), UsageReading(31, 30, Per.ADDRESS)),
     ("binance", told(429, OVER_AT_AN_ADDRESS), UsageReading(None, 2_400, Per.ADDRESS)),
-    ("binance", told(418, BANNED), UsageReading(None, None, Per.ADDRESS)),
-    ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), UsageReading(None, None, Per.ADDRESS)),
+    ("binance", told(418, BANNED), NOTHING_TOLD),
+    ("binance", told(429, {"code": -1003, "msg": "Too many requests queued."}), NOTHING_TOLD),
     ("bybit", told(X_Bapi_Limit=50, X_Bapi_Limit_Status=48), UsageReading(2, 50, Per.USER)),
     ("bybit", told(X_Bapi_Limit=50), UsageReading(None, 50, Per.USER)),
     ("bybit", told(), None),
@@ -247,7 +262,7 @@ def test_a_binance_ban_closes_all_families() -> None:
 @pytest.mark.parametrize(
     ("granted", "problem"),
     [
-        ({"binance": {"spot weight": 1}}, "binance has no limit 'spot weight', only auto-collections, dapi weight"),
+        ({"binance": {"spot weight": 1}}, "binance has no limit 'spot weight', only auto-collections, futures weight"),
         ({"kraken": {"weight": 1}}, "no limits are known of kraken, only of binance, bybit"),
     ],
 )

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
 from worker.runtime.clock import now
-from worker.venues.binance.judge import LONGEST_BAN
-from worker.venues.binance.judge import judge as binance
+from worker.venues.binance.errors import LONGEST_BAN
+from worker.venues.binance.errors import judge as binance
 from worker.venues.bybit.errors import judge as bybit
 from worker.venues.gate.errors import judge as gate
 from worker.venues.hyperliquid.errors import judge as hyperliquid

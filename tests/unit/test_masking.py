@@ -18,7 +18,7 @@ from tests.support.canaries import Canaries
 from tests.support.hostile_venue import answering
 from tests.support.sandbox_harness import open_door
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
-from worker.venues.binance.connection import without_keys
+from worker.venues.binance.client import without_keys
 from worker.venues.client.connections import LARGEST_ANSWER, VenueConnections
 from worker.venues.client.masking import HIDDEN, MOST_ESCAPES, SecretMask
 from worker.venues.port.errors import VenueError

@@ -17,7 +17,7 @@ from schemas.requests import MarketType
 from tests.support.scripted_venue import BTCUSDT, ScriptedVenue, answers
 from worker.accounts.account import Account, Accounts, Site
 from worker.accounts.networks import LACKS, networks_of
-from worker.venues.binance import connection as binance
+from worker.venues.binance import client as binance
 from worker.venues.bybit import client as bybit
 from worker.venues.client.connections import VenueConnections
 from worker.venues.client.networks import SWITCHES

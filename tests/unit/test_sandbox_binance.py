@@ -131,12 +131,13 @@ def test_an_unknown_path_is_not_found(binance: Binance, method: str, path: str) 
 # What is weighed
 
 
-def test_answers_and_refusals_tell_the_weight_used_in_their_family(binance: Binance) -> None:
+def test_answers_and_refusals_tell_the_weight_used_where_usds_and_coin_count_together(binance: Binance) -> None:
     first = send(binance, PERP, "GET", "/fapi/v3/positionRisk", query=signed(binance, PERP))
     refused = send(binance, PERP, "GET", "/fapi/v1/income", query="")
-    other = send(binance, PERP, "GET", "/dapi/v1/time")
-    used = [answer.headers["X-MBX-USED-WEIGHT-1M"] for answer in (first, refused, other)]
-    assert used == ["5", "35", "1"]
+    coin = send(binance, PERP, "GET", "/dapi/v1/time")
+    portfolio = send(binance, PM, "GET", "/papi/v1/ping")
+    used = [answer.headers["X-MBX-USED-WEIGHT-1M"] for answer in (first, refused, coin, portfolio)]
+    assert used == ["5", "35", "36", "1"]
 
 
 def test_over_the_limit_it_is_429_with_retry_after_and_then_418(binance: Binance) -> None:
@@ -264,6 +265,52 @@ def test_flat_symbols_are_listed_where_binance_lists_them(binance: Binance) -> N
     assert {"BTCUSDT", "ETHUSDT"} < symbols("/fapi/v2/positionRisk")
     assert {"BTCUSD_PERP", "ETHUSD_PERP"} < symbols("/dapi/v1/positionRisk")
     assert symbols("/dapi/v1/positionRisk", marginAsset="ETH") == {"ETHUSD_PERP"}
+
+
+def test_coin_margined_contracts_that_do_not_trade_are_listed_only_when_they_are_asked_for(binance: Binance) -> None:
+    held = {"symbol": "LTCUSD_PERP", "amount": "3", "entry_price": "100"}
+    binance.change_account(PERP, {"positions": [held]})
+    everything = ask(binance, PERP, "GET", "/dapi/v1/positionRisk")
+    assert "LTCUSD_PERP" not in {row["symbol"] for row in everything}
+    [row] = ask(binance, PERP, "GET", "/dapi/v1/positionRisk", pair="LTCUSD")
+    assert row["positionAmt"] == "3"
+    account = ask(binance, PERP, "GET", "/dapi/v1/account")
+    assert "3" in {row["positionAmt"] for row in account["positions"] if row["symbol"] == "LTCUSD_PERP"}
+
+
+def test_what_a_contract_is_its_type_says_and_not_its_date(binance: Binance) -> None:
+    answer = send(binance, PERP, "GET", "/fapi/v1/exchangeInfo")
+    listed = {row["symbol"]: row for row in json.loads(answer.body)["symbols"]}
+    assert listed["TSLAUSDT"]["contractType"] == listed["XAUUSDT"]["contractType"] == "TRADIFI_PERPETUAL"
+    assert listed["TSLAUSDT"]["deliveryDate"] < listed["XAUUSDT"]["deliveryDate"]
+    assert (listed["ETHBTC"]["quoteAsset"], listed["ETHBTC"]["marginAsset"]) == ("BTC", "BTC")
+
+
+def test_a_tradfi_contract_wants_its_agreement(binance: Binance) -> None:
+    binance.change_account(PERP, {"tradfi_agreed": False})
+    assert code(binance, PERP, "POST", LEVERAGE, symbol="XAUUSDT", leverage=5) == -4411
+    assert code(binance, PERP, "POST", "/fapi/v1/stock/contract") == 200
+    assert ask(binance, PERP, "POST", LEVERAGE, symbol="XAUUSDT", leverage=5)["leverage"] == 5
+
+
+def test_a_contract_that_does_not_trade_takes_no_leverage(binance: Binance) -> None:
+    assert code(binance, PERP, "POST", "/dapi/v1/leverage", symbol="LTCUSD_PERP", leverage=5) == -4108
+
+
+def test_brackets_are_an_accounts_own_and_may_be_raised(binance: Binance) -> None:
+    binance.change_account(PERP, {"max_leverage": {"SOLUSDT": 100}})
+    assert (
+        ask(binance, PERP, "GET", "/fapi/v1/leverageBracket", symbol="SOLUSDT")["brackets"][0]["initialLeverage"] == 100
+    )
+    assert ask(binance, PERP, "POST", LEVERAGE, symbol="SOLUSDT", leverage=100)["leverage"] == 100
+    assert code(binance, HEDGE, "POST", LEVERAGE, symbol="SOLUSDT", leverage=100) == -4028
+
+
+def test_income_of_any_type_can_be_added(binance: Binance) -> None:
+    added = {"symbol": "BTCUSDT", "type": "NEW_FEE", "amount": "1.5", "asset": "USDT", "tran_id": 5}
+    binance.change_account(PERP, {"income": [added, {**added, "coin_margined": True, "asset": "BTC"}]})
+    assert ask(binance, PERP, "GET", "/fapi/v1/income", limit=1000)[-1]["incomeType"] == "NEW_FEE"
+    assert ask(binance, PERP, "GET", "/dapi/v1/income", limit=1000)[-1]["asset"] == "BTC"
 
 
 def test_a_pair_and_a_margin_asset_do_not_go_together(binance: Binance) -> None:

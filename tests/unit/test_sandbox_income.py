@@ -6,7 +6,7 @@ import pytest
 
 from worker.sandbox.binance.account import IncomeRow
 from worker.sandbox.binance.errors import BinanceRefused
-from worker.sandbox.binance.income import COIN_MARGINED, PORTFOLIO_CM, USDS_MARGINED, IncomeRules, select
+from worker.sandbox.binance.income import COIN_MARGINED, PORTFOLIO_CM, PORTFOLIO_UM, USDS_MARGINED, IncomeRules, select
 from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.seeded_income import cm_income, um_income
 from worker.sandbox.kit.clock import DAY, HOUR
@@ -44,18 +44,37 @@ def test_start_and_end_are_inclusive() -> None:
     assert rows == [row for row in UM if row.time == instant]
 
 
-def test_pages_of_a_window_make_it_up_without_gap_or_overlap() -> None:
+def test_a_window_goes_on_at_the_last_instant_of_the_page_before() -> None:
+    window = {"endTime": NOW, "incomeType": "FUNDING_FEE", "limit": 1000}
+    first = ask(USDS_MARGINED, startTime=NOW - 90 * DAY, **window)
+    following = ask(USDS_MARGINED, startTime=first[-1].time, **window)
+    assert [row for row in UM if row.type == "FUNDING_FEE"] == [*first, *(row for row in following if row not in first)]
+
+
+def test_the_page_that_was_withdrawn_is_not_honoured() -> None:
     window = {"startTime": NOW - 90 * DAY, "endTime": NOW, "incomeType": "FUNDING_FEE", "limit": 1000}
-    pages = [ask(USDS_MARGINED, **window, page=page) for page in (1, 2, 3)]
-    assert [len(page) for page in pages] == [1000, 869, 0]
-    assert pages[0] + pages[1] == [row for row in UM if row.type == "FUNDING_FEE"]
+    assert ask(USDS_MARGINED, **window, page=2) == ask(USDS_MARGINED, **window)
 
 
 def test_a_page_of_the_seed_ends_among_rows_of_the_same_millisecond() -> None:
-    window = {"startTime": NOW - 90 * DAY, "incomeType": "FUNDING_FEE", "limit": 1000}
-    last, following = ask(USDS_MARGINED, **window)[-1], ask(USDS_MARGINED, **window, page=2)[0]
+    window = {"startTime": NOW - 90 * DAY, "incomeType": "FUNDING_FEE"}
+    last, following = ask(USDS_MARGINED, limit=999, **window)[-1], ask(USDS_MARGINED, limit=1000, **window)[-1]
     assert last.time == following.time
     assert last.tran_id != following.tran_id
+
+
+@pytest.mark.parametrize(
+    ("rules", "known", "unknown"),
+    [
+        (USDS_MARGINED, "SPECIAL_FUNDING_FEE", "FUNDING"),
+        (COIN_MARGINED, "DELIVERED_SETTELMENT", "SPECIAL_FUNDING_FEE"),
+        (PORTFOLIO_UM, "POSITION_LIMIT_INCREASE_FEE", "BFUSD_REWARD"),
+        (PORTFOLIO_CM, "INSURANCE_CLEAR", "COMMISSION_REBATE"),
+    ],
+)
+def test_each_family_knows_its_own_types(rules: IncomeRules, known: str, unknown: str) -> None:
+    assert ask(rules, incomeType=known) == []
+    assert refusal(rules, incomeType=unknown) == -1130
 
 
 def test_type_and_symbol_filter() -> None:
@@ -76,7 +95,6 @@ def test_three_months_are_kept_and_no_more() -> None:
         ({"startTime": "yesterday"}, -1100),
         ({"limit": 1001}, -1130),
         ({"limit": 0}, -1130),
-        ({"page": 0}, -1130),
         ({"incomeType": "FUNDING"}, -1130),
     ],
 )

@@ -15,7 +15,7 @@ def account(number: int) -> Account:
 
 
 def address(limit: int = 2_400) -> Meter:
-    return Meter(Scope("fapi weight", limit, MINUTE, Per.ADDRESS), None, limit, 1.0, background=0.5)
+    return Meter(Scope("futures weight", limit, MINUTE, Per.ADDRESS), None, limit, 1.0, background=0.5)
 
 
 def test_few_accounts_are_read_as_often_as_asked_for() -> None:

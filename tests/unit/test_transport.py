@@ -16,7 +16,7 @@ from tests.support.scripted_venue import ScriptedVenue, answers, hangs_up, hangs
 from worker.accounts.account import Account
 from worker.runtime import clock
 from worker.runtime.clock import Clocks, now
-from worker.venues.binance.connection import BinanceTransport, without_keys
+from worker.venues.binance.client import BinanceTransport, without_keys
 from worker.venues.client.connections import VenueConnections
 from worker.venues.limits import Limits, within
 from worker.venues.limits.tables import Unmetered
@@ -202,7 +202,7 @@ async def test_what_an_answer_tells_of_a_limit_counts_for_all_accounts(mid_minut
     wired.venue.on(PATH, answers(ECHO, headers={"X-MBX-USED-WEIGHT-1M": "700"}))
     await wired.transport.call(SET_LEVERAGE, WANTED)
     (row,) = wired.connections.limits.headroom()
-    assert (row.exchange, row.base_url, row.scope, row.user) == ("binance", wired.venue.url, "fapi weight", None)
+    assert (row.exchange, row.base_url, row.scope, row.user) == ("binance", wired.venue.url, "futures weight", None)
     assert (row.limit, row.left, row.closed_for) == (2_400, 1_700, 0)
 
 

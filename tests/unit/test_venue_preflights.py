@@ -93,6 +93,52 @@ class TestBinance:
         found = by_check(await binance.preflight(Told(answers), account("binance")))
         assert found[Check.ACCOUNT] == (Verdict.PROBLEM, "Binance does not let the account trade (COIN-M)")
 
+    async def test_a_family_that_is_refused_is_named_and_the_other_is_checked(self) -> None:
+        config = {"canTrade": True, "multiAssetsMargin": False, "dualSidePosition": True}
+        answers = {
+            binance.RESTRICTIONS: DENIED,
+            binance.STANDARD_CONFIG: config,
+            binance.INVERSE_ACCOUNT: AccessDenied("Binance does not offer this in the owner's country"),
+        }
+        found = by_check(await binance.preflight(Told(answers), account("binance")))
+        assert found[Check.ACCOUNT] == (
+            Verdict.PROBLEM,
+            "standard account; COIN-M can't be read: Binance does not offer this in the owner's country",
+        )
+        assert found[Check.POSITION_MODE] == (Verdict.OK, "hedge")
+
+    @pytest.mark.parametrize(
+        ("rights", "verdict", "says"),
+        [
+            ({}, Verdict.NOT_CHECKED, "whether the key has the right 'Enable Futures' is not told"),
+            ({"enableFutures": True}, Verdict.NOT_CHECKED, "whether the key may withdraw is not told"),
+            (
+                {"enableFutures": True, "enableWithdrawals": False, "permitsUniversalTransfer": True},
+                Verdict.WARNING,
+                "the key can take money away (Permits Universal Transfer), which nothing here needs",
+            ),
+            (
+                {"enableFutures": True, "enableWithdrawals": False},
+                Verdict.OK,
+                "Enable Futures, whether from any address is not told; no withdrawals",
+            ),
+        ],
+    )
+    async def test_what_is_not_told_of_a_key_is_not_called_ok(
+        self, rights: dict[str, bool], verdict: Verdict, says: str
+    ) -> None:
+        key = await binance.read_key(Told({binance.RESTRICTIONS: rights}))
+        found = binance.judged(binance.Answers(STANDARD, key, STATE), None)
+        first = next(finding for finding in found if finding.check is Check.PERMISSIONS)
+        assert (first.verdict, first.says) == (verdict, says)
+
+    def test_what_portfolio_margin_does_not_tell_of_coin_margined_is_not_claimed(self) -> None:
+        found = by_check(binance.judged(binance.Answers(PORTFOLIO, FULL_KEY, STATE), None))
+        assert found[Check.ACCOUNT] == (
+            Verdict.OK,
+            "portfolio margin account; whether it may trade COIN-M is not told",
+        )
+
     def test_a_key_older_than_portfolio_margin_lacks_the_right_for_it(self) -> None:
         key = binance.BinanceApiKey(frozenset(), withdrawals=False, bound=True)
         found = binance.judged(binance.Answers(PORTFOLIO, key, DENIED, DENIED), None)

@@ -24,6 +24,7 @@ KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
         errors.PreconditionFailed: (Outcome.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED),
         errors.AccessDenied: (Outcome.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED),
         errors.ClockSkewed: (Outcome.PRECONDITION_FAILED, ErrorCode.PRECONDITION_FAILED),
+        errors.Misunderstood: (Outcome.REJECTED, ErrorCode.INTERNAL_ERROR),
         errors.NotSupported: (Outcome.UNSUPPORTED, ErrorCode.UNSUPPORTED),
         NotConfirmed: (Outcome.UNKNOWN, ErrorCode.UNKNOWN),
         errors.NotSent: (Outcome.EXPIRED, ErrorCode.VENUE_UNAVAILABLE),

@@ -5,15 +5,13 @@ so that no other change of the account waits as well.
 """
 
 from contextlib import AbstractAsyncContextManager
-from typing import Any
 
-from schemas.replies import AssetCollection, Collection, PmAccount, PmAssetBalance, PmBalance, PmUmAccount
+from schemas.replies import AssetCollection, Collection, PmAccount, PmAssetBalance, PmBalance
 from schemas.requests import PmAssetCollect, PmAutoCollect, PmGetAccount, PmGetBalance
+from worker.handlers.coverage import unread_of
 from worker.handlers.plan import Applied, CommandPlan, Confirmed, QueryPlan, QueryResult
-from worker.venues.port.adapter import Adapter, PortfolioMargin
+from worker.venues.port.adapter import Adapter, Part, PmAccountRead, PortfolioMargin
 from worker.venues.port.errors import NotSupported
-
-Balances = tuple[tuple[dict[str, Any], ...], PmUmAccount]
 
 
 def _portfolio_margin(adapter: Adapter) -> PortfolioMargin:
@@ -32,19 +30,17 @@ def pm_get_balance(request: PmGetBalance, adapter: Adapter) -> QueryPlan[dict[st
     )
 
 
-def pm_get_account(request: PmGetAccount, adapter: Adapter) -> QueryPlan[Balances]:
+def pm_get_account(request: PmGetAccount, adapter: Adapter) -> QueryPlan[PmAccountRead]:
     """The venue's raw balances, and the totals of the USDⓈ-M side."""
 
-    def present(found: Balances) -> QueryResult:
-        balances, um_account = found
-        return QueryResult(
-            PmAccount(
-                exchange=adapter.exchange,
-                exchange_account_id=request.exchange_account_id,
-                papi_balance=balances,
-                papi_um_account=um_account,
-            )
+    def present(found: PmAccountRead) -> QueryResult:
+        data = PmAccount(
+            exchange=adapter.exchange,
+            exchange_account_id=request.exchange_account_id,
+            papi_balance=found.balances,
+            papi_um_account=found.totals,
         )
+        return QueryResult(data, unread_of(Part(name, why) for name, why in found.untold.items()))
 
     return QueryPlan(_portfolio_margin(adapter).account, present)
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
+from worker.sandbox.binance.brackets import cap_at, highest_leverage
 from worker.sandbox.binance.contracts import BinanceContract
 from worker.sandbox.binance.formulas import ZERO, PositionLeg
 
@@ -117,12 +118,22 @@ class BinanceAccountState:
     positions: dict[str, dict[BinancePositionSide, BinanceOpenPosition]] = field(default_factory=dict)
     terms: dict[str, BinanceTerms] = field(default_factory=dict)
     open_orders: dict[str, int] = field(default_factory=dict)
+    tradfi_agreed: bool = True
+    max_leverage: dict[str, int] = field(default_factory=dict)
     um_income: tuple[IncomeRow, ...] = ()
     cm_income: tuple[IncomeRow, ...] = ()
 
     def terms_of(self, contract: BinanceContract) -> BinanceTerms:
         """The terms of a symbol, flat or not."""
         return self.terms.setdefault(contract.symbol, BinanceTerms())
+
+    def highest_leverage(self, contract: BinanceContract) -> int:
+        """The highest leverage of a symbol: that of its first bracket, or what `max_leverage` gives this account."""
+        return self.max_leverage.get(contract.symbol, highest_leverage(contract.brackets))
+
+    def cap_at(self, contract: BinanceContract, leverage: int) -> int:
+        """The largest position at a leverage. What is beyond the first bracket of all has the cap of that."""
+        return cap_at(contract.brackets, min(leverage, highest_leverage(contract.brackets)))
 
     def positions_in(self, contract: BinanceContract) -> tuple[BinanceOpenPosition, ...]:
         """Open positions in a contract."""

@@ -1,7 +1,11 @@
-"""The contracts that are listed: perpetual ones and the deliveries of the next two quarters."""
+"""The contracts that are listed: perpetual ones, the deliveries of the next two quarters, and a few odd ones.
+
+What a contract is, `contractType` says, and not a date: a delisted perpetual has a delivery date too (Common Definition
+of USDⓈ-M and of COIN-M; checked 2026-11-29 with notices of 2026 on TRADIFI_PERPETUAL and BTC-margined contracts).
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -9,7 +13,7 @@ from itertools import islice
 from schemas.base import Milliseconds
 from worker.sandbox.binance import brackets
 from worker.sandbox.binance.brackets import Bracket
-from worker.sandbox.kit.clock import Clock
+from worker.sandbox.kit.clock import DAY, HOUR, Clock
 from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
 from worker.sandbox.server.deliveries import quarter_ends
 from worker.sandbox.server.limits import WeightMeter
@@ -18,6 +22,8 @@ PERPETUAL_DELIVERY: Milliseconds = 4_133_404_800_000
 """The delivery date that Binance gives to contracts which have none: 2100-12-25 08:00 UTC."""
 
 ONBOARD: Milliseconds = 1_569_398_400_000
+
+TRADING, PERPETUAL, TRADIFI = "TRADING", "PERPETUAL", "TRADIFI_PERPETUAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +43,12 @@ class BinanceContract:
     tick: Decimal
     step: Decimal
     brackets: Sequence[Bracket]
+    status: str = TRADING
+
+    @property
+    def is_perpetual(self) -> bool:
+        """Whether it pays funding and is never delivered, unless it is delisted."""
+        return "PERPETUAL" in self.type
 
     @property
     def price_precision(self) -> int:
@@ -90,7 +102,7 @@ def deliveries(now: Milliseconds) -> tuple[QuarterlyDelivery, QuarterlyDelivery]
 
 
 def _linear(
-    base: str, mark: str, tick: str, step: str, ladder: Sequence[Bracket], *, quote: str = "USDT"
+    base: str, mark: str, tick: str, step: str, ladder: Sequence[Bracket], *, quote: str = "USDT", kind: str = PERPETUAL
 ) -> BinanceContract:
     return BinanceContract(
         symbol=base + quote,
@@ -98,7 +110,7 @@ def _linear(
         base=base,
         quote=quote,
         margin_asset=quote,
-        type="PERPETUAL",
+        type=kind,
         delivery_date=PERPETUAL_DELIVERY,
         inverse=False,
         size=1,
@@ -116,7 +128,7 @@ def _inverse(base: str, mark: str, tick: str, size: int, ladder: Sequence[Bracke
         base=base,
         quote="USD",
         margin_asset=base,
-        type="PERPETUAL",
+        type=PERPETUAL,
         delivery_date=PERPETUAL_DELIVERY,
         inverse=True,
         size=size,
@@ -136,6 +148,23 @@ PERPETUALS = (
     _inverse("BTC", "98500", "0.1", 100, brackets.COIN_BTC),
     _inverse("ETH", "3199.50", "0.01", 10, brackets.COIN_ETH),
 )
+
+NOTICE = 14 * DAY
+"""How long before its delisting a contract bears the date of it. The stand-in's own figure."""
+
+
+def odd_ones(now: Milliseconds) -> tuple[BinanceContract, ...]:
+    """Contracts that are not what one takes for granted of a perpetual in TRADING that settles in dollars."""
+    gold = _linear("XAU", "2650.00", "0.01", "0.001", brackets.ALTCOIN, kind=TRADIFI)
+    stock = _linear("TSLA", "350.00", "0.01", "0.01", brackets.ALTCOIN, kind=TRADIFI)
+    coin = _inverse("LTC", "104.20", "0.01", 10, brackets.COIN_ETH)
+    return (
+        _linear("ETH", "0.03249", "0.00001", "0.001", brackets.BTC_QUOTED, quote="BTC"),
+        gold,
+        replace(stock, delivery_date=now + NOTICE),
+        replace(coin, type="PERPETUAL_DELIVERING", delivery_date=now - HOUR, status="DELIVERING"),
+    )
+
 
 DELIVERED = ("BTCUSDT", "BTCUSD_PERP")
 """Perpetual contracts that have quarterly siblings."""
@@ -164,7 +193,7 @@ def _delivered(perpetual: BinanceContract, delivery: QuarterlyDelivery) -> Binan
 
 def listed(now: Milliseconds) -> dict[str, BinanceContract]:
     """All contracts by symbol, with the deliveries that are open at this time."""
-    contracts = {contract.symbol: contract for contract in PERPETUALS}
+    contracts = {contract.symbol: contract for contract in (*PERPETUALS, *odd_ones(now))}
     for symbol in DELIVERED:
         for delivery in deliveries(now):
             contract = _delivered(contracts[symbol], delivery)

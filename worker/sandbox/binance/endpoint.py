@@ -37,15 +37,17 @@ Endpoint = BinancePublicEndpoint | BinanceSignedEndpoint
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Endpoints that share a host at Binance, and with it a weight limit per address and minute.
+    """Endpoints that share a host at Binance, and a weight limit per address and minute.
 
     `right` is the right that a key needs for its signed endpoints; any key may ask those of a family without.
+    `counts_with` names the family with which it has one count of weight.
     """
 
     name: str
     limit: int
     endpoints: tuple[Endpoint, ...]
     right: Literal["futures", "portfolio_margin"] | None = None
+    counts_with: str | None = None
 
     def admits(self, account: BinanceAccountState) -> bool:
         """Whether an account's key may ask here. Portfolio Margin takes futures from the keys of its accounts."""

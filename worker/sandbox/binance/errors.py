@@ -42,11 +42,13 @@ REFUSALS: Mapping[int, BinanceErrorReply] = {
     -4059: BinanceErrorReply(400, "No need to change position side."),
     -4067: BinanceErrorReply(400, "Position side cannot be changed if there exists open orders."),
     -4068: BinanceErrorReply(400, "Position side cannot be changed if there exists position."),
+    -4108: BinanceErrorReply(400, "Symbol is on delivering or delivered or settling or closed or pre-trading."),
     -4144: BinanceErrorReply(400, "Invalid pair"),
     -4150: BinanceErrorReply(400, "Leverage reduction is not supported in Isolated Margin Mode with open positions."),
     -4161: BinanceErrorReply(400, "Leverage reduction is not supported in Isolated Margin Mode with open positions."),
     -4165: BinanceErrorReply(400, "Maximum time interval is {} days"),
     -4168: BinanceErrorReply(400, "Unable to adjust to isolated-margin mode under the Multi-Assets mode."),
+    -4411: BinanceErrorReply(400, "Please sign TradFi-Perps agreement contract {}."),
     -5000: BinanceErrorReply(404, "Path {}, Method {} is invalid"),
 }
 

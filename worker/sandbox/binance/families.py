@@ -1,4 +1,7 @@
-"""Every endpoint that is served, with its weight (the endpoints' own pages).
+"""Every endpoint that is served, with its weight (its own page, checked 2026-11-29 in the official clients).
+
+USDⓈ-M and COIN-M count together since 2026-06-30, 2,400 a minute and address: notice on their integration, A.3.
+
 
 Portfolio Margin has no endpoint for the margin type: its accounts are always in cross margin.
 """
@@ -19,6 +22,7 @@ FAPI = Family(
         BinanceSignedEndpoint("GET", "/fapi/v1/leverageBracket", 1, reports.linear_brackets),
         BinanceSignedEndpoint("POST", "/fapi/v1/leverage", 1, settings.leverage(inverse=False)),
         BinanceSignedEndpoint("POST", "/fapi/v1/marginType", 1, settings.margin_type(inverse=False)),
+        BinanceSignedEndpoint("POST", "/fapi/v1/stock/contract", 50, settings.sign_agreement),
         BinanceSignedEndpoint("GET", "/fapi/v1/symbolConfig", 5, settings.symbol_config),
         BinanceSignedEndpoint("GET", "/fapi/v1/accountConfig", 5, settings.account_config),
         BinanceSignedEndpoint("GET", "/fapi/v1/positionSide/dual", 30, settings.position_mode),
@@ -35,6 +39,7 @@ FAPI = Family(
 DAPI = Family(
     name="dapi",
     limit=2_400,
+    counts_with="fapi",
     right="futures",
     endpoints=(
         BinancePublicEndpoint("GET", "/dapi/v1/ping", 1, market_data.ping),
@@ -42,7 +47,7 @@ DAPI = Family(
         BinancePublicEndpoint("GET", "/dapi/v1/exchangeInfo", 1, market_data.inverse_information),
         BinancePublicEndpoint("GET", "/dapi/v1/premiumIndex", 10, market_data.inverse_premium_index),
         BinanceSignedEndpoint("GET", "/dapi/v1/leverageBracket", 1, reports.pair_brackets),
-        BinanceSignedEndpoint("GET", "/dapi/v2/leverageBracket", 1, reports.inverse_brackets),
+        BinanceSignedEndpoint("GET", "/dapi/v2/leverageBracket", 1, reports.inverse_brackets, weight_of_all=2),
         BinanceSignedEndpoint("POST", "/dapi/v1/leverage", 1, settings.leverage(inverse=True)),
         BinanceSignedEndpoint("POST", "/dapi/v1/marginType", 1, settings.margin_type(inverse=True)),
         BinanceSignedEndpoint("GET", "/dapi/v1/account", 5, wallets.inverse_account),

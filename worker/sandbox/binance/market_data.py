@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.sandbox.binance.contracts import ONBOARD, BinanceContract, BinanceExchangeState
+from worker.sandbox.binance.contracts import ONBOARD, TRADIFI, BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import contracts_asked
 from worker.sandbox.binance.figures import fixed, plain
 from worker.sandbox.binance.parameters import BinanceParameters
@@ -61,9 +61,9 @@ def _rate_limit(kind: str, limit: int) -> dict[str, Any]:
 
 def _symbol(contract: BinanceContract) -> dict[str, Any]:
     own = (
-        {"contractStatus": "TRADING", "contractSize": contract.size, "equalQtyPrecision": 4}
+        {"contractStatus": contract.status, "contractSize": contract.size, "equalQtyPrecision": 4}
         if contract.inverse
-        else {"status": "TRADING", "settlePlan": 0}
+        else {"status": contract.status, "settlePlan": 0}
     )
     return {
         "symbol": contract.symbol,
@@ -81,7 +81,7 @@ def _symbol(contract: BinanceContract) -> dict[str, Any]:
         "quantityPrecision": contract.quantity_precision,
         "baseAssetPrecision": 8,
         "quotePrecision": 8,
-        "underlyingType": "COIN",
+        "underlyingType": "COIN" if contract.type != TRADIFI else "TRADFI",
         "underlyingSubType": ["PoW"] if contract.base == "BTC" else [],
         "triggerProtect": "0.0500",
         "liquidationFee": "0.012500",
@@ -125,7 +125,7 @@ def inverse_premium_index(exchange: BinanceExchangeState, parameters: BinancePar
 
 
 def _premium(contract: BinanceContract, now: Milliseconds) -> dict[str, Any]:
-    perpetual = contract.type == "PERPETUAL"
+    perpetual = contract.is_perpetual
     return {
         "symbol": contract.symbol,
         "markPrice": fixed(contract.mark_price),

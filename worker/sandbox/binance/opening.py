@@ -1,23 +1,26 @@
 """Making accounts from seeds, at the start and on request, and changing them behind their owners' backs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import Field
 
+from schemas.base import Milliseconds
 from worker.sandbox.binance.account import (
     BinanceAccountState,
     BinanceKeyRights,
     BinanceOpenPosition,
     BinancePositionSide,
     BinanceTerms,
+    IncomeRow,
     MarginType,
     PortfolioStatus,
 )
-from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
+from worker.sandbox.binance.contracts import PERPETUAL, BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.figures import quantity
-from worker.sandbox.binance.seeded_income import cm_income, um_income
+from worker.sandbox.binance.seeded_income import ascending, cm_income, um_income
 from worker.sandbox.binance.seeds import BinanceSeedAccount, BinanceSeedPosition
 from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
 from worker.sandbox.kit.clock import MINUTE
@@ -62,8 +65,21 @@ class BinanceKeyChange(ControlContent):
     ip_restricted: bool | None = None
 
 
+class BinanceIncomeChange(ControlContent):
+    """A row of income to add, of whatever type; `coin_margined` for COIN-M, and `time` is now unless it is given."""
+
+    symbol: str = ""
+    type: str
+    amount: Decimal
+    asset: str
+    tran_id: int
+    time: Milliseconds | None = None
+    coin_margined: bool = False
+
+
 class BinanceAccountChange(ControlContent):
-    """What to change of an account; what is left out stays. `open_orders` counts orders by symbol.
+    """What to change of an account; what is left out stays. `open_orders` counts orders by symbol, `max_leverage`
+    is that of a symbol's first bracket for this account, `income` is added to what there is.
 
     `dual_side` is for hedge mode, and for accounts with nothing open once the positions are changed.
     """
@@ -71,16 +87,19 @@ class BinanceAccountChange(ControlContent):
     open_orders: dict[str, int] = Field(default_factory=dict)
     dual_side: bool | None = None
     multi_assets: bool | None = None
+    tradfi_agreed: bool | None = None
     can_trade: bool | None = None
     status: PortfolioStatus | None = None
     key: BinanceKeyChange = BinanceKeyChange()
     positions: tuple[BinancePositionChange, ...] = ()
     terms: dict[str, BinanceTermsChange] = Field(default_factory=dict)
+    max_leverage: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
+    income: tuple[BinanceIncomeChange, ...] = ()
 
 
 def requested_seed(exchange: BinanceExchangeState, request: NewBinanceAccount) -> BinanceSeedAccount:
     """The seed of an account asked for on request. Raises ControlRefused if there are too few contracts."""
-    perpetuals = [contract for contract in exchange.linear() if contract.type == "PERPETUAL"]
+    perpetuals = [contract for contract in exchange.linear() if contract.type == PERPETUAL and contract.quote != "BTC"]
     if request.open_positions > len(perpetuals):
         raise ControlRefused(f"there are {len(perpetuals)} linear perpetual contracts, no more positions can be open")
     side = BinancePositionSide.LONG if request.dual_side else BinancePositionSide.BOTH
@@ -146,7 +165,7 @@ def change(account: BinanceAccountState, exchange: BinanceExchangeState, wanted:
     account.open_orders.update(
         {_listed(exchange, symbol).symbol: count for symbol, count in wanted.open_orders.items()}
     )
-    for name in ("multi_assets", "can_trade", "status"):
+    for name in ("multi_assets", "tradfi_agreed", "can_trade", "status"):
         if (value := getattr(wanted, name)) is not None:
             setattr(account, name, value)
     account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
@@ -156,6 +175,29 @@ def change(account: BinanceAccountState, exchange: BinanceExchangeState, wanted:
         _replace_position(account, exchange, position)
     if wanted.dual_side is not None:
         _change_mode(account, wanted.dual_side)
+    account.max_leverage.update(wanted.max_leverage)
+    _add_income(account, wanted.income, exchange.clock.now())
+
+
+def _add_income(account: BinanceAccountState, added: Sequence[BinanceIncomeChange], now: Milliseconds) -> None:
+    def rows(*, coin_margined: bool) -> list[IncomeRow]:
+        return [
+            IncomeRow(
+                row.symbol,
+                row.type,
+                row.amount,
+                row.asset,
+                row.type,
+                now if row.time is None else row.time,
+                row.tran_id,
+                "",
+            )
+            for row in added
+            if row.coin_margined is coin_margined
+        ]
+
+    account.um_income = ascending([*account.um_income, *rows(coin_margined=False)])
+    account.cm_income = ascending([*account.cm_income, *rows(coin_margined=True)])
 
 
 def _change_mode(account: BinanceAccountState, dual_side: bool) -> None:

@@ -3,8 +3,7 @@
 from typing import Any
 
 from worker.sandbox.binance.account import BinanceAccountState, BinancePositionSide, MarginType
-from worker.sandbox.binance.brackets import cap_at
-from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
+from worker.sandbox.binance.contracts import TRADING, BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import contracts_asked
 from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
@@ -79,7 +78,7 @@ def _linear(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     contract, leverage = risk.contract, account.terms_of(risk.contract).leverage
     return {
         **_row(risk, leverage),
-        "maxNotionalValue": str(cap_at(contract.brackets, leverage)),
+        "maxNotionalValue": str(account.cap_at(contract, leverage)),
         "notional": some(risk.notional),
     }
 
@@ -110,7 +109,10 @@ def _margin(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
 def inverse(
     exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
 ) -> list[dict[str, Any]]:
-    """GET /dapi/v1/positionRisk: all symbols, flat or not, of a pair or a margin asset if one is named."""
+    """GET /dapi/v1/positionRisk: symbols flat or not, of a pair or a margin asset; only TRADING ones if none is named.
+
+    Source: Position Information (COIN-M), checked 2026-11-29 in the official client 14.1.
+    """
     sides = ALL_SIDES if account.dual_side else ONE_WAY
     risk = AccountRisk(account)
     return [
@@ -124,7 +126,7 @@ def _inverse(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]
     contract, leverage = risk.contract, account.terms_of(risk.contract).leverage
     return {
         **_row(risk, leverage),
-        "maxQty": str(cap_at(contract.brackets, leverage)),
+        "maxQty": str(account.cap_at(contract, leverage)),
         "notionalValue": some(risk.notional),
     }
 
@@ -138,7 +140,9 @@ def _inverse_asked(exchange: BinanceExchangeState, parameters: BinanceParameters
     return [
         contract
         for contract in exchange.inverse()
-        if pair in (None, contract.pair) and asset in (None, contract.margin_asset)
+        if pair in (None, contract.pair)
+        and asset in (None, contract.margin_asset)
+        and (pair or asset or contract.status == TRADING)
     ]
 
 

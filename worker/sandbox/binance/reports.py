@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.sandbox.binance.account import BinanceAccountState, IncomeRow
 from worker.sandbox.binance.brackets import Bracket
-from worker.sandbox.binance.contracts import BinanceExchangeState
+from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import contract_of, contracts_asked
 from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.figures import fixed
@@ -21,19 +21,17 @@ MISSPELT_BOUNDS = ("qtylFloor", "qtyCap")
 """COIN-M's own pages spell its floor this way; Portfolio Margin's pages don't."""
 
 
-def linear_brackets(
-    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
-) -> Any:
+def linear_brackets(exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState) -> Any:
     """GET /fapi/v1/leverageBracket: an object for one symbol, a list without, as its page shows."""
-    rows = _brackets(exchange, parameters, LINEAR_BOUNDS)
+    rows = _brackets(exchange, parameters, account, LINEAR_BOUNDS)
     return rows[0] if "symbol" in parameters else rows
 
 
 def inverse_brackets(
-    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
 ) -> list[dict[str, Any]]:
     """GET /dapi/v2/leverageBracket."""
-    return _brackets(exchange, parameters, MISSPELT_BOUNDS)
+    return _brackets(exchange, parameters, account, MISSPELT_BOUNDS)
 
 
 def pair_brackets(
@@ -48,24 +46,32 @@ def pair_brackets(
 
 
 def portfolio_um_brackets(
-    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
 ) -> list[dict[str, Any]]:
     """GET /papi/v1/um/leverageBracket: always a list."""
-    return _brackets(exchange, parameters, LINEAR_BOUNDS)
+    return _brackets(exchange, parameters, account, LINEAR_BOUNDS)
 
 
 def portfolio_cm_brackets(
-    exchange: BinanceExchangeState, parameters: BinanceParameters, _account: BinanceAccountState
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
 ) -> list[dict[str, Any]]:
     """GET /papi/v1/cm/leverageBracket."""
-    return _brackets(exchange, parameters, INVERSE_BOUNDS)
+    return _brackets(exchange, parameters, account, INVERSE_BOUNDS)
 
 
 def _brackets(
-    exchange: BinanceExchangeState, parameters: BinanceParameters, bounds: tuple[str, str]
+    exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState, bounds: tuple[str, str]
 ) -> list[dict[str, Any]]:
     contracts = contracts_asked(exchange, parameters, inverse=bounds is not LINEAR_BOUNDS)
-    return [{"symbol": contract.symbol, "brackets": _ladder(contract.brackets, bounds)} for contract in contracts]
+    return [{"symbol": contract.symbol, "brackets": _own_ladder(contract, account, bounds)} for contract in contracts]
+
+
+def _own_ladder(
+    contract: BinanceContract, account: BinanceAccountState, bounds: tuple[str, str]
+) -> list[dict[str, Any]]:
+    """Brackets are an account's own: its first one is what `max_leverage` gives it."""
+    first, *others = _ladder(contract.brackets, bounds)
+    return [{**first, "initialLeverage": account.highest_leverage(contract)}, *others]
 
 
 def _ladder(brackets: Sequence[Bracket], bounds: tuple[str, str]) -> list[dict[str, Any]]:

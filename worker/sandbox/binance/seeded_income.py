@@ -61,16 +61,17 @@ def um_income(now: Milliseconds, delivery: str) -> tuple[IncomeRow, ...]:
         *_commissions(now),
         IncomeRow("", "TRANSFER", Decimal(500), "USDT", "TRANSFER", now - 30 * DAY, 5_000_001, ""),
     ]
-    return _ascending(rows)
+    return ascending(rows)
 
 
 @lru_cache(maxsize=4)
 def cm_income(now: Milliseconds) -> tuple[IncomeRow, ...]:
     """COIN-M income of more than a year, in ascending order."""
-    return _ascending([*_funding(now, CM_DAYS * DAY, CM_FUNDED, NEWEST_COIN_FUNDING_ID), *_coin_profits(now)])
+    return ascending([*_funding(now, CM_DAYS * DAY, CM_FUNDED, NEWEST_COIN_FUNDING_ID), *_coin_profits(now)])
 
 
-def _ascending(rows: list[IncomeRow]) -> tuple[IncomeRow, ...]:
+def ascending(rows: list[IncomeRow]) -> tuple[IncomeRow, ...]:
+    """Rows in the order in which Binance gives them."""
     return tuple(sorted(rows, key=lambda row: (row.time, row.tran_id)))
 
 

@@ -4,8 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from worker.sandbox.binance.account import BinanceAccountState, MarginType
-from worker.sandbox.binance.brackets import cap_at, highest_leverage
-from worker.sandbox.binance.contracts import BinanceContract, BinanceExchangeState
+from worker.sandbox.binance.contracts import TRADIFI, TRADING, BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.endpoint import SUCCESS, contract_of, contracts_asked
 from worker.sandbox.binance.errors import BinanceRefused
 from worker.sandbox.binance.parameters import BinanceParameters
@@ -27,19 +26,31 @@ def leverage(*, inverse: bool) -> Handler:
         _check_leverage(contract, wanted, account)
         account.terms_of(contract).leverage = wanted
         largest = "maxQty" if inverse else "maxNotionalValue"
-        return {"leverage": wanted, largest: str(cap_at(contract.brackets, wanted)), "symbol": contract.symbol}
+        return {"leverage": wanted, largest: str(account.cap_at(contract, wanted)), "symbol": contract.symbol}
 
     return change
 
 
 def _check_leverage(contract: BinanceContract, wanted: int, account: BinanceAccountState) -> None:
-    if not 1 <= wanted <= highest_leverage(contract.brackets):
+    if contract.status != TRADING:
+        raise BinanceRefused(-4108)
+    if contract.type == TRADIFI and not account.tradfi_agreed:
+        raise BinanceRefused(-4411, "fapi")
+    if not 1 <= wanted <= account.highest_leverage(contract):
         raise BinanceRefused(-4028, wanted)
     positions, terms = account.positions_in(contract), account.terms_of(contract)
     if positions and terms.margin_type is MarginType.ISOLATED and wanted < terms.leverage:
         raise BinanceRefused(ISOLATED_REDUCTION[contract.inverse])
-    if any(abs(position.leg.notional) > cap_at(contract.brackets, wanted) for position in positions):
+    if any(abs(position.leg.notional) > account.cap_at(contract, wanted) for position in positions):
         raise BinanceRefused(-2027)
+
+
+def sign_agreement(
+    _exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
+    """POST stock/contract: the TradFi-Perps agreement. That leverage needs it as orders do is a guess."""
+    account.tradfi_agreed = True
+    return SUCCESS
 
 
 def margin_type(*, inverse: bool) -> Handler:
@@ -119,7 +130,7 @@ def _configuration(contract: BinanceContract, account: BinanceAccountState) -> d
         "symbol": contract.symbol,
         "marginType": terms.margin_type.value,
         "leverage": terms.leverage,
-        "maxNotionalValue": str(cap_at(contract.brackets, terms.leverage)),
+        "maxNotionalValue": str(account.cap_at(contract, terms.leverage)),
     }
 
 

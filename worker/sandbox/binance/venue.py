@@ -59,11 +59,14 @@ class Binance(KeyedVenue[BinanceSeedAccount, BinanceAccountState, NewBinanceAcco
         return {name: value for name, value in parameters.items() if name != "signature"}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
-        """Set weight limits by family. Raises ControlRefused for a family that doesn't exist."""
+        """Set weight limits by family. Those of fapi and dapi are one. Raises ControlRefused for an unknown one."""
         set_limits(self._meters, limits, "endpoint family")
 
     def _restore(self) -> None:
-        self._meters = {family.name: WeightMeter(family.limit) for family in FAMILIES}
+        self._meters: dict[str, WeightMeter] = {}
+        for family in FAMILIES:
+            shared = self._meters.get(family.counts_with or "")
+            self._meters[family.name] = shared or WeightMeter(family.limit)
         self._exchange = BinanceExchangeState(self.clock, listed(self.clock.now()), self._meters)
 
     def _issue(self, seed: BinanceSeedAccount) -> Account:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from worker.sandbox.binance.account import BinanceAccountState, BinancePositionSide, MarginType
-from worker.sandbox.binance.brackets import cap_at
 from worker.sandbox.binance.contracts import BinanceExchangeState
 from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
 from worker.sandbox.binance.parameters import BinanceParameters
@@ -61,7 +60,7 @@ def _inverse_position(risk: PositionRisk, account: BinanceAccountState) -> dict[
         **_position(risk, terms.leverage),
         "isolated": terms.margin_type is MarginType.ISOLATED,
         "breakEvenPrice": plain(risk.break_even_price) if risk.amount else "0.0",
-        "maxQty": str(cap_at(risk.contract.brackets, terms.leverage)),
+        "maxQty": str(account.cap_at(risk.contract, terms.leverage)),
         "notionalValue": some(risk.notional),
     }
 
@@ -99,7 +98,7 @@ def _portfolio_um_position(risk: PositionRisk, account: BinanceAccountState) -> 
     leverage = account.terms_of(risk.contract).leverage
     return {
         **_position(risk, leverage),
-        "maxNotional": str(cap_at(risk.contract.brackets, leverage)),
+        "maxNotional": str(account.cap_at(risk.contract, leverage)),
         "bidNotional": "0",
         "askNotional": "0",
     }
@@ -119,7 +118,7 @@ def portfolio_cm_account(
 
 def _portfolio_cm_position(risk: PositionRisk, account: BinanceAccountState) -> dict[str, Any]:
     leverage = account.terms_of(risk.contract).leverage
-    return {**_position(risk, leverage), "maxQty": str(cap_at(risk.contract.brackets, leverage))}
+    return {**_position(risk, leverage), "maxQty": str(account.cap_at(risk.contract, leverage))}
 
 
 def _portfolio_assets(account: BinanceAccountState, risk: AccountRisk, *, inverse: bool) -> list[dict[str, Any]]:

@@ -1,5 +1,9 @@
-"""Which of Binance's endpoints serve which kind of market and account, as data."""
+"""Which of Binance's endpoints serve which kind of market and account, as data.
 
+Sources: the endpoints' own pages, read 2026-11-29 in the official clients 18.1, 14.1 and 16.1.
+"""
+
+import re
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
@@ -7,12 +11,19 @@ from worker.venues.port.adapter import Market
 from worker.venues.reading.history import DAY
 
 
+def pair_of(market_id: str) -> str:
+    """The pair of a COIN-M contract: BTCUSD of BTCUSD_PERP and of BTCUSD_261225."""
+    return market_id.partition("_")[0]
+
+
 @dataclass(frozen=True, slots=True)
 class BinanceEndpoints:
     """The endpoints for the linear or the inverse markets of a type of account, by ccxt's names for them.
 
     Where there is no `symbol_config`, the position endpoint lists flat markets too and carries the terms.
-    `position_filter` is the parameter that endpoint narrows by: a symbol, or the pair that symbols share.
+    `position_filter` is the parameter that endpoint narrows by: a symbol, or the pair that symbols share. Where it
+    lists only contracts that trade unless a pair is named (Position Information of COIN-M, Query CM Position
+    Information), `account` is an endpoint that lists the amounts of all.
     `income_span` is the longest stretch one income request may cover, `income_kept` how long entries are kept.
     """
 
@@ -24,16 +35,21 @@ class BinanceEndpoints:
     symbol_config: str | None
     positions: str
     position_filter: str
+    account: str | None
     income: str
     income_span: Milliseconds
     income_kept: Milliseconds | None
+
+    @property
+    def all_cross(self) -> bool:
+        """Whether the account has no other margin mode than cross, so that rows need not say it."""
+        return self.set_margin_mode is None
 
     def narrowed_to(self, market: Market | None) -> dict[str, str]:
         """The parameters that narrow the position endpoint to a market."""
         if market is None:
             return {}
-        whole_pair = self.position_filter == "pair"
-        return {self.position_filter: market.id.partition("_")[0] if whole_pair else market.id}
+        return {self.position_filter: pair_of(market.id) if self.position_filter == "pair" else market.id}
 
 
 STANDARD = (
@@ -46,6 +62,7 @@ STANDARD = (
         symbol_config="fapiPrivateGetSymbolConfig",
         positions="fapiPrivateV3GetPositionRisk",
         position_filter="symbol",
+        account=None,
         income="fapiPrivateGetIncome",
         income_span=90 * DAY,
         income_kept=90 * DAY,
@@ -59,6 +76,7 @@ STANDARD = (
         symbol_config=None,
         positions="dapiPrivateGetPositionRisk",
         position_filter="pair",
+        account="dapiPrivateGetAccount",
         income="dapiPrivateGetIncome",
         income_span=365 * DAY,
         income_kept=None,
@@ -76,6 +94,7 @@ PORTFOLIO = (
         symbol_config="papiGetUmSymbolConfig",
         positions="papiGetUmPositionRisk",
         position_filter="symbol",
+        account=None,
         income="papiGetUmIncome",
         income_span=90 * DAY,
         income_kept=90 * DAY,
@@ -89,9 +108,29 @@ PORTFOLIO = (
         symbol_config=None,
         positions="papiGetCmPositionRisk",
         position_filter="pair",
+        account="papiGetCmAccount",
         income="papiGetCmIncome",
         income_span=200 * DAY,
         income_kept=None,
     ),
 )
 """A Portfolio Margin account: papi only, and no endpoint for margin modes, for everything is cross."""
+
+_NAME = re.compile(r"(?P<family>[a-z]api)(?:Private|Public)?(?P<version>V[0-9])?(?P<method>Get|Post)(?P<path>[A-Z]\w*)")
+_SIDE = re.compile(r"^(um|cm)(?=[A-Z])")
+
+
+def spoken(name: str) -> str:
+    """An endpoint as Binance writes it, by ccxt's name for it.
+
+    >>> spoken("fapiPrivatePostLeverage"), spoken("papiGetUmPositionRisk"), spoken("dapiPrivateV2GetLeverageBracket")
+    ('POST /fapi/v1/leverage', 'GET /papi/v1/um/positionRisk', 'GET /dapi/v2/leverageBracket')
+    """
+    found = _NAME.fullmatch(name)
+    if found is None:
+        return name
+    camel = found["path"][:1].lower() + found["path"][1:]
+    path = _SIDE.sub(lambda side: side[1] + "/", camel)
+    if path != camel:
+        path = path[:3] + path[3:4].lower() + path[4:]
+    return f"{found['method'].upper()} /{found['family']}/{(found['version'] or 'V1').lower()}/{path}"

@@ -1,9 +1,12 @@
-"""What Binance meters: weight by network address, a count of its own in each family of endpoints.
+"""What Binance meters: weight by network address. USDⓈ-M and COIN-M count together, other families by themselves.
 
 Sources: the general-info pages of the USDⓈ-M, COIN-M and Portfolio Margin documentation (a minute of the clock, header
-X-MBX-USED-WEIGHT-1M, 429 and then 418 with Retry-After, bans from two minutes on) and each endpoint's own page for its
-weight. The limit of a minute is in the `rateLimits` of exchangeInfo; Portfolio Margin tells its 6,000 only there, for
-it has no exchangeInfo. The message of a 429 names the limit too (Error Codes, -1003; in practice with the address in
+X-MBX-USED-WEIGHT-1M, 429 and then 418 with Retry-After, bans from two minutes on), each endpoint's own page for its
+weight (read 2026-11-29 in the official clients 18.1, 14.1 and 16.1), and the notice on the integration of COIN-M and
+USDⓈ-M, A.3: one count of 2,400 for both since 2026-06-30.
+
+The limit of a minute is in the `rateLimits` of exchangeInfo; Portfolio Margin, which has none, tells its 6,000 on its
+general-info page alone. The message of a 429 names the limit too (Error Codes, -1003; in practice with the address in
 it), and is believed: otherwise each new minute would begin with a crowd that runs into the same refusal. A 403 comes
 from a firewall, for which nobody names a time.
 """
@@ -11,17 +14,19 @@ from a firewall, for which nobody names a time.
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.binance.judge import code_of, message_of, retry_after
+from worker.venues.binance.errors import code_of, message_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 from worker.venues.port.response import VenueResponse
 
 MINUTE: Milliseconds = 60_000
 SHORTEST_BAN: Milliseconds = 120_000
 
-FAPI = Scope("fapi weight", 2_400, MINUTE, Per.ADDRESS, on_the_clock=True)
-DAPI = Scope("dapi weight", 2_400, MINUTE, Per.ADDRESS, on_the_clock=True)
+FUTURES = Scope("futures weight", 2_400, MINUTE, Per.ADDRESS, on_the_clock=True)
+"""fapi and dapi together."""
+
 PAPI = Scope("papi weight", 6_000, MINUTE, Per.ADDRESS, on_the_clock=True)
 SAPI = Scope("sapi weight", 12_000, MINUTE, Per.ADDRESS, on_the_clock=True)
 """The wallet endpoints; of them only the rights of a key are asked for."""
@@ -31,7 +36,7 @@ COLLECTIONS = Scope("auto-collections", 500, 60 * MINUTE, Per.USER)
 
 WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
     {
-        FAPI: {
+        FUTURES: {
             "fapiPublicGetTime": 1,
             "fapiPublicGetExchangeInfo": 1,
             "fapiPrivateGetLeverageBracket": 1,
@@ -39,11 +44,10 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
             "fapiPrivateV3GetPositionRisk": 5,
             "fapiPrivateGetIncome": 30,
             "fapiPrivateGetAccountConfig": 5,
-        },
-        DAPI: {
             "dapiPublicGetTime": 1,
             "dapiPublicGetExchangeInfo": 1,
             "dapiPrivateV2GetLeverageBracket": 2,
+            "dapiPrivateV2GetLeverageBracket of a symbol": 1,
             "dapiPrivateGetPositionRisk": 1,
             "dapiPrivateGetIncome": 20,
             "dapiPrivateGetAccount": 5,
@@ -60,6 +64,7 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
             "papiGetBalance": 20,
             "papiGetAccount": 20,
             "papiGetUmAccount": 5,
+            "papiGetCmAccount": 5,
             "papiGetUmAccountConfig": 5,
         },
     }
@@ -68,8 +73,8 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
 
 LEVERAGES: Mapping[str, Scope] = MappingProxyType(
     {
-        "fapiPrivatePostLeverage": FAPI,
-        "dapiPrivatePostLeverage": DAPI,
+        "fapiPrivatePostLeverage": FUTURES,
+        "dapiPrivatePostLeverage": FUTURES,
         "papiPostUmLeverage": PAPI,
         "papiPostCmLeverage": PAPI,
     }
@@ -80,8 +85,8 @@ COSTS: Mapping[str, Cost] = MappingProxyType(
     {name: Cost(((scope, weight),)) for scope, weights in WEIGHTS.items() for name, weight in weights.items()}
     | {name: Cost(((scope, 1),), changes=True) for name, scope in LEVERAGES.items()}
     | {
-        "fapiPrivatePostMarginType": Cost(((FAPI, 1),), changes=True, confirmed_by=("fapiPrivateGetSymbolConfig",)),
-        "dapiPrivatePostMarginType": Cost(((DAPI, 1),), changes=True, confirmed_by=("dapiPrivateGetPositionRisk",)),
+        "fapiPrivatePostMarginType": Cost(((FUTURES, 1),), changes=True, confirmed_by=("fapiPrivateGetSymbolConfig",)),
+        "dapiPrivatePostMarginType": Cost(((FUTURES, 1),), changes=True, confirmed_by=("dapiPrivateGetPositionRisk",)),
         "papiPostAutoCollection": Cost(((PAPI, 750), (COLLECTIONS, 1)), heavy=True, changes=True),
         "papiPostAssetCollection": Cost(((PAPI, 30),), heavy=True, changes=True),
     }
@@ -95,22 +100,24 @@ _LIMIT_OF_A_MINUTE = re.compile(r"current limit (?:of IP ?\([^)]*\) )?is (?P<lim
 
 def reading(answer: VenueResponse) -> UsageReading:
     """The weight used in this minute by everybody behind our address, and the limit where it is told."""
-    limit = _limit_refused_at(answer) or _limit_in(answer.body)
-    return UsageReading(used=answer.number(USED), limit=limit, per=Per.ADDRESS)
+    used, refused_at = answer.number(USED), _limit_refused_at(answer)
+    if refused_at is not None:
+        return UsageReading(used, refused_at, Per.ADDRESS)
+    return UsageReading(used, _limit_in(answer.body), Per.ADDRESS, of_everybody=True)
 
 
 def penalty(answer: VenueResponse) -> Penalty | None:
-    """A ban reaches all families: they count apart, but the address is one."""
+    """A ban reaches all families: whoever counts, the address is one."""
     if answer.status == BANNED:
         return Penalty(retry_after(answer) or SHORTEST_BAN, ban=True)
-    if answer.status in (TOO_MANY, TURNED_AWAY) or code_of(answer.body) == TOO_MUCH_WEIGHT:
+    if answer.status in (TOO_MANY, TURNED_AWAY) or code_of(answer) == TOO_MUCH_WEIGHT:
         return Penalty(retry_after(answer), Per.ADDRESS)
     return None
 
 
 def _limit_refused_at(answer: VenueResponse) -> int | None:
     """The weight of a minute in the message of a refusal for too much of it."""
-    if code_of(answer.body) != TOO_MUCH_WEIGHT:
+    if code_of(answer) != TOO_MUCH_WEIGHT:
         return None
     found = _LIMIT_OF_A_MINUTE.search(message_of(answer))
     return int(found["limit"]) if found else None
@@ -126,4 +133,12 @@ def _limit_in(body: object) -> int | None:
     return None
 
 
-LIMITS = VenueLimits(COSTS, penalty, reading, banned=(FAPI, DAPI, PAPI, SAPI))
+BRACKETS = "dapiPrivateV2GetLeverageBracket"
+
+
+def asked_for(name: str, params: Mapping[str, Any]) -> str:
+    """The brackets of all COIN-M symbols weigh twice those of one."""
+    return f"{name} of a symbol" if name == BRACKETS and "symbol" in params else name
+
+
+LIMITS = VenueLimits(COSTS, penalty, reading, banned=(FUTURES, PAPI, SAPI), endpoint=asked_for)

@@ -1,24 +1,46 @@
-"""The four operations of a Binance Portfolio Margin account (papi)."""
+"""The four operations of a Binance Portfolio Margin account (papi).
+
+Sources: Account Balance, Account Information, Get UM Account Detail, Fund Auto-collection and Fund Collection by Asset,
+read 2026-11-29 in the official client 16.1. Account Information values its figures in USD, and its documented answer
+has `"totalAvailableBalance": ""`. Contracts margined in BTC are listed under USDⓈ-M, so that this side holds unlike
+currencies.
+"""
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from decimal import Decimal
 from typing import Any
 
 from schemas.replies import CrossMarginBalance, FuturesBalance, PmAssetBalance, PmUmAccount
+from worker.venues.binance.endpoints import spoken
 from worker.venues.client.transport import MeteredCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.adapter import Echo
-from worker.venues.port.errors import Ambiguous, NotSupported
+from worker.venues.port.adapter import Echo, PmAccountRead
+from worker.venues.port.errors import Ambiguous, NotSupported, VenueError
 
 NOT_COLLECTED = "BNB"
 """The one asset that neither collection moves (Fund Auto-collection, Fund Collection by Asset)."""
 
 AUTO_COLLECTION, ASSET_COLLECTION = "papiPostAutoCollection", "papiPostAssetCollection"
+BALANCE, UM_ACCOUNT, ACCOUNT = "papiGetBalance", "papiGetUmAccount", "papiGetAccount"
 
 COLLECTED: Row = {"msg": "success"}
 """The whole documented answer to a collection that was carried out."""
+
+OF_ASSETS = {
+    "totalInitialMargin": "initialMargin",
+    "totalMaintMargin": "maintMargin",
+    "totalUnrealizedProfit": "crossUnPnl",
+}
+"""Totals that are made from the assets of um/account, and the field of each."""
+
+OF_WHOLE = {"availableBalance": "totalAvailableBalance", "maxWithdrawAmount": "virtualMaxWithdrawAmount"}
+"""Totals that the venue values itself, in USD, and the field of each in account."""
+
+WALLET, MARGIN = "totalWalletBalance", "totalMarginBalance"
+TOTALS = (*OF_ASSETS, WALLET, MARGIN, *OF_WHOLE)
 
 
 class BinancePortfolioMargin:
@@ -30,26 +52,21 @@ class BinancePortfolioMargin:
 
     async def balance(self) -> dict[str, PmAssetBalance]:
         """Balances by asset."""
-        return {shape.text(row, "asset"): _asset_balance(row) for row in await self._balances()}
+        with shape.read_from(spoken(BALANCE)):
+            return {shape.text(row, "asset"): _asset_balance(row) for row in await self._balances()}
 
-    async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
-        """The raw balance rows, and the totals of the USDⓈ-M side made from them, um/account and account."""
-        balances, um_account, account = await asyncio.gather(
-            self._balances(), self._transport.call("papiGetUmAccount"), self._transport.call("papiGetAccount")
+    async def account(self) -> PmAccountRead:
+        """The raw balance rows, and the totals of the USDⓈ-M side made from them, um/account and account.
+
+        Where one of the other two can't be read, what is made of it is null.
+        """
+        balances, um_account, whole = await asyncio.gather(
+            self._balances(), self._attempted(UM_ACCOUNT), self._attempted(ACCOUNT)
         )
-        assets = shape.rows(shape.mapping(um_account, "um/account").get("assets"), "the assets of um/account")
-        wallet = _total([row for row in balances if row.get("asset") in self._um_assets], "totalWalletBalance")
-        profit = _total(assets, "crossUnPnl")
-        whole = shape.mapping(account, "account")
-        return tuple(balances), PmUmAccount(
-            totalInitialMargin=format(_total(assets, "initialMargin"), "f"),
-            totalMaintMargin=format(_total(assets, "maintMargin"), "f"),
-            totalWalletBalance=format(wallet, "f"),
-            totalUnrealizedProfit=format(profit, "f"),
-            totalMarginBalance=format(wallet + profit, "f"),
-            availableBalance=shape.text(whole, "totalAvailableBalance"),
-            maxWithdrawAmount=shape.text(whole, "virtualMaxWithdrawAmount"),
-        )
+        totals = _Totals()
+        totals.take_from(whole, OF_WHOLE)
+        totals.add_up(um_account, balances, self._um_assets)
+        return PmAccountRead(tuple(balances), PmUmAccount(**totals.told), totals.untold)
 
     def room_to_collect(self, asset: str | None) -> AbstractAsyncContextManager[None]:
         """Wait for the room that a collection of one asset, or of all, needs at Binance, and keep it for this task."""
@@ -60,7 +77,7 @@ class BinancePortfolioMargin:
 
     async def auto_collect(self) -> Echo:
         """Sweep every futures balance but BNB into margin. Moves money: never sent twice."""
-        return _collected(await self._transport.call(AUTO_COLLECTION))
+        return _collected(AUTO_COLLECTION, await self._transport.call(AUTO_COLLECTION))
 
     def refuse_asset(self, asset: str) -> None:
         """Raise NotSupported for BNB."""
@@ -70,37 +87,105 @@ class BinancePortfolioMargin:
     async def asset_collect(self, asset: str) -> Echo:
         """Sweep one asset into margin. Moves money: never sent twice."""
         self.refuse_asset(asset)
-        return _collected(await self._transport.call(ASSET_COLLECTION, {"asset": asset}))
+        return _collected(ASSET_COLLECTION, await self._transport.call(ASSET_COLLECTION, {"asset": asset}))
 
     async def _balances(self) -> list[Row]:
-        return shape.rows(await self._transport.call("papiGetBalance"), "balance")
+        return shape.rows(await self._transport.call(BALANCE), spoken(BALANCE))
+
+    async def _attempted(self, name: str) -> Row | VenueError:
+        try:
+            return shape.mapping(await self._transport.call(name), spoken(name))
+        except VenueError as error:
+            return error
 
 
-def _collected(body: Any) -> Echo:
+class _Totals:
+    """Totals as they are `told`, all of them null at first, and why those are null that stay so."""
+
+    def __init__(self) -> None:
+        self.told: dict[str, str | None] = dict.fromkeys(TOTALS)
+        self.untold: dict[str, str] = {}
+
+    def take_from(self, whole: Row | VenueError, fields: dict[str, str]) -> None:
+        """What the venue tells of the whole account."""
+        for total, name in fields.items():
+            if isinstance(whole, VenueError):
+                self.untold[total] = whole.message
+            elif value := whole.get(name):
+                self.told[total] = str(value)
+            else:
+                self.untold[total] = f"{spoken(ACCOUNT)} tells no {name}"
+
+    def add_up(self, um_account: Row | VenueError, balances: list[Row], um_assets: frozenset[str]) -> None:
+        """Sums over the assets of the side, for each total whose amounts are all of one currency."""
+        try:
+            if isinstance(um_account, VenueError):
+                raise um_account
+            with shape.read_from(spoken(UM_ACCOUNT)):
+                assets = shape.rows(um_account.get("assets"), "its assets")
+                sums = {total: self._sum(total, assets, name) for total, name in OF_ASSETS.items()}
+                used = _currencies(assets, (*OF_ASSETS.values(), "crossWalletBalance"))
+        except VenueError as error:
+            self.untold |= dict.fromkeys((*OF_ASSETS, WALLET, MARGIN), error.message)
+            return
+        with shape.read_from(spoken(BALANCE)):
+            held = [row for row in balances if row.get("asset") in (used or um_assets)]
+            wallet = self._sum(WALLET, held, WALLET)
+            unlike = _currencies(held, (WALLET,)) | _currencies(assets, ("crossUnPnl",))
+        self._add_profit(wallet, sums["totalUnrealizedProfit"], unlike)
+
+    def _add_profit(self, wallet: Decimal | None, profit: Decimal | None, currencies: set[str]) -> None:
+        if wallet is None or profit is None:
+            self.untold[MARGIN] = self.untold.get(WALLET) or self.untold["totalUnrealizedProfit"]
+        elif len(currencies) > 1:
+            self.untold[MARGIN] = _unlike(currencies)
+        else:
+            self.told[MARGIN] = format(wallet + profit, "f")
+
+    def _sum(self, total: str, rows: list[Row], name: str) -> Decimal | None:
+        figures = [shape.figure(row, name) for row in rows]
+        if len(currencies := _currencies(rows, (name,))) > 1:
+            self.untold[total] = _unlike(currencies)
+        elif None in figures:
+            self.untold[total] = f"{name} is not told of {rows[figures.index(None)].get('asset')}"
+        else:
+            added = sum((figure for figure in figures if figure), Decimal(0))
+            self.told[total] = format(added, "f")
+            return added
+        return None
+
+
+def _unlike(currencies: set[str]) -> str:
+    return f"its amounts are in {' and '.join(sorted(currencies))}, and unlike currencies are not added"
+
+
+def _currencies(rows: Iterable[Row], names: Iterable[str]) -> set[str]:
+    """The currencies of which there is anything at all in one of these fields."""
+    fields = tuple(names)
+    return {shape.text(row, "asset") for row in rows if any(shape.figure(row, name) for name in fields)}
+
+
+def _collected(name: str, body: Any) -> Echo:
     if body != COLLECTED:
-        raise Ambiguous("Binance's answer to the collection is not the documented one", raw=body)
+        raise Ambiguous(f"Binance's answer to {spoken(name)} is not the documented one", raw=body)
     return Echo(raw=body, accepted=True)
-
-
-def _total(rows: list[Row], name: str) -> Decimal:
-    return sum((shape.decimal(row, name) for row in rows), Decimal(0))
 
 
 def _asset_balance(row: Row) -> PmAssetBalance:
     return PmAssetBalance(
         cross_margin=CrossMarginBalance(
-            total=shape.decimal(row, "crossMarginAsset"),
-            free=shape.decimal(row, "crossMarginFree"),
-            locked=shape.decimal(row, "crossMarginLocked"),
-            borrowed=shape.decimal(row, "crossMarginBorrowed"),
-            interest=shape.decimal(row, "crossMarginInterest"),
+            total=shape.figure(row, "crossMarginAsset"),
+            free=shape.figure(row, "crossMarginFree"),
+            locked=shape.figure(row, "crossMarginLocked"),
+            borrowed=shape.figure(row, "crossMarginBorrowed"),
+            interest=shape.figure(row, "crossMarginInterest"),
         ),
         um_futures=FuturesBalance(
-            wallet=shape.decimal(row, "umWalletBalance"), unrealized_pnl=shape.decimal(row, "umUnrealizedPNL")
+            wallet=shape.figure(row, "umWalletBalance"), unrealized_pnl=shape.figure(row, "umUnrealizedPNL")
         ),
         cm_futures=FuturesBalance(
-            wallet=shape.decimal(row, "cmWalletBalance"), unrealized_pnl=shape.decimal(row, "cmUnrealizedPNL")
+            wallet=shape.figure(row, "cmWalletBalance"), unrealized_pnl=shape.figure(row, "cmUnrealizedPNL")
         ),
-        total_wallet_balance=shape.decimal(row, "totalWalletBalance"),
-        negative_balance=shape.decimal(row, "negativeBalance"),
+        total_wallet_balance=shape.figure(row, "totalWalletBalance"),
+        negative_balance=shape.figure(row, "negativeBalance"),
     )

@@ -25,12 +25,25 @@ MARGIN_MODES = {
 }
 
 
-def terms_of(row: Row) -> MarginSettings:
-    """Leverage and margin mode in a row. Rows of a Portfolio Margin account name no mode, for all is cross."""
-    spelling = row.get("marginType", "CROSSED")
-    if spelling not in MARGIN_MODES:
-        raise Ambiguous("the field marginType of the venue's answer is unreadable", raw=row)
-    return MarginSettings(shape.decimal(row, "leverage"), MARGIN_MODES[spelling], raw=row)
+def terms_of(row: Row, *, all_cross: bool = False) -> MarginSettings:
+    """Leverage and margin mode in a row. `all_cross`: it belongs to a Portfolio Margin account."""
+    return MarginSettings(shape.decimal(row, "leverage"), mode_of(row, all_cross=all_cross), raw=row)
+
+
+def mode_of(row: Row, *, all_cross: bool = False) -> MarginMode:
+    """The margin mode in a row. Position Information V3 has no field for it: there an isolated position has a wallet.
+
+    Position rows of a Portfolio Margin account have neither, for all is cross.
+    """
+    if "marginType" in row:
+        if (spelling := row["marginType"]) not in MARGIN_MODES:
+            raise Ambiguous("the field marginType of the venue's answer is unreadable", raw=row)
+        return MARGIN_MODES[spelling]
+    if all_cross:
+        return MarginMode.CROSS
+    if "isolatedWallet" not in row:
+        raise Ambiguous("the field marginType of the venue's answer is missing", raw=row)
+    return MarginMode.ISOLATED if shape.figure(row, "isolatedWallet") else MarginMode.CROSS
 
 
 def amount_of(row: Row) -> Decimal:
@@ -45,11 +58,16 @@ def notional_of(row: Row, market: Market) -> Decimal:
     return abs(shape.decimal(row, "notional"))
 
 
-def position_of(row: Row, market: Market, terms: MarginSettings, account_id: str) -> Position:
-    """An open position."""
-    amount, mark = amount_of(row), shape.decimal(row, "markPrice")
+def position_of(row: Row, market: Market, settings: Row, account_id: str, *, all_cross: bool = False) -> Position:
+    """An open position. `settings` is the row that has its leverage and margin mode: its own, or one of symbolConfig.
+
+    What the venue need not tell is null, and so is a leverage of 0, which nobody can have.
+    """
+    mode, leverage = mode_of(settings, all_cross=all_cross), shape.figure(settings, "leverage") or None
+    amount, mark = amount_of(row), shape.figure(row, "markPrice") or Decimal(0)
     notional, profit = notional_of(row, market), shape.decimal(row, "unRealizedProfit")
-    changed = shape.milliseconds(row, "updateTime")
+    changed = None if row.get("updateTime") in (None, "", 0) else shape.milliseconds(row, "updateTime")
+    held = _held(row, market, mode, leverage)
     return Position(
         symbol=market.symbol,
         side=figures.side_of(amount),
@@ -58,13 +76,13 @@ def position_of(row: Row, market: Market, terms: MarginSettings, account_id: str
         entry_price=shape.decimal(row, "entryPrice"),
         mark_price=mark or None,
         notional=notional,
-        leverage=terms.leverage,
+        leverage=leverage,
         unrealized_pnl=profit,
-        percentage=figures.percentage(profit * mark if market.inverse else profit, notional),
-        margin_mode=terms.margin_mode,
-        liquidation_price=shape.decimal(row, "liquidationPrice") or None,
-        collateral=_collateral(row, market, terms, notional / mark if market.inverse and mark else notional),
-        timestamp=changed or None,
+        percentage=_percentage(profit, mark, notional, market),
+        margin_mode=mode,
+        liquidation_price=shape.figure(row, "liquidationPrice") or None,
+        collateral=None if held is None else figures.margin(held, market.settle),
+        timestamp=changed,
         datetime=utc_text(changed) if changed else None,
         exchange="binance",
         exchange_account_id=account_id,
@@ -85,11 +103,20 @@ def state_of(open_rows: list[Row], market: Market, terms: MarginSettings) -> Sym
     return summed(legs, terms)
 
 
-def _collateral(row: Row, market: Market, terms: MarginSettings, notional_settle: Decimal) -> Decimal:
-    if terms.margin_mode is MarginMode.ISOLATED:
-        held = shape.decimal(row, "isolatedMargin")
-    elif "positionInitialMargin" in row:
-        held = shape.decimal(row, "positionInitialMargin")
-    else:
-        held = notional_settle / terms.leverage
-    return figures.margin(held, market.settle)
+def _percentage(profit: Decimal, mark: Decimal, notional: Decimal, market: Market) -> Decimal | None:
+    """Null for an inverse position without a mark price: its profit is in another currency than its notional."""
+    if market.inverse:
+        return figures.percentage(profit * mark, notional) if mark else None
+    return figures.percentage(profit, notional)
+
+
+def _held(row: Row, market: Market, mode: MarginMode, leverage: Decimal | None) -> Decimal | None:
+    """The margin held: an isolated position's own, with its profit; what a cross one takes of the account's."""
+    if mode is MarginMode.ISOLATED:
+        return shape.figure(row, "isolatedMargin")
+    if (held := shape.figure(row, "positionInitialMargin")) is not None or leverage is None:
+        return held
+    if not market.inverse:
+        return notional_of(row, market) / leverage
+    mark = shape.figure(row, "markPrice")
+    return notional_of(row, market) / mark / leverage if mark else None

@@ -1,16 +1,18 @@
-"""What stands in the way of a Binance account's commands.
+"""What stands in the way of a Binance account's commands, as far as Binance tells it.
 
-Sources: "Get API Key Permission" (Wallet), which says that neither a key made before the futures account nor one of a
-Portfolio Margin account can have futures enabled; "Account Config" (USDⓈ-M and Portfolio Margin); "Account Information"
-(COIN-M and Portfolio Margin); "Timing security". USDⓈ-M and COIN-M share their position mode.
+Sources, read 2026-11-29 in the official clients: "Get API Key Permission" (Wallet 13.8), which says that neither a key
+made before the futures account nor one of a Portfolio Margin account can have futures enabled, and names no deadline of
+a key; "Account Config" (USDⓈ-M and Portfolio Margin: `canTrade` is "if can trade"); "Account Information" (COIN-M, and
+Portfolio Margin, which tells no such thing of COIN-M); "Timing security". USDⓈ-M and COIN-M share their position mode.
 """
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from worker.accounts.account import Account, PositionMode
+from worker.venues.binance.endpoints import spoken
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
@@ -23,6 +25,7 @@ from worker.venues.reading.preflight import (
     clock_finding,
     key_finding,
     position_mode_finding,
+    remedy_of,
     unread,
     untold,
     withdrawal_warning,
@@ -34,6 +37,8 @@ PORTFOLIO_CONFIG, PORTFOLIO_ACCOUNT = "papiGetUmAccountConfig", "papiGetAccount"
 
 WINDOW = TimestampWindow(behind=10_000, ahead=1_000)
 """The recvWindow that ccxt sends, and what Binance tolerates the other way, whatever the window is."""
+
+USDS, COIN = "USDⓈ-M", "COIN-M"
 
 NORMAL = "NORMAL"
 STANDARD, PORTFOLIO = AccountType.STANDARD, AccountType.PORTFOLIO_MARGIN
@@ -69,23 +74,38 @@ REGISTER_ANEW: Mapping[AccountType, str] = MappingProxyType(
 """What to do about an account that is registered as of this type, and is of the other."""
 
 
+TRANSFERS: Mapping[str, str] = MappingProxyType(
+    {"enableInternalTransfer": "Enable Internal Transfer", "permitsUniversalTransfer": "Permits Universal Transfer"}
+)
+"""Rights that move money between accounts, by field, as Binance calls them."""
+
+
 @dataclass(frozen=True, slots=True)
 class BinanceApiKey:
-    """What the key may do. `bound`: from listed addresses only."""
+    """What the key may do. `bound`: from listed addresses only. `transfers` names rights that move money elsewhere.
+
+    What is not told is None, and a type of account that nothing is told about stands in `untold`.
+    """
 
     rights: frozenset[AccountType]
-    withdrawals: bool
-    bound: bool
+    withdrawals: bool | None
+    bound: bool | None
+    untold: frozenset[AccountType] = frozenset()
+    transfers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class AccountSetup:
-    """How an account is set up. `barred`: the families in which it may not trade."""
+    """How an account is set up. `barred`: the families in which it may not trade; `unread`: what can't be, and why.
+
+    The `status` of a standard account is NORMAL, for it has no other.
+    """
 
     barred: tuple[str, ...]
     multi_assets: bool
     mode: PositionMode
     status: str = NORMAL
+    unread: Mapping[str, VenueError] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,25 +142,46 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckRes
 
 async def read_key(transport: Calls) -> BinanceApiKey:
     """The rights of the key. Raises VenueError."""
-    row = shape.mapping(await transport.call(RESTRICTIONS), "apiRestrictions")
-    rights = {STANDARD: "enableFutures", PORTFOLIO: "enablePortfolioMarginTrading"}
+    row = await _object(transport, RESTRICTIONS)
+    fields = {STANDARD: "enableFutures", PORTFOLIO: "enablePortfolioMarginTrading"}
+    rights = {kind: _told(row, name) for kind, name in fields.items()}
     return BinanceApiKey(
-        rights=frozenset(kind for kind, name in rights.items() if shape.boolean(row, name)),
-        withdrawals=shape.boolean(row, "enableWithdrawals"),
-        bound=shape.boolean(row, "ipRestrict"),
+        rights=frozenset(kind for kind, held in rights.items() if held),
+        withdrawals=_told(row, "enableWithdrawals"),
+        bound=_told(row, "ipRestrict"),
+        untold=frozenset(kind for kind, held in rights.items() if held is None),
+        transfers=tuple(right for name, right in TRANSFERS.items() if _told(row, name)),
     )
 
 
+def _told(row: Row, name: str) -> bool | None:
+    return None if row.get(name) is None else shape.boolean(row, name)
+
+
 async def _read_standard(transport: Calls) -> AccountSetup:
-    linear, inverse = await asyncio.gather(transport.call(STANDARD_CONFIG), transport.call(INVERSE_ACCOUNT))
-    config = shape.mapping(linear, "accountConfig")
-    return _state(config, {"USDⓈ-M": config, "COIN-M": shape.mapping(inverse, "account")})
+    linear, inverse = await asyncio.gather(
+        attempted(_object(transport, STANDARD_CONFIG)), attempted(_object(transport, INVERSE_ACCOUNT))
+    )
+    if isinstance(linear, VenueError):
+        raise linear
+    if isinstance(inverse, VenueError):
+        return _state(linear, {USDS: linear}, unread={COIN: inverse})
+    return _state(linear, {USDS: linear, COIN: inverse})
 
 
 async def _read_portfolio(transport: Calls) -> AccountSetup:
-    config, whole = await asyncio.gather(transport.call(PORTFOLIO_CONFIG), transport.call(PORTFOLIO_ACCOUNT))
-    linear, status = shape.mapping(config, "um/accountConfig"), shape.mapping(whole, "account")
-    return _state(linear, {"USDⓈ-M": linear}, shape.text(status, "accountStatus"))
+    linear, whole = await asyncio.gather(
+        attempted(_object(transport, PORTFOLIO_CONFIG)), attempted(_object(transport, PORTFOLIO_ACCOUNT))
+    )
+    if isinstance(linear, VenueError):
+        raise linear
+    if isinstance(whole, VenueError):
+        return _state(linear, {USDS: linear}, unread={"its status": whole})
+    return _state(linear, {USDS: linear}, shape.text(whole, "accountStatus"))
+
+
+async def _object(transport: Calls, name: str) -> Row:
+    return shape.mapping(await transport.call(name), spoken(name))
 
 
 READERS: Mapping[AccountType, Callable[[Calls], Awaitable[AccountSetup]]] = MappingProxyType(
@@ -149,12 +190,18 @@ READERS: Mapping[AccountType, Callable[[Calls], Awaitable[AccountSetup]]] = Mapp
 """How each type of account is read."""
 
 
-def _state(config: Row, families: Mapping[str, Row], status: str = NORMAL) -> AccountSetup:
+def _state(
+    config: Row,
+    families: Mapping[str, Row],
+    status: str = NORMAL,
+    unread: Mapping[str, VenueError] = MappingProxyType({}),
+) -> AccountSetup:
     return AccountSetup(
         barred=tuple(name for name, row in families.items() if not shape.boolean(row, "canTrade")),
         multi_assets=shape.boolean(config, "multiAssetsMargin"),
         mode="hedge" if shape.boolean(config, "dualSidePosition") else "one_way",
         status=status,
+        unread=unread,
     )
 
 
@@ -184,20 +231,31 @@ def _account(answers: Answers, key: CheckResult) -> CheckResult:
         remedy = "reduce positions or add margin until it is NORMAL again"
         return problem(Check.ACCOUNT, f"the account's status is {state.status}", remedy)
     mode = ", in multi-assets mode, which has no isolated margin" if state.multi_assets else ""
-    return ok(Check.ACCOUNT, f"{answers.actual} account{mode}")
+    says = f"{answers.actual} account{mode}"
+    for what, error in state.unread.items():
+        return problem(Check.ACCOUNT, f"{says}; {what} can't be read: {error.message}", remedy_of(error))
+    untold = f"; whether it may trade {COIN} is not told" if answers.actual is PORTFOLIO else ""
+    return ok(Check.ACCOUNT, says + untold)
+
+
+REACH = {True: "from listed addresses", False: "from any address", None: "whether from any address is not told"}
 
 
 def _permissions(answers: Answers, key: CheckResult) -> list[CheckResult]:
     if isinstance(answers.key, VenueError):
         return [untold(Check.PERMISSIONS, answers.key, key)]
-    found = []
-    right = RIGHTS[answers.actual]
-    if answers.actual not in answers.key.rights:
+    found: list[CheckResult] = []
+    told, right = answers.key, RIGHTS[answers.actual]
+    if answers.actual in told.untold:
+        found.append(not_checked(Check.PERMISSIONS, f"whether the key has the right {right.name!r} is not told"))
+    elif answers.actual not in told.rights:
         found.append(problem(Check.PERMISSIONS, f"the key lacks the right {right.name!r}", right.remedy))
-    if answers.key.withdrawals:
+    if told.withdrawals:
         found.append(withdrawal_warning("Enable Withdrawals"))
-    reach = "from listed addresses" if answers.key.bound else "from any address"
-    return found or [ok(Check.PERMISSIONS, f"{right.name}, {reach}; no withdrawals")]
+    elif told.withdrawals is None:
+        found.append(not_checked(Check.PERMISSIONS, "whether the key may withdraw is not told"))
+    found += [withdrawal_warning(name) for name in told.transfers]
+    return found or [ok(Check.PERMISSIONS, f"{right.name}, {REACH[told.bound]}; no withdrawals")]
 
 
 def _position_mode(answers: Answers, expected: PositionMode | None) -> CheckResult:

@@ -29,7 +29,7 @@ from worker.venues.limits.request_queue import (
     WaitingRequests,
     joined,
 )
-from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, User, VenueLimits
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -131,10 +131,14 @@ class RateLimiter:
             used = None if penalty else reading.used  # a penalty tells better when there will be room again
             for meter, use in ticket.uses:
                 if reading.per in (None, meter.scope.per):
-                    meter.hear(used, reading.limit, use, now)
+                    meter.hear(used, self._limit_of(meter.scope, reading), use, now)
         if penalty:
             self._close(ticket, penalty, now)
         self._turns.look_soon()
+
+    def _limit_of(self, scope: Scope, reading: UsageReading) -> int | None:
+        """The limit that was told. What a list tells everybody is not what we were granted."""
+        return None if reading.of_everybody and scope.name in self._terms.granted else reading.limit
 
     def end(self, ticket: PendingRequest, weight: int | None, *, sent: bool) -> None:
         """A request is over; `weight` is what it turned out to have, if that was open."""

@@ -66,6 +66,8 @@ class UsageReading(NamedTuple):
     limit: int | None = None
     per: Per | None = None
     """Which of the request's scopes it is about; None for all of them."""
+    of_everybody: bool = False
+    """Whether the limit is told as everybody's, so that it says nothing of what one was granted."""
 
 
 class Penalty(NamedTuple):

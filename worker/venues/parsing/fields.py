@@ -1,5 +1,7 @@
 """Reading a venue's raw JSON: every field is checked where it is used, and what is amiss is named."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -33,6 +35,11 @@ def decimal(row: Row, name: str) -> Decimal:
     if not number.is_finite() or isinstance(value, bool):
         raise _amiss(row, name)
     return number
+
+
+def figure(row: Row, name: str) -> Decimal | None:
+    """A finite number that need not be told: nothing and an empty text are None. Raises Ambiguous, naming the field."""
+    return None if row.get(name) in (None, "") else decimal(row, name)
 
 
 def text(row: Row, name: str) -> str:
@@ -73,6 +80,19 @@ def texts(row: Row, name: str) -> tuple[str, ...]:
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return tuple(value)
     raise _amiss(row, name)
+
+
+@contextmanager
+def read_from(endpoint: str, subject: str | None = None) -> Iterator[None]:
+    """Name the endpoint, as the venue writes it, in what can't be understood of its answer, and whom it is about."""
+    try:
+        yield
+    except Ambiguous as error:
+        where = endpoint if subject is None else f"{endpoint}, {subject}"
+        told = type(error)(f"{error.message} ({where})", venue_code=error.venue_code, raw=error.raw)
+    else:
+        return
+    raise told
 
 
 def _amiss(row: Row, name: str) -> Ambiguous:

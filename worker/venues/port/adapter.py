@@ -3,7 +3,7 @@
 An adapter speaks for one account. It raises only what `worker.venues.port.errors` draws.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -147,6 +147,18 @@ class OpenPositions:
         return tuple(part.name for part in self.parts if part.unread is None)
 
 
+@dataclass(frozen=True, slots=True)
+class PmAccountRead:
+    """A Portfolio Margin account: the venue's raw balance rows, and the totals of the USDⓈ-M side.
+
+    `untold` says of each total that is null why it is.
+    """
+
+    balances: tuple[dict[str, Any], ...]
+    totals: PmUmAccount
+    untold: Mapping[str, str] = field(default_factory=dict)
+
+
 @runtime_checkable
 class PortfolioMargin(Protocol):
     """The four operations of a Portfolio Margin account (Binance PAPI)."""
@@ -154,7 +166,7 @@ class PortfolioMargin(Protocol):
     async def balance(self) -> dict[str, PmAssetBalance]:
         """Balances by asset."""
 
-    async def account(self) -> tuple[tuple[dict[str, Any], ...], PmUmAccount]:
+    async def account(self) -> PmAccountRead:
         """The venue's raw balance rows, and the totals of the USDⓈ-M side."""
 
     def room_to_collect(self, asset: str | None) -> AbstractAsyncContextManager[None]:

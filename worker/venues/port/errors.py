@@ -10,7 +10,8 @@ VenueError
 │   ├── AlreadySo               nothing to change: the wanted state is the present one
 │   ├── Throttled               a limit is used up; the request was not processed
 │   │   └── LimitReached            our own count says so; the request was not even sent
-│   └── ClockSkewed             our timestamp is outside the venue's window
+│   ├── ClockSkewed             our timestamp is outside the venue's window
+│   └── Misunderstood           it does not take what we sent beside the caller's values: a fault of ours
 ├── NotSent                 the request never left: no connection
 └── Ambiguous               it was sent, and nothing says what became of it
     └── Unlisted                its answer has a code that no table of ours knows
@@ -91,6 +92,10 @@ class LimitReached(Throttled):
 
 class ClockSkewed(Refused):
     """The venue refused our timestamp; nothing was processed."""
+
+
+class Misunderstood(Refused):
+    """The venue does not take a request as this service makes it. Nothing that a caller chose is at fault."""
 
 
 class NotSent(VenueError):

@@ -70,8 +70,12 @@ async def attempted(read: Awaitable[T]) -> T | VenueError:
 
 def failed(check: Check, error: VenueError) -> CheckResult:
     """A check that can't be made because its reading failed: whoever relies on the account must know."""
-    remedy = next((told for kind, told in REMEDIES.items() if isinstance(error, kind)), "see the venue's message")
-    return problem(check, error.message, remedy)
+    return problem(check, error.message, remedy_of(error))
+
+
+def remedy_of(error: VenueError) -> str:
+    """What to do about a reading that failed."""
+    return next((told for kind, told in REMEDIES.items() if isinstance(error, kind)), "see the venue's message")
 
 
 def unread(check: Check, error: VenueError, key: CheckResult) -> CheckResult:

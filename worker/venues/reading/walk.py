@@ -64,7 +64,8 @@ class Records:
     for, `launch` an instant before which it has no records at all, and `kept` how long it keeps them: None for ever.
     `newest_first` is the order of its pages. `abreast` windows are read at once where many are empty. `identity` is
     what the venue documents as unique; without one, every row counts. `unit` is what it counts time in, in ms: no
-    window can be narrower, and rows of one unit come in the venue's order where they fill pages.
+    window can be narrower, and rows of one unit come in the venue's order where they fill pages. `size` is how many
+    rows a page holds; where it is 0 a walk learns it.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Records:
     identity: Callable[[Row], Hashable] | None = None
     abreast: int = 1
     unit: Milliseconds = 1
+    size: int = 0
     requests: int = REQUESTS
 
     def oldest(self, now: Milliseconds) -> Milliseconds:
@@ -274,9 +276,10 @@ class Walk:
     def _widen(self, rows: int, *, of_one_page: bool) -> None:
         """A window that held little is followed by a longer one, as long as the venue takes it.
 
-        As long as no page has been full, nobody knows what is little.
+        As long as no page has been full, and nobody has said how many rows one takes, nobody knows what is little.
         """
-        if of_one_page and (not self._full or 2 * rows <= self._full):
+        largest = max(self._full, self.records.size)
+        if of_one_page and (not largest or 2 * rows <= largest):
             self._length = min(self.records.span, self._length * (WIDER if rows else NARROWER))
 
     def _ahead_of(self, mark: Mark) -> tuple[int, int]:

@@ -6,9 +6,8 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarketType
-from worker.venues.binance.brackets import FRESH_S, Brackets
 from worker.venues.binance.endpoints import STANDARD
-from worker.venues.binance.terms import check_leverage
+from worker.venues.binance.settings import FRESH_S, Brackets, check_leverage
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused
 
@@ -19,7 +18,9 @@ LADDERS = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 125}, {"initia
 
 
 class Venue:
-    """Answers every call with `body`, or raises it."""
+    """Answers every call with `body`, or raises it. What is asked of one symbol is answered by `of_one`, if given."""
+
+    of_one: Any = None
 
     def __init__(self, body: Any) -> None:
         self.body = body
@@ -30,9 +31,10 @@ class Venue:
 
     async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
         self.calls += 1
-        if isinstance(self.body, Exception):
-            raise self.body
-        return self.body
+        body = self.body if self.of_one is None or not params else self.of_one
+        if isinstance(body, Exception):
+            raise body
+        return body
 
 
 class HandClock:
@@ -67,13 +69,43 @@ async def test_a_whole_leverage_passes_however_it_is_written(leverage: str) -> N
     await check_leverage(Brackets(Venue(LADDERS)), LINEAR, BTC, Decimal(leverage))
 
 
-@pytest.mark.parametrize("body", [NotSent("no way"), Ambiguous("no word"), {}, [{"symbol": "BTCUSDT"}], [{}]])
+EMPTY = [{"symbol": "BTCUSDT", "brackets": []}]
+ODD = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": ""}]}]
+
+
+@pytest.mark.parametrize(
+    "body", [NotSent("no way"), Ambiguous("no word"), {}, [{"symbol": "BTCUSDT"}], [{}], EMPTY, ODD]
+)
 async def test_brackets_that_cannot_be_read_leave_it_to_the_venue(body: Any) -> None:
     await check_leverage(Brackets(Venue(body)), LINEAR, BTC, Decimal(200))
 
 
 async def test_a_market_without_brackets_leaves_it_to_the_venue() -> None:
     await check_leverage(Brackets(Venue(LADDERS)), LINEAR, ETH, Decimal(200))
+
+
+@pytest.mark.parametrize("odd", [{"symbol": "ODDUSDT", "brackets": []}, {"symbol": "ODDUSDT"}, {"brackets": []}, {}])
+async def test_a_market_with_odd_brackets_leaves_all_others_their_maximum(odd: dict[str, Any]) -> None:
+    with pytest.raises(ValueRefused, match="takes 1x to 125x"):
+        await check_leverage(Brackets(Venue([odd, *LADDERS])), LINEAR, BTC, Decimal(126))
+
+
+@pytest.mark.parametrize("as_list", [True, False])
+async def test_what_was_raised_at_the_venue_is_not_refused_from_memory(as_list: bool) -> None:
+    venue = Venue(LADDERS)
+    brackets = Brackets(venue)
+    await check_leverage(brackets, LINEAR, BTC, Decimal(125))
+    raised = {"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 150}]}
+    venue.of_one = [raised] if as_list else raised
+    await check_leverage(brackets, LINEAR, BTC, Decimal(150))
+    with pytest.raises(ValueRefused, match="takes 1x to 150x, not 151x"):
+        await check_leverage(brackets, LINEAR, BTC, Decimal(151))
+
+
+async def test_brackets_that_cannot_be_read_anew_refuse_nothing() -> None:
+    venue = Venue(LADDERS)
+    venue.of_one = Ambiguous("no word")
+    await check_leverage(Brackets(venue), LINEAR, BTC, Decimal(150))
 
 
 async def test_brackets_are_read_once_an_hour() -> None:

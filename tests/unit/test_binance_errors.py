@@ -6,16 +6,18 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.binance.codes import CODES, STATUSES, UNAVAILABLE
-from worker.venues.binance.judge import judge
+from worker.venues.binance.codes import BY_FAMILY
+from worker.venues.binance.errors import STATUSES, UNAVAILABLE, judge
 from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,
     Ambiguous,
     ClockSkewed,
+    Misunderstood,
     PreconditionFailed,
     Throttled,
     UnknownSymbol,
+    Unlisted,
     ValueRefused,
     VenueError,
 )
@@ -34,9 +36,9 @@ def judged(given: VenueResponse) -> VenueError:
 
 
 def test_every_code_is_judged_by_its_row(subtests: pytest.Subtests) -> None:
-    for key, meaning in CODES.items():
-        with subtests.test(key=key):
-            family, code = key
+    rows = ((family, code, rule) for family, rules in BY_FAMILY.items() for code, rule in rules.items())
+    for family, code, meaning in rows:
+        with subtests.test(family=family, code=code):
             body = {"code": code, "msg": "What the venue says."}
             verdict = judged(answer(body, family=family))
             assert type(verdict) is meaning.error
@@ -112,12 +114,77 @@ def test_a_success_is_no_error(body: Any) -> None:
     assert judge(answer(body, 200)) is None
 
 
-def test_a_code_nobody_knows_is_left_to_the_fallback() -> None:
-    assert judge(answer({"code": -99_999, "msg": "New."}, 400)) is None
+@pytest.mark.parametrize("code", [-99_999, -4_299, 4_028, 7])
+@pytest.mark.parametrize("family", ["fapi", "dapi", "papi", "sapi"])
+def test_a_code_that_no_table_has_refuses_nothing_and_keeps_its_number(family: str, code: int) -> None:
+    verdict = judged(answer({"code": code, "msg": "New."}, family=family))
+    assert type(verdict) is Unlisted
+    assert verdict.venue_code == str(code)
 
 
-def test_a_portfolio_margin_code_means_nothing_elsewhere() -> None:
-    assert judge(answer({"code": -21001, "msg": "."}, 400, "fapi")) is None
+ONE_NUMBER_TWO_MEANINGS: list[tuple[int, type[VenueError], type[VenueError]]] = [
+    (-4087, PreconditionFailed, UnknownSymbol),
+    (-4088, PreconditionFailed, Misunderstood),
+    (-4089, Unlisted, PreconditionFailed),
+    (-4150, Unlisted, PreconditionFailed),
+    (-4161, PreconditionFailed, Unlisted),
+    (-4194, Unlisted, PreconditionFailed),
+    (-4206, PreconditionFailed, Unlisted),
+]
+
+
+def test_a_number_means_what_the_page_of_its_family_says(subtests: pytest.Subtests) -> None:
+    for code, usds, coin in ONE_NUMBER_TWO_MEANINGS:
+        with subtests.test(code=code):
+            assert type(judged(answer({"code": code, "msg": "."}, family="fapi"))) is usds
+            assert type(judged(answer({"code": code, "msg": "."}, family="dapi"))) is coin
+
+
+def test_the_same_number_can_have_two_remedies() -> None:
+    usds, coin = (judged(answer({"code": -4202, "msg": "."}, family=family)).message for family in ("fapi", "dapi"))
+    assert "identity" in usds
+    assert "position limit" in coin
+
+
+@pytest.mark.parametrize("code", [-4028, -1121, -2015, -4046])
+def test_a_server_error_is_no_refusal_whatever_its_code(code: int) -> None:
+    verdict = judged(answer({"code": code, "msg": "."}, 500))
+    assert type(verdict) is Ambiguous
+    assert verdict.venue_code == str(code)
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "error"),
+    [
+        (-1102, "Mandatory parameter 'timestamp' was not sent, was empty/null, or malformed.", Misunderstood),
+        (-1102, "Mandatory parameter 'leverage' was not sent, was empty/null, or malformed.", ValueRefused),
+        (-1130, "Data sent for parameter 'asset' is not valid.", ValueRefused),
+        (-1130, "Data sent for parameter 'limit' is not valid.", Misunderstood),
+        (-1104, "Not all sent parameters were read; read '8' parameter(s) but was sent '9'.", Misunderstood),
+        (-1106, "Parameter 'symbol' sent when not required.", ValueRefused),
+        (-1131, "recvWindow must be less than 60000", Misunderstood),
+    ],
+)
+def test_what_this_service_chose_is_not_the_callers_fault(code: int, message: str, error: type[VenueError]) -> None:
+    assert type(judged(answer({"code": code, "msg": message}))) is error
+
+
+def test_a_leverage_that_exists_already_is_no_wrong_value() -> None:
+    refused = judged(answer({"code": -4028, "msg": "Leverage 200 is not valid"}))
+    exists = judged(answer({"code": -4028, "msg": "Leverage 20 already exist with 20"}))
+    assert (type(refused), type(exists)) == (ValueRefused, PreconditionFailed)
+
+
+@pytest.mark.parametrize("family", ["fapi", "papi"])
+def test_an_unsigned_agreement_names_its_remedy(family: str) -> None:
+    verdict = judged(answer({"code": -4411, "msg": "Please sign TradFi-Perps agreement contract fapi."}, family=family))
+    assert type(verdict) is PreconditionFailed
+    assert "POST /fapi/v1/stock/contract" in verdict.message
+
+
+@pytest.mark.parametrize(("family", "known"), [("papi", True), ("sapi", True), ("fapi", False), ("dapi", False)])
+def test_a_portfolio_margin_code_means_nothing_elsewhere(family: str, known: bool) -> None:
+    assert (type(judged(answer({"code": -21001, "msg": "."}, 400, family))) is PreconditionFailed) is known
 
 
 def test_retry_after_is_read_in_milliseconds() -> None:

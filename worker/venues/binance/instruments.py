@@ -1,0 +1,79 @@
+"""What a contract of Binance is: its own `contractType` says it, and no date.
+
+Every contract has a `deliveryDate`: 2100 for a perpetual one, until its delisting is announced.
+
+Sources: Common Definition of USDⓈ-M and of COIN-M for the enumerations, read 2026-11-29 in copies of 2025 and in the
+official clients 18.1 and 14.1, which add TRADIFI_PERPETUAL. Two spellings are met: the documents write
+PERPETUAL_DELIVERING, live answers PERPETUAL DELIVERING (Binance.Net).
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from schemas.requests import MarketType
+from worker.venues.parsing import fields as shape
+from worker.venues.parsing.fields import Row
+
+CONTRACT_TYPES: Mapping[str, MarketType] = MappingProxyType(
+    {
+        "PERPETUAL": MarketType.SWAP,
+        "PERPETUAL_DELIVERING": MarketType.SWAP,
+        "TRADIFI_PERPETUAL": MarketType.SWAP,
+        "CURRENT_MONTH": MarketType.FUTURE,
+        "NEXT_MONTH": MarketType.FUTURE,
+        "CURRENT_QUARTER": MarketType.FUTURE,
+        "NEXT_QUARTER": MarketType.FUTURE,
+        "CURRENT_QUARTER_DELIVERING": MarketType.FUTURE,
+        "NEXT_QUARTER_DELIVERING": MarketType.FUTURE,
+    }
+)
+"""What each type of contract is to us."""
+
+
+def kind_of(raw: Mapping[str, Any]) -> MarketType:
+    """What a market as ccxt lists it is, by its row of exchangeInfo. Raises LookupError for a type that we don't know.
+
+    A contract that has left trading may have an empty type: its id tells then.
+    """
+    told = str(raw["info"].get("contractType") or "").replace(" ", "_")
+    if not told:
+        return kind_of_id(str(raw["id"]))
+    if told not in CONTRACT_TYPES:
+        raise LookupError(f"its contractType is {told}, and we don't know what that is")
+    return CONTRACT_TYPES[told]
+
+
+def names_of(raw: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Base, quote and settle currency, as Binance writes them."""
+    row = raw["info"]
+    return shape.text(row, "baseAsset"), shape.text(row, "quoteAsset"), shape.text(row, "marginAsset")
+
+
+def is_inverse(symbol: str) -> bool:
+    """Whether a symbol, or an id, is one of COIN-M: all of its contracts are quoted in USD.
+
+    >>> is_inverse("BTC/USD:BTC"), is_inverse("BTCUSD_PERP"), is_inverse("BTC/USDT:USDT"), is_inverse("BTCUSDT_261225")
+    (True, True, False, False)
+    """
+    return "/USD:" in symbol or "USD_" in symbol
+
+
+def listed(row: Row, *, inverse: bool) -> dict[str, Any]:
+    """A row of exchangeInfo as ccxt lists a market, without ccxt's taking a date for a kind and its own names of coins.
+
+    A contract of USDⓈ-M is worth one coin (its exchangeInfo has no `contractSize`).
+    """
+    return {
+        "id": row.get("symbol"),
+        "info": row,
+        "inverse": inverse,
+        "contractSize": row.get("contractSize") if inverse else 1,
+        "expiry": row.get("deliveryDate"),
+        "active": row.get("contractStatus" if inverse else "status") == "TRADING",
+    }
+
+
+def kind_of_id(market_id: str) -> MarketType:
+    """What a contract is that is listed no more: ids of delivery futures end with their date, BTCUSDT_261225."""
+    return MarketType.FUTURE if market_id.rpartition("_")[2].isdecimal() else MarketType.SWAP
