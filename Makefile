@@ -31,7 +31,7 @@ test-long: $(VENV)/.dev rabbitmq-or-docker postgresql amqp10 ## run the tests th
 	@$(VENV)/bin/python -m pytest -m long $(ARGS)
 
 # Of the bus: every promise that depends on the broker's version. CI runs them on RabbitMQ 4.3 as well.
-BUS_TESTS := $(patsubst %,tests/integration/test_%.py,bus rights dead_letters shard_takeover private_broker amqp10 deployed_broker) \
+BUS_TESTS := $(patsubst %,tests/integration/test_%.py,bus answers refused_channels rights dead_letters shard_takeover private_broker amqp10 deployed_broker) \
 	$(patsubst %,tests/faults/test_%.py,given_back lost_answer)
 
 test-bus: $(VENV)/.dev rabbitmq amqp10 ## run the tests of the bus alone, on whatever RabbitMQ is on the PATH

@@ -143,7 +143,7 @@ async def in_ledger(stage: Stage) -> set[str]:
         return {name for name in stage.tally.expected if await ledger.commands.find(name)}
 
 
-async def test_the_publishing_connection_alone_is_cut_again_and_again(stage: Stage, node: Node, count: Count) -> None:
+async def test_the_publishing_connections_alone_are_cut_again_and_again(stage: Stage, node: Node, count: Count) -> None:
     accounts, each = [f"b-{number}" for number in range(10)], 25
     stage.open_accounts(*accounts)
     stage.hold(50)
@@ -158,7 +158,8 @@ async def test_the_publishing_connection_alone_is_cut_again_and_again(stage: Sta
                 await stage.send(channel, "set_leverage", account, **asked)
         for cuts in range(1, 6):
             await until(partial(has_seen, stage, 40 * cuts))
-            await node.cut("perps-dma worker (publish)")
+            for what in ("publish", "answer"):
+                await node.cut(f"perps-dma worker ({what})")
         await counted(stage, count, delivered_again=worker.said("duplicate_delivery"))
         answered = set[str | None]()
         while (reply := await replies.get(no_ack=True, fail=False)) is not None:

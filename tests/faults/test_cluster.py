@@ -9,7 +9,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
@@ -19,7 +19,7 @@ import pytest
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS
-from tests.faults.cluster import Cluster, clustered
+from tests.faults.cluster import Cluster, Member, clustered
 from tests.faults.conftest import Count
 from tests.faults.stage import until
 from tests.faults.test_soak import SOAK_S
@@ -114,6 +114,44 @@ async def _read_results(url: str, wanted: set[str]) -> dict[str, list[Body]]:
                 if wanted <= set(found):
                     break
     return found
+
+
+def working_on(member: Member, state: Path) -> AbstractAsyncContextManager[None]:
+    """A worker that is connected to one node alone."""
+    settings = Settings(amqp_url=member.url, state=state, query_queues="quorum", snapshot_interval_ms=0)
+    return running_worker(settings, Accounts((ACCOUNT,)), lambda _: MemoryVenue())
+
+
+async def declare_on(member: Member, state: Path) -> None:
+    """Have the queues declared there: they are led by the node that who declares them is connected to."""
+    async with working_on(member, state):
+        return
+
+
+async def until_served(rpc: RpcClient) -> None:
+    """Ask, as often as it takes."""
+    body = json.dumps({"exchange_account_id": ACCOUNT.id}).encode()
+    while True:
+        with suppress(BusError):
+            asked = rpc.call(OPERATIONS["get_positions"], body, command_id=str(uuid4()), deadline=now() + TIMEOUT_MS)
+            assert (await asked).status == 200
+            return
+        await asyncio.sleep(0.1)
+
+
+async def test_who_first_asks_when_the_queues_leader_is_lost_is_served_while_its_node_is_away(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    """RabbitMQ 3.10 refuses such a channel until the node is back."""
+    here, leading, _ = cluster.members
+    await declare_on(leading, tmp_path)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(working_on(here, tmp_path))
+        clients = [await stack.enter_async_context(connect_rpc(here.url, "client")) for _ in range(5)]
+        await cluster.may_lose(leading)
+        await leading.end(signal.SIGKILL)
+        async with asyncio.timeout(60):
+            await asyncio.gather(*map(until_served, clients))
 
 
 async def test_each_node_is_lost_in_turn_and_no_command_with_it(cluster: Cluster, tmp_path: Path, count: Count) -> None:

@@ -38,7 +38,7 @@ async def test_what_is_given_back_for_ever_becomes_a_dead_letter(breakable: str,
     await emptied(breakable)
     await limit_deliveries(node)
     async with await connect(breakable, "consume") as consuming, await connect(breakable, "publish") as publishing:
-        consumer = await Consumer.open(consuming, await MessagePublisher.open(publishing), fails.handle, 10)
+        consumer = await Consumer.open(consuming, await MessagePublisher.open(publishing, publishing), fails.handle, 10)
         await consumer.start()
         async with Strategy.connected(breakable) as strategy:
             command_id = await strategy.publish("set_leverage", b"{}")

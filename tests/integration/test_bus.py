@@ -11,7 +11,8 @@ from schemas import COMMANDS, OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.support.strategy import Body, Strategy
 from worker.bus.amqp.connection import connect
-from worker.bus.amqp.publisher import LARGEST_MESSAGE, MessagePublisher, TooLarge
+from worker.bus.amqp.publisher import MessagePublisher
+from worker.bus.amqp.publishing import LARGEST_MESSAGE, TooLarge
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc
 from worker.messages.wire import Delivery, Outgoing, Reply
 from worker.venues.port.errors import Ambiguous
@@ -171,7 +172,7 @@ async def test_a_fault_of_ours_is_told_and_the_worker_lives_on(strategy: Strateg
 async def test_of_an_answer_larger_than_the_broker_takes_its_asker_is_told(amqp_url: str, strategy: Strategy) -> None:
     asked = Delivery("get_positions", b"", reply_to=strategy.reply_to, correlation_id="much")
     async with await connect(amqp_url, "tests") as connection:
-        publisher = await MessagePublisher.open(connection)
+        publisher = await MessagePublisher.open(connection, connection)
         await publisher.reply(asked, Reply(200, bytes(LARGEST_MESSAGE + 1)))
         async with asyncio.timeout(20):
             told = await strategy.replies.get()

@@ -61,7 +61,9 @@ class Handler:
 async def consuming(amqp_url: str) -> AsyncIterator[Handler]:
     async with await connect(amqp_url, "consume") as connection, await connect(amqp_url, "publish") as publishing:
         handler = Handler(connection)
-        consumer = await Consumer.open(connection, await MessagePublisher.open(publishing), handler.handle, 200)
+        consumer = await Consumer.open(
+            connection, await MessagePublisher.open(publishing, publishing), handler.handle, 200
+        )
         await consumer.start()
         yield handler
         handler.first_may_end.set()
@@ -154,7 +156,9 @@ async def test_what_fails_is_delivered_again_after_a_pause_that_doubles(
 ) -> None:
     fails = Fails()
     async with await connect(amqp_url, "consume") as connection, await connect(amqp_url, "publish") as publishing:
-        consumer = await Consumer.open(connection, await MessagePublisher.open(publishing), fails.handle, 10)
+        consumer = await Consumer.open(
+            connection, await MessagePublisher.open(publishing, publishing), fails.handle, 10
+        )
         await consumer.start()
         await publish(channel, ["{}"])
         async with asyncio.timeout(30):

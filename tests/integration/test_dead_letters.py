@@ -95,7 +95,7 @@ async def waiting(channel: AbstractChannel, operation: str) -> list[aio_pika.abc
 @asynccontextmanager
 async def worker_that(amqp_url: str, handle: Any) -> AsyncIterator[aio_pika.abc.AbstractRobustConnection]:
     async with await connect(amqp_url, "consume") as consuming, await connect(amqp_url, "publish") as publishing:
-        consumer = await Consumer.open(consuming, await MessagePublisher.open(publishing), handle, 200)
+        consumer = await Consumer.open(consuming, await MessagePublisher.open(publishing, publishing), handle, 200)
         await consumer.start()
         yield consuming
         await consumer.close(10)

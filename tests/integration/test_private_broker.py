@@ -16,7 +16,7 @@ from tests.support.processes import gone, listening_addresses
 from worker.broker.node_folder import NodeFolder
 from worker.broker.policies import CLIENT_BYTES
 from worker.broker.private_broker import Broker, BrokerUnavailable, PrivateBroker, find_broker, find_server
-from worker.bus.amqp.publisher import LARGEST_MESSAGE
+from worker.bus.amqp.publishing import LARGEST_MESSAGE
 from worker.config.settings import Settings
 
 OWNER = """

@@ -73,7 +73,7 @@ async def declared(url: str, shards: int, workers: int = 1, rest_after_s: float 
         return None
 
     async with await connect(url, "consume") as consuming, await connect(url, "publish") as publishing:
-        publisher = await MessagePublisher.open(publishing)
+        publisher = await MessagePublisher.open(publishing, publishing)
         yield Worker(
             await Consumer.open(consuming, publisher, handle, 200, Split(shards, workers, rest_after_s)), given
         )

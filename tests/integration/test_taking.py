@@ -8,7 +8,7 @@ from aiormq.exceptions import ChannelNotFoundEntity
 from tests.support.broker_users import until
 from worker.bus.amqp.connection import FRAMES, closed_soon, connected, plain_channel
 from worker.bus.amqp.incoming import Incoming, Taking
-from worker.bus.amqp.publisher import properties, publish
+from worker.bus.amqp.publishing import properties, publish
 
 QUEUE = "test.taking"
 

@@ -198,12 +198,14 @@ async def running_worker(
 async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> AsyncIterator[Attachment]:
     """Connect a worker to the broker, and let it work for as long as the context lasts."""
     url = amqp_url(settings)
-    # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks.
+    # Consuming and publishing keep apart: an alarm of the broker blocks publishers, and must not stop acks. So do
+    # events and answers: who asks says where an answer goes, and the broker may end the connection over it.
     async with (
         connected(url, "perps-dma worker (consume)") as incoming,
         connected(url, "perps-dma worker (publish)") as leaving,
+        connected(url, "perps-dma worker (answer)") as answering,
     ):
-        publisher = await MessagePublisher.open(leaving)
+        publisher = await MessagePublisher.open(leaving, answering)
         worker = build(publisher)
         split = Split(settings.shards, settings.workers)
         speakers = Delegates.beside(settings.shim_user, url)

@@ -16,7 +16,8 @@ from worker.bus.amqp import amqp10
 from worker.bus.amqp.actors import NOBODY, Delegates
 from worker.bus.amqp.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
 from worker.bus.amqp.incoming import Incoming, Taking
-from worker.bus.amqp.publisher import MessagePublisher, PublishFailed
+from worker.bus.amqp.publisher import MessagePublisher
+from worker.bus.amqp.publishing import PublishFailed
 from worker.bus.amqp.tolerant_decoding import ILLEGIBLE, Illegible
 from worker.bus.amqp.topology import OURS, declare
 from worker.bus.sharding.assignment import Sharing

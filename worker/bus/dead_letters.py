@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -23,7 +24,8 @@ from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
 from schemas.operations import COMMANDS_EXCHANGE
 from worker.bus.amqp.actors import SHIM_USER, Delegates
 from worker.bus.amqp.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
-from worker.bus.amqp.publisher import PublishFailed, properties, publish, publish_event
+from worker.bus.amqp.publisher import publish_event
+from worker.bus.amqp.publishing import PublishFailed, properties, publish
 from worker.bus.amqp.tolerant_decoding import ILLEGIBLE
 from worker.bus.amqp.topology import DEAD_LETTERS, DELIVERY_LIMIT
 from worker.bus.letter_ids import LetterName, base_id, names_of
@@ -176,7 +178,7 @@ class DeadLetters:
             data=done,
         )
         try:
-            await publish_event(self._publishing, outgoing(event))
+            await publish_event(partial(publish, self._publishing), outgoing(event))
         except PublishFailed as error:
             return f"it is done, and could not be told as an event: {error}"
         return None

@@ -4,17 +4,19 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from weakref import WeakSet
 
-from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
+from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
 from aiormq.exceptions import ChannelAccessRefused
 from pydantic import AmqpDsn
 
 from schemas import Operation
 from schemas.base import Milliseconds
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, connected
+from worker.bus.amqp.connection import CONNECTION_TROUBLE, closed_soon, connected
 from worker.bus.amqp.incoming import Incoming, Taking
-from worker.bus.amqp.publisher import PublishFailed, Unroutable, properties, publish, sending
+from worker.bus.amqp.publishing import PublishFailed, Unroutable, properties, sending
+from worker.bus.amqp.renewal import RenewedChannel
 from worker.bus.consumer_counts import ConsumerCounts
 from worker.bus.sharding.shards import ACCOUNT_HEADER
 from worker.messages.wire import EXCHANGE_HEADER, named_account
@@ -102,19 +104,40 @@ def _request(
 class _ReplyChannel:
     """A channel that publishes requests and receives their replies: direct reply-to needs both on one channel."""
 
-    def __init__(self, channel: AbstractRobustChannel) -> None:
-        self.channel = channel
+    _channel: RenewedChannel
+
+    def __init__(self) -> None:
         self._waiting: dict[str, asyncio.Future[RpcReply | None]] = {}
+        self._left: WeakSet[AbstractChannel | None] = WeakSet()
 
-    async def open(self) -> None:
-        """Receive replies from now on, and again after a reconnect."""
+    @classmethod
+    async def open(cls, connection: AbstractRobustConnection) -> "_ReplyChannel":
+        """It receives replies from now on, and again after a reconnect."""
+        replies = cls()
+        replies._channel = await RenewedChannel.open(connection, replies._listen, replies._leave)
+        return replies
+
+    async def publish(self, operation: Operation, body: bytes, message: spec.Basic.Properties) -> None:
+        """Publish a request. Raises what `publish` raises."""
+        await self._channel.publish(body, message, exchange=operation.exchange, routing_key=operation.name)
+
+    async def _listen(self, channel: AbstractRobustChannel) -> None:
         # Taken with a passive declare, the reply consumer is restored after a reconnect.
-        queue = await self.channel.get_queue(REPLY_TO)
+        queue = await channel.get_queue(REPLY_TO)
         await queue.consume(Taking(self._receive), no_ack=True)
-        self.channel.close_callbacks.add(self._lose)
+        channel.close_callbacks.add(self._lose)
 
-    def _lose(self, *_: object) -> None:
+    async def _leave(self, channel: AbstractRobustChannel) -> None:
+        """Close a channel when the answers that were asked for on it are there, or are waited for no more."""
+        if waiting := set(self._waiting.values()):
+            await asyncio.wait(waiting)
+        self._left.add(channel)
+        await closed_soon(channel.close())
+
+    def _lose(self, channel: AbstractChannel | None, *_: object) -> None:
         """Nothing of what is waited for comes any more: direct replies go with the channel that they were asked on."""
+        if channel in self._left:
+            return
         for waiting in self._waiting.values():
             if not waiting.done():
                 waiting.set_result(None)
@@ -133,6 +156,7 @@ class _ReplyChannel:
             yield future
         finally:
             del self._waiting[correlation_id]
+            future.cancel()
 
 
 class RpcClient:
@@ -153,9 +177,7 @@ class RpcClient:
     @asynccontextmanager
     async def open(cls, connection: AbstractRobustConnection, shards: int = 1) -> AsyncIterator["RpcClient"]:
         """A client on two channels of a connection, which keeps an eye on the workers while it is open."""
-        channels = [_ReplyChannel(await connection.channel(publisher_confirms=True)) for _ in range(2)]
-        for channel in channels:
-            await channel.open()
+        channels = [await _ReplyChannel.open(connection) for _ in range(2)]
         client, closing = cls(ConsumerCounts(connection, shards), *channels), asyncio.Event()
         watching = asyncio.create_task(client._watch_workers(closing))
         try:
@@ -235,7 +257,7 @@ class RpcClient:
     ) -> None:
         await self._require_worker(operation)
         try:
-            await publish(side.channel, body, message, exchange=operation.exchange, routing_key=operation.name)
+            await side.publish(operation, body, message)
         except Unroutable as error:
             raise NoWorker(f"there is no queue for {operation.name}: no worker was ever started") from error
         except PublishFailed as error:

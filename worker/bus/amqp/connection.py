@@ -6,11 +6,12 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractContextManager, asynccontextmanager, suppress
 from types import TracebackType
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
 import aiormq
-from aio_pika.abc import AbstractRobustConnection
+from aio_pika.abc import AbstractConnection, AbstractRobustConnection
 from pydantic import AmqpDsn
 
 HEARTBEAT_S = 5
@@ -75,6 +76,12 @@ async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:
         timeout=CONNECT_TIMEOUT_S,
         reconnect_interval=random.uniform(0.3, 1.2),  # noqa: S311 - spreads load, guards nothing
     )
+
+
+async def connect_beside(connection: AbstractRobustConnection, name: str) -> AbstractConnection:
+    """Another connection to the same broker, as the same user, that does not come back."""
+    url, properties = cast(aio_pika.Connection, connection).url, cast(Any, {"connection_name": name})
+    return await aio_pika.connect(url, client_properties=properties, timeout=CONNECT_TIMEOUT_S)
 
 
 @asynccontextmanager
