@@ -5,7 +5,7 @@ ARGS ?=
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up stack test test-long test-bus check bench bench-quick soak way fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
+.PHONY: help up stack test test-long test-bus check bench bench-quick bench-truth soak way fuzz schemas constraints clean rabbitmq rabbitmq-or-docker postgresql promtool amqp10
 
 # Set to be handed on only where the caller gave them; otherwise the settings have their own defaults.
 ifdef PORT
@@ -48,6 +48,9 @@ bench: $(VENV)/.dev rabbitmq-or-docker ## measure side by side with named refere
 
 bench-quick: $(VENV)/.dev rabbitmq-or-docker ## the most of it in two minutes: fewer samples, no million of commands, no soak
 	@$(VENV)/bin/python -m tests.benchmarks --quick $(ARGS)
+
+bench-truth: $(VENV)/.dev ## drive ours, ccxt and the official clients through the same faults: who says what is not so (ARGS=--markdown)
+	@$(VENV)/bin/python -W ignore -m tests.benchmarks.truth $(ARGS)
 
 soak: $(VENV)/.dev rabbitmq postgresql ## break everything at random for ten minutes, and count (PERPS_DMA_SOAK_S, PERPS_DMA_SOAK_SEED)
 	@$(VENV)/bin/python -m pytest tests/faults -m soak -s $(ARGS)

@@ -72,6 +72,7 @@ _REPLY_HEADERS: Schema = {
         "Coverage-To": {"type": "string", "description": "Up to when nothing is missing, UTC milliseconds"},
         "Coverage": {"type": "string", "description": "The parts of the account that were read whole"},
         "Coverage-Unread": {"type": "string", "description": "The parts that were not, and why"},
+        "Totals-Missing": {"type": "string", "description": "Totals that are null: of unlike currencies"},
         "Next-Cursor": {"type": "string", "description": "There is more: ask again with this as `cursor`"},
     },
 }

@@ -16,7 +16,7 @@ from schemas.documents import (
 from schemas.envelope import Failure
 from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
 from schemas.outcomes import ERRORS, ErrorCode, Outcome
-from schemas.requests import GetPositions, HistoryRequest, SymbolRequest
+from schemas.requests import GetPositions, HistoryRequest, PmGetAccount, SymbolRequest
 
 _DESCRIPTION = """\
 Control plane of perpetual-futures accounts. A setting is reported as applied only when the venue confirmed it.
@@ -83,6 +83,10 @@ _HEADERS: Mapping[str, Schema] = MappingProxyType(
         },
         "Next-Cursor": {
             "description": "There is more: the same request with this as `cursor` gives what follows",
+            "schema": _TEXT,
+        },
+        "Totals-Missing": {
+            "description": "Totals that are null, because amounts of unlike currencies are never added",
             "schema": _TEXT,
         },
         "Coverage": {
@@ -187,6 +191,8 @@ def _responses(operation: Operation) -> dict[str, Schema]:
         names.append("Outcome")
     if issubclass(operation.request, HistoryRequest):
         names += ["Coverage-From", "Coverage-To", "Coverage-Unread", "Next-Cursor"]
+    if operation.request is PmGetAccount:
+        names.append("Totals-Missing")
     if operation.request is GetPositions:
         names += ["Coverage", "Coverage-Unread"]
     done = {

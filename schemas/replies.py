@@ -44,7 +44,12 @@ class Leverage(AccountData):
     leverage: Annotated[Money | None, Field(description="Null where the venue keeps none, as in its portfolio margin")]
     margin_mode: MarginMode
     position_side: Annotated[str | None, Field(description="long, short, both, or null when flat")]
-    position_size: Annotated[Money, Field(description="Contracts")]
+    position_size: Annotated[
+        Money,
+        Field(
+            description="Contracts times contract size, on every venue: in base currency, of inverse contracts in quote"
+        ),
+    ]
     notional: Annotated[Money, Field(description="Value of the position in quote currency")]
     unrealized_pnl: Annotated[Money, Field(description="In settle currency")]
 
@@ -74,7 +79,13 @@ class Position(WireModel):
     percentage: Annotated[Money | None, Field(description="Unrealized PnL over notional, in percent, two decimals")]
     margin_mode: MarginMode
     liquidation_price: Annotated[Money | None, Field(description="Null when the venue names none")]
-    collateral: Annotated[Money | None, Field(description="Margin held, in settle currency")]
+    collateral: Annotated[
+        Money | None,
+        Field(
+            description="Margin held, in settle currency and without unrealized PnL: of a cross position what it takes "
+            "of the account's, of an isolated one its own, on every venue"
+        ),
+    ]
     timestamp: Annotated[Milliseconds | None, Field(description="Last change, UTC milliseconds")]
     datetime: Annotated[str | None, Field(description="The same instant as text, UTC")]
     exchange: str

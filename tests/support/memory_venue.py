@@ -32,6 +32,7 @@ from worker.venues.port.adapter import (
 )
 from worker.venues.port.check_results import ACCOUNT_CHECKS, CheckResult
 from worker.venues.port.errors import LimitReached, NotSupported, UnknownSymbol, ValueRefused, VenueError
+from worker.venues.reading.past_markets import past_market
 
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 MAX_LEVERAGE = Decimal(125)
@@ -97,6 +98,9 @@ class MemoryVenue:
         if (symbol, market_type) != (BTC.symbol, BTC.type):
             raise UnknownSymbol(f"there is no {market_type} market {symbol!r}; did you mean {BTC.symbol}?")
         return BTC
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        return past_market(symbol, market_type, lambda past: past.base + past.quote)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         if leverage > MAX_LEVERAGE:
@@ -177,6 +181,8 @@ class MemoryVenue:
 
     async def funding_history(self, query: HistoryQuery) -> History:
         self._read("funding history")
+        if query.market and query.market.id == "GONEUSDT":
+            return History((), THEN, THEN)
         return History((_entry("123456789", "-0.15"),), THEN, THEN)
 
     async def realized_pnl(self, query: HistoryQuery) -> History:

@@ -13,7 +13,17 @@ from worker.runtime.clock import now
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER, RateLimiter
 from worker.venues.limits.permits import Permit
-from worker.venues.limits.tables import Cost, Penalty, Per, Scope, Unmetered, UsageReading, User, VenueLimits
+from worker.venues.limits.tables import (
+    Cost,
+    Penalty,
+    Per,
+    Scope,
+    Unmetered,
+    UsageReading,
+    User,
+    VenueLimits,
+    user_by_id,
+)
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -326,3 +336,35 @@ class TestReservations:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+async def test_two_keys_of_one_user_share_its_limits_once_that_is_known() -> None:
+    at = place()
+    await send(at, "call", MINE)
+    await send(at, "call", YOURS)
+    at.learn_user(MINE, "7")
+    at.learn_user(YOURS, "7")
+    with pytest.raises(LimitReached):
+        await send(at, "call", MINE, patience=LEFT_FOR_AN_ANSWER)
+    with pytest.raises(LimitReached):
+        await send(at, "call", YOURS, patience=LEFT_FOR_AN_ANSWER)
+    assert len([row for row in at.headroom() if row.scope == "calls"]) == 1
+
+
+async def test_a_limit_that_is_closed_to_one_key_of_a_user_is_closed_to_the_other() -> None:
+    at = place()
+    await send(at, "call", MINE, told=answer(429, 10_000))
+    at.learn_user(YOURS, "7")
+    at.learn_user(MINE, "7")
+    at.learn_user(MINE, "7")
+    with pytest.raises(LimitReached):
+        await send(at, "call", YOURS, patience=1_000)
+
+
+async def test_a_user_that_is_registered_shares_from_the_start() -> None:
+    at = place()
+    first, second = user_by_id("first", "7"), user_by_id("second", "7")
+    await send(at, "call", first)
+    await send(at, "call", second)
+    with pytest.raises(LimitReached):
+        await send(at, "call", first, patience=LEFT_FOR_AN_ANSWER)

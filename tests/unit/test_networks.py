@@ -225,9 +225,9 @@ async def test_each_network_has_limits_of_its_own(
     connections: VenueConnections, exchange: Exchange, network: Network
 ) -> None:
     limits, metered = connections.limits, METERED[exchange]
-    real = transport_of(connections, exchange, "mainnet")._limiter()
-    assert transport_of(connections, exchange, network)._limiter() is limits.of(exchange, None, metered, network)
-    assert transport_of(connections, exchange, network)._limiter() is not real
+    real = transport_of(connections, exchange, "mainnet").limiter
+    assert transport_of(connections, exchange, network).limiter is limits.of(exchange, None, metered, network)
+    assert transport_of(connections, exchange, network).limiter is not real
 
 
 async def test_each_network_is_a_venue_of_its_own_with_its_own_markets(connections: VenueConnections) -> None:

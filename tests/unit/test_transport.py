@@ -18,10 +18,21 @@ from worker.runtime import clock
 from worker.runtime.clock import Clocks, now
 from worker.venues.binance.client import BinanceTransport, without_keys
 from worker.venues.client.connections import VenueConnections
+from worker.venues.gate.client import without_keys as gate_without_keys
 from worker.venues.limits import Limits, within
 from worker.venues.limits.tables import Unmetered
 from worker.venues.limits.windows import CLOCK_MARGIN
-from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, LimitReached, NotSent, Throttled, VenueError
+from worker.venues.port.errors import (
+    AccessDenied,
+    Ambiguous,
+    ClockSkewed,
+    LimitReached,
+    NotSent,
+    Refused,
+    Throttled,
+    Unlisted,
+    VenueError,
+)
 
 KEY, SECRET = "k" * 64, "s" * 64
 
@@ -110,6 +121,41 @@ async def test_a_200_without_a_json_object_or_list_is_no_success(wired: Wired, b
     wired.venue.on(PATH, answers(body))
     with pytest.raises(Ambiguous, match="no JSON"):
         await wired.transport.call(SET_LEVERAGE, WANTED)
+
+
+@pytest.mark.parametrize("status", [200, 400, 409, 422])
+async def test_a_code_in_no_table_refuses_no_change_for_certain_and_keeps_its_number(wired: Wired, status: int) -> None:
+    wired.venue.on(PATH, answers({"code": -99_999, "msg": "Nobody knows."}, status))
+    if status < 400:
+        assert await wired.transport.call(SET_LEVERAGE, WANTED)  # the adapter looks at its shape
+        return
+    with pytest.raises(Unlisted, match="the code -99999 that no table has") as caught:
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert caught.value.venue_code == "-99999"
+
+
+async def test_a_code_in_no_table_has_refused_what_only_reads(wired: Wired) -> None:
+    wired.venue.on("/fapi/v1/income", answers({"code": -99_999, "msg": "Nobody knows."}, 400))
+    with pytest.raises(Refused) as caught:
+        await wired.transport.call("fapiPrivateGetIncome", {})
+    assert caught.value.venue_code == "-99999"
+
+
+async def test_who_is_not_served_where_we_are_has_no_access(wired: Wired) -> None:
+    body = {"code": 0, "msg": "Service unavailable from a restricted location according to 'b. Eligibility'"}
+    wired.venue.on(PATH, answers(body, 451))
+    with pytest.raises(AccessDenied, match="does not serve our location") as caught:
+        await wired.transport.call(SET_LEVERAGE, WANTED)
+    assert caught.value.venue_code == "451"
+
+
+async def test_an_id_in_a_path_is_percent_encoded_and_signed_so() -> None:
+    async with ScriptedVenue() as venue, VenueConnections() as connections:
+        member = Account(id="one", exchange="gate", api_key=SecretStr(KEY), secret=SecretStr(SECRET))
+        transport = gate_without_keys(connections, venue.url, 2_000).for_account(member)
+        venue.on("/api/v4/futures/usdt/positions/币安人生_USDT", answers({"contract": "币安人生_USDT"}))
+        params = {"settle": "usdt", "contract": "币安人生_USDT"}
+        assert await transport.call("privateFuturesGetSettlePositionsContract", params)
 
 
 async def test_a_redirect_is_not_followed(wired: Wired) -> None:

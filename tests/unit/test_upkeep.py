@@ -146,6 +146,17 @@ async def test_a_market_that_is_not_among_them_has_them_loaded_again_but_not_too
         assert started.venue.loads.empty()
 
 
+async def test_who_asks_for_it_has_them_loaded_at_once_however_young_they_are() -> None:
+    async with running(CHANGED, reloads=Reloads()) as started:
+        await started.loads(1)
+        started.kept.load_now()
+        await started.loads(1)
+        started.kept.load_now()
+        started.kept.load_now()
+        await started.loads(1)
+        assert started.venue.loads.empty()
+
+
 async def test_without_a_reason_they_are_not_loaded_again() -> None:
     async with running(CHANGED) as started:
         await started.loads(1)

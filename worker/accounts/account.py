@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.control import Exchange, Network
 from worker.accounts.networks import MAINNET, require_network, venue_label
+from worker.accounts.regions import require_region
 from worker.runtime.errors import ConfigurationError
 
 
@@ -39,6 +40,7 @@ class Site(NamedTuple):
     exchange: Exchange
     network: Network = MAINNET
     base_url: str | None = None
+    region: str | None = None
 
     @property
     def venue(self) -> str:
@@ -48,10 +50,16 @@ class Site(NamedTuple):
     def __str__(self) -> str:
         """As people name it.
 
-        >>> str(Site("okx")), str(Site("okx", "demo"))
-        ('okx', 'okx demo')
+        >>> str(Site("okx")), str(Site("okx", "demo")), str(Site("okx", region="eea"))
+        ('okx', 'okx demo', 'okx eea')
         """
-        return self.venue if self.base_url is None else f"{self.venue} at {self.base_url}"
+        where = " ".join(filter(None, (self.venue, self.region)))
+        return where if self.base_url is None else f"{where} at {self.base_url}"
+
+    @property
+    def seat(self) -> tuple[str, str, str | None]:
+        """The same without the region, which only says which of its hosts are asked."""
+        return self.exchange, self.network, self.base_url
 
 
 class Account(BaseModel):
@@ -66,6 +74,17 @@ class Account(BaseModel):
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
     exchange: Exchange
     network: Annotated[Network, Field(description="Which of the venue's networks the account is on")] = MAINNET
+    region: Annotated[
+        str | None,
+        Field(description="The legal house of the venue that the account is at, where that is not its main one"),
+    ] = None
+    user_id: Annotated[
+        str | None,
+        Field(
+            pattern=r"^[A-Za-z0-9]{1,64}$",
+            description="The venue's own id of the user, where it meters by that: keys of one user share its limits",
+        ),
+    ] = None
     portfolio_margin: bool = False
     margin_mode_scope: Annotated[
         Literal["account", "symbol"],
@@ -84,7 +103,7 @@ class Account(BaseModel):
     @property
     def site(self) -> Site:
         """Where its venue is reached."""
-        return Site(self.exchange, self.network, self.base_url)
+        return Site(self.exchange, self.network, self.base_url, self.region)
 
     def reveal(self, credential: str) -> str:
         """A credential in the clear, or nothing where the venue has none of the kind."""
@@ -97,6 +116,7 @@ class Account(BaseModel):
         if missing:
             raise ValueError(f"an account on {self.exchange} also needs {' and '.join(missing)}")
         require_network(self.exchange, self.network)
+        require_region(self.exchange, self.network, self.region)
         if self.portfolio_margin and self.exchange != "binance":
             raise ValueError("portfolio_margin is an account type of Binance only")
         if self.portfolio_margin and self.network != MAINNET:

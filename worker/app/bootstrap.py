@@ -263,6 +263,12 @@ async def run_worker(settings: Settings, *, new_ledger: bool = False) -> None:
         running_worker(settings, accounts, venues.adapter, venues.watch, limits.headroom),
         in_background(watch.run(venues.prepare)),
     ):
+
+        def look_anew() -> None:
+            watch.look_now()
+            venues.load_now()
+
+        on_hangup(look_anew)
         log.info("worker_ready", accounts=len(accounts))
         await stop.wait()
         log.info("worker_stopping")

@@ -47,7 +47,7 @@ def get_leverage(request: GetLeverage, adapter: Adapter) -> QueryPlan[SymbolStat
                 leverage=state.terms.leverage or None,  # as in positions
                 margin_mode=state.terms.margin_mode,
                 position_side=state.side,
-                position_size=state.size,
+                position_size=state.size * market.contract_size,
                 notional=state.notional,
                 unrealized_pnl=state.unrealized_pnl,
             )

@@ -21,15 +21,21 @@ from worker.venues.port.check_results import CheckResult, Verdict
 
 COLUMNS = ("account", "exchange", "check", "verdict", "what it says", "what to do")
 STYLES: Mapping[Verdict, str] = MappingProxyType(
-    {Verdict.OK: "green", Verdict.WARNING: "yellow", Verdict.PROBLEM: "red", Verdict.NOT_CHECKED: "dim"}
+    {
+        Verdict.OK: "green",
+        Verdict.WARNING: "yellow",
+        Verdict.PROBLEM: "red",
+        Verdict.NOT_TOLD: "dim",
+        Verdict.NOT_CHECKED: "dim",
+    }
 )
 
 
-async def check_accounts(settings: Settings, names: Sequence[str], *, as_json: bool) -> bool:
+async def check_accounts(settings: Settings, names: Sequence[str], *, regions: bool, as_json: bool) -> bool:
     """Check the named accounts, or all, and print what was found. True where no account has a problem."""
     chosen = _chosen(load_accounts(settings), names)
     with _progress(len(chosen)) as told:
-        reports = await preflight.check_accounts(chosen, settings.venue_timeout_ms, told)
+        reports = await preflight.check_accounts(chosen, settings.venue_timeout_ms, told, regions=regions)
     if as_json:
         show_json([_document(report) for report in reports])
     else:

@@ -30,6 +30,7 @@ def _document(account: Account) -> dict[str, Any]:
         "id": account.id,
         "exchange": account.exchange,
         "network": account.network,
+        "region": account.region,
         "portfolio_margin": account.portfolio_margin,
         "sandbox": account.base_url is not None,
         "capabilities": sorted(capabilities_of(account)),

@@ -13,6 +13,7 @@ from worker.venues.binance import settings
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints, spoken
 from worker.venues.binance.history import Income, entry_of
 from worker.venues.binance.instruments import is_inverse, kind_of_id
+from worker.venues.binance.past import id_of
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, state_of, terms_of
 from worker.venues.binance.preflight import preflight
@@ -44,6 +45,7 @@ from worker.venues.port.errors import (
 )
 from worker.venues.reading.history import walked
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.past_markets import past_market
 from worker.venues.reading.preflight import attempted
 from worker.venues.reading.records import Notion
 
@@ -90,6 +92,10 @@ class BinanceAdapter:
                 raise
             refused = f"{symbol} can't be looked up, for its contracts are not listed to us: {why.message}"
             raise NotSupported(refused, details=unknown.details) from unknown
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        """A market that is listed no longer, as far as its records need it."""
+        return past_market(symbol, market_type, id_of)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have. Changes nothing."""

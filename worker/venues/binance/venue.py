@@ -48,7 +48,7 @@ class BinanceVenue:
         """The adapter of an account at this address."""
         if self._markets is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.site != self._site:
+        if account.site.seat != self._site.seat:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         transport = self._public.for_account(account)
         return BinanceAdapter(account, transport, self._markets, self._refused)

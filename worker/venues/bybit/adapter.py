@@ -12,6 +12,7 @@ from worker.venues.bybit.account import AccountInfo, AccountReader, Upgrade
 from worker.venues.bybit.history import SourceRecords, Sources, funding_sources, profit_sources
 from worker.venues.bybit.instruments import Instruments
 from worker.venues.bybit.listing import named
+from worker.venues.bybit.past import id_of
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
 from worker.venues.bybit.preflight import preflight
 from worker.venues.bybit.settings import POSITIONS, category_of, read_both, read_positions
@@ -33,6 +34,7 @@ from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSupported, PreconditionFailed, VenueError
 from worker.venues.reading.history import walked
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.past_markets import past_market
 
 
 class BybitAdapter:
@@ -55,6 +57,10 @@ class BybitAdapter:
     def market(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
         return self._instruments.markets.find(symbol, market_type)
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        """A market that is listed no longer, as far as its records need it."""
+        return past_market(symbol, market_type, id_of)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have: by what Bybit says now."""

@@ -7,23 +7,12 @@ have one host for all but Hong Kong and Japan.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+from worker.venues.client.hosts import Host
 
 CHECKED = "2026-11-29"
 
 STREAM = "wss://stream.bybit.com"
-
-
-class Host(NamedTuple):
-    """Where a house is reached, by REST and by streams, and which document says so.
-
-    `headers` go with each request to it.
-    """
-
-    rest: str
-    stream: str
-    source: str
-    headers: Mapping[str, str] = MappingProxyType({})
 
 
 _GUIDE, _SDK = 'V5 "Integration Guidance"', "bybit-api 4.7.7"
@@ -44,10 +33,10 @@ HOSTS: Mapping[str, Host] = MappingProxyType(
             "https://api.spark-fintech.com",
             "wss://stream.spark-fintech.com",
             _SDK,
-            MappingProxyType({"x-refer-site-id": "HKG"}),
+            headers=MappingProxyType({"x-refer-site-id": "HKG"}),
         ),
-        "br": Host("https://api.bybit.com", STREAM, _SDK, MappingProxyType({"x-site-id": "BRA_BTL"})),
-        "ar": Host("https://api.bybit.com", STREAM, _SDK, MappingProxyType({"x-site-id": "ARG_BTL"})),
+        "br": Host("https://api.bybit.com", STREAM, _SDK, headers=MappingProxyType({"x-site-id": "BRA_BTL"})),
+        "ar": Host("https://api.bybit.com", STREAM, _SDK, headers=MappingProxyType({"x-site-id": "ARG_BTL"})),
     }
 )
 """The houses by region. The first one is where an account is that names none."""

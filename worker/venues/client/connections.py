@@ -13,6 +13,7 @@ import certifi
 import yarl
 
 from schemas.control import Network
+from worker.venues.client.hosts import Route
 from worker.venues.client.latency import Latency
 from worker.venues.client.observer import RequestObserver
 from worker.venues.limits import Limits
@@ -74,6 +75,7 @@ class VenueConnections:
         self.limits = limits or Limits()
         """What the venues meter, kept for all accounts together."""
         self.hearing = RequestObserver()
+        self.route: Route | None = None
         self._latencies: dict[tuple[str, str | None, Network], Latency] = {}
         self.tls = ssl.create_default_context(cafile=certifi.where())
         self.session = aiohttp.ClientSession(
@@ -85,10 +87,10 @@ class VenueConnections:
             max_field_size=LONGEST_HEADER,
         )
 
-    def heard_by(self, hearing: RequestObserver) -> Self:
-        """The same connections for one venue, with somebody who hears how each request to it goes."""
+    def heard_by(self, hearing: RequestObserver, route: Route | None = None) -> Self:
+        """The same connections for one venue at one place, with somebody who hears how each request to it goes."""
         twin = copy.copy(self)
-        twin.hearing = hearing
+        twin.hearing, twin.route = hearing, route
         return twin
 
     def latency(self, exchange: str, base_url: str | None, network: Network) -> Latency:
@@ -105,11 +107,14 @@ class VenueConnections:
 
         It is never sent on to where a venue points: it may be signed. Raises what aiohttp raises, and AnswerTooLarge.
         """
+        url, headers = request["url"], request["headers"]
+        if self.route is not None and self.route.meets(url):
+            url, headers = self.route.url(url), {**headers, **self.route.headers}
         async with self.session.request(
             request["method"],
-            yarl.URL(request["url"], encoded=True),  # as it was signed
+            yarl.URL(url, encoded=True),  # as it was signed
             data=body.encode() if (body := request["body"]) else None,
-            headers=request["headers"],
+            headers=headers,
             allow_redirects=False,
             timeout=NO_LIMIT,
             trace_request_ctx=way,

@@ -37,7 +37,7 @@ from worker.venues.client.signing import as_key, without_query
 from worker.venues.limits import CONTEXT
 from worker.venues.limits.limiter import RateLimiter
 from worker.venues.limits.permits import Permit
-from worker.venues.limits.tables import User
+from worker.venues.limits.tables import User, user_by_id
 from worker.venues.port import errors
 
 _LEAKS = (ccxt.BaseError, aiohttp.ClientError, OSError, TypeError, ValueError, LookupError, RuntimeError)
@@ -101,16 +101,9 @@ class Transport(ABC):
         for attribute, credential in CREDENTIALS.items():
             setattr(twin, attribute, account.reveal(credential))
         twin.mask = SecretMask(*map(account.reveal, CREDENTIALS.values()))
-        twin.user = User(account.id, account.reveal("api_key"))
+        key = account.reveal("api_key")
+        twin.user = user_by_id(account.id, account.user_id) if account.user_id else User(account.id, key)
         return self._beside(twin)
-
-    def counted_as(self, user_id: str) -> None:
-        """Count the account's requests from now on as those of a user of the venue, whatever key they are signed with.
-
-        For venues that count by user: until the user is known, each key counts by itself.
-        """
-        user: User = self._exchange.user
-        self._exchange.user = User(user.name, f"user {user_id}")
 
     def _beside(self, exchange: Any) -> Self:
         """A transport for another account of the venue. Both share the asking for the venue's time."""
@@ -140,14 +133,14 @@ class Transport(ABC):
     async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:
         """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
         deadline = self._wait_until(self._timeout_ms)
-        async with self._limiter().room(name, params or {}, self._exchange.user, deadline):
+        async with self.limiter.room(name, params or {}, self._exchange.user, deadline):
             yield
 
     def permit(
         self, name: str, params: Mapping[str, Any], limit: Milliseconds, hold: Hold | None = None
     ) -> AbstractAsyncContextManager[Permit]:
         """Leave for one request. Raises LimitReached as soon as it is known that there is no room in time."""
-        return self._limiter().permit(name, params, self._exchange.user, self._wait_until(limit), hold)
+        return self.limiter.permit(name, params, self._exchange.user, self._wait_until(limit), hold)
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
@@ -221,7 +214,9 @@ class Transport(ABC):
             return errors.Ambiguous(f"no answer from {venue} within {limit} ms")
         return errors.Ambiguous(f"the answer of {venue} to {name} did not arrive whole ({cause})")
 
-    def _limiter(self) -> RateLimiter:
+    @property
+    def limiter(self) -> RateLimiter:
+        """The limits that the account's requests are counted by."""
         exchange = self._exchange
         limiter: RateLimiter = exchange.connections.limits.of(
             exchange.id, exchange.base_url, exchange.metered, exchange.network
@@ -285,6 +280,8 @@ class VenueRequest:
         else:
             if permit.user is not None:
                 transport.latency.observe(name, (time.monotonic() - began) * 1000)
+                if user_id := exchange.metered.user_of(name, answer.body):
+                    transport.limiter.learn_user(permit.user, user_id)
             permit.settle(answer.body)
             return answer.body
         raise failure  # out of the handler: the original may carry the signed URL

@@ -12,6 +12,7 @@ from worker.venues.gate.endpoints import GatePart, parts_of, parts_on
 from worker.venues.gate.errors import HAS_ORDERS, HOLDS_POSITION
 from worker.venues.gate.history import AccountBook, contract_of, entry_of
 from worker.venues.gate.instruments import Lists
+from worker.venues.gate.past import id_of
 from worker.venues.gate.positions import amount_of, position_of, read_holding, read_open, state_of, terms_in
 from worker.venues.gate.preflight import preflight
 from worker.venues.parsing import blockers as in_the_way
@@ -33,6 +34,7 @@ from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSent, PreconditionFailed, UnknownSymbol
 from worker.venues.reading.history import walked
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.past_markets import past_market
 from worker.venues.reading.records import Notion
 
 
@@ -65,6 +67,10 @@ class GateAdapter:
             if (reason := self._lists.reason_for(symbol)) is None:
                 raise
         raise NotSent(f"{symbol} is not known yet, for its list could not be read ({reason}); nothing was sent")
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        """A market that is listed no longer, as far as its records need it."""
+        return past_market(symbol, market_type, id_of)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have; it is read anew before."""

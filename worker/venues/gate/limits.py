@@ -9,6 +9,7 @@ a guess.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.gate.errors import label_of, retry_after
@@ -79,4 +80,11 @@ def penalty(answer: VenueResponse) -> Penalty | None:
     return None
 
 
-LIMITS = VenueLimits(COSTS, penalty, reading)
+def user_of(name: str, body: Any) -> str | None:
+    """The user id, in the account of perpetuals and in each position (`user`)."""
+    row = body[0] if isinstance(body, list) and body else body
+    told = row.get("user") if name in SIGNED and isinstance(row, dict) else None
+    return str(told) if told and isinstance(told, int) else None
+
+
+LIMITS = VenueLimits(COSTS, penalty, reading, user_of=user_of)

@@ -47,6 +47,6 @@ class GateVenue:
         """The adapter of an account at this address."""
         if self._markets is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.site != self._site:
+        if account.site.seat != self._site.seat:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         return GateAdapter(account, self._public.for_account(account), self._markets, self._lists)

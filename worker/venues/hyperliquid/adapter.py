@@ -13,6 +13,7 @@ from worker.venues.hyperliquid import settings
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.history import Funding, RealizedPnl
 from worker.venues.hyperliquid.instruments import Instrument, Universe, coverage_of
+from worker.venues.hyperliquid.past import id_of
 from worker.venues.hyperliquid.positions import held_rows, position_in, position_of, size_of, state_of, terms_of
 from worker.venues.hyperliquid.preflight import preflight
 from worker.venues.parsing import fields as shape
@@ -31,6 +32,7 @@ from worker.venues.port.capabilities import capabilities_of
 from worker.venues.port.check_results import CheckResult
 from worker.venues.port.errors import NotSupported
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.past_markets import past_market
 
 ABREAST = 20
 """Dexes that an account is asked for at once. There may be some two hundred."""
@@ -56,6 +58,10 @@ class HyperliquidAdapter:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant, or NotSupported."""
         _refuse_futures(market_type)
         return self._universe.markets.find(symbol, market_type)
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        """A market that is listed no longer, as far as its records need it."""
+        return past_market(symbol, market_type, id_of)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have."""

@@ -47,6 +47,6 @@ class HyperliquidVenue:
         """The adapter of an account at this address. Raises AccessDenied for a malformed key or address."""
         if self._universe is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.site != self._site:
+        if account.site.seat != self._site.seat:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         return HyperliquidAdapter(account, self._public.for_account(account), self._universe)

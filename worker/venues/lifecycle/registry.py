@@ -9,14 +9,21 @@ from types import MappingProxyType
 from schemas.base import Milliseconds
 from schemas.control import Network, VenueState
 from worker.accounts.account import Account, Accounts, Site
+from worker.accounts.regions import MAIN
 from worker.venues import binance, bybit, gate, hyperliquid, okx
+from worker.venues.binance import hosts as binance_hosts
+from worker.venues.bybit import hosts as bybit_hosts
 from worker.venues.client.connections import VenueConnections
+from worker.venues.client.hosts import Host, route_to
 from worker.venues.client.observer import PATIENCE_MS, Heard, RequestObserver
+from worker.venues.gate import hosts as gate_hosts
+from worker.venues.hyperliquid import hosts as hyperliquid_hosts
 from worker.venues.lifecycle.health import VenueChange, VenueWatch
 from worker.venues.lifecycle.supervisor import HOURLY, KeptVenue, Reloads, Told
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import Granted
 from worker.venues.limits.tables import UnknownLimit, VenueLimits
+from worker.venues.okx import hosts as okx_hosts
 from worker.venues.port.adapter import Adapter, Venue
 from worker.venues.port.errors import VenueError
 
@@ -46,6 +53,20 @@ METERED: Mapping[str, VenueLimits] = MappingProxyType(
 """What each of them meters."""
 
 
+Houses = Mapping[str, Mapping[str, Host]]
+
+HOUSES: Houses = MappingProxyType(
+    {
+        "binance": binance_hosts.HOSTS,
+        "bybit": bybit_hosts.HOSTS,
+        "gate": gate_hosts.HOSTS,
+        "hyperliquid": hyperliquid_hosts.HOSTS,
+        "okx": okx_hosts.HOSTS,
+    }
+)
+"""The legal houses of each, by region."""
+
+
 def limits_kept(share: float, granted: Granted, background: float = 1.0) -> Limits:
     """The limits of all venues: a share of those by address, and some other than documented. Raises UnknownLimit."""
     for exchange, limits in granted.items():
@@ -69,11 +90,13 @@ class Venues:
         accounts: Accounts,
         timeout_ms: Milliseconds,
         reloads: Reloads = HOURLY,
+        houses: Houses = HOUSES,
     ) -> None:
         self._connections = connections
         self._accounts = accounts
         self._timeout_ms = timeout_ms
         self._reloads = reloads
+        self._houses = houses
         self._changes: list[VenueChange] = []
         self._kept: dict[Site, KeptVenue] = {}
         self._in_use: tuple[Site, ...] = ()
@@ -98,6 +121,11 @@ class Venues:
                 for site in self._in_use:
                     if site not in loading:
                         loading[site] = group.create_task(self._at(site).keep_loaded(told))
+
+    def load_now(self) -> None:
+        """Load the markets of all venues in use again, at once."""
+        for site in self._in_use:
+            self._at(site).load_now()
 
     async def prepare(self, accounts: Iterable[Account]) -> None:
         """Load the markets that accounts to come need, and that none of now does. Who can't be reached is left out."""
@@ -148,5 +176,7 @@ class Venues:
 
     def _make(self, site: Site, heard: Heard) -> Venue:
         hearing = RequestObserver(heard, min(PATIENCE_MS, self._timeout_ms * 9 // 10), site.venue)
-        connections = self._connections.heard_by(hearing)
+        main = HOUSES[site.exchange][MAIN]
+        route = route_to(main.rest, self._houses[site.exchange][site.region or MAIN])
+        connections = self._connections.heard_by(hearing, route)
         return VENUES[site.exchange](connections, site.base_url, self._timeout_ms, site.network)

@@ -66,6 +66,7 @@ class KeptVenue:
         self._reloads = reloads
         self._changed = changed
         self._wanted = asyncio.Event()
+        self._at_once = asyncio.Event()
         self._is_fresh = False
         self._adapters: dict[str, tuple[Account, Adapter]] = {}
 
@@ -102,11 +103,17 @@ class KeptVenue:
         finally:
             self.tried.set()
 
+    def load_now(self) -> None:
+        """Load the markets again at once; if they are being loaded just now, once more after that."""
+        self._at_once.set()
+        self._wanted.set()
+
     async def keep_loaded(self, told: Told) -> None:
         """Load the markets again and again, until cancelled; at first only if they were not loaded just before."""
         while True:
             self._wanted.clear()
-            if not self._is_fresh:
+            if not self._is_fresh or self._at_once.is_set():
+                self._at_once.clear()
                 await self._load(told)
             self._is_fresh = False
             await self._until_old()
@@ -124,12 +131,17 @@ class KeptVenue:
     async def _until_old(self) -> None:
         latest_s = self._reloads.latest_s * random.uniform(1 - SPREAD, 1)  # noqa: S311 - spreads load, guards nothing
         soonest_s = min(latest_s, self._reloads.soonest_s)
-        await asyncio.sleep(soonest_s)
-        if self.health.is_in_doubt:
+        if await self._is_wanted_at_once(soonest_s) or self.health.is_in_doubt:
             return
         with suppress(TimeoutError):
             async with asyncio.timeout(latest_s - soonest_s):
                 await self._wanted.wait()
+
+    async def _is_wanted_at_once(self, within_s: float) -> bool:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                await self._at_once.wait()
+        return self._at_once.is_set()
 
     def _health_changed(self, state: VenueState) -> None:
         if self.health.is_in_doubt:

@@ -29,7 +29,7 @@ from worker.venues.limits.request_queue import (
     WaitingRequests,
     joined,
 )
-from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, User, VenueLimits
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, User, VenueLimits, user_by_id
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -73,6 +73,7 @@ class RateLimiter:
         self._clocks = clocks
         self._clock = clocks.steady
         self._meters: dict[tuple[Scope, User | None], Meter] = {}
+        self._by_id: dict[User, User] = {}
         self._turns = WaitingRequests(clocks.steady)
 
     @asynccontextmanager
@@ -117,6 +118,21 @@ class RateLimiter:
                 yield
         finally:
             permit.end()
+
+    def learn_user(self, user: User, user_id: str) -> None:
+        """A key belongs to this user of the venue: from now on it shares the meters of that user's other keys.
+
+        What it has used so far is counted there too.
+        """
+        known = user_by_id(user.name, user_id)
+        if user == known or self._by_id.get(user) == known:
+            return
+        self._by_id[user] = known
+        now = self._clock()
+        for scope in [scope for scope, counted_for in self._meters if counted_for == user]:
+            found = self._meters.pop((scope, user))
+            self._meter(scope, known).absorb(found, now)
+        self._turns.look_soon()
 
     def headroom(self) -> list[Headroom]:
         """What is left of every scope that was used yet."""
@@ -190,7 +206,7 @@ class RateLimiter:
         return Demand(meter, weight, spare, urgency, heavy)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
-        counted_for = user if scope.per is Per.USER else None
+        counted_for = self._by_id.get(user, user) if user and scope.per is Per.USER else None
         if (found := self._meters.get((scope, counted_for))) is None:
             limit = self._terms.granted.get(scope.name, scope.limit)
             terms = self._terms

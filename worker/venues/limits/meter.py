@@ -163,6 +163,14 @@ class Meter:
         if used is not None:
             self._window.hear(used, use, now)
 
+    def absorb(self, other: "Meter", now: Milliseconds) -> None:
+        """Count here too what another meter of the same scope has counted: it turns out to be the same user's."""
+        used = max((count.ours for count in other._window.counts(now)), default=0)
+        if used:
+            self._window.end(self._window.begin(used, now), used, now)
+        if other._closed_until > self._closed_until:
+            self._closed_until, self._is_doubted, self._trial = other._closed_until, True, None
+
     def close(self, wait: Milliseconds | None, now: Milliseconds) -> None:
         """Let nothing go for so long, or if the venue does not say how long, for a window."""
         self._closed_until = max(self._closed_until, self._end_of(wait, now))

@@ -53,7 +53,10 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """Whom a venue counts requests for. Accounts with one key are one user, by the `name` of either of them."""
+    """Whom a venue counts requests for. Accounts with one key are one user, by the `name` of either of them.
+
+    Where a venue counts by its own user id, the key stands for it until that is known.
+    """
 
     name: str = field(compare=False)
     key: str = field(repr=False)
@@ -90,6 +93,16 @@ class Unmetered(Defect):
     """An endpoint is in no table: nobody knows what a request to it costs, so it is not made."""
 
 
+def user_by_id(name: str, user_id: str) -> User:
+    """The user of an account whose id at the venue is known: whatever its key."""
+    return User(name, f"id {user_id}")
+
+
+def nobody_of(name: str, body: Any) -> str | None:
+    """Most answers tell no user id, and most venues do not count by it."""
+    return None
+
+
 def by_name(name: str, params: Mapping[str, Any]) -> str:
     """Most endpoints cost the same whatever they are asked."""
     return name
@@ -100,6 +113,7 @@ class VenueLimits:
     """The limits of a venue: what each endpoint costs, by ccxt's name for it, and what answers tell.
 
     `endpoint` names one more closely where the cost depends on what it is asked. A ban closes the scopes in `banned`.
+    `user_of` finds the user id in an answer, where the venue counts by it: keys of one user share its limits.
     """
 
     costs: Mapping[str, Cost]
@@ -107,6 +121,7 @@ class VenueLimits:
     reading: Callable[[VenueResponse], UsageReading | None] = lambda _: None
     banned: tuple[Scope, ...] = ()
     endpoint: Callable[[str, Mapping[str, Any]], str] = by_name
+    user_of: Callable[[str, Any], str | None] = nobody_of
 
     @property
     def scopes(self) -> frozenset[Scope]:

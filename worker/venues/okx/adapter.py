@@ -20,6 +20,7 @@ from worker.venues.okx.client import OkxTransport
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
 from worker.venues.okx.history import KEPT_FOR_CERTAIN, Bills, Borders
 from worker.venues.okx.instruments import INSTRUMENT_TYPES
+from worker.venues.okx.past import id_of
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.okx.preflight import preflight
 from worker.venues.parsing import fields as shape
@@ -48,6 +49,7 @@ from worker.venues.port.errors import (
 )
 from worker.venues.reading.history import walked
 from worker.venues.reading.parts import PartReader, RowsRead, understood
+from worker.venues.reading.past_markets import past_market
 from worker.venues.reading.records import Notion
 
 T = TypeVar("T")
@@ -69,7 +71,7 @@ class OkxAdapter:
         self._transport = transport
         self._markets = markets
         self._maxima = maxima
-        self._configuration = AccountConfiguration(self._transport, is_of=transport.counted_as)
+        self._configuration = AccountConfiguration(self._transport)
         self._reader = PartReader(self.exchange, account.id)
         self._borders = Borders()
         self.capabilities = capabilities_of(account)
@@ -78,6 +80,10 @@ class OkxAdapter:
     def market(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
         return self._markets.find(symbol, market_type)
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        """A market that is listed no longer, as far as its records need it."""
+        return past_market(symbol, market_type, id_of)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have. Asks before it refuses."""

@@ -24,16 +24,14 @@ class Configuration:
 
 
 class AccountConfiguration:
-    """The configuration of one account, kept for half a minute. `is_of` hears whose it is: OKX counts by user id."""
+    """The configuration of one account, kept for half a minute."""
 
     def __init__(
         self,
         transport: Calls,
         clock: Callable[[], float] = time.monotonic,
-        is_of: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._transport = transport
-        self._is_of = is_of
         self._clock = clock
         self._read: tuple[float, Configuration] | None = None
 
@@ -51,6 +49,4 @@ class AccountConfiguration:
             two_sided=shape.text(row, "posMode") == LONG_SHORT,
         )
         self._read = (self._clock(), read)
-        if isinstance(user := row.get("uid"), str) and user:
-            self._is_of(user)
         return read

@@ -6,7 +6,8 @@ documents ("Production Trading Services", "Demo Trading Services"), okx-api 3.2.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
+
+from worker.venues.client.hosts import Host
 
 CHECKED = "2026-11-29"
 
@@ -14,38 +15,28 @@ DEMO_HEADERS: Mapping[str, str] = MappingProxyType({"x-simulated-trading": "1"})
 """What makes a request one of demo trading, at every host."""
 
 
-class Host(NamedTuple):
-    """Where a house is reached, by REST and by streams, which document says so, and the site its owners log in at."""
-
-    rest: str
-    stream: str
-    demo_stream: str
-    site: str
-    source: str
-
-
 HOSTS: Mapping[str, Host] = MappingProxyType(
     {
         "global": Host(
             "https://www.okx.com",
             "wss://ws.okx.com:8443",
+            "https://www.okx.com/docs-v5/en/#overview, which names https://openapi.okx.com too",
             "wss://wspap.okx.com:8443",
             "www.okx.com",
-            "https://www.okx.com/docs-v5/en/#overview, which names https://openapi.okx.com too",
         ),
         "eea": Host(
             "https://eea.okx.com",
             "wss://wseea.okx.com:8443",
+            "https://my.okx.com/docs-v5/en/#overview",
             "wss://wseeapap.okx.com:8443",
             "my.okx.com",
-            "https://my.okx.com/docs-v5/en/#overview",
         ),
         "us": Host(
             "https://us.okx.com",
             "wss://wsus.okx.com:8443",
+            "https://app.okx.com/docs-v5/en/#overview",
             "wss://wsuspap.okx.com:8443",
             "app.okx.com",
-            "https://app.okx.com/docs-v5/en/#overview",
         ),
     }
 )

@@ -7,6 +7,7 @@ key counts by itself. The instruments are counted by instrument type too; here a
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, VenueLimits
 from worker.venues.okx.errors import WINDOW, refusal_of, retry_after
@@ -47,4 +48,10 @@ def penalty(answer: VenueResponse) -> Penalty | None:
     return None
 
 
-LIMITS = VenueLimits(COSTS, penalty)
+def user_of(name: str, body: Any) -> str | None:
+    """The User ID of an account (Get account configuration, `uid`): each sub-account has its own."""
+    found = body.get("data") if name == "privateGetAccountConfig" and isinstance(body, dict) else None
+    return str(found[0].get("uid") or "") or None if found and isinstance(found[0], dict) else None
+
+
+LIMITS = VenueLimits(COSTS, penalty, user_of=user_of)

@@ -66,7 +66,7 @@ class OkxVenue:
         """The adapter of an account at this address."""
         if self._loaded is None:
             raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.site != self._site:
+        if account.site.seat != self._site.seat:
             raise ValueError(f"{account.id} belongs to another address than this venue")
         return OkxAdapter(account, self._public.for_account(account), *self._loaded)
 

@@ -80,7 +80,7 @@ class MarginSettings:
 
 @dataclass(frozen=True, slots=True)
 class SymbolState:
-    """Terms of a market and the position in it, as get_leverage reports them."""
+    """Terms of a market and the position in it, as get_leverage reports them; `size` in contracts."""
 
     terms: MarginSettings
     side: str | None
@@ -203,6 +203,9 @@ class Adapter(Protocol):
 
     def market(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
+
+    def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
+        """A market that is listed no longer, as far as its records need it; None where there can have been none."""
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have. Changes nothing."""

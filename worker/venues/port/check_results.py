@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Check(StrEnum):
-    """What is looked at. `VENUE` is told only where it can't be asked at all."""
+    """What is looked at. `VENUE` is told only where it can't be asked at all, `REGION` only where somebody asks."""
 
     VENUE = "venue"
     KEY = "key"
@@ -13,18 +13,23 @@ class Check(StrEnum):
     PERMISSIONS = "permissions"
     POSITION_MODE = "position mode"
     CLOCK = "clock"
+    REGION = "region"
 
 
-ACCOUNT_CHECKS = tuple(check for check in Check if check is not Check.VENUE)
+ACCOUNT_CHECKS = tuple(check for check in Check if check not in (Check.VENUE, Check.REGION))
 """The checks that every adapter tells something about."""
 
 
 class Verdict(StrEnum):
-    """How a check went. A problem will make commands fail; a warning may do so one day; the rest is information."""
+    """How a check went. A problem will make commands fail; a warning may do so one day; the rest is information.
+
+    `OK` is what the venue's own answer says. What no field of it says, by the venue's document, is `NOT_TOLD`.
+    """
 
     OK = "ok"
     WARNING = "warning"
     PROBLEM = "problem"
+    NOT_TOLD = "not told"
     NOT_CHECKED = "not checked"
 
 
@@ -51,6 +56,11 @@ def warning(check: Check, says: str, remedy: str) -> CheckResult:
 def problem(check: Check, says: str, remedy: str) -> CheckResult:
     """Commands will fail."""
     return CheckResult(check, Verdict.PROBLEM, says, remedy)
+
+
+def not_told(check: Check, says: str, remedy: str | None = None) -> CheckResult:
+    """The venue was asked, and its answer does not tell."""
+    return CheckResult(check, Verdict.NOT_TOLD, says, remedy)
 
 
 def not_checked(check: Check, because: str, remedy: str | None = None) -> CheckResult:

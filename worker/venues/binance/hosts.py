@@ -1,0 +1,17 @@
+"""Binance's legal houses: as far as is known, one for all whose perpetuals can be traded here."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from worker.venues.client.hosts import Host
+
+CHECKED = "2026-11-29"
+
+HOSTS: Mapping[str, Host] = MappingProxyType(
+    {
+        "global": Host(
+            "https://fapi.binance.com", "wss://fstream.binance.com", 'USDⓈ-M Futures documents, "General Info"'
+        )
+    }
+)
+"""The houses by region. The first one is where an account is that names none."""
