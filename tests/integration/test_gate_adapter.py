@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import re
 import time
 from collections import Counter
 from decimal import Decimal
@@ -371,7 +372,8 @@ class TestPositions:
         await harness.fault(f"{USDT}/positions", "status", body=[{"contract": "NEW_USDT", "size": "1"}])
         found = await harness.adapter(PERP).positions(SWAP)
         assert [row.symbol for row in found.positions] == [INVERSE]
-        assert unread(found) == {"usdt": "Gate names a position in NEW_USDT, which is not among its loaded markets"}
+        reason = "Gate names a position in NEW_USDT, which is not among its loaded markets"
+        assert unread(found) == {"usdt": f"{reason} (NEW_USDT, GET /futures/usdt/positions)"}
 
     @pytest.mark.parametrize("body", [{}, [1], [{"contract": "BTC_USDT", "size": "1"}], [{"size": "1"}]])
     async def test_rows_of_another_shape_are_no_positions(self, harness: SandboxHarness, body: Any) -> None:
@@ -379,6 +381,74 @@ class TestPositions:
         found = await harness.adapter(PERP).positions(SWAP)
         assert [row.symbol for row in found.positions] == [INVERSE]
         assert unread(found).keys() == {"usdt"}
+
+
+class TestParts:
+    """One part, one contract, one row that can't be read hides nothing else, and is named."""
+
+    @pytest.mark.parametrize(
+        ("fault", "says"),
+        [
+            (
+                {"status": 403, "body": {"label": "FORBIDDEN", "message": "no"}},
+                r"\(FORBIDDEN\) to /futures/btc/positions",
+            ),
+            ({"status": 500, "body": "<html>", "times": 2}, "/futures/btc/positions with HTTP 500"),
+            ({"body": {}, "times": 2}, "GET /futures/btc/positions is no list"),
+            ({"body": [{"contract": "ODD_USD", "size": "1"}]}, r"ODD_USD.*GET /futures/btc/positions"),
+            ({"body": [{"contract": "BTC_USD", "size": ""}]}, r"the field size .*BTC_USD, GET /futures/btc/positions"),
+        ],
+        ids=str,
+    )
+    async def test_the_rest_is_told_and_what_is_wrong_is_named(
+        self, harness: SandboxHarness, fault: dict[str, Any], says: str
+    ) -> None:
+        await harness.fault("/api/v4/futures/btc/positions", "status", **fault)
+        found = await harness.adapter(PERP).positions()
+        assert found.coverage == ("usdt", "usd1", "delivery usdt")
+        (reason,) = [part.unread for part in found.parts if part.unread]
+        assert re.search(says, reason)
+        assert {row.symbol for row in found.positions} >= {LINEAR, SHORT}
+
+    async def test_one_odd_row_hides_none_of_its_neighbours(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        told = (await adapter.positions(SWAP)).positions
+        body = [{"contract": "BTC_USDT", "size": None}, *await self.rows(harness)]
+        await harness.fault(f"{USDT}/positions", "status", body=body)
+        found = await adapter.positions(SWAP)
+        assert found.positions == told
+        assert "usdt" not in found.coverage
+
+    async def test_another_contracts_odd_row_is_no_matter_of_the_one_asked_for(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        body = [{"contract": "NEW_USDT", "size": "1"}, *await self.rows(harness)]
+        await harness.fault(f"{USDT}/positions", "status", body=body)
+        found = await adapter.positions(SWAP, market(adapter, SHORT))
+        assert ([row.symbol for row in found.positions], found.coverage) == ([SHORT], ("usdt",))
+
+    async def rows(self, harness: SandboxHarness) -> list[dict[str, Any]]:
+        """The rows of the account's open positions in USDT, as Gate gives them."""
+        body: list[dict[str, Any]] = await harness.adapter(PERP)._transport.call(  # type: ignore[attr-defined]
+            "privateFuturesGetSettlePositions", {"settle": "usdt", "holding": "true"}
+        )
+        return body
+
+    async def test_a_book_that_cannot_be_read_hides_no_other_and_nothing_claims_to_be_whole(
+        self, harness: SandboxHarness
+    ) -> None:
+        body = {"label": "FORBIDDEN", "message": "no"}
+        await harness.fault("/api/v4/futures/btc/account_book", "status", status=403, body=body, times=None)
+        history = await harness.adapter(PERP).realized_pnl(HistoryQuery(None, SWAP, None, 5))
+        assert len(history.entries) == 5
+        assert [part.name for part in history.parts if part.unread] == ["btc"]
+        assert history.next_cursor is not None
+
+    async def test_funding_of_deliveries_is_asked_for_and_told(self, harness: SandboxHarness) -> None:
+        entry = {"family": "delivery", "type": "fund", "change": "-0.5", "contract": "BTC_USDT_20260626"}
+        await harness.change(PERP, book=[entry])
+        history = await harness.adapter(PERP).funding_history(HistoryQuery(None, FUTURE, 0, None))
+        assert [(row.symbol, row.amount) for row in history.entries] == [("BTC/USDT:USDT-260626", Decimal("-0.5"))]
+        assert [part.name for part in history.parts] == ["delivery usdt"]
 
 
 class TestHistory:

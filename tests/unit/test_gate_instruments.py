@@ -76,7 +76,7 @@ def test_a_contract_that_cannot_be_read_is_left_out_alone_and_its_field_is_named
     (row,) = read.unreadable
     assert row.id == str((ROW | changed)["name"])
     assert f"the field {field} of" in row.reason
-    assert part.contracts_path in row.reason
+    assert part.path in row.reason
     with pytest.raises(Ambiguous):
         market_of(ROW | changed, part)
 

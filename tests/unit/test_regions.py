@@ -35,7 +35,7 @@ def test_a_region_is_part_of_where_an_account_is() -> None:
     ("more", "problem"),
     [
         ({"region": "mars"}, "okx has no region 'mars', only global, eea, us"),
-        ({"exchange": "gate", "region": "eu"}, "gate has no region 'eu', only global"),
+        ({"exchange": "gate", "region": "tr"}, "gate has no region 'tr', only global, eu, us"),
         ({"exchange": "bybit", "network": "testnet", "region": "eu"}, "testnet network is one for all regions"),
     ],
 )

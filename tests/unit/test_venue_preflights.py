@@ -319,11 +319,12 @@ class TestGate:
         return {**told, **dict.fromkeys(gate.ACCOUNTS.values(), wallet), **changed}
 
     async def test_whether_a_key_may_withdraw_is_not_told(self) -> None:
-        found = by_check(await gate.preflight(Told(self.answers()), account("gate")))
-        verdict, says = found[Check.PERMISSIONS]
-        assert (verdict, says) == (
-            Verdict.OK, "reads and changes perpetuals and deliveries; whether it may withdraw is not told"
-        )  # fmt: skip
+        findings = await gate.preflight(Told(self.answers()), account("gate"))
+        told = [(row.verdict, row.says) for row in findings if row.check is Check.PERMISSIONS]
+        assert told == [
+            (Verdict.OK, "reads and changes perpetuals and deliveries"),
+            (Verdict.NOT_TOLD, "whether the key may withdraw: Gate's list of rights does not say"),
+        ]
 
     @pytest.mark.parametrize(("right", "allows"), [("wallet", "transfer money between"), ("withdrawal", "take money")])
     async def test_a_right_that_nothing_needs_is_told_for_what_it_allows(self, right: str, allows: str) -> None:
@@ -347,9 +348,13 @@ class TestGate:
     async def test_a_margin_mode_that_is_not_told_is_called_so(self, margin: Any) -> None:
         wallet = {"in_dual_mode": False, "margin_mode": margin}
         answers = self.answers(**dict.fromkeys(gate.ACCOUNTS.values(), wallet))
-        assert by_check(await gate.preflight(Told(answers), account("gate")))[Check.ACCOUNT][1].startswith(
-            "margin mode not told: account of user 1"
-        )
+        findings = await gate.preflight(Told(answers), account("gate"))
+        told = [(row.verdict, row.says) for row in findings if row.check is Check.ACCOUNT]
+        parts = "usdt, btc, usd1, delivery usdt"
+        assert told == [
+            (Verdict.OK, f"account of user 1 ({parts})"),
+            (Verdict.NOT_TOLD, f"the margin mode ({parts})"),
+        ]
 
     async def test_a_hedged_delivery_account_is_a_problem_for_nothing_sets_both_its_sides(self) -> None:
         hedged = {gate.ACCOUNTS[MarketType.FUTURE]: {"in_dual_mode": True, "margin_mode": 0}}

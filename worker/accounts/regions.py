@@ -15,6 +15,7 @@ MAIN = "global"
 REGIONS: Mapping[Exchange, tuple[str, ...]] = MappingProxyType(
     {
         "bybit": (MAIN, "bytick", "nl", "tr", "kz", "ge", "ae", "eu", "id", "jp", "hk", "br", "ar"),
+        "gate": (MAIN, "eu", "us"),
         "okx": (MAIN, "eea", "us"),
     }
 )

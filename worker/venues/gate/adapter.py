@@ -8,7 +8,7 @@ from schemas.requests import MarginMode, MarketType
 from worker.accounts.account import Account
 from worker.venues.client.transport import ClockedCalls
 from worker.venues.gate import instruments, settings
-from worker.venues.gate.endpoints import GatePart, parts_of, parts_on
+from worker.venues.gate.endpoints import GatePart, parts_of, parts_on, reading
 from worker.venues.gate.errors import HAS_ORDERS, HOLDS_POSITION
 from worker.venues.gate.history import AccountBook, contract_of, entry_of
 from worker.venues.gate.instruments import Lists
@@ -122,8 +122,11 @@ class GateAdapter:
 
     async def _open_in(self, part: GatePart, only: Market | None) -> RowsRead[Position]:
         def position(row: Row) -> Position | None:
-            market = self._listed(row, part)
-            return position_of(row, market, self._account_id) if only in (None, market) else None
+            if only is not None and row.get("contract") != only.id:
+                return None
+            with reading(f"{row.get('contract')}, GET {part.path}/positions"):
+                held = amount_of(row)
+                return position_of(row, self._listed(row, part), self._account_id) if held else None
 
         return understood(await read_open(self._transport, part), position)
 

@@ -3,12 +3,15 @@
 Every settle currency has a list of contracts, an account, a list of positions and an account book of its own.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from schemas.control import Network
 from schemas.requests import MarketType
 from worker.accounts.networks import MAINNET
 from worker.venues.port.adapter import Market
+from worker.venues.port.errors import Ambiguous
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +88,9 @@ class GatePart:
     endpoints: GateEndpoints
 
     @property
-    def contracts_path(self) -> str:
-        """Where its contracts are listed, as Gate writes it."""
-        return f"/{'delivery' if self.type is MarketType.FUTURE else 'futures'}/{self.settle}/contracts"
+    def path(self) -> str:
+        """What its endpoints begin with, as Gate writes it."""
+        return f"/{'delivery' if self.type is MarketType.FUTURE else 'futures'}/{self.settle}"
 
 
 PARTS = (
@@ -97,6 +100,15 @@ PARTS = (
     GatePart("delivery usdt", MarketType.FUTURE, "usdt", False, DELIVERY),
 )
 """All parts of an account: the settle currencies of gate-api 7.2.144 (npm), checked 2026-11-29."""
+
+
+@contextmanager
+def reading(what: str) -> Iterator[None]:
+    """Name what is read, in Gate's words, where it can't be understood. Raises Ambiguous, as what it surrounds does."""
+    try:
+        yield
+    except Ambiguous as problem:
+        raise Ambiguous(f"{problem.message} ({what})", venue_code=problem.venue_code, raw=problem.raw) from None
 
 
 def parts_on(network: Network) -> tuple[GatePart, ...]:

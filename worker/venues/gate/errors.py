@@ -144,6 +144,9 @@ SERVER_ERROR = ErrorRule(Ambiguous, _UNSURE)
 NOT_AS_ASKED = ErrorRule(Refused, _OURS)
 """A value that Gate does not take in a question, where all values are ours."""
 
+PREFIX = "/api/v4"
+"""What all paths begin with."""
+
 RESET = "x-gate-ratelimit-reset-timestamp"
 """When a used-up limit is free again: the next window, in seconds since 1970 (the Chinese documents say so, the English
 ones name no unit). By its size it is taken for ms or µs too, in which Gate writes other headers."""
@@ -199,6 +202,6 @@ def _text(body: Any, name: str) -> str:
 
 def _words(answer: VenueResponse, label: str, meaning: ErrorRule) -> str:
     if not label:
-        return f"Gate answered with HTTP {answer.status}: {meaning.advice}"
+        return f"Gate answered {answer.path.removeprefix(PREFIX)} with HTTP {answer.status}: {meaning.advice}"
     message = _text(answer.body, "message") or _text(answer.body, "detail")
-    return f"Gate says {message!r} ({label}): {meaning.advice}"
+    return f"Gate says {message!r} ({label}) to {answer.path.removeprefix(PREFIX)}: {meaning.advice}"

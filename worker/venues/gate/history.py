@@ -15,7 +15,7 @@ from decimal import Decimal
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues.client.transport import Calls
-from worker.venues.gate.endpoints import GatePart
+from worker.venues.gate.endpoints import GatePart, reading
 from worker.venues.gate.errors import NO_ACCOUNT
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
@@ -94,11 +94,12 @@ class AccountBook:
 
     def _asked_for(self, row: Row) -> LedgerEntry | None:
         """An entry of a type that nobody knows is told among the profits, if it has changed anything."""
-        kind = shape.text(row, "type")
-        field = BOOK.amount_field(kind, self.notion)
-        if field is None or (kind not in BOOK.table and not shape.decimal(row, field)):
-            return None
-        return self.entry(row)
+        with reading(f"entry {row.get('id')}, GET {self.part.path}/account_book"):
+            kind = shape.text(row, "type")
+            field = BOOK.amount_field(kind, self.notion)
+            if field is None or (kind not in BOOK.table and not shape.decimal(row, field)):
+                return None
+            return self.entry(row)
 
     async def _by_offset(self, start: Milliseconds, end: Milliseconds, place: Place | None) -> HistoryPage:
         offset = place if isinstance(place, int) else 0
@@ -113,7 +114,8 @@ class AccountBook:
         params: Row = {"settle": self.part.settle, "from": start // SECOND, "to": end // SECOND + 1, "limit": PAGE}
         params |= self._narrowing(start, offset)
         try:
-            return shape.rows(await self.transport.call(self.part.endpoints.account_book, params), "account_book")
+            body = await self.transport.call(self.part.endpoints.account_book, params)
+            return shape.rows(body, f"GET {self.part.path}/account_book")
         except Refused as refusal:
             if refusal.venue_code != NO_ACCOUNT:
                 raise

@@ -2,47 +2,39 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import NamedTuple
 
+from worker.venues.client.hosts import Host
 
-class GateHost(NamedTuple):
-    """Where a house is reached; `derivatives` says whether it lists any, which nothing here can do without."""
+CHECKED = "2026-11-29"
 
-    rest: str
-    stream: str
-    derivatives: bool
-    source: str
-    checked: str
-
-
-HOSTS: Mapping[str, GateHost] = MappingProxyType(
+HOSTS: Mapping[str, Host] = MappingProxyType(
     {
-        "global": GateHost(
+        "global": Host(
             "https://api.gateio.ws",
             "wss://fx-ws.gateio.ws",
-            derivatives=True,
-            source="APIv4 documentation v4.106.88, access URLs; futures WebSocket v4",
-            checked="2026-11-29",
+            "APIv4 documentation v4.106.88, access URLs; futures WebSocket v4",
+            site="www.gate.com",
         ),
-        "eu": GateHost(
+        "eu": Host(
             "https://api.gateeu.com",
             "wss://ws.gateeu.com",
-            derivatives=False,
-            source="Gate EU's APIv4 documentation (eu.gate.com); ccxt 4.5.90, gateeu, which has spot and margin alone",
-            checked="2026-11-29",
+            "Gate EU's APIv4 documentation; ccxt 4.5.90, gateeu, which has spot and margin alone",
+            site="eu.gate.com",
         ),
-        "us": GateHost(
+        "us": Host(
             "https://api.gate.us",
             "wss://ws.gate.us",
-            derivatives=False,
-            source="Gate US' APIv4 documentation v4.90.1 (us.gate.com), which covers spot alone",
-            checked="2026-11-29",
+            "Gate US' APIv4 documentation v4.90.1, which covers spot alone",
+            site="us.gate.com",
         ),
     }
 )
-"""Hosts by region. The first is where accounts are, unless something else is said."""
+"""The houses by region. The first one is where an account is that names none."""
+
+WITHOUT_DERIVATIVES = ("eu", "us")
+"""Houses that list no contract, so that a key of theirs is of no use here."""
 
 
 def without_derivatives() -> str:
-    """The hosts of houses whose keys are of no use here, in words."""
-    return " and ".join(host.rest.removeprefix("https://") for host in HOSTS.values() if not host.derivatives)
+    """Their hosts, in words."""
+    return " and ".join(HOSTS[region].rest.removeprefix("https://") for region in WITHOUT_DERIVATIVES)

@@ -153,7 +153,7 @@ async def load(transport: GateTransport, parts: tuple[GatePart, ...], timeout_ms
         raise next(iter(failed.values()))
     for part, error in failed.items():
         log.warning("market_list_unread", venue="gate", part=part.coverage, error=error.message)
-    unread = {part: f"GET {part.contracts_path}: {error.message}" for part, error in failed.items()}
+    unread = {part: f"GET {part.path}/contracts: {error.message}" for part, error in failed.items()}
     kept = {part: contracts for part, contracts in known.read.items() if part in failed}
     return Lists(loaded | kept, {part: reason for part, reason in unread.items() if part not in kept})
 
@@ -168,7 +168,7 @@ async def _attempted(transport: GateTransport, part: GatePart, timeout_ms: Milli
 async def _rows(transport: GateTransport, part: GatePart, timeout_ms: Milliseconds) -> list[Row]:
     endpoints, read = part.endpoints, partial(transport.listing, timeout_ms=timeout_ms)
     if endpoints.traded is None:
-        return shape.rows(await read(endpoints.contracts, {"settle": part.settle}), f"GET {part.contracts_path}")
+        return shape.rows(await read(endpoints.contracts, {"settle": part.settle}), f"GET {part.path}/contracts")
     try:
         return await _pages(read, endpoints.contracts, part)
     except Refused:
@@ -179,7 +179,7 @@ async def _pages(read: Callable[..., Awaitable[Any]], name: str, part: GatePart)
     rows: list[Row] = []
     while True:
         params = {"settle": part.settle, "limit": PAGE, "offset": len(rows)}
-        page = shape.rows(await read(name, params), f"GET {part.contracts_path}")
+        page = shape.rows(await read(name, params), f"GET {part.path}/contracts")
         rows += page
         if len(page) < PAGE:
             return rows
@@ -205,7 +205,7 @@ def contracts_of(rows: list[Row], part: GatePart) -> Contracts:
 def _unreadable(row: Row, part: GatePart, problem: Ambiguous) -> UnreadableMarket:
     name = str(row.get("name"))
     symbol = f"{'/'.join(name.split('_')[:2])}:{part.settle.upper()}"
-    return UnreadableMarket(name, symbol, f"{problem.message} (GET {part.contracts_path}, {name})")
+    return UnreadableMarket(name, symbol, f"{problem.message} (GET {part.path}/contracts, {name})")
 
 
 def market_of(row: Row, part: GatePart) -> Market:
@@ -287,7 +287,7 @@ async def check(transport: Calls, ranges: Ranges, market: Market, leverage: Deci
 async def _range_now(transport: Calls, market: Market) -> GateLeverageRange:
     part = part_of(market)
     body = await transport.call(part.endpoints.contract, {"settle": part.settle, "contract": market.id})
-    return range_of(shape.mapping(body, f"GET {part.contracts_path}/{market.id}"))
+    return range_of(shape.mapping(body, f"GET {part.path}/contracts/{market.id}"))
 
 
 def _text(allowed: GateLeverageRange) -> str:

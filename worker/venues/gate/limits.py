@@ -81,9 +81,11 @@ def penalty(answer: VenueResponse) -> Penalty | None:
 
 
 def user_of(name: str, body: Any) -> str | None:
-    """The user id, in the account of perpetuals and in each position (`user`)."""
+    """The user id, in each position (`user`) and in what is told of the user (`user_id`)."""
     row = body[0] if isinstance(body, list) and body else body
-    told = row.get("user") if name in SIGNED and isinstance(row, dict) else None
+    if not isinstance(row, dict) or name not in {*SIGNED, *ACCOUNT}:
+        return None
+    told = row.get("user_id" if name in ACCOUNT else "user")
     return str(told) if told and isinstance(told, int) else None
 
 

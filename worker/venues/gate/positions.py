@@ -13,7 +13,7 @@ from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
 from worker.venues.client.transport import Calls
-from worker.venues.gate.endpoints import GateEndpoints, GatePart, part_of
+from worker.venues.gate.endpoints import GatePart, part_of, reading
 from worker.venues.gate.errors import NEVER_HELD, NO_ACCOUNT
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
@@ -175,14 +175,16 @@ async def read_holding(transport: Calls, market: Market) -> Holding:
         if refusal.venue_code != NEVER_HELD:
             raise
         return Holding(hedged, [])
-    return Holding(hedged, shape.rows(body, "positions") if hedged else [shape.mapping(body, "position")])
+    where = f"GET {part.path}/{'dual_comp/' if dual else ''}positions/{market.id}"
+    return Holding(hedged, shape.rows(body, where) if hedged else [shape.mapping(body, where)])
 
 
 async def _is_hedged(transport: Calls, part: GatePart) -> bool:
     """Whether markets of this part have two sides. Raises PreconditionFailed for split positions."""
     if part.endpoints.account is None:
         return False
-    account = shape.mapping(await transport.call(part.endpoints.account, {"settle": part.settle}), "accounts")
+    where = f"GET {part.path}/accounts"
+    account = shape.mapping(await transport.call(part.endpoints.account, {"settle": part.settle}), where)
     if account.get("position_mode") == "dual_plus":
         # every order is a position of its own there, and no setting holds for a market as a whole
         raise PreconditionFailed(
@@ -190,39 +192,46 @@ async def _is_hedged(transport: Calls, part: GatePart) -> bool:
         )
     hedged = account.get("in_dual_mode")
     if not isinstance(hedged, bool):
-        raise Ambiguous("the field in_dual_mode of the venue's answer is missing or unreadable", raw=account)
+        raise Ambiguous(f"the field in_dual_mode of {where} is missing or unreadable", raw=account)
     return hedged
 
 
 async def terms_in(transport: Calls, holding: Holding, market: Market) -> MarginSettings:
     """The terms of a market that was read before. Raises VenueError."""
     if holding.rows:
-        return terms_of(holding.rows, market)
-    return await _default_terms(transport, part_of(market).endpoints, market)
+        with reading(f"{market.id}, GET {part_of(market).path}/positions"):
+            return terms_of(holding.rows, market)
+    return await _default_terms(transport, part_of(market), market)
 
 
-async def _default_terms(transport: Calls, endpoints: GateEndpoints, market: Market) -> MarginSettings:
-    """What holds for a market that the account never touched: cross, with the leverage that Gate gives it."""
-    if endpoints.default_leverage is None:
+async def _default_terms(transport: Calls, part: GatePart, market: Market) -> MarginSettings:
+    """What holds for a market that the account never touched, with the leverage that Gate gives it.
+
+    That it is in cross margin is a guess: no document says so, and no endpoint tells.
+    """
+    if part.endpoints.default_leverage is None:
         raise PreconditionFailed(
             f"Gate tells no leverage of {market.symbol} before the account has held it or set it at Gate"
         )
     params = address(market) | {"pos_margin_mode": "cross", "dual_side": "dual_long"}
-    body = shape.mapping(await transport.call(endpoints.default_leverage, params), "get_leverage")
-    return MarginSettings(shape.decimal(body, "Lever"), MarginMode.CROSS, raw=body)
+    where = f"GET {part.path}/get_leverage/{market.id}"
+    body = shape.mapping(await transport.call(part.endpoints.default_leverage, params), where)
+    with reading(where):
+        if leverage := shape.decimal(body, "Lever"):
+            return MarginSettings(leverage, MarginMode.CROSS, raw=body)
+    raise Ambiguous(f"the field Lever of {where} is 0, which is no leverage", raw=body)
 
 
 async def read_open(transport: Calls, part: GatePart) -> list[Row]:
-    """All open positions of a part. Raises VenueError.
+    """The rows of all open positions of a part, and perhaps of flat ones. Raises VenueError.
 
     They are asked for at once: without a `limit` Gate gives all current positions (gate-api 7.2.161, Get user position
     list, checked 2026-11-29). Pages of a list that others shorten meanwhile would lose rows that were open all along.
     """
     params = {"settle": part.settle} | ({"holding": "true"} if part.endpoints.narrowed else {})
     try:
-        rows = shape.rows(await transport.call(part.endpoints.positions, params), "positions")
+        return shape.rows(await transport.call(part.endpoints.positions, params), f"GET {part.path}/positions")
     except Refused as refusal:
         if refusal.venue_code != NO_ACCOUNT:
             raise
         return []  # where there is no account there is no position
-    return [row for row in rows if amount_of(row)]

@@ -19,7 +19,7 @@ from worker.venues.gate.endpoints import GatePart, parts_on
 from worker.venues.gate.errors import FORBIDDEN, NO_ACCOUNT
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.check_results import Check, CheckResult, Verdict, not_checked, ok, problem, warning
+from worker.venues.port.check_results import Check, CheckResult, Verdict, not_checked, not_told, ok, problem, warning
 from worker.venues.port.errors import AccessDenied, Refused, VenueError
 from worker.venues.reading.preflight import (
     TimestampWindow,
@@ -73,9 +73,9 @@ MASK = "*"
 
 @dataclass(frozen=True, slots=True)
 class Wallet:
-    """The account of one part. `mode` is None in split mode."""
+    """The account of one part. `margin` is None where it is not told, `mode` in split mode."""
 
-    margin: str
+    margin: str | None
     mode: PositionMode | None
 
 
@@ -114,7 +114,7 @@ async def preflight(transport: ClockedCalls, account: Account) -> tuple[CheckRes
     accepted = _key(user, key, wallets)
     return (
         *_bound(accepted, user),
-        _account(user, found, accepted),
+        *_account(user, found, accepted),
         *_permissions(key, found, accepted),
         *_position_mode(found, account.position_mode),
         clock_finding(skew, WINDOW),
@@ -161,7 +161,7 @@ async def read_wallet(transport: Calls, part: GatePart) -> Wallet | None:
     row = shape.mapping(body, "accounts")
     margin = row.get("margin_mode")
     known = isinstance(margin, int) and not isinstance(margin, bool)
-    return Wallet(MARGINS.get(margin, f"margin mode {margin}") if known else "margin mode not told:", _mode(row))
+    return Wallet(MARGINS.get(margin, f"margin mode {margin}") if known else None, _mode(row))
 
 
 def _mode(row: Row) -> PositionMode | None:
@@ -187,19 +187,24 @@ def _is_forbidden(answer: object) -> bool:
     return isinstance(answer, AccessDenied) and answer.venue_code == FORBIDDEN
 
 
-def _account(user: GateUser | VenueError, found: Mapping[GatePart, Found], key: CheckResult) -> CheckResult:
+def _account(user: GateUser | VenueError, found: Mapping[GatePart, Found], key: CheckResult) -> list[CheckResult]:
     answers = (*found.values(), user)
     errors = [answer for answer in answers if isinstance(answer, VenueError) and not _is_forbidden(answer)]
     if errors:
-        return unread(Check.ACCOUNT, errors[0], key)
+        return [unread(Check.ACCOUNT, errors[0], key)]
     open_parts = {part.coverage: wallet for part, wallet in found.items() if isinstance(wallet, Wallet)}
     if not open_parts:
         if any(map(_is_forbidden, found.values())):
-            return not_checked(Check.ACCOUNT, f"see {Check.PERMISSIONS}")
-        return problem(Check.ACCOUNT, "there is no futures account yet", "transfer funds into it, which opens it")
+            return [not_checked(Check.ACCOUNT, f"see {Check.PERMISSIONS}")]
+        return [problem(Check.ACCOUNT, "there is no futures account yet", "transfer funds into it, which opens it")]
     whose = "" if isinstance(user, VenueError) else f" of user {user.id}"
-    margins = sorted({wallet.margin for wallet in open_parts.values()})
-    return ok(Check.ACCOUNT, f"{', '.join(margins)} account{whose} ({', '.join(open_parts)})")
+    margins = sorted({wallet.margin for wallet in open_parts.values() if wallet.margin})
+    kind = f"{', '.join(margins)} account" if margins else "account"
+    untold_of = [name for name, wallet in open_parts.items() if wallet.margin is None]
+    findings = [ok(Check.ACCOUNT, f"{kind}{whose} ({', '.join(open_parts)})")]
+    if untold_of:
+        findings.append(not_told(Check.ACCOUNT, f"the margin mode ({', '.join(untold_of)})"))
+    return findings
 
 
 def _permissions(
@@ -235,7 +240,8 @@ def _rights(key: GateApiKey, needed: Sequence[str]) -> list[CheckResult]:
         if key.rights.get(right) is False:
             found.append(warning(Check.PERMISSIONS, f"{allows} ({right}), which nothing here needs", TAKE_IT))
     markets = " and ".join(NEEDED[right] for right in needed)
-    return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}; whether it may withdraw is not told")]
+    withdraws = not_told(Check.PERMISSIONS, "whether the key may withdraw: Gate's list of rights does not say")
+    return found or [ok(Check.PERMISSIONS, f"reads and changes {markets}"), withdraws]
 
 
 def _position_mode(found: Mapping[GatePart, Found], expected: PositionMode | None) -> list[CheckResult]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from schemas.requests import MarginMode
 from worker.venues.client.transport import Calls
-from worker.venues.gate.endpoints import GateEndpoints, part_of
+from worker.venues.gate.endpoints import GateEndpoints, part_of, reading
 from worker.venues.gate.positions import Holding, address, read_holding, terms_in, terms_of
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
@@ -98,8 +98,10 @@ def _implying(mode: MarginMode, leverage: Decimal) -> dict[str, str]:
 
 
 def _after(body: Any, market: Market, holding: Holding) -> MarginSettings:
-    rows: list[Row] = shape.rows(body, "position") if holding.hedged else [shape.mapping(body, "position")]
-    return terms_of(rows, market)
+    """What an answer states. Raises Ambiguous, as after everything that may have been carried out and does not tell."""
+    with reading(f"the answer to a change of {market.id}, POST {part_of(market).path}/positions"):
+        rows: list[Row] = shape.rows(body, "it") if holding.hedged else [shape.mapping(body, "it")]
+        return terms_of(rows, market)
 
 
 def _note(before: MarginSettings, after: MarginSettings) -> str | None:

@@ -164,7 +164,11 @@ class Meter:
             self._window.hear(used, use, now)
 
     def absorb(self, other: "Meter", now: Milliseconds) -> None:
-        """Count here too what another meter of the same scope has counted: it turns out to be the same user's."""
+        """Count here too what another meter of the same scope has counted: it turns out to be the same user's.
+
+        Of the limits that either was told the lower one holds, until an answer tells it anew.
+        """
+        self._limit = min(self._limit, other._limit)
         used = max((count.ours for count in other._window.counts(now)), default=0)
         if used:
             self._window.end(self._window.begin(used, now), used, now)
