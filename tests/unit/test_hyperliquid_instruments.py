@@ -65,6 +65,21 @@ def test_a_number_is_taken_from_the_place_of_its_dex_by_name() -> None:
     assert oil.asset == 120_000
 
 
+def test_a_coin_among_those_of_another_dex_has_no_number() -> None:
+    universe = listed([meta(BTC, GOLD), meta(OIL, GOLD | {"name": "flx:GOLD"}, GOLD, collateral=3)])
+    assert set(universe.markets.unreadable) == {"xyz:GOLD"}
+    found = universe.of_coin("flx:GOLD")
+    assert found
+    assert found.asset == 120_001
+
+
+def test_an_empty_dex_at_the_place_of_another_hides_it_not() -> None:
+    universe = listed([meta(BTC), meta(), meta(GOLD)], [None, {"name": "xyz"}])
+    gold = universe.of_coin("xyz:GOLD")
+    assert gold
+    assert (gold.asset, universe.dexes) == (110_000, ("", "xyz"))
+
+
 def test_a_dex_that_only_one_list_has_is_asked_for_its_positions() -> None:
     assert listed([meta(BTC), None], [None, {"name": "xyz"}]).dexes == ("", "xyz")
     assert listed([meta(BTC)], [None, {"name": "xyz"}]).dexes == ("", "xyz")

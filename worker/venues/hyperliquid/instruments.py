@@ -119,8 +119,7 @@ class Universe:
 
     def collateral_of(self, coin: str) -> str:
         """What a coin settles in, listed or not: all of a dex settle in the same. Raises Ambiguous if it is unknown."""
-        dex = coin.partition(":")[0] if ":" in coin else ""
-        if (code := self._collaterals.get(dex)) is None:
+        if (code := self._collaterals.get(dex_of(coin))) is None:
             raise Ambiguous(f"what {coin} settles in is not known: its dex is not among the loaded ones")
         return code
 
@@ -137,13 +136,16 @@ def dexes_of(metas: Any, names: Any, tokens: Any) -> Iterator[ListedDex]:
     """
     indices = _indices(names)
     codes = _token_codes(tokens)
+    listed = [(meta, _rows_of(meta)) for meta in (metas if isinstance(metas, list) else ())]
+    named = [""] + [_first_dex(rows) for _, rows in listed[1:]]
     told: set[str] = set()
-    for place, meta in enumerate(metas if isinstance(metas, list) else ()):
-        rows = _rows_of(meta)
-        name = "" if place == 0 else _dex_of(rows) or indices.name_at(place)
-        if name is not None and name not in told:
-            told.add(name)
-            yield _dex(name, meta, rows, indices, codes)
+    for place, (meta, rows) in enumerate(listed):
+        # what has no coins to tell its name is at its place, unless coins of that name are somewhere else
+        name = indices.name_at(place) if named[place] is None else named[place]
+        if name is None or name in told or (named[place] is None and name in named):
+            continue
+        told.add(name)
+        yield _dex(name, meta, rows, indices, codes)
     yield from (ListedDex(name, index, unread="allPerpMetas has nothing of it") for name, index in indices.beyond(told))
 
 
@@ -187,10 +189,10 @@ def _rows_of(meta: Any) -> tuple[Any, ...]:
     return tuple(rows) if isinstance(rows, list) else ()
 
 
-def _dex_of(rows: Iterable[Any]) -> str | None:
+def _first_dex(rows: Iterable[Any]) -> str | None:
     """The dex that the first readable coin carries in its name."""
     coins = (row["name"] for row in rows if isinstance(row, dict) and isinstance(row.get("name"), str))
-    return next((coin.partition(":")[0] for coin in coins if ":" in coin), None)
+    return next((dex for coin in coins if (dex := dex_of(coin))), None)
 
 
 def _dex(name: str, meta: Any, rows: tuple[Any, ...], indices: _Indices, codes: Mapping[Any, str]) -> ListedDex:
@@ -234,6 +236,8 @@ def _sharing(instruments: Iterable[Instrument]) -> Iterator[UnreadableMarket]:
 def _instrument(dex: ListedDex, place: int, row: Any) -> Instrument:
     """A perpetual. Raises Ambiguous, naming what is amiss with it."""
     coin = shape.text(shape.mapping(row, "a perpetual of allPerpMetas"), "name")
+    if dex_of(coin) != dex.name:
+        raise Ambiguous(f"{coin} stands among the perpetuals of the dex {dex.name or MAIN}, so its number is not known")
     if dex.index is None:
         raise Ambiguous(f"the index of the dex {dex.name} is not told by perpDexs: {dex.unread or 'it is not there'}")
     if dex.collateral is None:
@@ -286,6 +290,15 @@ def _unreadable(dex: ListedDex, place: int, row: Any, problem: Ambiguous) -> Unr
     coin, collateral = _name_of(dex, place, row), dex.collateral or "?"
     reason = f"{problem.message} (POST /info allPerpMetas)"
     return UnreadableMarket(coin, symbol_of(base_of(coin), collateral, collateral, None), reason)
+
+
+def dex_of(coin: str) -> str:
+    """The dex that a coin carries in its name.
+
+    >>> dex_of("kPEPE"), dex_of("xyz:GOLD")
+    ('', 'xyz')
+    """
+    return coin.partition(":")[0] if ":" in coin else ""
 
 
 def base_of(coin: str) -> str:

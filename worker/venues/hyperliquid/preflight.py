@@ -116,7 +116,7 @@ async def read_signer(transport: Calls, who: Credentials) -> Signer:
     if who.signer == who.account:
         return Signer(Role(USER))
     for agent in shape.rows(await _ask(transport, "extraAgents", user=who.account), "extraAgents"):
-        if shape.text(agent, "address").lower() == who.signer:
+        if str(agent.get("address")).lower() == who.signer:
             return Signer(Role(AGENT, who.account), validity_of(agent))
     return Signer(await read_role(transport, who.signer))
 
