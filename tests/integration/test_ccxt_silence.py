@@ -26,7 +26,7 @@ async def test_it_says_nothing_even_when_it_is_told_to_say_everything(
             caplog.set_level(logging.DEBUG, name)
         adapter = harness.adapter()
         await adapter.positions()
-        await harness.control.post("/faults", json={"fault": "status", "status": 401, "body": "{}"})
+        await harness.control.post("/faults", json={"fault": "status", "status": 401, "body": "{}", "times": None})
         with pytest.raises(VenueError):
             await adapter.positions()
         assert [record for record in caplog.records if record.name.startswith("ccxt")] == []

@@ -1,4 +1,4 @@
-"""Who signed a request, and whether OKX would believe it (overview, "REST Authentication")."""
+"""Who signed a request, and whether OKX would believe it (overview, "REST Authentication", 2026-07-04)."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""Requests by user and endpoint in each two seconds (overview, "Rate limits"). OKX sends no header about them."""
+"""Requests by user and endpoint in each two seconds (overview, "Rate limits", 2026-07). No header tells of them."""
 
 from dataclasses import dataclass, field
 

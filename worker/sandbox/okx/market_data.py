@@ -1,4 +1,4 @@
-"""Public endpoints: time, instruments, mark prices."""
+"""Public endpoints: time, instruments ("Get instruments", 2026-07-18), mark prices."""
 
 from typing import Any
 

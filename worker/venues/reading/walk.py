@@ -227,11 +227,15 @@ class Walk:
             self._slowest = max(self._slowest, clock.now() - began)
 
     async def _read_on(self, page: HistoryPage) -> HistoryPage:
-        """The whole of a window that seems to hold little more than a page; otherwise the page as it is."""
+        """The whole of a window that seems to hold little more than a page; otherwise the page as it is.
+
+        Where all of it is wanted anyway, that is cheaper than windows of a page each, as far as it can be afforded.
+        """
         near, far = self._ahead_of(self.mark)
         covered = far - min((self._sign * self.records.time(row) for row in page.rows), default=far) + 1
         rest = (far - near + 1) // covered
-        while page.following is not None and rest > 0 and rest <= FEW:
+        most = FEW if self._limit is not None else max(FEW, (self.records.requests - self._asked) // 2)
+        while page.following is not None and rest > 0 and rest <= most:
             more = await self._fetched(self.mark.first, self.mark.last, page.following)
             page = HistoryPage([*page.rows, *more.rows], more.following, page.missing or more.missing)
             rest -= 1
