@@ -342,7 +342,7 @@ class TestPositions:
         rows = (await harness.adapter(CLASSIC).positions()).positions
         assert [(row.symbol, row.margin_mode, row.collateral) for row in rows] == [
             (LINEAR, MarginMode.CROSS, Decimal("490.00")),
-            ("SOL/USDT:USDT", MarginMode.ISOLATED, Decimal("513.60")),
+            ("SOL/USDT:USDT", MarginMode.ISOLATED, Decimal("456.60")),
             (INVERSE, MarginMode.CROSS, Decimal("0.00079208")),
         ]
 

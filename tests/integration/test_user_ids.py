@@ -1,4 +1,4 @@
-"""Gate and OKX count by user id: two keys of one user have one limit, once an answer has told whose they are."""
+"""Bybit, Gate and OKX count by user id: two keys of one user have one limit, once an answer has told whose they are."""
 
 import pytest
 
@@ -19,7 +19,13 @@ async def test_the_user_is_learnt_from_answers_that_are_asked_for_anyway(exchang
         assert _counted(harness) == {"id"}
 
 
-@pytest.mark.parametrize("exchange", ["gate", "okx"])
+async def test_the_user_of_a_bybit_key_is_told_by_the_key_alone() -> None:
+    async with sandbox_harness("bybit") as harness:
+        await harness.adapter().preflight()
+        assert _counted(harness) == {"id"}
+
+
+@pytest.mark.parametrize("exchange", ["bybit", "gate", "okx"])
 async def test_a_registered_user_needs_no_learning(exchange: Exchange) -> None:
     async with sandbox_harness(exchange) as harness:
         account = harness.account().model_copy(update={"user_id": "12345"})

@@ -22,11 +22,13 @@ from worker.venues.bybit.history import (
     profit_sources,
 )
 from worker.venues.bybit.listing import LONGEST_PAUSE, Listing
+from worker.venues.bybit.past import id_of
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import History, HistoryQuery
 from worker.venues.port.errors import Ambiguous, Throttled
 from worker.venues.reading.cursors import Place
 from worker.venues.reading.history import DAY, HistoryPage, Records, walked
+from worker.venues.reading.past_markets import past_market
 
 NOW: Milliseconds = 1_795_000_000_000
 LOGGED = {
@@ -155,6 +157,13 @@ class TestEntries:
         rows = [LOGGED, LOGGED | {"id": "z", "symbol": "BTCPERP", "currency": "USDC"}]
         found = await entries(funding(5, "BTC/USDT:USDT")[0], rows, "BTC/USDT:USDT")
         assert [entry.id for entry in found] == ["a"]
+
+    async def test_the_records_of_a_market_that_is_listed_no_longer_are_told_by_its_symbol(self) -> None:
+        gone = past_market("LUNA/USDT:USDT", MarketType.SWAP, id_of)
+        row = LOGGED | {"symbol": "LUNAUSDT"}
+        asked = HistoryQuery(gone, MarketType.SWAP, NOW - 1_000, None)
+        history = await read(Book(page([row, LOGGED])), funding(5, "BTC/USDT:USDT")[0], asked)
+        assert [(entry.symbol, entry.code) for entry in history.entries] == [("LUNA/USDT:USDT", "USDT")]
 
     async def test_rows_count_as_they_come_for_no_identity_is_documented_and_the_oldest_stands_first(self) -> None:
         older = LOGGED | {"id": "older", "transactionTime": str(NOW - 5)}

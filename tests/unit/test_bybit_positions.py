@@ -73,13 +73,13 @@ def test_the_value_is_the_present_one_and_not_the_one_at_entry() -> None:
     ("mode", "status", "trade_mode", "expected"),
     [
         ("REGULAR_MARGIN", 5, 0, "492.52"),
-        ("ISOLATED_MARGIN", 5, 0, "517.78"),
+        ("ISOLATED_MARGIN", 5, 0, "492.52"),
         ("REGULAR_MARGIN", 1, 0, "490"),
-        ("REGULAR_MARGIN", 1, 1, "515.25"),
+        ("REGULAR_MARGIN", 1, 1, "490"),
         ("PORTFOLIO_MARGIN", 5, 0, None),
     ],
 )
-def test_the_collateral_of_an_isolated_position_has_its_profit_whatever_the_account(
+def test_the_collateral_is_the_margin_without_the_profit_whatever_the_account(
     mode: str, status: int, trade_mode: int, expected: str | None
 ) -> None:
     initial = "" if mode == "PORTFOLIO_MARGIN" else "492.525" if status == 5 else "12345"

@@ -188,7 +188,7 @@ class TestBybit:
     )
     async def test_what_is_not_told_of_a_key_is_not_told_and_never_ok(self, change: dict[str, Any], says: str) -> None:
         found = await self.permissions(change)
-        assert [(row.verdict, row.remedy) for row in found] == [(Verdict.NOT_CHECKED, None)]
+        assert [(row.verdict, row.remedy) for row in found] == [(Verdict.NOT_TOLD, None)]
         assert says in found[0].says
         assert "does not tell" in found[0].says
 
@@ -206,9 +206,14 @@ class TestBybit:
         (found,) = await self.permissions({"ips": ips})
         assert "from which addresses is not told" in found.says
 
-    async def test_a_key_without_an_expiry_is_accepted_and_no_more(self) -> None:
-        (found,) = [row for row in await self.findings({"deadlineDay": None}) if row.check is Check.KEY]
-        assert found.says == "accepted; Bybit tells no expiry of it (deadlineDay, expiredAt)"
+    @pytest.mark.parametrize(
+        ("ips", "verdict"), [(["10.0.0.1"], Verdict.OK), (["*"], Verdict.NOT_TOLD), (None, Verdict.NOT_TOLD)]
+    )
+    async def test_that_a_key_does_not_expire_is_known_of_one_that_is_bound_only(
+        self, ips: Any, verdict: Verdict
+    ) -> None:
+        found = await self.findings({"deadlineDay": None, "ips": ips})
+        assert [row.verdict for row in found if row.check is Check.KEY] == [verdict]
 
     async def permissions(self, change: dict[str, Any]) -> list[CheckResult]:
         return [row for row in await self.findings(change) if row.check is Check.PERMISSIONS]

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from schemas.base import Milliseconds, utc_text
 from schemas.replies import LedgerEntry
 from worker.venues.bybit.account import AccountInfo, Upgrade
-from worker.venues.bybit.instruments import CATEGORIES, Instruments
+from worker.venues.bybit.instruments import CATEGORIES, Instruments, Listed
 from worker.venues.bybit.listing import Listing, blank, named
 from worker.venues.bybit.records import CLOSED, EXECUTIONS, LOG
 from worker.venues.bybit.settings import category_of
@@ -195,11 +195,8 @@ class SourceRecords:
         if amount_in is None or blank(row, amount_in) or category not in CATEGORIES:
             return None
         amount = shape.decimal(row, amount_in) * fields.sign
-        market, only = (
-            self.instruments.listed(shape.text(row, "symbol"), inverse=CATEGORIES[category]),
-            self.query.market,
-        )
-        if not amount or market.type is not self.query.market_type or (only and market.symbol != only.symbol):
+        market = self._market(shape.text(row, "symbol"), inverse=CATEGORIES[category])
+        if not amount or market is None or market.type is not self.query.market_type:
             return None
         return LedgerEntry.model_construct(
             id="-".join(shape.identifier(row, name) for name in fields.id),
@@ -210,6 +207,12 @@ class SourceRecords:
             datetime=utc_text(at),
             info=row,
         )
+
+    def _market(self, market_id: str, *, inverse: bool) -> Market | Listed | None:
+        """The market of a row; None where another was asked for. One that is listed no longer is known by its id."""
+        if (only := self.query.market) is None:
+            return self.instruments.listed(market_id, inverse=inverse)
+        return only if (only.id, only.inverse) == (market_id, inverse) else None
 
 
 def _time_of(placed: Row) -> Milliseconds:

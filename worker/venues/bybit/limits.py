@@ -9,6 +9,7 @@ what ccxt counts.
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.bybit.errors import BAN, CODES, code_of, is_elsewhere, retry_after
@@ -78,4 +79,11 @@ def penalty(answer: VenueResponse) -> Penalty | None:
     return None
 
 
-LIMITS = VenueLimits(COSTS, penalty, reading, banned=(ADDRESS,))
+def user_of(name: str, body: Any) -> str | None:
+    """The UID of a key, by which Bybit counts (Get API Key Information, `userID`): each sub-account has its own."""
+    result = body.get("result") if name == "privateGetV5UserQueryApi" and isinstance(body, dict) else None
+    told = result.get("userID") if isinstance(result, dict) else None
+    return str(told) if told and isinstance(told, int | str) else None
+
+
+LIMITS = VenueLimits(COSTS, penalty, reading, banned=(ADDRESS,), user_of=user_of)

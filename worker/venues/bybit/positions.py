@@ -10,7 +10,6 @@ from decimal import Decimal
 
 from schemas.base import utc_text
 from schemas.replies import Position
-from schemas.requests import MarginMode
 from worker.venues.bybit.account import AccountInfo
 from worker.venues.bybit.listing import blank
 from worker.venues.parsing import fields as shape
@@ -70,7 +69,7 @@ def profit_of(row: Row, market: Market) -> Decimal:
 def position_of(row: Row, market: Market, account: AccountInfo, account_id: str) -> Position:
     """An open position. Raises Ambiguous, naming the field, where it can't be told what it is."""
     mark, profit = _figure(row, "markPrice"), profit_of(row, market)
-    notional, mode = notional_of(row, market), account.mode_of(row, inverse=market.inverse)
+    notional = notional_of(row, market)
     changed = int(_figure(row, "updatedTime") or 0)
     return Position(
         symbol=market.symbol,
@@ -83,9 +82,9 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
         leverage=leverage_of(row) or None,
         unrealized_pnl=profit,
         percentage=_percentage(profit, mark, notional, market),
-        margin_mode=mode,
+        margin_mode=account.mode_of(row, inverse=market.inverse),
         liquidation_price=_figure(row, "liqPrice") or None,
-        collateral=_collateral(row, market, account, profit),
+        collateral=_collateral(row, market, account),
         timestamp=changed or None,
         datetime=utc_text(changed) if changed else None,
         exchange="bybit",
@@ -106,17 +105,10 @@ def state_of(rows: list[Row], terms: MarginSettings, market: Market) -> SymbolSt
     return summed(legs, terms)
 
 
-def _collateral(row: Row, market: Market, account: AccountInfo, profit: Decimal) -> Decimal | None:
-    """The margin that carries a position: its initial margin, and its profit with it where it stands alone.
-
-    A cross position's profit belongs to the account. None where Bybit tells no margin, as in portfolio margin.
-    """
-    unified = account.is_unified(inverse=market.inverse)
-    held = _figure(row, "positionIM" if unified else "positionBalance")
-    if held is None:
-        return None
-    isolated = account.mode_of(row, inverse=market.inverse) is MarginMode.ISOLATED
-    return figures.margin(held + profit if isolated else held, market.settle)
+def _collateral(row: Row, market: Market, account: AccountInfo) -> Decimal | None:
+    """The margin that is held for a position, without its profit. None where Bybit tells none."""
+    held = _figure(row, "positionIM" if account.is_unified(inverse=market.inverse) else "positionBalance")
+    return None if held is None else figures.margin(held, market.settle)
 
 
 def _figure(row: Row, name: str) -> Decimal | None:

@@ -19,7 +19,7 @@ from worker.venues.bybit.settings import read_positions
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem, warning
+from worker.venues.port.check_results import Check, CheckResult, not_told, ok, problem, warning
 from worker.venues.port.errors import Ambiguous, VenueError
 from worker.venues.reading.history import DAY
 from worker.venues.reading.preflight import (
@@ -182,7 +182,9 @@ def _key(key: BybitApiKey | VenueError, others: tuple[object, ...], now: Millise
         return key_finding((key, *others))
     if key.until is not None:
         return key_until(key.until, now, "make a new key; one that is bound to addresses does not expire")
-    return ok(Check.KEY, "accepted; Bybit tells no expiry of it (deadlineDay, expiredAt)")
+    if key.bound:
+        return ok(Check.KEY, "accepted; bound to addresses, so that only a change of the password lets it expire")
+    return not_told(Check.KEY, "accepted; Bybit does not tell when it expires (deadlineDay, expiredAt)")
 
 
 def _account(info: AccountInfo | VenueError, key: CheckResult) -> CheckResult:
@@ -206,7 +208,7 @@ def _permissions(key: BybitApiKey | VenueError, accepted: CheckResult) -> list[C
     if key.takes_away:
         found.append(withdrawal_warning(", ".join(key.takes_away)))
     if missing := _untold(key):
-        found.append(not_checked(Check.PERMISSIONS, f"Bybit does not tell {missing}"))
+        found.append(not_told(Check.PERMISSIONS, f"Bybit does not tell {missing}"))
     return found or [ok(Check.PERMISSIONS, f"reads and changes positions{_reach(key)}; no right to take money away")]
 
 
