@@ -39,7 +39,7 @@ def test_a_short_isolated_position_is_read_whole() -> None:
     assert (position.entry_price, position.mark_price) == (Decimal(98000), Decimal(98505))
     assert (position.notional, position.unrealized_pnl) == (Decimal("4925.25"), Decimal("-25.25"))
     assert (position.leverage, position.margin_mode) == (Decimal(10), MarginMode.ISOLATED)
-    assert (position.percentage, position.collateral) == (Decimal("-0.51"), Decimal("474.75"))
+    assert (position.percentage, position.collateral) == (Decimal("-0.51"), Decimal("500.00"))
     assert (position.liquidation_price, position.timestamp, position.datetime) == (Decimal(105000), None, None)
 
 
@@ -58,7 +58,7 @@ def test_an_empty_figure_that_may_be_missing_is_null(nothing: Any) -> None:
     assert (position.liquidation_price, position.collateral) == (None, None)
 
 
-def test_the_margin_of_an_isolated_position_includes_its_unrealized_profit_as_in_the_documents_example() -> None:
+def test_the_profit_that_the_venue_has_in_an_isolated_margin_is_left_out_as_in_the_documents_example() -> None:
     example = {
         "coin": "BTC",
         "entryPx": "2986.3",
@@ -69,8 +69,8 @@ def test_the_margin_of_an_isolated_position_includes_its_unrealized_profit_as_in
         "szi": "0.0335",
         "unrealizedPnl": "-0.0134",
     }
-    value, raw = Decimal("100.02765"), Decimal("-95.059824")
-    assert position_of(example, instrument(), "a").collateral == round(value + raw, 2) == Decimal("4.97")
+    value, raw, profit = Decimal("100.02765"), Decimal("-95.059824"), Decimal("-0.0134")
+    assert position_of(example, instrument(), "a").collateral == round(value + raw - profit, 2) == Decimal("4.98")
 
 
 def test_positions_of_size_zero_are_gone() -> None:

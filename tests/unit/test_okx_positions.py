@@ -70,9 +70,9 @@ def test_the_side_is_the_sign_in_net_mode_and_told_in_long_short_mode(pos: str, 
     assert (position.side, position.contracts) == (side, Decimal(5))
 
 
-def test_an_isolated_position_holds_its_own_margin_and_its_profit() -> None:
+def test_an_isolated_position_holds_its_own_margin_without_its_profit() -> None:
     position = position_of(HELD_ISOLATED, LINEAR, "a")
-    assert (position.margin_mode, position.collateral) == (ISOLATED, Decimal("525.75"))
+    assert (position.margin_mode, position.collateral) == (ISOLATED, Decimal("500.50"))
     assert position_of(HELD_ISOLATED | {"margin": ""}, LINEAR, "a").collateral is None
 
 

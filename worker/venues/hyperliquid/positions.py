@@ -70,7 +70,9 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
     """An open position."""
     market, terms, size = instrument.market, terms_of(row), abs(size_of(row))
     notional, profit = shape.decimal(row, "positionValue"), shape.decimal(row, "unrealizedPnl")
-    margin = _optional(row, "marginUsed")
+    held = _optional(row, "marginUsed")
+    if held is not None and terms.margin_mode is MarginMode.ISOLATED:
+        held -= profit  # the venue's figure has it in
     return Position(
         symbol=market.symbol,
         side=side_of(row),
@@ -84,7 +86,7 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
         percentage=figures.percentage(profit, notional),
         margin_mode=terms.margin_mode,
         liquidation_price=_optional(row, "liquidationPx"),
-        collateral=None if margin is None else figures.margin(margin, market.settle),
+        collateral=None if held is None else figures.margin(held, market.settle),
         timestamp=None,
         datetime=None,
         exchange="hyperliquid",

@@ -102,17 +102,13 @@ def _leg(row: Row, market: Market) -> Leg:
 
 
 def _collateral(row: Row, market: Market) -> Decimal | None:
-    """The margin that carries a position, in settle currency: of one that stands alone its margin with its profit, of
-    a cross one its initial margin, for its profit belongs to the account.
+    """The margin that carries a position, in settle currency and without its profit: of one that stands alone its own,
+    of a cross one its initial margin.
 
     The latter is worked out as OKX documents it, size by mark price over leverage: its `imr` is in USD by the documents
     of 2026, and in portfolio margin accounts, where a cross position has no leverage, that of a whole risk unit.
     """
-    if mode_of_row(row) is MarginMode.CROSS:
-        held = _initial_margin(row, market)
-    else:
-        margin = optional(row, "margin")
-        held = None if margin is None else margin + shape.decimal(row, "upl")
+    held = _initial_margin(row, market) if mode_of_row(row) is MarginMode.CROSS else optional(row, "margin")
     return None if held is None else figures.margin(held, market.settle)
 
 
