@@ -131,7 +131,10 @@ class RateLimiter:
         now = self._clock()
         for scope in [scope for scope, counted_for in self._meters if counted_for == user]:
             found = self._meters.pop((scope, user))
-            self._meter(scope, known).absorb(found, now)
+            if (scope, known) in self._meters:
+                self._meters[scope, known].absorb(found, now)
+            else:
+                self._meters[scope, known] = found
         self._turns.look_soon()
 
     def headroom(self) -> list[Headroom]:
