@@ -165,7 +165,7 @@ class PmUmAccount(WireModel):
 
     A total is in the one currency that the side holds, and null where it holds several: unlike ones are not added.
     `availableBalance` and `maxWithdrawAmount` are the venue's own, of the whole account and in USD; null where it
-    tells none. The header `Coverage-Unread` says why a figure is null.
+    tells none. The header `Totals-Missing` says why one is null.
     """
 
     totalInitialMargin: str | None

@@ -120,7 +120,7 @@ async def test_totals_of_unlike_currencies_are_null_and_it_is_said_why(trader: h
     totals = response.json()["data"]["papi_um_account"]
     assert (response.status_code, totals["totalInitialMargin"]) == (200, None)
     assert totals["availableBalance"] is not None
-    assert "totalInitialMargin: its amounts are in BTC and USDT" in response.headers["coverage-unread"]
+    assert "totalInitialMargin: its amounts are in BTC and USDT" in response.headers["totals-missing"]
 
 
 async def test_the_empty_figure_of_the_documented_answer_is_null(trader: httpx.AsyncClient, venue: Venue) -> None:

@@ -103,9 +103,9 @@ def test_every_type_of_contract_is_decided_on(package: str) -> None:
     ids=str,
 )
 def test_what_a_contract_is_its_own_type_says(row: dict[str, Any], kind: MarketType) -> None:
-    assert kind_of({"id": row["symbol"], "info": row}) is kind
+    assert kind_of({"id": row["symbol"], "info": {"deliveryDate": 1, **row}, "inverse": False}) is kind
 
 
 def test_a_type_of_contract_that_nobody_decided_on_is_not_guessed_at() -> None:
     with pytest.raises(LookupError, match="contractType is MOVE"):
-        kind_of({"id": "ODDUSDT", "info": {"symbol": "ODDUSDT", "contractType": "MOVE"}})
+        kind_of({"id": "ODDUSDT", "info": {"symbol": "ODDUSDT", "contractType": "MOVE"}, "inverse": False})

@@ -53,6 +53,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("usds", "get_income_history", {"income_type": "REALIZED_PNL"}),
     ("usds", "get_current_position_mode", {}),
     ("usds", "get_current_multi_assets_mode", {}),
+    ("usds", "futures_tradfi_perps_contract", {}),
     ("coin", "check_server_time", {}),
     ("coin", "exchange_information", {}),
     ("coin", "index_price_and_mark_price", {}),
@@ -80,6 +81,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("portfolio", "get_cm_income_history", {"income_type": "FUNDING_FEE"}),
     ("portfolio", "get_um_current_position_mode", {}),
     ("portfolio", "get_cm_current_position_mode", {}),
+    ("portfolio", "futures_tradfi_perps_contract", {}),
     ("portfolio", "fund_auto_collection", {}),
     ("portfolio", "fund_collection_by_asset", {"asset": "USDT"}),
 ]

@@ -7,10 +7,13 @@ import aio_pika
 from tests.faults.conftest import Count
 from tests.faults.stage import LEVERAGE, SYMBOL, Stage
 
-ACCOUNTS = tuple(f"b-{number}" for number in range(5))
-"""Each has a change and a snapshot under way at most: together no more than the venue forgives, whenever it refuses."""
+ACCOUNTS = tuple(f"b-{number}" for number in range(2))
+"""Each has a change and the four reads of a snapshot under way at most, all of one pool.
 
-PER_ACCOUNT = 12
+Together that is no more than the venue forgives, whenever it refuses.
+"""
+
+PER_ACCOUNT = 30
 SUDDENLY = 25
 """Weight of a minute. What is asked for here is more than twice as much."""
 

@@ -255,7 +255,7 @@ class TestPositions:
     async def test_an_isolated_position_holds_its_own_margin(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(HEDGE)
         (position,) = (await adapter.positions(SWAP, market(adapter, FLAT))).positions
-        assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("750.00"))
+        assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("650.00"))
 
     @pytest.mark.parametrize(
         ("account_id", "symbol", "paths", "coverage"),
@@ -398,7 +398,7 @@ class TestHistory:
         assert len({(entry.id, entry.symbol) for entry in history.entries}) == len(times)
         symbols = {entry.symbol for entry in history.entries}
         assert symbols == {symbol} if symbol else {LINEAR, INVERSE, FLAT} < symbols
-        per_linear, per_inverse = 89 * 3, 420 * 3
+        per_linear, per_inverse = 88 * 3, 420 * 3
         expected = {None: 7 * per_linear + 2 * per_inverse, LINEAR: per_linear, INVERSE: per_inverse}
         assert len(times) == expected[symbol]
 
@@ -450,7 +450,7 @@ class TestHistory:
         adapter = harness.adapter(PERP)
         forgets = await adapter.funding_history(query(market(adapter, LINEAR), since=1))
         keeps = await adapter.funding_history(query(market(adapter, INVERSE), since=1))
-        assert abs(forgets.complete_from - (time.time_ns() // 1_000_000 - 90 * DAY)) < 60_000
+        assert abs(forgets.complete_from - (time.time_ns() // 1_000_000 - 89 * DAY)) < 60_000
         assert keeps.complete_from == 1
 
     async def test_that_futures_have_no_funding_is_asked_and_not_assumed(
@@ -476,6 +476,17 @@ class TestHistory:
         assert (await adapter.funding_history(query())).entries[-1].id == "SPECIAL_FUNDING_FEE-5"
         [profit] = (await adapter.realized_pnl(query(kind=FUTURE))).entries[-1:]
         assert (profit.id, profit.symbol) == ("DELIVERED_SETTELMENT-6", "BTCUSD_250926")
+
+    async def test_income_of_a_contract_that_is_listed_no_longer_is_told_by_its_symbol(
+        self, harness: SandboxHarness, query: Any
+    ) -> None:
+        paid = {"symbol": "LUNAUSDT", "type": "FUNDING_FEE", "amount": "-0.5", "asset": "USDT", "tran_id": 5}
+        await harness.change(PERP, income=[paid])
+        adapter = harness.adapter(PERP)
+        past = adapter.past_market("LUNA/USDT:USDT", SWAP)
+        [entry] = (await adapter.funding_history(query(past))).entries
+        assert (entry.symbol, entry.amount) == ("LUNA/USDT:USDT", Decimal("-0.5"))
+        assert (await adapter.funding_history(query())).entries[-1].symbol == "LUNAUSDT"
 
     async def test_a_type_of_income_that_nobody_knows_is_named(self, harness: SandboxHarness, query: Any) -> None:
         new = {"symbol": "BTCUSDT", "type": "NEW_FEE", "amount": "1.5", "asset": "USDT", "tran_id": 5}

@@ -122,6 +122,16 @@ def test_a_code_that_no_table_has_refuses_nothing_and_keeps_its_number(family: s
     assert verdict.venue_code == str(code)
 
 
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, Unlisted), (404, Unlisted), (403, Throttled), (418, Throttled), (429, Throttled), (500, Ambiguous)],
+)
+def test_beside_an_unknown_code_only_a_documented_status_says_enough(status: int, error: type[VenueError]) -> None:
+    verdict = judged(answer({"code": -99_999, "msg": "New."}, status))
+    assert type(verdict) is error
+    assert verdict.venue_code == "-99999"
+
+
 ONE_NUMBER_TWO_MEANINGS: list[tuple[int, type[VenueError], type[VenueError]]] = [
     (-4087, PreconditionFailed, UnknownSymbol),
     (-4088, PreconditionFailed, Misunderstood),

@@ -190,10 +190,10 @@ async def test_a_since_in_the_future_asks_nothing() -> None:
 
 
 async def test_what_the_venue_no_longer_keeps_is_admitted() -> None:
-    ledger = Ledger([NOW - 100 * DAY, NOW - 80 * DAY], kept=90 * DAY)
+    ledger = Ledger([NOW - 100 * DAY, NOW - 80 * DAY], kept=89 * DAY)
     found = await read(ledger, query(NOW - 120 * DAY))
     assert [entry.timestamp for entry in found.entries] == [NOW - 80 * DAY]
-    assert found.complete_from == NOW - 90 * DAY
+    assert found.complete_from == NOW - 89 * DAY
 
 
 async def test_where_nothing_is_forgotten_the_history_is_complete_from_since_on() -> None:
@@ -215,9 +215,9 @@ async def test_a_number_of_newest_entries_is_complete_from_its_first_one_on() ->
 
 
 async def test_newest_entries_that_are_too_few_go_back_to_the_end_of_retention() -> None:
-    found = await read(Ledger([NOW - 85 * DAY], kept=90 * DAY), query(limit=5))
+    found = await read(Ledger([NOW - 85 * DAY], kept=89 * DAY), query(limit=5))
     assert len(found.entries) == 1
-    assert found.complete_from == NOW - 90 * DAY
+    assert found.complete_from == NOW - 89 * DAY
 
 
 async def test_more_entries_of_one_instant_than_the_venue_gives_are_reported_not_dropped() -> None:

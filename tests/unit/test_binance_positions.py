@@ -82,7 +82,9 @@ def test_a_short_position_has_positive_contracts_and_notional() -> None:
 
 
 def test_an_isolated_position_holds_its_own_margin() -> None:
-    assert linear(ISOLATED, isolatedMargin="600.129").collateral == Decimal("600.13")
+    assert linear(ISOLATED, isolatedMargin="600.129", isolatedWallet="574.879").collateral == Decimal("574.88")
+    assert linear(ISOLATED, isolatedMargin="600.129").collateral == Decimal("574.88")
+    assert linear(ISOLATED, isolatedMargin="").collateral is None
 
 
 def test_a_row_without_its_margin_holds_notional_over_leverage() -> None:

@@ -7,7 +7,7 @@ import pytest
 from schemas.requests import GetFundingHistory, MarketType
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.handlers.history import get_funding_history
-from worker.venues.binance.past import id_of as of_binance
+from worker.venues.binance.instruments import id_of as of_binance
 from worker.venues.bybit.past import id_of as of_bybit
 from worker.venues.gate.past import id_of as of_gate
 from worker.venues.hyperliquid.past import id_of as of_hyperliquid

@@ -1,6 +1,6 @@
 """Saying in a header which parts of an account are told, and which are not and why."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from urllib.parse import quote
 
 from worker.venues.port.adapter import Part
@@ -20,6 +20,11 @@ def read_of(parts: Iterable[Part]) -> dict[str, str]:
 def unread_of(parts: Iterable[Part]) -> dict[str, str]:
     """The header that lists the parts which were not, each with the reason; no header where there are none."""
     return _header("Coverage-Unread", "; ".join(f"{part.name}: {part.unread}" for part in parts if part.unread))
+
+
+def missing_totals(untold: Mapping[str, str]) -> dict[str, str]:
+    """The header that lists the totals which are null, each with the reason; no header where there are none."""
+    return _header("Totals-Missing", "; ".join(f"{name}: {why}" for name, why in untold.items()))
 
 
 def _header(name: str, text: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ from contextlib import AbstractAsyncContextManager
 
 from schemas.replies import AssetCollection, Collection, PmAccount, PmAssetBalance, PmBalance
 from schemas.requests import PmAssetCollect, PmAutoCollect, PmGetAccount, PmGetBalance
-from worker.handlers.coverage import unread_of
+from worker.handlers.coverage import missing_totals
 from worker.handlers.plan import Applied, CommandPlan, Confirmed, QueryPlan, QueryResult
-from worker.venues.port.adapter import Adapter, Part, PmAccountRead, PortfolioMargin
+from worker.venues.port.adapter import Adapter, PmAccountRead, PortfolioMargin
 from worker.venues.port.errors import NotSupported
 
 
@@ -40,7 +40,7 @@ def pm_get_account(request: PmGetAccount, adapter: Adapter) -> QueryPlan[PmAccou
             papi_balance=found.balances,
             papi_um_account=found.totals,
         )
-        return QueryResult(data, unread_of(Part(name, why) for name, why in found.untold.items()))
+        return QueryResult(data, missing_totals(found.untold))
 
     return QueryPlan(_portfolio_margin(adapter).account, present)
 

@@ -72,6 +72,7 @@ PAPI = Family(
         BinanceSignedEndpoint("GET", "/papi/v1/cm/account", 5, wallets.portfolio_cm_account),
         BinanceSignedEndpoint("POST", "/papi/v1/um/leverage", 1, settings.leverage(inverse=False)),
         BinanceSignedEndpoint("POST", "/papi/v1/cm/leverage", 1, settings.leverage(inverse=True)),
+        BinanceSignedEndpoint("POST", "/papi/v1/um/stock/contract", 5, settings.sign_agreement),
         BinanceSignedEndpoint("GET", "/papi/v1/um/leverageBracket", 1, reports.portfolio_um_brackets),
         BinanceSignedEndpoint("GET", "/papi/v1/cm/leverageBracket", 1, reports.portfolio_cm_brackets),
         BinanceSignedEndpoint("GET", "/papi/v1/um/symbolConfig", 5, settings.portfolio_symbol_config),

@@ -94,14 +94,17 @@ def _number(value: Decimal) -> Decimal | int:
 
 
 def income(rules: IncomeRules, *, inverse: bool, text_ids: bool) -> Handler:
-    """GET income. `text_ids`: COIN-M and Portfolio Margin write `tranId` as a string, USDⓈ-M as a number."""
+    """GET income. `text_ids`: COIN-M and Portfolio Margin write `tranId` as a string, USDⓈ-M as a number.
+
+    That a contract which is listed no longer can be asked for is a guess.
+    """
 
     def history(
         exchange: BinanceExchangeState, parameters: BinanceParameters, account: BinanceAccountState
     ) -> list[dict[str, Any]]:
-        if "symbol" in parameters:
-            contract_of(exchange, parameters["symbol"], inverse=inverse)
         rows = account.cm_income if inverse else account.um_income
+        if "symbol" in parameters and parameters["symbol"] not in {row.symbol for row in rows}:
+            contract_of(exchange, parameters["symbol"], inverse=inverse)
         chosen = select(rows, parameters, rules, exchange.clock.now())
         return [_income_row(row, text_ids=text_ids) for row in chosen]
 

@@ -15,7 +15,7 @@ from worker.sandbox.binance.account import IncomeRow
 from worker.sandbox.kit.clock import DAY, HOUR, MINUTE
 
 FUNDING_INTERVAL = 8 * HOUR
-UM_DAYS = 89
+UM_DAYS = 88
 CM_DAYS = 420
 NEWEST_FUNDING_ID = 123_456_789
 NEWEST_COIN_FUNDING_ID = 223_456_789

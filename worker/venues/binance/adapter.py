@@ -12,8 +12,7 @@ from worker.accounts.account import Account
 from worker.venues.binance import settings
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints, spoken
 from worker.venues.binance.history import Income, entry_of
-from worker.venues.binance.instruments import is_inverse, kind_of_id
-from worker.venues.binance.past import id_of
+from worker.venues.binance.instruments import id_of, is_inverse, kind_of_id
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.binance.positions import amount_of, position_of, state_of, terms_of
 from worker.venues.binance.preflight import preflight
@@ -127,16 +126,19 @@ class BinanceAdapter:
     async def symbol_state(self, market: Market) -> SymbolState:
         """Terms and position of a market; both legs of a hedged one are summed."""
         endpoints = self._endpoints(market)
+        asked = spoken(endpoints.positions)
         if endpoints.symbol_config is None:
             rows = await settings.read_positions(self._transport, endpoints, market)
             if not rows:
-                raise Ambiguous(f"Binance's answer has no row for {market.id}")
-            terms = terms_of(rows[0], all_cross=endpoints.all_cross)
+                raise Ambiguous(f"Binance's answer to {asked} has no row for {market.id}")
+            with shape.read_from(asked, market.id):
+                terms = terms_of(rows[0], all_cross=endpoints.all_cross)
         else:
             terms, rows = await asyncio.gather(
                 self.terms(market), settings.read_positions(self._transport, endpoints, market)
             )
-        return state_of([row for row in rows if amount_of(row)], market, terms)
+        with shape.read_from(asked, market.id):
+            return state_of([row for row in rows if amount_of(row)], market, terms)
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
@@ -217,6 +219,8 @@ class BinanceAdapter:
         def entry(row: Row) -> LedgerEntry | None:
             market_id = str(row.get("symbol") or "")
             market = self._markets.by_id(market_id, inverse=endpoints.inverse)
+            if market is None and query.market and query.market.id == market_id:
+                market = query.market
             wanted = (market.type if market else kind_of_id(market_id)) is query.market_type
             return entry_of(row, market.symbol if market else market_id or None) if wanted else None
 

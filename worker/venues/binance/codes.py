@@ -76,6 +76,7 @@ _GENERAL: Rules = {
     -1125: ErrorRule(Refused, "the listen key does not exist"),
     -1126: ErrorRule(ValueRefused, "this asset is not supported"),
     **_all((-1014, *range(-1120, -1110), -1134, -1136, -1145, -1151), _ABOUT_ORDERS),
+    -5000: ErrorRule(NotSupported, "Binance has no such endpoint"),
     -2008: ErrorRule(AccessDenied, "Binance knows no such API key; " + KEY),
     **_all((-2010, -2011, -2012, -2013, -2020, -2021, -2022, -2024, -2025, -2026, -2030), _ABOUT_ORDERS),
     -2014: ErrorRule(AccessDenied, "the API key is malformed; " + KEY),
@@ -88,7 +89,7 @@ _GENERAL: Rules = {
     -2027: ErrorRule(PreconditionFailed, "the position is too large for this leverage; reduce it first"),
     -2028: ErrorRule(PreconditionFailed, "the margin is too small for so low a leverage; " + _RISK),
 }
-"""The same on every page that has them."""
+"""The same on every page that has them. -5000, a path that is none, was met and is on none."""
 
 _FUTURES: Rules = {
     **_all(chain(range(-4026, -3999), range(-4033, -4028), (-4045, -4058, -4062)), _ABOUT_ORDERS),

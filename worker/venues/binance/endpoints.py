@@ -10,6 +10,9 @@ from schemas.base import Milliseconds
 from worker.venues.port.adapter import Market
 from worker.venues.reading.history import DAY
 
+THREE_MONTHS = 89 * DAY
+"""The shortest of them: "Income history only contains data for the last three months" (USDⓈ-M, UM)."""
+
 
 def pair_of(market_id: str) -> str:
     """The pair of a COIN-M contract: BTCUSD of BTCUSD_PERP and of BTCUSD_261225."""
@@ -64,8 +67,8 @@ STANDARD = (
         position_filter="symbol",
         account=None,
         income="fapiPrivateGetIncome",
-        income_span=90 * DAY,
-        income_kept=90 * DAY,
+        income_span=THREE_MONTHS,
+        income_kept=THREE_MONTHS,
     ),
     BinanceEndpoints(
         coverage="inverse",
@@ -96,8 +99,8 @@ PORTFOLIO = (
         position_filter="symbol",
         account=None,
         income="papiGetUmIncome",
-        income_span=90 * DAY,
-        income_kept=90 * DAY,
+        income_span=THREE_MONTHS,
+        income_kept=THREE_MONTHS,
     ),
     BinanceEndpoints(
         coverage="inverse",

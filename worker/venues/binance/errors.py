@@ -35,6 +35,9 @@ STATUSES: Mapping[int, ErrorRule] = MappingProxyType(
 )
 """What an HTTP status means where there is no code in the answer (general info). A 451 is the same at every venue."""
 
+SAY_ENOUGH = frozenset({403, 418, 429})
+"""Statuses of which Binance documents that nothing was done (general info, "HTTP Return Codes"), whatever the code."""
+
 SERVER_ERROR = ErrorRule(Ambiguous, UNSURE)
 """Any status from 500 on."""
 
@@ -117,7 +120,7 @@ def _meaning(answer: VenueResponse, code: int | None) -> ErrorRule | None:
     family = answer.path.lstrip("/").partition("/")[0]
     known = BY_FAMILY.get(family, {}).get(code)
     if known is None:
-        return STATUSES.get(answer.status, UNKNOWN_CODE)
+        return STATUSES[answer.status] if answer.status in SAY_ENOUGH else UNKNOWN_CODE
     return _by_its_message(known, code, message_of(answer))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from schemas.requests import MarketType
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
+from worker.venues.reading.past_markets import PastSymbol
 
 CONTRACT_TYPES: Mapping[str, MarketType] = MappingProxyType(
     {
@@ -32,22 +33,35 @@ CONTRACT_TYPES: Mapping[str, MarketType] = MappingProxyType(
 
 
 def kind_of(raw: Mapping[str, Any]) -> MarketType:
-    """What a market as ccxt lists it is, by its row of exchangeInfo. Raises LookupError for a type that we don't know.
+    """What a market as ccxt lists it is, by its row of exchangeInfo. A contract that has left trading may have an empty
+    type: its id tells then.
 
-    A contract that has left trading may have an empty type: its id tells then.
+    Raises LookupError for a type that we don't know, and Ambiguous for a row that lacks what its kind must have.
     """
-    told = str(raw["info"].get("contractType") or "").replace(" ", "_")
-    if not told:
-        return kind_of_id(str(raw["id"]))
-    if told not in CONTRACT_TYPES:
+    row = raw["info"]
+    market_id, told = shape.text(row, "symbol"), str(row.get("contractType") or "").replace(" ", "_")
+    if told and told not in CONTRACT_TYPES:
         raise LookupError(f"its contractType is {told}, and we don't know what that is")
-    return CONTRACT_TYPES[told]
+    kind = CONTRACT_TYPES[told] if told else kind_of_id(market_id)
+    if kind is MarketType.FUTURE:
+        shape.milliseconds(row, "deliveryDate")
+    if raw["inverse"]:
+        shape.decimal(row, "contractSize")
+    return kind
 
 
 def names_of(raw: Mapping[str, Any]) -> tuple[str, str, str]:
     """Base, quote and settle currency, as Binance writes them."""
     row = raw["info"]
     return shape.text(row, "baseAsset"), shape.text(row, "quoteAsset"), shape.text(row, "marginAsset")
+
+
+def id_of(past: PastSymbol) -> str:
+    """The id of a contract that is listed no longer: BTCUSDT, BTCUSDT_261225, BTCUSD_PERP, BTCUSD_261225."""
+    pair = past.base + past.quote
+    if past.expiry:
+        return f"{pair}_{past.expiry:%y%m%d}"
+    return f"{pair}_PERP" if past.inverse else pair
 
 
 def is_inverse(symbol: str) -> bool:

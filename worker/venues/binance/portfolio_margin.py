@@ -7,15 +7,15 @@ currencies.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from decimal import Decimal
 from typing import Any
 
 from schemas.replies import CrossMarginBalance, FuturesBalance, PmAssetBalance, PmUmAccount
 from worker.venues.binance.endpoints import spoken
 from worker.venues.client.transport import MeteredCalls
 from worker.venues.parsing import fields as shape
+from worker.venues.parsing.amounts import CurrencyAmount, total
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Echo, PmAccountRead
 from worker.venues.port.errors import Ambiguous, NotSupported, VenueError
@@ -108,13 +108,13 @@ class _Totals:
 
     def take_from(self, whole: Row | VenueError, fields: dict[str, str]) -> None:
         """What the venue tells of the whole account."""
-        for total, name in fields.items():
+        for name, of in fields.items():
             if isinstance(whole, VenueError):
-                self.untold[total] = whole.message
-            elif value := whole.get(name):
-                self.told[total] = str(value)
+                self.untold[name] = whole.message
+            elif value := whole.get(of):
+                self.told[name] = str(value)
             else:
-                self.untold[total] = f"{spoken(ACCOUNT)} tells no {name}"
+                self.untold[name] = f"{spoken(ACCOUNT)} tells no {of}"
 
     def add_up(self, um_account: Row | VenueError, balances: list[Row], um_assets: frozenset[str]) -> None:
         """Sums over the assets of the side, for each total whose amounts are all of one currency."""
@@ -123,7 +123,7 @@ class _Totals:
                 raise um_account
             with shape.read_from(spoken(UM_ACCOUNT)):
                 assets = shape.rows(um_account.get("assets"), "its assets")
-                sums = {total: self._sum(total, assets, name) for total, name in OF_ASSETS.items()}
+                sums = {name: self._sum(name, assets, of) for name, of in OF_ASSETS.items()}
                 used = _currencies(assets, (*OF_ASSETS.values(), "crossWalletBalance"))
         except VenueError as error:
             self.untold |= dict.fromkeys((*OF_ASSETS, WALLET, MARGIN), error.message)
@@ -131,32 +131,29 @@ class _Totals:
         with shape.read_from(spoken(BALANCE)):
             held = [row for row in balances if row.get("asset") in (used or um_assets)]
             wallet = self._sum(WALLET, held, WALLET)
-            unlike = _currencies(held, (WALLET,)) | _currencies(assets, ("crossUnPnl",))
-        self._add_profit(wallet, sums["totalUnrealizedProfit"], unlike)
-
-    def _add_profit(self, wallet: Decimal | None, profit: Decimal | None, currencies: set[str]) -> None:
+        profit = sums["totalUnrealizedProfit"]
         if wallet is None or profit is None:
             self.untold[MARGIN] = self.untold.get(WALLET) or self.untold["totalUnrealizedProfit"]
-        elif len(currencies) > 1:
-            self.untold[MARGIN] = _unlike(currencies)
         else:
-            self.told[MARGIN] = format(wallet + profit, "f")
+            self._tell(MARGIN, (*wallet, *profit))
 
-    def _sum(self, total: str, rows: list[Row], name: str) -> Decimal | None:
-        figures = [shape.figure(row, name) for row in rows]
-        if len(currencies := _currencies(rows, (name,))) > 1:
-            self.untold[total] = _unlike(currencies)
-        elif None in figures:
-            self.untold[total] = f"{name} is not told of {rows[figures.index(None)].get('asset')}"
-        else:
-            added = sum((figure for figure in figures if figure), Decimal(0))
-            self.told[total] = format(added, "f")
-            return added
-        return None
+    def _sum(self, name: str, rows: list[Row], of: str) -> list[CurrencyAmount] | None:
+        """Tell a total of a field over some assets, and give what it was made of; None where that is not known."""
+        figures = [(row.get("asset"), shape.figure(row, of)) for row in rows]
+        if untold := [asset for asset, figure in figures if figure is None]:
+            self.untold[name] = f"{of} is not told of {untold[0]}"
+            return None
+        amounts = [CurrencyAmount(shape.text(row, "asset"), shape.decimal(row, of)) for row in rows]
+        return amounts if self._tell(name, amounts) else None
 
-
-def _unlike(currencies: set[str]) -> str:
-    return f"its amounts are in {' and '.join(sorted(currencies))}, and unlike currencies are not added"
+    def _tell(self, name: str, amounts: Sequence[CurrencyAmount]) -> bool:
+        added = total(amounts)
+        if added is None:
+            unlike = sorted({row.currency for row in amounts if row.amount})
+            self.untold[name] = f"its amounts are in {' and '.join(unlike)}, and unlike currencies are not added"
+            return False
+        self.told[name] = format(added, "f")
+        return True
 
 
 def _currencies(rows: Iterable[Row], names: Iterable[str]) -> set[str]:

@@ -111,9 +111,13 @@ def _percentage(profit: Decimal, mark: Decimal, notional: Decimal, market: Marke
 
 
 def _held(row: Row, market: Market, mode: MarginMode, leverage: Decimal | None) -> Decimal | None:
-    """The margin held: an isolated position's own, with its profit; what a cross one takes of the account's."""
+    """The margin held, without profit: an isolated position's own, and what a cross one takes of the account's.
+
+    `isolatedMargin` is `isolatedWallet` with the profit. COIN-M sends both, and documents the first alone.
+    """
     if mode is MarginMode.ISOLATED:
-        return shape.figure(row, "isolatedMargin")
+        wallet, margin = shape.figure(row, "isolatedWallet"), shape.figure(row, "isolatedMargin")
+        return wallet if wallet is not None or margin is None else margin - shape.decimal(row, "unRealizedProfit")
     if (held := shape.figure(row, "positionInitialMargin")) is not None or leverage is None:
         return held
     if not market.inverse:

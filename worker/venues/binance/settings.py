@@ -179,4 +179,4 @@ def _of(market: Market, found: list[Row]) -> Row:
     for row in found:
         if row.get("symbol") == market.id:
             return row
-    raise Ambiguous(f"Binance's answer has no row for {market.id}", raw=found)
+    raise Ambiguous("Binance's answer has no row for it", raw=found)

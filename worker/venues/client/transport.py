@@ -205,14 +205,14 @@ class Transport(ABC):
         async with request.permit() as permit:
             return await request.send(permit)
 
-    def failure(self, error: Exception, name: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
+    def failure(self, error: Exception, asked: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
         """What it means that a request did not come back with an answer that can be read."""
         cause, venue = type(error).__name__, self._exchange.id
         if not sent:
             return errors.NotSent(f"no connection to {venue} ({cause}); nothing was sent")
         if isinstance(error, TimeoutError):
             return errors.Ambiguous(f"no answer from {venue} within {limit} ms")
-        return errors.Ambiguous(f"the answer of {venue} to {name} did not arrive whole ({cause})")
+        return errors.Ambiguous(f"the answer of {venue} to {asked} did not arrive whole ({cause})")
 
     @property
     def limiter(self) -> RateLimiter:
@@ -265,9 +265,11 @@ class VenueRequest:
         Its time limit begins to run only here, where there is room for it.
         """
         transport, exchange, name, began = self.transport, self.exchange, self.endpoint.name, time.monotonic()
+        asked = name
         try:
             async with asyncio.timeout(self.limit / 1000):
                 signed = exchange.signed(self.endpoint, self.params)
+                asked = f"{signed['method']} {without_query(signed['url']).path}"
                 with exchange.connections.hearing.request(exchange.id), _observed(exchange.id, signed) as span:
                     sent = await exchange.connections.send(signed, permit, self.largest)
                     answer = exchange.answered(signed, *sent)
@@ -276,7 +278,7 @@ class VenueRequest:
                     changes = exchange.metered.cost(name, self.params).changes
                     exchange.raise_for(answer, signed, changes=changes)
         except _LEAKS as error:
-            failure = transport.failure(error, name, self.limit, sent=permit.sent)
+            failure = transport.failure(error, asked, self.limit, sent=permit.sent)
         else:
             if permit.user is not None:
                 transport.latency.observe(name, (time.monotonic() - began) * 1000)
