@@ -144,45 +144,6 @@ def send(
 
 
 @app.command()
-def history(
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="funding or pnl.")],
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The account, by its id in the registry.")],
-    *,
-    symbol: Annotated[str | None, typer.Option(help="Only this market, such as BTC/USDT:USDT.")] = None,
-    market_type: Annotated[str, typer.Option(help="swap or future.")] = "swap",
-    since: Annotated[
-        str | None, typer.Option(help="From when on: 2026-01-31, a UTC time, or UTC ms; without it all there is.")
-    ] = None,
-    until: Annotated[str | None, typer.Option(help="Up to when; now without.")] = None,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Write CSV, row by row as it comes.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Read all funding payments or realized profits of an account, however many there are, the oldest first.
-
-    It asks a worker, again and again from where the answer before ended. What a
-    venue no longer keeps, or a part that can't be read, is named on standard
-    error, and the exit code is then 1.
-
-    Example: perps-dma history funding binance-perp-001 --since 2026-01-01 --csv > funding.csv
-    """
-    from schemas.requests import MarketType
-    from worker.console.history import HistoryKind, HistoryWish, instant_of, show_history
-    from worker.runtime.clock import now
-    from worker.runtime.errors import ConfigurationError
-
-    if kind not in frozenset(HistoryKind) or market_type not in frozenset(MarketType):
-        raise fail("KIND must be funding or pnl, and --market-type swap or future")
-    try:
-        end = now() if until is None else instant_of(until)
-        begin = None if since is None else instant_of(since)
-        wish = HistoryWish(HistoryKind(kind), account, symbol, MarketType(market_type), begin, end)
-    except ConfigurationError as error:
-        raise fail(str(error)) from error
-    if not run(show_history(read_settings(), wish, as_csv=as_csv, as_json=as_json)):
-        raise typer.Exit(1)
-
-
-@app.command()
 def watch(
     start: Annotated[
         str,
