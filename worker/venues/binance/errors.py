@@ -41,7 +41,7 @@ SAY_ENOUGH = frozenset({403, 418, 429})
 SERVER_ERROR = ErrorRule(Ambiguous, UNSURE)
 """Any status from 500 on."""
 
-UNKNOWN_CODE = ErrorRule(Unlisted, "see Binance's message")
+UNKNOWN_CODE = ErrorRule(Unlisted, "that is a code that no table has; see Binance's message")
 """A code that its family's table does not have."""
 
 UNAVAILABLE: Mapping[str, ErrorRule] = MappingProxyType(
