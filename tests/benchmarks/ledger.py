@@ -57,7 +57,7 @@ class ForgetfulDatabase:
         """The epoch, and nothing else."""
         return [(EPOCH,)] if statement.sql.startswith("SELECT number FROM epoch") else []
 
-    async def flushed(self) -> None:
+    async def flushed(self, *, gathered: bool = False) -> None:
         """There is nothing to flush."""
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:

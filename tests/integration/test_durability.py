@@ -23,10 +23,10 @@ class SlowDisk(Ledger):
         super().__init__(database, "w-1")
         self.asked, self.go_on = asyncio.Event(), asyncio.Event()
 
-    async def flushed(self) -> None:
+    async def flushed(self, *, gathered: bool = False) -> None:
         self.asked.set()
         await self.go_on.wait()
-        await super().flushed()
+        await super().flushed(gathered=gathered)
 
 
 @asynccontextmanager

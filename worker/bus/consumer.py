@@ -106,6 +106,16 @@ def read_delivery(operation: str | None, message: Incoming, speakers: Delegates)
     )
 
 
+def _told_of(message: Incoming, delivery: Delivery) -> tracing.Attributes:
+    return {
+        "messaging.system": "rabbitmq",
+        "messaging.operation.type": "process",
+        "messaging.destination.name": message.exchange,
+        "messaging.rabbitmq.destination.routing_key": message.routing_key,
+        "messaging.message.id": delivery.message_id or "",
+    }
+
+
 def _deliveries_before(message: Incoming) -> int:
     """How often a quorum queue has delivered it before: all of it in the first header, which RabbitMQ 4.3 came with."""
     headers = message.headers
@@ -273,13 +283,7 @@ class Consumer:
         delivery = read_delivery(queue, message, self._speakers)
         operation = delivery.operation
         known = operation if operation in OPERATIONS else "of no queue"
-        about = {
-            "messaging.system": "rabbitmq",
-            "messaging.operation.type": "process",
-            "messaging.destination.name": message.exchange,
-            "messaging.rabbitmq.destination.routing_key": message.routing_key,
-            "messaging.message.id": delivery.message_id or "",
-        }
+        about = _told_of(message, delivery) if tracing.is_recorded() else tracing.NOTHING
         with tracing.arriving(delivery.trace, f"process {known}", tracing.Kind.CONSUMER, about):
             # This task is the delivery's own, and so are the lines that it logs.
             structlog.contextvars.bind_contextvars(

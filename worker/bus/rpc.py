@@ -1,8 +1,8 @@
 """Asking a worker over the bus and waiting for its answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from weakref import WeakSet
 
@@ -147,8 +147,8 @@ class _ReplyChannel:
         if waiting is not None and not waiting.done():
             waiting.set_result(_answer(message))
 
-    @asynccontextmanager
-    async def expecting(self, correlation_id: str) -> AsyncIterator["asyncio.Future[RpcReply | None]"]:
+    @contextmanager
+    def expecting(self, correlation_id: str) -> Iterator["asyncio.Future[RpcReply | None]"]:
         """The future of an answer, None when it was lost; it is forgotten when nobody waits for it any more."""
         future: asyncio.Future[RpcReply | None] = asyncio.get_running_loop().create_future()
         self._waiting[correlation_id] = future
@@ -196,7 +196,7 @@ class RpcClient:
         side = self._commands if operation.is_command else self._queries
         self._calls += 1
         correlation_id = f"{self._calls:x}"
-        async with side.expecting(correlation_id) as answer:
+        with side.expecting(correlation_id) as answer:
             with sending(operation.exchange, operation.name, command_id):
                 message = _request(
                     operation,

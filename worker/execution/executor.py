@@ -114,7 +114,7 @@ class CommandExecutor:
         with spent(Stage.PUBLISH):
             await in_time.answer(response.reply)
         if response.survives_crash:
-            await self._flushed()
+            await self._flushed(gathered=True)
         with spent(Stage.PUBLISH):
             if response.outbox_id is None:
                 COMMANDS_REPEATED.labels(operation, venue).inc()
@@ -265,10 +265,10 @@ class CommandExecutor:
         calls = VenueCalls(command.deadline, self._clock, interrupted=interrupted_in(record))
         return await self._recorder.finish(command, held_elsewhere(was_sent=record.intended is not None), calls)
 
-    async def _flushed(self) -> None:
+    async def _flushed(self, *, gathered: bool = False) -> None:
         """Wait for the disk; not in the account's turn, for the next command need not."""
         with spent(Stage.LEDGER):
-            await self._ledger.flushed()
+            await self._ledger.flushed(gathered=gathered)
 
     def _no_calls(self, command: Command) -> VenueCalls:
         """The calls of a command that has made none."""

@@ -332,6 +332,8 @@ class Commands:
         """What is to be written of a doubt that begins, and the doubts that end."""
         if setting is None:
             return (), []
+        if not self._doubts.may_concern(setting, ending.outcome):
+            return (), []
         ended = await self._patience.retry_while_unavailable(lambda: self._doubts.ended_by(setting, ending.outcome))
         return self._doubts.begun(setting, ending.outcome, command_id, ending.finished), ended
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from uuid import uuid4
 
@@ -54,9 +55,12 @@ class Ledger:
                 f"the ledger took no write within {PROBE_S:g} s: another program holds it, or what it lies on hangs"
             ) from None
 
-    async def flushed(self) -> None:
-        """Return when a power failure could not take back what is written by now; for as long as it takes."""
-        await self.patience.retry_while_unavailable(self.database.flushed)
+    async def flushed(self, *, gathered: bool = False) -> None:
+        """Return when a power failure could not take back what is written by now; for as long as it takes.
+
+        `gathered` is for whoever keeps nobody waiting.
+        """
+        await self.patience.retry_while_unavailable(partial(self.database.flushed, gathered=gathered))
 
     def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
         """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""

@@ -1,8 +1,8 @@
 """Waiting for a ledger that can't be written: nothing goes on without it, and nothing is dropped for want of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from time import monotonic
 from typing import TypeVar
@@ -34,18 +34,19 @@ class Waits:
         """Whether it keeps them waiting now."""
         return any(monotonic() - since > LONG_S for since in self._since.values())
 
-    @contextmanager
-    def counted(self) -> Iterator[None]:
-        """Wait for something, within the context."""
+    def begin(self) -> object:
+        """Somebody waits from now on; what it is called."""
         wait = object()
         self._since[wait] = monotonic()
-        try:
-            yield
-        finally:
-            del self._since[wait]
+        return wait
+
+    def end(self, wait: object) -> None:
+        """It waits no longer."""
+        del self._since[wait]
 
 
-_WAITS: ContextVar[Waits] = ContextVar("_WAITS")
+_NOBODY = Waits()
+_WAITS: ContextVar[Waits] = ContextVar("_WAITS", default=_NOBODY)
 
 
 def waits_counted() -> Waits:
@@ -89,8 +90,12 @@ class Patience:
         An attempt whose commit was in doubt can be the reason why the next one matches nothing: `kept` then finds the
         result of the one before, if it was kept. Raises NotInTime when `within_s` is over and no attempt is under way.
         """
-        with _WAITS.get(Waits()).counted():
+        waits = _WAITS.get()
+        wait = waits.begin()
+        try:
             return await self._until_done(attempt, kept, None if within_s is None else monotonic() + within_s)
+        finally:
+            waits.end(wait)
 
     async def _until_done(
         self,

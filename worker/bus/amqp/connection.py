@@ -53,13 +53,16 @@ class _AsTrouble:
             raise ConnectionError("the connection froze") from error
 
 
+_AS_TROUBLE = _AsTrouble()
+
+
 def as_trouble() -> AbstractContextManager[None]:
     """Raises ConnectionError for what else the client library raises when a connection goes.
 
     That is a bare Exception for whoever waits for a confirm, a RuntimeError for whoever opens a channel, and, when the
     broker froze, a cancellation from inside.
     """
-    return _AsTrouble()
+    return _AS_TROUBLE
 
 
 async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 from weakref import WeakKeyDictionary
 
 import aiormq
@@ -82,10 +82,9 @@ async def publish(
     try:
         with as_trouble():
             async with asyncio.timeout(timeout_s):
-                underlay = cast(Channel, await _restored(channel))
+                underlay, message.user_id = await _restored(channel)
                 # While an alarm of the broker blocks us, whatever we wrote would pile up, here and in its socket.
                 await underlay.connection.ready()
-                message.user_id = user_of(underlay.connection.url)
                 # Not waiting for each frame to drain nearly doubles the rate; the confirm is what we trust.
                 answer = await underlay.basic_publish(
                     body,
@@ -103,15 +102,23 @@ async def publish(
         raise Unroutable(f"no queue takes {routing_key!r} on exchange {exchange!r}")
 
 
-_below: WeakKeyDictionary[AbstractChannel, aiormq.abc.AbstractChannel] = WeakKeyDictionary()
+class _Below(NamedTuple):
+    """The channel below a robust one, and the user that its connection logged in as."""
+
+    channel: Channel
+    user: str | None
+
+
+_below: WeakKeyDictionary[AbstractChannel, _Below] = WeakKeyDictionary()
 """The channels below those that were published on, all that was declared there being there. A loss closes them."""
 
 
-async def _restored(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
+async def _restored(channel: AbstractChannel) -> _Below:
     """The channel below a robust one, once all that was declared on that is there again."""
     below = _below.get(channel)
-    if below is None or below.is_closed:
-        below = _below[channel] = await _restore(channel)
+    if below is None or below.channel.is_closed:
+        restored = cast(Channel, await _restore(channel))
+        below = _below[channel] = _Below(restored, user_of(restored.connection.url))
     return below
 
 
@@ -128,6 +135,8 @@ async def _restore(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
 
 def sending(exchange: str, routing_key: str, message_id: str) -> AbstractContextManager[tracing.Span]:
     """The span of a publishing. What is published in it carries the trace on."""
+    if not tracing.is_recorded():
+        return tracing.span("send")
     about = {
         "messaging.system": "rabbitmq",
         "messaging.operation.type": "send",

@@ -63,7 +63,7 @@ class PostgresDatabase:
         """The rows of a query."""
         return (await self.write(statement))[0]
 
-    async def flushed(self) -> None:
+    async def flushed(self, *, gathered: bool = False) -> None:
         """It is: every commit was flushed."""
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:

@@ -72,8 +72,11 @@ class Database(Protocol):
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""
 
-    async def flushed(self) -> None:
-        """Return when a power failure could not take back what is written by now."""
+    async def flushed(self, *, gathered: bool = False) -> None:
+        """Return when a power failure could not take back what is written by now.
+
+        One that is `gathered` may wait some milliseconds for others, and costs a part of one that is not.
+        """
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold a name that nobody else holds, in any process on the same ledger; waits for it.

@@ -113,10 +113,10 @@ class SqliteDatabase:
         """The rows of a query."""
         return (await self._run((statement,)))[0]
 
-    async def flushed(self) -> None:
+    async def flushed(self, *, gathered: bool = False) -> None:
         """Return when a power failure could not take back what is written by now."""
         self._require_usable()
-        await self._log.flushed()
+        await self._log.flushed(gathered=gathered)
         self._require_usable()  # what was flushed is still the file that the next start finds
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:

@@ -5,7 +5,8 @@ import fcntl
 import hashlib
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import lru_cache
 from pathlib import Path
 
 import structlog
@@ -36,20 +37,21 @@ class FileLocks:
         folder.mkdir(exist_ok=True, mode=0o700)
         self._kept_at = self._folder_mark()
 
-    @asynccontextmanager
-    async def lock(self, name: str) -> AsyncIterator[None]:
+    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Wait for a name, and hold it. Raises LedgerUnavailable."""
+        return _Held(self, name)
+
+    async def take(self, name: str) -> None:
+        """Wait for a name. Raises LedgerUnavailable."""
         # Who waits holds the turn. Whoever lets go and wants it again at once, as a busy worker does, comes after them.
         queue = f"turn for {name}"
-        await self._wait(queue)
+        if not self._take(queue):
+            await self._wait(queue)
         try:
-            await self._wait(name)
+            if not self._take(name):
+                await self._wait(name)
         finally:
-            self._give_back(queue)
-        try:
-            yield
-        finally:
-            self._give_back(name)
+            self.give_back(queue)
 
     @asynccontextmanager
     async def try_lock(self, name: str) -> AsyncIterator[bool]:
@@ -59,7 +61,7 @@ class FileLocks:
             yield taken
         finally:
             if taken:
-                self._give_back(name)
+                self.give_back(name)
 
     def keep(self) -> None:
         """Take anew what we hold and whose file was removed. Raises LedgerUnavailable while another process has it."""
@@ -85,6 +87,7 @@ class FileLocks:
         log.warning("lock_file_recreated", lock=name)
 
     async def _wait(self, name: str) -> None:
+        await asyncio.sleep(POLL_S)
         while not self._take(name):  # noqa: ASYNC110 - another process holds it
             await asyncio.sleep(POLL_S)
 
@@ -103,7 +106,7 @@ class FileLocks:
             os.close(descriptor)
 
     def _file(self, name: str) -> str:
-        return f"{self._folder}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
+        return f"{self._folder}/{_file_of(name)}"
 
     def _opened(self, file: str) -> int:
         try:
@@ -112,7 +115,8 @@ class FileLocks:
         except OSError as error:
             raise LedgerUnavailable(f"the ledger's locks in {self._folder} can't be used: {error.strerror}") from error
 
-    def _give_back(self, name: str) -> None:
+    def give_back(self, name: str) -> None:
+        """Hold it no longer."""
         descriptor = self._held.pop(name)
         fcntl.flock(descriptor, fcntl.LOCK_UN)
         if name in self._open or len(self._open) >= OPEN_FILES:
@@ -127,6 +131,27 @@ class FileLocks:
         except OSError:
             return None
         return found.st_ino, found.st_mtime_ns
+
+
+class _Held:
+    """A context as a class: it costs half of what a generator does."""
+
+    __slots__ = ("_locks", "_name")
+
+    def __init__(self, locks: FileLocks, name: str) -> None:
+        self._locks = locks
+        self._name = name
+
+    async def __aenter__(self) -> None:
+        await self._locks.take(self._name)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._locks.give_back(self._name)
+
+
+@lru_cache(maxsize=2 * OPEN_FILES)
+def _file_of(name: str) -> str:
+    return hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 def _locked(descriptor: int) -> bool:

@@ -13,31 +13,57 @@ from worker.ledger.sql.errors import LedgerUnavailable
 LONGEST_WRITES = 1_000
 """After so many writes, some megabytes, the log is moved into the file itself and begun anew."""
 
+GATHER_S = 0.004
+"""How soon after the one before a flush begins that keeps nobody waiting: one does for all who ask meanwhile, and each
+takes 0.15 to 0.25 ms of processor time. Who asks seldom waits for nothing: to wake up once more costs as much."""
+
 
 class WriteLog:
     """The write-ahead log of an open SQLite file, used in one event loop.
 
     A flush happens in a thread, and all who wait for it share the next one: the loop goes on with what need not wait.
+
+    ```
+    asked for ─▶ at once, or when one has been under way, after it ─▶ all who have asked by then
+              └▶ no hurry: the same, but a moment after the one before at the soonest
+    ```
     """
 
-    def __init__(self, path: Path, connect: Callable[[Path], sqlite3.Connection]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connect: Callable[[Path], sqlite3.Connection],
+        flush: Callable[[int], None] = os.fdatasync,
+        gather_s: float = GATHER_S,
+    ) -> None:
         self._path = path
         self._connect = connect
+        self._flush_file = flush
+        self._gather_s = gather_s
         self._file = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
         self._threads = ThreadPoolExecutor(2, "ledger")
         self._waiting: list[asyncio.Future[None]] = []
+        self._gathering: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
+        self._hurry = False
+        self._begun = 0.0
         self._shortening: asyncio.Task[None] | None = None
         self._writes = 0
         self._takes_writes = asyncio.Event()
         self._takes_writes.set()
 
-    async def flushed(self) -> None:
-        """Return when a power failure could not take back what is written by now. Raises LedgerUnavailable."""
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    async def flushed(self, *, gathered: bool = False) -> None:
+        """Return when a power failure could not take back what is written by now. Raises LedgerUnavailable.
+
+        One that is `gathered` may wait a moment, together with others.
+        """
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
         self._waiting.append(done)
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
+        if not gathered or loop.time() >= self._begun + self._gather_s:
+            self._begin()
+        elif self._gathering is None and not self._hurry:
+            self._gathering = loop.call_at(self._begun + self._gather_s, self._begin)
         await done
 
     async def takes_writes(self) -> None:
@@ -59,16 +85,28 @@ class WriteLog:
 
     async def close(self) -> None:
         """Finish what is under way."""
+        if self._waiting:
+            self._begin()
         await asyncio.gather(*(task for task in (self._flushing, self._shortening) if task is not None))
         await asyncio.to_thread(self._threads.shutdown)
         os.close(self._file)
 
+    def _begin(self) -> None:
+        """Flush for all who have asked by now, when the flush that is under way is over."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        self._hurry = True
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
+
     async def _flush(self) -> None:
         loop = asyncio.get_running_loop()
-        while self._waiting:
+        while self._hurry:
+            self._hurry, self._begun = False, loop.time()
             waiting, self._waiting = self._waiting, []
             try:
-                await loop.run_in_executor(self._threads, os.fdatasync, self._file)
+                await loop.run_in_executor(self._threads, self._flush_file, self._file)
             except OSError as error:
                 _tell(waiting, LedgerUnavailable(f"the ledger can't be flushed: {error}"))
             else:

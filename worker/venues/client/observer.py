@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import aiohttp
 
 from schemas.base import Milliseconds
-from worker.telemetry.metrics import VENUE_SECONDS
+from worker.telemetry.metrics import venue_request
 from worker.venues.port.errors import Refused, VenueError
 
 Heard = Callable[[str | None], None]
@@ -55,10 +55,10 @@ class RequestObserver:
             if waited_ms >= self.patience_ms:
                 self._ended(began, f"no answer from {venue} within {waited_ms} ms")
             else:
-                VENUE_SECONDS.labels(self.label, "given_up").observe(waited_ms / 1000)
+                venue_request(self.label, "given_up").observe(waited_ms / 1000)
             raise
         self._ended(began, None)
 
     def _ended(self, began: float, failure: str | None) -> None:
-        VENUE_SECONDS.labels(self.label, "failed" if failure else "answered").observe(time.monotonic() - began)
+        venue_request(self.label, "failed" if failure else "answered").observe(time.monotonic() - began)
         self.told(failure)

@@ -62,6 +62,8 @@ class VenueResponse:
 
     def header(self, name: str) -> str | None:
         """A header by its name in lower case."""
+        if (found := self.headers.get(name)) is not None:  # at once, where the mapping takes any case
+            return found
         return next((value for key, value in self.headers.items() if key.lower() == name), None)
 
     def number(self, name: str) -> int | None:
