@@ -1,52 +1,41 @@
-"""Gate at one address: its markets, and adapters for its accounts."""
+"""Gate at one address: its contracts, and adapters for its accounts."""
 
-from schemas.base import Milliseconds
-from schemas.control import Network
-from worker.accounts.account import Account, Site
-from worker.accounts.networks import MAINNET
-from worker.venues.client.connections import VenueConnections
+from typing import NamedTuple
+
+from worker.accounts.account import Account
 from worker.venues.gate.adapter import GateAdapter
 from worker.venues.gate.client import without_keys
 from worker.venues.gate.endpoints import parts_on
-from worker.venues.gate.instruments import NOTHING_KNOWN, load
-from worker.venues.parsing.markets import Markets, Unlisted, nobody
-
-LOAD_TIMEOUT_MS: Milliseconds = 15_000
-"""The lists of contracts are megabytes long; they may take longer than a request of an account."""
+from worker.venues.gate.instruments import NOTHING_KNOWN, Lists, load
+from worker.venues.parsing.markets import Markets, Unlisted
+from worker.venues.reading.venue import LOAD_TIMEOUT_MS, ListedVenue
 
 
-class GateVenue:
-    """Makes adapters that share markets, session and TLS context. `load` first."""
+class GateListing(NamedTuple):
+    """Gate's lists, and the markets made from them."""
 
-    def __init__(
-        self,
-        connections: VenueConnections,
-        base_url: str | None = None,
-        timeout_ms: Milliseconds = 5_000,
-        network: Network = MAINNET,
-    ) -> None:
-        self._site = Site("gate", network, base_url)
-        self._public = without_keys(connections, base_url, timeout_ms, network)
-        self._parts = parts_on(network)
-        self._lists = NOTHING_KNOWN
-        self._markets: Markets | None = None
+    lists: Lists
+    markets: Markets
 
-    async def load(self, unlisted: Unlisted = nobody) -> bool:
-        """Load or reload the markets, without any key; whether they are others than before. Raises VenueError.
 
-        Where a list could not be read, `unlisted` is told at once, so that it is read again soon.
-        """
-        before = self._lists
-        self._lists = await load(self._public, self._parts, LOAD_TIMEOUT_MS, before)
-        self._markets = Markets(self._lists.markets, unlisted, self._lists.unreadable)
-        if self._lists.unread:
+class GateVenue(ListedVenue[GateListing]):
+    """Perpetuals and deliveries. Where a list could not be read, it is read again soon."""
+
+    exchange = "gate"
+    without_keys = staticmethod(without_keys)
+
+    async def listing(self, unlisted: Unlisted, before: GateListing | None) -> GateListing:
+        """All lists; of those that can't be read, what was known before."""
+        known = NOTHING_KNOWN if before is None else before.lists
+        lists = await load(self._public, parts_on(self._site.network), LOAD_TIMEOUT_MS, known)
+        if lists.unread:
             unlisted()
-        return self._lists != before
+        return GateListing(lists, Markets(lists.markets, unlisted, lists.unreadable))
 
-    def adapter(self, account: Account) -> GateAdapter:
-        """The adapter of an account at this address."""
-        if self._markets is None:
-            raise RuntimeError("load() must have succeeded before adapters can be made")
-        if account.site.seat != self._site.seat:
-            raise ValueError(f"{account.id} belongs to another address than this venue")
-        return GateAdapter(account, self._public.for_account(account), self._markets, self._lists)
+    def seen(self, listing: GateListing) -> object:
+        """The lists, of which the markets are made."""
+        return listing.lists
+
+    def made(self, account: Account, listing: GateListing) -> GateAdapter:
+        """A new adapter."""
+        return GateAdapter(account, self._public.for_account(account), listing.markets, listing.lists)
