@@ -21,8 +21,8 @@ from worker.venues.bybit.history import (
     funding_sources,
     profit_sources,
 )
+from worker.venues.bybit.instruments import id_of
 from worker.venues.bybit.listing import LONGEST_PAUSE, Listing
-from worker.venues.bybit.past import id_of
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import History, HistoryQuery
 from worker.venues.port.errors import Ambiguous, Throttled

@@ -9,7 +9,8 @@ import pytest
 from schemas.base import Milliseconds
 from schemas.requests import PmAssetCollect, PmAutoCollect
 from tests.support.memory_venue import ACCOUNT, MemoryRequest, MemoryVenue
-from worker.execution.calls import READ_BACK_RESERVE_MS, Expired, VenueCalls
+from worker.execution.calls import READ_BACK_RESERVE_MS, VenueCalls
+from worker.execution.errors import Expired
 from worker.handlers import COMMAND_HANDLERS
 from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect
 from worker.venues.client.door import door_for

@@ -8,9 +8,9 @@ from schemas import Outcome
 from schemas.events import ConfirmedBy
 from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
-from worker.execution.calls import Expired, VenueCalls
+from worker.execution.calls import VenueCalls
 from worker.execution.confirmation import send_until_confirmed
-from worker.execution.doubts import NotConfirmed
+from worker.execution.errors import Expired, NotConfirmed
 from worker.execution.failures import refusal
 from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode

@@ -8,10 +8,10 @@ from schemas.requests import GetFundingHistory, MarketType
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.handlers.history import get_funding_history
 from worker.venues.binance.instruments import id_of as of_binance
-from worker.venues.bybit.past import id_of as of_bybit
-from worker.venues.gate.past import id_of as of_gate
-from worker.venues.hyperliquid.past import id_of as of_hyperliquid
-from worker.venues.okx.past import id_of as of_okx
+from worker.venues.bybit.instruments import id_of as of_bybit
+from worker.venues.gate.instruments import id_of as of_gate
+from worker.venues.hyperliquid.instruments import id_of as of_hyperliquid
+from worker.venues.okx.instruments import id_of as of_okx
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import UnknownSymbol
 from worker.venues.reading.past_markets import IdOf, PastSymbol, past_market

@@ -29,7 +29,7 @@ from schemas.control import (
 from schemas.control import Freeze as FreezeRequest
 from schemas.events import event_id
 from worker.accounts.account import Accounts
-from worker.execution.freeze import freeze_event
+from worker.execution.aftermath.freezes import freeze_event
 from worker.execution.outbox_relay import OutboxRelay
 from worker.execution.requests import RequestRejected, unknown_account
 from worker.execution.service import ControlHandler

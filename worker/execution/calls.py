@@ -9,11 +9,10 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from schemas.base import Milliseconds
-from worker.execution.freeze import Frozen
+from worker.execution.errors import Expired, Frozen
 from worker.execution.retries import QUERY
 from worker.ledger.owners import GONE_S
 from worker.runtime.clock import Clock
-from worker.runtime.errors import ExecutionError
 from worker.venues.client.door import ChangeRequest, through
 from worker.venues.limits import RequestContext, Urgency, requesting, reserved
 from worker.venues.limits.permits import ReservedPermit
@@ -30,10 +29,6 @@ READ_BACK_RESERVE_MS = 2_000
 
 FRESH_S = GONE_S / 3
 """For so long an intent proves that the account is ours: no other worker believes us gone so soon."""
-
-
-class Expired(ExecutionError):
-    """The deadline passed before anything was sent."""
 
 
 @dataclass(frozen=True, slots=True)

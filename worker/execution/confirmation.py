@@ -21,9 +21,8 @@ from typing import NoReturn
 
 from schemas import Outcome
 from schemas.events import ConfirmedBy, Scope
-from worker.execution.calls import Expired, VenueCalls
-from worker.execution.doubts import NotConfirmed, NotInForce
-from worker.execution.freeze import Frozen
+from worker.execution.calls import VenueCalls
+from worker.execution.errors import Expired, Frozen, NotConfirmed, NotInForce
 from worker.execution.retries import CHANGE
 from worker.handlers.plan import Applied, CommandPlan, Confirmed
 from worker.telemetry.stages import reading_back

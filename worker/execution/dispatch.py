@@ -6,23 +6,16 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import structlog
 
 from worker.accounts.account import Account
-from worker.execution.calls import Expired, VenueCalls
-from worker.execution.capabilities import require
+from worker.execution.calls import VenueCalls
 from worker.execution.confirmation import send_until_confirmed
-from worker.execution.doubts import NotConfirmed
+from worker.execution.errors import Expired, Frozen, NotConfirmed, TakenOver
 from worker.execution.failures import CommandFailure, fault, refusal
-from worker.execution.freeze import Frozen
 from worker.execution.requests import Command
 from worker.handlers.plan import Applied, CommandHandler, CommandPlan, QueryHandler, QueryResult
-from worker.runtime.errors import ExecutionError
 from worker.venues.port.adapter import Adapter, Capability
-from worker.venues.port.errors import VenueError
+from worker.venues.port.errors import NotSupported, VenueError
 
 log = structlog.get_logger(__name__)
-
-
-class TakenOver(ExecutionError):
-    """Another worker has taken the command over and will tell how it ended; this one must not go on."""
 
 
 class Dispatch:
@@ -83,3 +76,23 @@ class Dispatch:
         adapter = self._adapter_of(account)
         require(adapter, needs, account)
         return adapter
+
+
+def require(adapter: Adapter, capability: Capability, account: Account) -> None:
+    """Raise NotSupported, saying why, unless the adapter declares the capability for its account."""
+    if capability in adapter.capabilities:
+        return
+    raise NotSupported(f"{_what(account)} has no {capability.replace('_', ' ')}{_remedy(capability, account)}")
+
+
+def _what(account: Account) -> str:
+    kind = "Portfolio Margin account" if account.portfolio_margin else "account"
+    return f"the {account.exchange} {kind} {account.id}"
+
+
+def _remedy(capability: Capability, account: Account) -> str:
+    if capability is Capability.PORTFOLIO_MARGIN:
+        return "; if it is a Binance Portfolio Margin account, register it with portfolio_margin = true"
+    if capability is Capability.MARGIN_MODE and account.portfolio_margin:
+        return ": all its positions are cross margined"
+    return ""

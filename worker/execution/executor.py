@@ -17,22 +17,14 @@ import structlog
 
 from worker.execution.answers import answered_in_time
 from worker.execution.calls import Interrupted, VenueCalls
-from worker.execution.dispatch import Dispatch, TakenOver
+from worker.execution.dispatch import Dispatch
+from worker.execution.errors import AccountLocked, Frozen, RecordGone, TakenOver
 from worker.execution.failures import CommandFailure, conflict, forgotten, held_elsewhere, refusal
-from worker.execution.freeze import Frozen
 from worker.execution.lanes import Lanes
 from worker.execution.outbox_relay import OutboxRelay
-from worker.execution.recorder import (
-    Abandoned,
-    CommandRecorder,
-    Finished,
-    New,
-    RecordGone,
-    entry_of,
-    interrupted_in,
-)
+from worker.execution.recorder import Abandoned, CommandRecorder, Finished, New, entry_of, interrupted_in
 from worker.execution.requests import Command, RequestRejected
-from worker.execution.response import CommandResponse, told_before
+from worker.execution.results import CommandResponse, told_before
 from worker.handlers.plan import CommandHandler
 from worker.ledger.commands import Entry, Registration
 from worker.ledger.freezes import Freeze
@@ -40,7 +32,6 @@ from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LockLost
 from worker.messages.wire import Reply, ShuttingDown
 from worker.runtime.clock import Clock
-from worker.runtime.errors import ExecutionError
 from worker.telemetry import tracing
 from worker.telemetry.metrics import COMMANDS_REPEATED, command_told
 from worker.telemetry.stages import STAGES, Stage, spent
@@ -53,10 +44,6 @@ BEHIND_MS = 100
 """How long behind its deadline a command may still get its account: what was under way there until then is over."""
 
 log = structlog.get_logger(__name__)
-
-
-class AccountLocked(ExecutionError):
-    """Another worker held the account until the deadline."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,7 @@ import orjson
 
 from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import Milliseconds
-from worker.execution.calls import Expired
-from worker.execution.doubts import NotConfirmed
-from worker.execution.freeze import Frozen
+from worker.execution.errors import Expired, Frozen, NotConfirmed
 from worker.execution.requests import Command, RequestRejected
 from worker.ledger.unresolved import SWEEPS, wanted_of
 from worker.venues.port import errors

@@ -6,13 +6,11 @@ import orjson
 import structlog
 
 from schemas import Outcome
-from worker.execution.calls import Expired, Interrupted, VenueCalls
-from worker.execution.dispatch import TakenOver
+from worker.execution.calls import Interrupted, VenueCalls
+from worker.execution.errors import Expired, Frozen, RecordGone, TakenOver
 from worker.execution.failures import CommandFailure, conflict, doubt_about, forgotten, in_doubt
-from worker.execution.freeze import Frozen
 from worker.execution.requests import Command, RequestRejected
-from worker.execution.response import CommandResponse, told_before
-from worker.execution.results import envelope_of, outcome_of, reply_to, result_event
+from worker.execution.results import CommandResponse, envelope_of, outcome_of, reply_to, result_event, told_before
 from worker.handlers.plan import Applied, CommandHandler
 from worker.ledger.commands import CommandEnding, Entry, Record, Registration
 from worker.ledger.freezes import Freeze
@@ -23,16 +21,11 @@ from worker.ledger.sql.errors import NotInTime, StaleWrite
 from worker.ledger.unresolved import Setting
 from worker.messages.wire import outgoing_result
 from worker.runtime.clock import Clock
-from worker.runtime.errors import ExecutionError
 from worker.telemetry import tracing
 from worker.telemetry.metrics import COMMANDS
 from worker.telemetry.stages import Stage, spent
 
 log = structlog.get_logger(__name__)
-
-
-class RecordGone(ExecutionError):
-    """The ledger knew a command, and knows it no more."""
 
 
 @dataclass(frozen=True, slots=True)

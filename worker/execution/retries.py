@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.execution.doubts import NotInForce
+from worker.execution.errors import NotInForce
 from worker.runtime.backoff import backoff_s
 from worker.venues.port.errors import Ambiguous, NotSent, VenueError
 

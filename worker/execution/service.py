@@ -10,7 +10,8 @@ import structlog
 from schemas import ErrorCode, failure
 from schemas.base import Milliseconds
 from worker.execution.calls import VenueCalls
-from worker.execution.dispatch import Dispatch, TakenOver
+from worker.execution.dispatch import Dispatch
+from worker.execution.errors import TakenOver
 from worker.execution.executor import CommandExecutor
 from worker.execution.failures import refusal
 from worker.execution.requests import Command, Control, RequestParser, RequestRejected, actor_of

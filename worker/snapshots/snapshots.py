@@ -17,7 +17,8 @@ from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import Milliseconds, utc_text
 from schemas.events import Drift, DriftedTerms, DriftEvent, Trigger, UnreadPart, event_id
 from worker.accounts.account import Account
-from worker.execution.calls import Expired, VenueCalls
+from worker.execution.calls import VenueCalls
+from worker.execution.errors import Expired
 from worker.execution.lanes import Lanes
 from worker.execution.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger

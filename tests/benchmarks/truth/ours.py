@@ -7,8 +7,9 @@ from schemas.requests import PmAssetCollect, PmAutoCollect, SetLeverage, SetMarg
 from tests.benchmarks.truth.claims import Claim
 from tests.benchmarks.truth.played import ChangeKind
 from tests.benchmarks.truth.stand import ASSET, LEVERAGE, Stand
-from worker.execution.calls import Expired, VenueCalls
+from worker.execution.calls import VenueCalls
 from worker.execution.confirmation import send_until_confirmed
+from worker.execution.errors import Expired
 from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode
 from worker.handlers.plan import CommandPlan

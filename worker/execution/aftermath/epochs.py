@@ -17,7 +17,7 @@ import structlog
 
 from schemas.base import Milliseconds, utc_text
 from schemas.events import EpochBegun, EpochEvent, event_id
-from worker.execution.freeze import freeze_event
+from worker.execution.aftermath.freezes import freeze_event
 from worker.execution.outbox_relay import OutboxRelay
 from worker.ledger.epoch import Contents
 from worker.ledger.ledger import Ledger

@@ -24,7 +24,8 @@ from schemas.control import VenueHealth, VenueState
 from schemas.events import DoubtResolution
 from worker.accounts.account import Account, Accounts, Site
 from worker.execution.aftermath.resolution import Reading, event_of, is_as_wanted, read_back, settled
-from worker.execution.calls import Expired, VenueCalls
+from worker.execution.calls import VenueCalls
+from worker.execution.errors import Expired
 from worker.execution.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite

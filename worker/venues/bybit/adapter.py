@@ -10,9 +10,8 @@ from worker.accounts.account import Account
 from worker.venues.bybit import settings
 from worker.venues.bybit.account import AccountInfo, AccountReader, Upgrade
 from worker.venues.bybit.history import SourceRecords, Sources, funding_sources, profit_sources
-from worker.venues.bybit.instruments import Instruments
+from worker.venues.bybit.instruments import Instruments, id_of
 from worker.venues.bybit.listing import named
-from worker.venues.bybit.past import id_of
 from worker.venues.bybit.positions import position_of, size_of, state_of, terms_of
 from worker.venues.bybit.preflight import preflight
 from worker.venues.bybit.settings import POSITIONS, category_of, read_both, read_positions

@@ -11,8 +11,7 @@ from worker.venues.gate import instruments, settings
 from worker.venues.gate.endpoints import GatePart, parts_of, parts_on, reading
 from worker.venues.gate.errors import HAS_ORDERS, HOLDS_POSITION
 from worker.venues.gate.history import AccountBook, contract_of, entry_of
-from worker.venues.gate.instruments import Lists
-from worker.venues.gate.past import id_of
+from worker.venues.gate.instruments import Lists, id_of
 from worker.venues.gate.positions import amount_of, position_of, read_holding, read_open, state_of, terms_in
 from worker.venues.gate.preflight import preflight
 from worker.venues.parsing import blockers as in_the_way

@@ -32,6 +32,7 @@ from worker.venues.parsing.fields import Row
 from worker.venues.parsing.markets import UnreadableMarket, tell_unreadable
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, Refused, ValueRefused, VenueError
+from worker.venues.reading.past_markets import PastSymbol
 
 log = structlog.get_logger(__name__)
 
@@ -295,3 +296,9 @@ def _text(allowed: GateLeverageRange) -> str:
     if highest is None:
         return f"{lowest or '1x'} or more"
     return f"{lowest or '1x'} to {highest}"
+
+
+def id_of(past: PastSymbol) -> str | None:
+    """BTC_USDT, BTC_USD, BTC_USDT_20261225 (Contract and delivery contract, `name`)."""
+    pair = f"{past.base}_{past.quote}"
+    return f"{pair}_{past.expiry:%Y%m%d}" if past.expiry else pair

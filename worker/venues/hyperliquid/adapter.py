@@ -12,8 +12,7 @@ from worker.venues.client.transport import ClockedCalls
 from worker.venues.hyperliquid import settings
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.hyperliquid.history import Funding, RealizedPnl
-from worker.venues.hyperliquid.instruments import Instrument, Universe, coverage_of
-from worker.venues.hyperliquid.past import id_of
+from worker.venues.hyperliquid.instruments import Instrument, Universe, coverage_of, id_of
 from worker.venues.hyperliquid.positions import held_rows, position_in, position_of, size_of, state_of, terms_of
 from worker.venues.hyperliquid.preflight import preflight
 from worker.venues.parsing import fields as shape

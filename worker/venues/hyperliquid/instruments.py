@@ -17,6 +17,7 @@ from worker.venues.parsing.fields import Row
 from worker.venues.parsing.markets import Markets, Unlisted, UnreadableMarket, nobody, symbol_of, tell_unreadable
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, VenueError
+from worker.venues.reading.past_markets import PastSymbol
 
 MAIN = "main"
 """What coverage calls the dex that the venue itself calls the empty string."""
@@ -313,3 +314,11 @@ def base_of(coin: str) -> str:
 def coverage_of(dex: str) -> str:
     """How coverage names a dex."""
     return dex or MAIN
+
+
+def id_of(past: PastSymbol) -> str | None:
+    """BTC, or xyz:GOLD where the dex stands before the coin in its symbol, XYZ-GOLD; there are no futures."""
+    dex, dash, coin = past.base.partition("-")
+    if past.expiry:
+        return None
+    return f"{dex.lower()}:{coin}" if dash else past.base

@@ -19,8 +19,7 @@ from worker.venues.okx.answers import POSITIONS, items, optional, reading
 from worker.venues.okx.client import OkxTransport
 from worker.venues.okx.configuration import AccountConfiguration, Configuration
 from worker.venues.okx.history import KEPT_FOR_CERTAIN, Bills, Borders
-from worker.venues.okx.instruments import INSTRUMENT_TYPES
-from worker.venues.okx.past import id_of
+from worker.venues.okx.instruments import INSTRUMENT_TYPES, id_of
 from worker.venues.okx.positions import amount_of, described, held_in, mode_of, position_of, state_of
 from worker.venues.okx.preflight import preflight
 from worker.venues.parsing import fields as shape

@@ -19,6 +19,7 @@ from worker.venues.parsing.fields import Row
 from worker.venues.parsing.markets import Raw
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, VenueError
+from worker.venues.reading.past_markets import PastSymbol
 
 KINDS: Mapping[str, MarketType] = MappingProxyType({"SWAP": MarketType.SWAP, "FUTURES": MarketType.FUTURE})
 """What `instType` says of a contract. X-Perps are futures that pay funding (`ruleType` xperp), and futures they stay:
@@ -134,3 +135,8 @@ async def maximum_now(transport: Calls, market: Market) -> Decimal | None:
         return next((maximum_of(row) for row in rows if shape.text(row, "instId") == market.id), None)
     except VenueError:
         return None
+
+
+def id_of(past: PastSymbol) -> str | None:
+    """BTC-USDT-SWAP, BTC-USD-SWAP, BTC-USDT-261225 (Get instruments, `instId`)."""
+    return f"{past.base}-{past.quote}-{f'{past.expiry:%y%m%d}' if past.expiry else 'SWAP'}"

@@ -1,22 +1,8 @@
-"""Being forbidden to change anything."""
+"""Telling everybody what is frozen, and what no longer is."""
 
 from schemas.base import utc_text
 from schemas.events import FreezeChange, FreezeEvent, event_id
 from worker.ledger.freezes import Freeze
-from worker.runtime.errors import ExecutionError
-
-
-class Frozen(ExecutionError):
-    """An admin has frozen the account, its venue or everything; nothing was sent."""
-
-    def __init__(self, freeze: Freeze) -> None:
-        super().__init__(f"{freeze.scope} is frozen: {freeze.reason}; nothing was sent")
-        self.freeze = freeze
-
-    @property
-    def details(self) -> dict[str, object]:
-        """What a caller may use."""
-        return {"scope": self.freeze.scope, "reason": self.freeze.reason, "since": self.freeze.since}
 
 
 def freeze_event(freeze: Freeze, epoch: int, *, frozen: bool) -> FreezeEvent:

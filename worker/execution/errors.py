@@ -1,0 +1,42 @@
+"""Why a command is not carried out as it was meant to be; `worker.runtime.errors` has the whole tree."""
+
+from worker.ledger.freezes import Freeze
+from worker.runtime.errors import ExecutionError
+from worker.venues.port.errors import Ambiguous
+
+
+class Expired(ExecutionError):
+    """The deadline passed before anything was sent."""
+
+
+class TakenOver(ExecutionError):
+    """Another worker has taken the command over and will tell how it ended; this one must not go on."""
+
+
+class AccountLocked(ExecutionError):
+    """Another worker held the account until the deadline."""
+
+
+class RecordGone(ExecutionError):
+    """The ledger knew a command, and knows it no more."""
+
+
+class Frozen(ExecutionError):
+    """An admin has frozen the account, its venue or everything; nothing was sent."""
+
+    def __init__(self, freeze: Freeze) -> None:
+        super().__init__(f"{freeze.scope} is frozen: {freeze.reason}; nothing was sent")
+        self.freeze = freeze
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What a caller may use."""
+        return {"scope": self.freeze.scope, "reason": self.freeze.reason, "since": self.freeze.since}
+
+
+class NotConfirmed(Ambiguous):
+    """It was sent, and neither the answer nor a read-back tells that it is in force."""
+
+
+class NotInForce(NotConfirmed):
+    """It was sent, the answer tells nothing, and a read-back shows another setting."""
