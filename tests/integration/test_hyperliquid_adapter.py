@@ -356,7 +356,7 @@ class TestPositions:
     async def test_an_isolated_position_holds_its_own_margin(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter()
         (position,) = (await adapter.positions(None, market(adapter, SHORT))).positions
-        assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("222.50"))
+        assert (position.margin_mode, position.collateral) == (MarginMode.ISOLATED, Decimal("200.00"))
 
     @pytest.mark.parametrize(("symbol", "coverage"), [(BTC, "main"), (GOLD, "xyz"), ("FLX-OIL/USDH:USDH", "flx")])
     async def test_a_symbol_asks_its_own_dex_only(self, harness: SandboxHarness, symbol: str, coverage: str) -> None:
@@ -371,7 +371,7 @@ class TestPositions:
         await harness.change(positions=[position], balances={"flx": "200"})
         adapter = harness.adapter()
         (found,) = (await adapter.positions(SWAP, market(adapter, "FLX-OIL/USDH:USDH"))).positions
-        assert (found.unrealized_pnl, found.collateral) == (Decimal("2.5"), Decimal("132.50"))
+        assert (found.unrealized_pnl, found.collateral) == (Decimal("2.5"), Decimal("130.00"))
 
     async def test_a_hundred_positions_come_whole(self, harness: SandboxHarness) -> None:
         account = harness.sandbox.open_account("hyperliquid", id="hundred", open_positions=100)

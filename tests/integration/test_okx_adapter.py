@@ -380,10 +380,10 @@ class TestPositions:
         assert [position.contracts, position.contract_size, position.notional] == [30, 100, 3_000]
         assert (position.collateral, position.percentage) == (Decimal("0.00304569"), Decimal("1.55"))
 
-    async def test_an_isolated_position_holds_its_own_margin_and_its_profit(self, harness: SandboxHarness) -> None:
+    async def test_an_isolated_position_holds_its_own_margin_without_its_profit(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         (position,) = (await adapter.positions(SWAP, market(adapter, SOL))).positions
-        assert [position.collateral, position.unrealized_pnl, position.leverage] == [742 + 90, 90, 5]
+        assert [position.collateral, position.unrealized_pnl, position.leverage] == [742, 90, 5]
         assert position.liquidation_price is not None
 
     async def test_a_portfolio_margin_account_shows_its_cross_positions_too(self, harness: SandboxHarness) -> None:

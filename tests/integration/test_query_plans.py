@@ -100,11 +100,11 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
 
     return {
         Commands: {
-            "note": lambda: ledger.commands.register(ENTRY),
+            "register": lambda: ledger.commands.register(ENTRY),
             "find": lambda: ledger.commands.find("c-1"),
             "found": lambda: ledger.commands.found("c-1"),
-            "adopt": adopted,
-            "intend": lambda: ledger.commands.record_intent(ENTRY, 1, 5, durable=True),
+            "take_over": adopted,
+            "record_intent": lambda: ledger.commands.record_intent(ENTRY, 1, 5, durable=True),
             "under_way": lambda: ledger.commands.under_way("account:a-1", 10),
             "overdue": lambda: ledger.commands.overdue(20_000, 10),
             "over_elsewhere": lambda: ledger.commands.over_elsewhere("old-1"),

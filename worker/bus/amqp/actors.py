@@ -34,11 +34,11 @@ class Delegates:
     def actor(self, user_id: str | None, named: str | None) -> str | None:
         """Who asks. The broker lets nobody set a `user_id` that is not theirs; anybody can write a header.
 
-        >>> Speakers(frozenset({"dma-shim"})).actor("dma-shim", "ann")
+        >>> Delegates(frozenset({"dma-shim"})).actor("dma-shim", "ann")
         'ann'
-        >>> Speakers(frozenset({"dma-shim"})).actor("dma-strategy", "ann")
+        >>> Delegates(frozenset({"dma-shim"})).actor("dma-strategy", "ann")
         'dma-strategy'
-        >>> Speakers(frozenset({"dma-shim"})).actor(None, "ann")
+        >>> Delegates(frozenset({"dma-shim"})).actor(None, "ann")
         'unverified:ann'
         """
         if user_id is None:
