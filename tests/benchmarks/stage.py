@@ -21,7 +21,9 @@ LOWEST, VALUES = 3, 7
 
 LIFTED = dict.fromkeys(("fapi", "dapi", "papi"), PLENTY)
 DOCUMENTED: Mapping[str, int] = {}
-LIFTED_BY_US = {"PERPS_DMA_GRANTED_LIMITS": json.dumps({"binance": {f"{family} weight": PLENTY for family in LIFTED}})}
+LIFTED_BY_US = {
+    "PERPS_DMA_GRANTED_LIMITS": json.dumps({"binance": {"futures weight": PLENTY, "papi weight": PLENTY}}),
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What the benchmark says is what it measured: ratios, verdicts, changes that change something, a past that is kept."""
 
 import asyncio
+import json
 import os
 import time
 from pathlib import Path
@@ -11,10 +12,16 @@ from tests.benchmarks import rows
 from tests.benchmarks.history import remember, snapshots_taken
 from tests.benchmarks.measure import Samples, load
 from tests.benchmarks.process_cpu import cpu_ms
-from tests.benchmarks.stage import Desk
+from tests.benchmarks.stage import LIFTED_BY_US, Desk
 from worker.execution.aftermath.recovery import Retention
 from worker.ledger.ledger import open_ledger
 from worker.runtime.clock import now
+from worker.venues.lifecycle.registry import limits_kept
+
+
+def test_the_limits_that_a_desk_lifts_are_some_that_its_venue_has() -> None:
+    granted = json.loads(LIFTED_BY_US["PERPS_DMA_GRANTED_LIMITS"])
+    assert limits_kept(1.0, granted).headroom() == []  # raises UnknownLimit for another name
 
 
 def test_a_ratio_is_of_the_medians_and_tells_its_rounds() -> None:
