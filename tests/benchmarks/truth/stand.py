@@ -9,11 +9,12 @@ from schemas.requests import MarginMode, MarketType
 from tests.benchmarks.truth.played import TIMEOUT_MS, ChangeKind, Played
 from worker.accounts.account import Account, Accounts
 from worker.console.seeded import SEEDED
+from worker.runtime.clock import now
 from worker.sandbox.app.server import Sandbox
 from worker.sandbox.server.faults import Fault
 from worker.venues.client.connections import VenueConnections
 from worker.venues.lifecycle.registry import METERED, Venues
-from worker.venues.limits import Limits
+from worker.venues.limits import Limits, within
 from worker.venues.port.adapter import Adapter, Market
 
 LEVERAGE = 7
@@ -61,12 +62,18 @@ class Stand:
         adapter = self.adapter(change)
         if change in COLLECTIONS:
             assert adapter.portfolio_margin
-            balance = (await adapter.portfolio_margin.balance())[ASSET]
+            with within(now() + PATIENCE_MS):
+                balance = (await adapter.portfolio_margin.balance())[ASSET]
             return not balance.um_futures.wallet and not balance.cm_futures.wallet
-        terms = await adapter.terms(self.market(change))
+        with within(now() + PATIENCE_MS):
+            terms = await adapter.terms(self.market(change))
         if change is ChangeKind.LEVERAGE:
             return terms.all_at(Decimal(LEVERAGE))
         return terms.margin_mode is MarginMode.ISOLATED
+
+
+PATIENCE_MS = 30_000
+"""How long it may take to see what is in force: a venue tells its own limits, and they are waited for."""
 
 
 @asynccontextmanager
