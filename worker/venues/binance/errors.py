@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from schemas.base import Milliseconds
 from worker.venues.binance.codes import BUSY, BY_FAMILY, KEY, UNSURE
@@ -82,10 +81,8 @@ def judge(answer: VenueResponse) -> VenueError | None:
     meaning = _meaning(answer, code)
     if meaning is None:
         return None
-    facts: dict[str, Any] = {"venue_code": None if code is None else str(code), "raw": answer.body}
-    if issubclass(meaning.error, Throttled):
-        facts["retry_after"] = retry_after(answer)
-    return meaning.error(_words(answer, code, meaning), **facts)
+    number = None if code is None else str(code)
+    return meaning.error_in(answer, _words(answer, code, meaning), number, retry_after)
 
 
 def retry_after(answer: VenueResponse) -> Milliseconds | None:

@@ -231,12 +231,9 @@ def judge(answer: VenueResponse) -> VenueError | None:
     meaning = _meaning(answer, code)
     if meaning is None:
         return None
-    facts: dict[str, Any] = {"venue_code": None if code is None else str(code), "raw": answer.body}
-    if issubclass(meaning.error, Throttled):
-        facts["retry_after"] = retry_after(answer)
-    if code == MARGIN_MODE_FAILED:
-        facts["details"] = {"reasons": reasons_in(answer.body)}
-    return meaning.error(_words(answer, code, meaning), **facts)
+    number = None if code is None else str(code)
+    facts = {"details": {"reasons": reasons_in(answer.body)}} if code == MARGIN_MODE_FAILED else {}
+    return meaning.error_in(answer, _words(answer, code, meaning), number, retry_after, **facts)
 
 
 def retry_after(answer: VenueResponse) -> Milliseconds | None:

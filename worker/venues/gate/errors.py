@@ -167,10 +167,7 @@ def judge(answer: VenueResponse) -> VenueError | None:
     meaning = _meaning(answer, label)
     if meaning is None:
         return None
-    facts: dict[str, Any] = {"venue_code": label or None, "raw": answer.body}
-    if issubclass(meaning.error, Throttled):
-        facts["retry_after"] = retry_after(answer)
-    return meaning.error(_words(answer, label, meaning), **facts)
+    return meaning.error_in(answer, _words(answer, label, meaning), label or None, retry_after)
 
 
 def retry_after(answer: VenueResponse) -> Milliseconds | None:

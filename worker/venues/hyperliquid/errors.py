@@ -122,11 +122,11 @@ def _status(answer: VenueResponse) -> ErrorRule | None:
 
 
 def _error(answer: VenueResponse, meaning: ErrorRule, message: str, code: str) -> VenueError:
-    facts: dict[str, Any] = {"venue_code": code, "raw": answer.body}
-    if issubclass(meaning.error, Throttled):
+    def wait(answer: VenueResponse) -> Milliseconds | None:
         told = retry_after(answer)
-        facts["retry_after"] = meaning.wait if told is None else told
-    return meaning.error(message, **facts)
+        return meaning.wait if told is None else told
+
+    return meaning.error_in(answer, message, code, wait)
 
 
 def retry_after(answer: VenueResponse) -> Milliseconds | None:

@@ -260,10 +260,7 @@ def judge(answer: VenueResponse) -> VenueError | None:
     meaning = _meaning(answer, refusal)
     if meaning is None:
         return None
-    facts: dict[str, Any] = {"venue_code": refusal and refusal.code, "raw": answer.body}
-    if issubclass(meaning.error, Throttled):
-        facts["retry_after"] = retry_after(answer)
-    return meaning.error(_words(answer, refusal, meaning), **facts)
+    return meaning.error_in(answer, _words(answer, refusal, meaning), refusal and refusal.code, retry_after)
 
 
 def refusal_of(body: Any) -> OkxError | None:

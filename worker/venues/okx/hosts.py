@@ -11,10 +11,6 @@ from worker.venues.client.hosts import Host
 
 CHECKED = "2026-11-29"
 
-DEMO_HEADERS: Mapping[str, str] = MappingProxyType({"x-simulated-trading": "1"})
-"""What makes a request one of demo trading, at every host."""
-
-
 HOSTS: Mapping[str, Host] = MappingProxyType(
     {
         "global": Host(
