@@ -199,8 +199,9 @@ class Transport(ABC):
     async def _request(
         self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
     ) -> Any:
-        request = VenueRequest(self, self._exchange, endpoint, params, limit, largest)
-        if self._exchange.metered.cost(endpoint.name, params).changes:
+        changes = self._exchange.metered.cost(endpoint.name, params).changes
+        request = VenueRequest(self, self._exchange, endpoint, params, limit, largest, changes)
+        if changes:
             return await door_for(endpoint.name).send(request)
         async with request.permit() as permit:
             return await request.send(permit)
@@ -249,6 +250,7 @@ class VenueRequest:
     params: dict[str, Any]
     limit: Milliseconds
     largest: int
+    changes: bool
 
     @property
     def usual_ms(self) -> Milliseconds:
@@ -275,8 +277,7 @@ class VenueRequest:
                     answer = exchange.answered(signed, *sent)
                     span.tell({"http.response.status_code": answer.status})
                     permit.hear(answer)
-                    changes = exchange.metered.cost(name, self.params).changes
-                    exchange.raise_for(answer, signed, changes=changes)
+                    exchange.raise_for(answer, signed, changes=self.changes)
         except _LEAKS as error:
             failure = transport.failure(error, asked, self.limit, sent=permit.sent)
         else:
