@@ -175,12 +175,12 @@ async def test_each_type_is_told_where_it_belongs_and_nowhere_else(notion: Notio
 
 
 async def test_a_type_that_nobody_knows_is_told_among_the_profits_and_counted() -> None:
-    book = Book([NOW - DAY, NOW - DAY + 1], types=("pnl", "brand_new"))
+    book = Book([NOW - DAY, NOW - DAY + 1], types=("pnl", "told_by_nobody"))
     with capture_logs() as logs:
         history = await read(book, query(since=NOW - 2 * DAY), notion=PROFITS)
-    assert [entry.info["type"] for entry in history.entries] == ["pnl", "brand_new"]
+    assert [entry.info["type"] for entry in history.entries] == ["pnl", "told_by_nobody"]
     assert all("type" not in call for call in book.calls), "nothing may be filtered away"
-    assert [(row["event"], row["type"]) for row in logs] == [("unknown_record_type", "brand_new")]
+    assert [(row["event"], row["type"]) for row in logs] == [("unknown_record_type", "told_by_nobody")]
     assert (await read(book, query(since=NOW - 2 * DAY))).entries == ()
 
 
