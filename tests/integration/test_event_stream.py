@@ -5,9 +5,9 @@ import gc
 from contextlib import aclosing
 from typing import Any
 
+from schemas.client.stream import followed as events
 from tests.support.memory_venue import ACCOUNT, BTC
 from tests.support.strategy import Strategy
-from worker.console.watch import events
 
 TO_10X = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
 

@@ -35,8 +35,13 @@ class Interval:
         return self._turn(asked) != self._turn(now)
 
     def is_silent(self, told: Milliseconds, now: Milliseconds) -> bool:
-        """Whether a snapshot must be published in this turn so that the heartbeat is kept."""
-        return self.heartbeat > 0 and self._turn(now) - self._turn(told) >= max(1, self.heartbeat // self.interval)
+        """Whether a snapshot must be published in this turn so that the heartbeat is kept.
+
+        One that was told in a turn yet to come, before the clock was set back, keeps none; that clocks of workers
+        differ by less than a turn is no matter.
+        """
+        turns = self._turn(now) - self._turn(told)
+        return self.heartbeat > 0 and not -1 <= turns < max(1, self.heartbeat // self.interval)
 
     def first_wait(self, now: Milliseconds) -> Milliseconds:
         """From the start of the program to the first look at the account."""

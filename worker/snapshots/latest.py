@@ -11,7 +11,7 @@ from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import Milliseconds
 from schemas.events import Trigger
 from worker.accounts.account import Account
-from worker.ledger.snapshots import Kept
+from worker.ledger.observed.newest import Kept
 from worker.snapshots.explained_changes import EXACT
 
 log = structlog.get_logger(__name__)

@@ -5,6 +5,7 @@ from collections import defaultdict
 
 import structlog
 
+from schemas.base import Milliseconds
 from schemas.events import Trigger
 from worker.accounts.account import Account, Accounts
 from worker.ledger.ledger import Ledger
@@ -14,6 +15,7 @@ from worker.snapshots.intervals import Interval
 from worker.snapshots.latest import Newest
 from worker.snapshots.pacing import Pacing
 from worker.snapshots.snapshots import Recorded, Snapshots
+from worker.snapshots.stream_board import StreamBoard
 from worker.venues.limits.request_context import billed
 from worker.venues.port.errors import LimitReached
 
@@ -35,6 +37,7 @@ class Schedule:
         *,
         clock: Clock,
         pacing: Pacing,
+        board: StreamBoard,
     ) -> None:
         self._snapshots = snapshots
         self._ledger = ledger
@@ -42,6 +45,7 @@ class Schedule:
         self._rhythm = rhythm
         self._clock = clock
         self._pacing = pacing
+        self._board = board
         self._at_once: defaultdict[str, asyncio.Semaphore] = defaultdict(lambda: asyncio.Semaphore(AT_ONCE))
 
     async def run(self) -> None:
@@ -67,9 +71,10 @@ class Schedule:
     async def _follow(self, account: Account) -> None:
         wait = self._rhythm_of(account).first_wait(self._clock())
         while True:
-            await asyncio.sleep(wait / 1000)
+            await self._board.changed(account.id, wait / 1000)
             if (found := self._accounts.get(account.id)) is None:
                 self._pacing.forget(account)
+                self._board.forget(account.id)
                 return
             account = found
             # In a task of its own: what a bug raises is logged, and ends neither the schedule nor the worker.
@@ -80,7 +85,19 @@ class Schedule:
             finally:
                 looking.cancel()
                 await asyncio.wait((looking,))
-            wait = self._rhythm_of(account).wait(self._clock())
+            wait = self._wait(account)
+
+    def _wait(self, account: Account) -> Milliseconds:
+        """Until an account is to be looked at again, unless it begins or ends to be live before."""
+        now = self._clock()
+        until_read = self._rhythm_of(account).wait(now)
+        beat = self._beat_of(account)
+        return until_read if beat is None else min(until_read, beat.wait(now))
+
+    def _beat_of(self, account: Account) -> Interval | None:
+        """When the sign of life of an account is due that is live, and read more seldom than that."""
+        heartbeat = self._rhythm.heartbeat
+        return Interval(heartbeat, heartbeat).of(account.id) if heartbeat and self._board.is_live(account.id) else None
 
     async def _recorded(self, account: Account) -> Recorded:
         """What is recorded in this turn. While it is published, other workers may have their turns."""
@@ -99,13 +116,24 @@ class Schedule:
 
     async def _in_turn(self, account: Account) -> Recorded:
         before, now, rhythm = await self._snapshots.newest(account), self._clock(), self._rhythm_of(account)
-        if before and not rhythm.is_due(before.asked, now):
-            return []
+        if (
+            before
+            and self._holds(before)
+            and not (rhythm.is_due(before.asked, now) or await self._owes_margin(account))
+        ):
+            beat = self._beat_of(account)
+            is_owed = beat is not None and beat.is_silent(before.told, now)
+            return await self._snapshots.repeat(before) if is_owed else []
         heard_of = before is not None and self._holds(before) and not rhythm.is_silent(before.told, now)
         with billed() as weights:
             recorded = await self._snapshots.take(account, before, Trigger.SCHEDULE, only_news=heard_of)
         self._pacing.learn(account, weights)
         return recorded
+
+    async def _owes_margin(self, account: Account) -> bool:
+        """Whether its margin is due though its positions are not; a live account's may be minutes away otherwise."""
+        rhythm = self._rhythm_of(account)
+        return await self._snapshots.owes_margin(account, rhythm.interval + rhythm.heartbeat)
 
     def _holds(self, newest: Newest) -> bool:
         """Whether it was told in this epoch of the ledger; what was told before that counts no more."""

@@ -2,23 +2,26 @@
 
     start, another place, a broker that came back ─▶ the newest of `dma.events.log` ─▶ of this epoch, and the ledger
                                                      has it all ─▶ the epoch goes on
-                                                     otherwise  ─▶ a new epoch: told, with the freezes in force
+                                                     otherwise  ─▶ a new epoch: told, with what is in force
 
 What was lost is lost at the end, so the newest events show it. An empty stream says nothing against the ledger, but
-then its subscribers know nothing, and are told what is in force in a new epoch as well.
+then its subscribers know nothing, and are told what is in force in a new epoch as well: freezes, and how accounts are
+followed, as far as this worker has learned that. One that starts has not, and tells it as it begins to follow.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import structlog
 
 from schemas.base import Milliseconds, utc_text
+from schemas.control import StreamState
 from schemas.events import EpochBegun, EpochEvent, event_id
 from worker.execution.aftermath.freezes import freeze_event
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.aftermath.stream_states import stream_event_again
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.epoch import Contents
 from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable
@@ -64,11 +67,19 @@ class EventsLog(Protocol):
 class Epochs:
     """Keeps the epoch of a worker's ledger proven."""
 
-    def __init__(self, ledger: Ledger, relay: OutboxRelay, retention_ms: Milliseconds, clock: Clock) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        relay: OutboxRelay,
+        retention_ms: Milliseconds,
+        clock: Clock,
+        streams: Callable[[], Iterable[StreamState]] = tuple,
+    ) -> None:
         self._ledger = ledger
         self._relay = relay
         self._remembered_ms = retention_ms - SLACK_MS
         self._clock = clock
+        self._streams = streams
         self._turn = asyncio.Lock()
         self._compared = 0
 
@@ -140,10 +151,12 @@ class Epochs:
         told = [
             outgoing(_event(number, now, reason)),
             *(outgoing(freeze_event(freeze, number, frozen=True)) for freeze in freezes),
+            *(outgoing(stream_event_again(state, number)) for state in self._streams()),
         ]
         # Published before others compare: they would find nothing of it in the stream, and begin one more.
-        for position, event in zip(await self._ledger.epoch.begin(number, told, now), told, strict=True):
-            await self._relay.publish(position, event)
+        first, *others = zip(await self._ledger.epoch.begin(number, told, now), told, strict=True)
+        await self._relay.publish(*first)
+        await asyncio.gather(*(self._relay.publish(*other) for other in others))
 
 
 def _epochs(events: Sequence[Event]) -> Iterator[int]:

@@ -112,6 +112,7 @@ def _as_delivered(entry: Entry) -> Delivery:
         message_id=entry.id,
         deadline=entry.deadline,
         actor=entry.actor,
+        guardrails=entry.guardrails,
     )
 
 
@@ -137,7 +138,8 @@ class Retention:
         deleted = await _in_batches(lambda: self._ledger.commands.forget(before, BATCH))
         await self._ledger.doubts.forget(before)
         await self._ledger.owed.forget(before)
-        await _in_batches(lambda: self._ledger.audit.forget(self._clock() - self._audit_ms, BATCH))
+        await self._ledger.kept.forget(before)
+        await _in_batches(lambda: self._ledger.audit.forget(self._clock() - self._audit_ms, BATCH, self._clock()))
         return deleted
 
 

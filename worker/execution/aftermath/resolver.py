@@ -26,7 +26,7 @@ from worker.accounts.account import Account, Accounts, Site
 from worker.execution.aftermath.resolution import Reading, event_of, is_as_wanted, read_back, settled
 from worker.execution.calls import VenueCalls
 from worker.execution.errors import Expired
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
 from worker.ledger.unresolved import Doubt
@@ -34,14 +34,17 @@ from worker.messages.wire import Outgoing, encode, outgoing
 from worker.runtime.backoff import backoff_s
 from worker.runtime.clock import Clock
 from worker.venues.limits.request_context import Urgency
-from worker.venues.port.adapter import Adapter, MarginSettings
-from worker.venues.port.errors import NotSupported, Throttled, VenueError
+from worker.venues.port.adapter import Adapter, ModeAddress
+from worker.venues.port.errors import NotSupported, PreconditionFailed, Throttled, VenueError
 
 LOOK_S = 2.0
 """How often the ledger is looked into for doubts that are due: any worker may have left them."""
 
 SETTLE_MS: Milliseconds = 5_000
 """How long a venue may take to carry out, or to show, what it was sent: until then only what was wanted is believed."""
+
+AROUND_MS: Milliseconds = 120_000
+"""How long before a command ended its money may have been moved; deadlines are nearer than that."""
 
 FIRST_WAIT_MS: Milliseconds = 2_000
 LONGEST_WAIT_MS: Milliseconds = 300_000
@@ -56,8 +59,8 @@ AT_ONCE = 4
 Told = tuple[int, Outgoing]
 """An event in the outbox, by its position there, and still to be published."""
 
-Group = tuple[str | None, str]
-"""What one answer tells of: a market, by its symbol and type, or the balances of an account."""
+Group = tuple[str, str, str]
+"""What one answer tells of: a market's terms, a position mode, a position's margin, or the balances of an account."""
 
 log = structlog.get_logger(__name__)
 
@@ -177,13 +180,13 @@ class DoubtResolver:
         for doubt in await self._doubts.of(account.id):
             # The id may mean an account of another venue by now.
             if doubt.exchange == account.exchange and (asked_for or doubt.next_look <= now):
-                together[doubt.symbol, doubt.market_type].append(doubt)
+                together[_group(doubt)].append(doubt)
         return together.values()
 
     async def _looked_at(self, account: Account, doubts: list[Doubt]) -> list[Told]:
         """Ask the venue about doubts, and record what it shows. That it is asked is written down first."""
         now, settles = self._clock(), doubts[-1].since + SETTLE_MS
-        if doubts[-1].is_sweep and now < settles:
+        if doubts[-1].moves_money and now < settles:
             await self._doubts.put_off(doubts, settles)
             return []
         again = now + _wait(doubts[-1].tries)
@@ -195,7 +198,7 @@ class DoubtResolver:
             closed = (error.retry_after or 0) if isinstance(error, Throttled) else 0
             await self._doubts.put_off(doubts, max(again, self._clock() + closed), str(error))
             return []
-        if now < settles and not _is_as_last_wanted(doubts, reading.terms):
+        if now < settles and not _is_as_last_wanted(doubts, reading):
             await self._doubts.put_off(doubts, settles)
             return []
         return [told for doubt in doubts if (told := await self._recorded(doubt, self._resolution(doubt, reading)))]
@@ -204,13 +207,28 @@ class DoubtResolver:
         """What the venue shows now. Nobody waits for it, so everybody's requests come before this one."""
         asked, adapter = self._clock(), self._adapter_of(account)
         calls = VenueCalls(asked + self._timeout_ms, self._clock, urgency=Urgency.AFTER_COMMAND)
+        if doubt.is_margin_move:
+            return await self._read_margin(asked, doubt, adapter, calls)
+        if doubt.is_of_position_mode:
+            address = _address(doubt, adapter)
+            return Reading(asked, await calls.read(lambda: adapter.position_modes(address)))
         if not doubt.is_sweep:
             market = adapter.market(doubt.subject, doubt.market_type)
-            return Reading(asked, terms=await calls.read(lambda: adapter.terms(market)))
+            return Reading(asked, await calls.read(lambda: adapter.terms(market)))
         if (venue := adapter.portfolio_margin) is None:
             raise NotSupported("this account has no Portfolio Margin side any more")
         balances = await calls.read(venue.balance)
         return Reading(asked, balances={name: row.model_dump() for name, row in balances.items()})
+
+    async def _read_margin(self, asked: Milliseconds, doubt: Doubt, adapter: Adapter, calls: VenueCalls) -> Reading:
+        """The margin of the position that was meant. One that is gone shows no more of it, ever."""
+        market, side = adapter.market(doubt.subject, doubt.market_type), doubt.position_side
+        moves = await calls.read(lambda: adapter.margin_movements(market, doubt.since - AROUND_MS))
+        try:
+            found = await calls.read(lambda: adapter.isolated_margin(market, side))
+        except PreconditionFailed as gone:
+            return Reading(asked, gone=gone.message, moves=moves)
+        return Reading(asked, margin=found, moves=moves)
 
     def _resolution(self, doubt: Doubt, reading: Reading) -> DoubtResolution:
         return read_back(doubt, reading, self._clock())
@@ -258,10 +276,25 @@ def _wait(tries: int) -> Milliseconds:
     return int(1000 * backoff_s(tries + 1, FIRST_WAIT_MS / 1000, LONGEST_WAIT_MS / 1000, least=0))
 
 
-def _is_as_last_wanted(doubts: Iterable[Doubt], terms: MarginSettings | None) -> bool:
+def _group(doubt: Doubt) -> Group:
+    """What has to be asked about a doubt. All sweeps of an account are told of by its balances."""
+    if doubt.is_sweep:
+        return "balances", "", ""
+    if doubt.is_margin_move:
+        return f"margin of {doubt.position_side}", doubt.subject, doubt.market_type
+    return "position mode" if doubt.is_of_position_mode else "terms", doubt.subject, doubt.market_type
+
+
+def _address(doubt: Doubt, adapter: Adapter) -> ModeAddress:
+    """Whose position mode is in doubt. Raises UnknownSymbol."""
+    market = adapter.market(doubt.symbol, doubt.market_type) if doubt.symbol else None
+    return ModeAddress(market, doubt.request.get("settle"))
+
+
+def _is_as_last_wanted(doubts: Iterable[Doubt], reading: Reading) -> bool:
     """Whether the last command of each operation has its way: what was wanted before it counts no more."""
-    newest = {doubt.operation: doubt for doubt in doubts}.values()
-    return terms is not None and all(is_as_wanted(doubt, terms) for doubt in newest)
+    newest, setting = {doubt.operation: doubt for doubt in doubts}.values(), reading.setting
+    return setting is not None and all(is_as_wanted(doubt, setting) for doubt in newest)
 
 
 def _about(doubt: Doubt) -> dict[str, Any]:

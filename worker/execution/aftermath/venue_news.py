@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 from schemas.base import utc_text
 from schemas.events import VenueEvent, event_id
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger
 from worker.messages.wire import outgoing
 from worker.runtime.periodic import periodically
