@@ -1,0 +1,1 @@
+"""Terms as a document, on the command line: plan, apply, keep, show, drop, cancel."""
