@@ -8,6 +8,7 @@ import pytest
 
 from worker.venues.binance.portfolio_margin import BinancePortfolioMargin
 from worker.venues.port.adapter import PmAccountRead
+from worker.venues.port.door import Door
 from worker.venues.port.errors import Ambiguous, VenueError
 
 NOTHING = dict.fromkeys(
@@ -63,6 +64,9 @@ class Venue:
         if isinstance(answer := self.answers[name], Exception):
             raise answer
         return answer
+
+    async def change(self, door: Door, name: str, params: dict[str, Any] | None = None) -> Any:
+        return await self.call(name, params)
 
     @asynccontextmanager
     async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:

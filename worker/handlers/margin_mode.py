@@ -1,9 +1,10 @@
 """Switching between cross and isolated margin."""
 
+from functools import partial
 from typing import Any
 
 from schemas import Outcome
-from schemas.events import Scope
+from schemas.outcomes import Scope
 from schemas.replies import MarginModeSet
 from schemas.requests import SetMarginMode
 from worker.handlers.plan import Applied, CommandPlan, Confirmed
@@ -30,9 +31,9 @@ def set_margin_mode(request: SetMarginMode, adapter: Adapter) -> CommandPlan:
         )
 
     return CommandPlan(
-        send=lambda: adapter.set_margin_mode(market, mode),
+        send=partial(adapter.set_margin_mode, market, mode),
         echoed=lambda echo: echo.margin_mode is mode,
-        read_back=lambda: adapter.terms(market),
+        read_back=partial(adapter.terms, market),
         shown=lambda terms: terms.margin_mode is mode,
         present=present,
     )
@@ -47,6 +48,5 @@ def _remarks(confirmed: Confirmed) -> str:
 
 def _result(confirmed: Confirmed) -> dict[str, Any]:
     """The venue's answer, with the scope where it is wider than the symbol."""
-    answer = dict(confirmed.raw) if isinstance(confirmed.raw, dict) else {}
     scope = {"scope": confirmed.scope.value} if confirmed.scope is Scope.ACCOUNT else {}
-    return answer | scope | ({"note": confirmed.note} if confirmed.note else {})
+    return confirmed.answer | scope

@@ -5,6 +5,7 @@ so that no other change of the account waits as well.
 """
 
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 
 from schemas.replies import AssetCollection, Collection, PmAccount, PmAssetBalance, PmBalance
 from schemas.requests import PmAssetCollect, PmAutoCollect, PmGetAccount, PmGetBalance
@@ -93,7 +94,7 @@ def pm_asset_collect(request: PmAssetCollect, adapter: Adapter) -> CommandPlan:
             confirmed=confirmed,
         )
 
-    return CommandPlan(send=lambda: venue.asset_collect(asset), echoed=lambda echo: echo.accepted, present=present)
+    return CommandPlan(send=partial(venue.asset_collect, asset), echoed=lambda echo: echo.accepted, present=present)
 
 
 def _response(confirmed: Confirmed) -> dict[str, object]:

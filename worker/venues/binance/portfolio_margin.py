@@ -18,6 +18,7 @@ from worker.venues.parsing import fields as shape
 from worker.venues.parsing.amounts import CurrencyAmount, total
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Echo, PmAccountRead
+from worker.venues.port.door import Door
 from worker.venues.port.errors import Ambiguous, NotSupported, VenueError
 
 NOT_COLLECTED = "BNB"
@@ -75,19 +76,19 @@ class BinancePortfolioMargin:
         self.refuse_asset(asset)
         return self._transport.room(ASSET_COLLECTION)
 
-    async def auto_collect(self) -> Echo:
+    async def auto_collect(self, door: Door) -> Echo:
         """Sweep every futures balance but BNB into margin. Moves money: never sent twice."""
-        return _collected(AUTO_COLLECTION, await self._transport.call(AUTO_COLLECTION))
+        return _collected(AUTO_COLLECTION, await self._transport.change(door, AUTO_COLLECTION))
 
     def refuse_asset(self, asset: str) -> None:
         """Raise NotSupported for BNB."""
         if asset == NOT_COLLECTED:
             raise NotSupported(f"Binance can't collect {asset}; transfer it by hand", details={"asset": asset})
 
-    async def asset_collect(self, asset: str) -> Echo:
+    async def asset_collect(self, asset: str, door: Door) -> Echo:
         """Sweep one asset into margin. Moves money: never sent twice."""
         self.refuse_asset(asset)
-        return _collected(ASSET_COLLECTION, await self._transport.call(ASSET_COLLECTION, {"asset": asset}))
+        return _collected(ASSET_COLLECTION, await self._transport.change(door, ASSET_COLLECTION, {"asset": asset}))
 
     async def _balances(self) -> list[Row]:
         return shape.rows(await self._transport.call(BALANCE), spoken(BALANCE))

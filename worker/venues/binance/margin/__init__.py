@@ -1,0 +1,1 @@
+"""How near a Binance account is to liquidation, and margin that is moved."""
