@@ -50,6 +50,7 @@ CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("usds", "futures_account_configuration", {}),
     ("usds", "position_information_v2", {}),
     ("usds", "position_information_v3", {"symbol": "BTCUSDT"}),
+    ("usds", "account_information_v3", {}),
     ("usds", "get_income_history", {"income_type": "REALIZED_PNL"}),
     ("usds", "get_current_position_mode", {}),
     ("usds", "get_current_multi_assets_mode", {}),
@@ -142,10 +143,69 @@ async def test_the_official_client_finds_every_field_it_knows_and_no_stranger(
         assert set(getattr(model, "additional_properties", {})) <= BEYOND_THE_MODELS, type(model).__name__
 
 
+@pytest.mark.parametrize(
+    ("client", "method", "symbol"),
+    [
+        ("usds", "current_all_open_orders", "ETHUSDT"),
+        ("coin", "current_all_open_orders", "BTCUSD_PERP"),
+        ("portfolio", "query_all_current_um_open_orders", "ETHUSDT"),
+        ("portfolio", "query_all_current_cm_open_orders", "BTCUSD_PERP"),
+    ],
+)
+async def test_the_official_client_counts_open_orders(sandbox: Sandbox, client: str, method: str, symbol: str) -> None:
+    account = "binance-pm-001" if client == "portfolio" else "binance-perp-001"
+    sandbox.desks["binance"].venue.change_account(account, {"open_orders": {symbol: 2}})
+    for arguments in ({}, {"symbol": symbol}):
+        answer = await call(sandbox, client, method, **arguments)
+        found = list(models(answer))
+        orders = found if isinstance(answer, list) else found[1:] or found
+        assert {getattr(order, "symbol") for order in orders} == {symbol}  # noqa: B009
+        for model in found:
+            assert [name for name in type(model).model_fields if getattr(model, name) is None] == []
+            assert set(getattr(model, "additional_properties", {})) <= BEYOND_THE_MODELS
+
+
 @pytest.mark.parametrize("client", ["usds", "coin", "portfolio"])
 async def test_the_official_client_can_ping(sandbox: Sandbox, client: str) -> None:
     await call(sandbox, client, "test_connectivity")
     assert sandbox.desks["binance"].journal.entries[-1].status == 200
+
+
+async def test_margin_that_the_official_client_moved_stands_in_its_history(sandbox: Sandbox) -> None:
+    hedge, eth = "binance-hedge-001", {"symbol": "ETHUSDT"}
+    moved = await call(
+        sandbox, "usds", "modify_isolated_position_margin", hedge, **eth, amount=10.5, type=1, position_side="LONG"
+    )
+    assert (moved.code, moved.amount, moved.type) == (200, 10.5, 1)
+    (row,) = await call(sandbox, "usds", "get_position_margin_change_history", hedge, **eth)
+    assert (row.amount, row.asset, row.type, row.position_side) == ("10.50000000", "USDT", 1, "LONG")
+
+
+@pytest.mark.parametrize(
+    ("account", "symbol", "amount", "kind", "side", "code"),
+    [
+        ("binance-perp-001", "BTCUSDT", 1, 1, "BOTH", -4049),
+        ("binance-perp-001", "ETHUSDT", 1, 1, "BOTH", -4054),
+        ("binance-hedge-001", "ETHUSDT", 1_000_000, 1, "LONG", -4050),
+        ("binance-hedge-001", "ETHUSDT", 1_000_000, 2, "LONG", -4051),
+        ("binance-hedge-001", "ETHUSDT", 0, 2, "LONG", -4055),
+    ],
+)
+async def test_margin_that_cannot_be_moved_is_refused_by_the_documented_code(  # noqa: PLR0917 - a case
+    sandbox: Sandbox, account: str, symbol: str, amount: float, kind: int, side: str, code: int
+) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        await call(
+            sandbox,
+            "usds",
+            "modify_isolated_position_margin",
+            account,
+            symbol=symbol,
+            amount=amount,
+            type=kind,
+            position_side=side,
+        )
+    assert refused.value.status_code == code
 
 
 async def test_one_balance_is_an_object_and_all_are_a_list(sandbox: Sandbox) -> None:
@@ -220,7 +280,7 @@ def documented_weights() -> dict[tuple[str, str], int]:
         for _, api in inspect.getmembers(official(f"{package}.rest_api.api"), inspect.isclass):
             for _, function in inspect.getmembers(api, inspect.isfunction):
                 documented = re.search(
-                    r"(GET|POST) (/\w+api/\S+).*?Weight(?:\(IP\))?: (\d+)", function.__doc__ or "", re.S
+                    r"(GET|POST) (/\w+api/\S+).*?Weight(?:\(IP\))?: (?:\*\*|- )?(\d+)", function.__doc__ or "", re.S
                 )
                 if documented:
                     weights[documented[1], documented[2]] = int(documented[3])
@@ -299,6 +359,18 @@ async def test_ccxt_sets_leverage_and_margin_mode_and_reads_income(sandbox: Sand
     *set_terms, newest = await using_ccxt(ccxt_client(account, sandbox.base_urls["binance"]), work)
     assert set_terms == [15, 200, "ISOLATED", 15]
     assert (newest["id"], Decimal(str(newest["amount"])), newest["code"]) == ("123456789", Decimal("-0.15"), "USDT")
+
+
+async def test_ccxt_switches_the_position_mode_and_reads_tiers(sandbox: Sandbox) -> None:
+    async def work(client: Any) -> list[Any]:
+        switched = await client.set_position_mode(True, "BTC/USDT:USDT")
+        mode = await client.fetch_position_mode("BTC/USDT:USDT")
+        (first, *_) = (await client.fetch_leverage_tiers(["BTC/USDT:USDT"]))["BTC/USDT:USDT"]
+        return [int(switched["code"]), mode["hedged"], first["maxNotional"], first["maxLeverage"]]
+
+    account = sandbox.open_account("binance", id="flat-ccxt")
+    found = await using_ccxt(ccxt_client(account, sandbox.base_urls["binance"]), work)
+    assert found == [200, True, 300_000, 125]
 
 
 @pytest.mark.parametrize(("account_id", "futures"), [("binance-perp-001", True), ("binance-pm-001", False)])

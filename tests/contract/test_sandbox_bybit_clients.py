@@ -22,17 +22,22 @@ from worker.sandbox.server.faults import Fault
 
 PERP, CLASSIC, HEDGE = "bybit-perp-001", "bybit-classic-001", "bybit-hedge-001"
 BTC = {"category": "linear", "symbol": "BTCUSDT"}
+ETH = BTC | {"symbol": "ETHUSDT"}
 
 UPGRADED_DAYS = 20
 """When the hedged account became unified."""
 
 BEFORE = {"startTime": now() - (UPGRADED_DAYS + 6) * DAY}
 
+SYMBOL_INFO = "/v5/position/symbol-info"
+"""A page of 2026-06-30 documents it; pybit 5.17 does not know it."""
+
 CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
     (PERP, "/v5/market/time", "get_server_time", {}),
     (PERP, "/v5/market/instruments-info", "get_instruments_info", {"category": "inverse"}),
     (PERP, "/v5/user/query-api", "get_api_key_information", {}),
     (PERP, "/v5/account/info", "get_account_info", {}),
+    (PERP, "/v5/account/wallet-balance", "get_wallet_balance", {"accountType": "UNIFIED"}),
     (HEDGE, "/v5/account/set-margin-mode", "set_margin_mode", {"setMarginMode": "REGULAR_MARGIN"}),
     (PERP, "/v5/account/transaction-log", "get_transaction_log", {"category": "linear", "type": "SETTLEMENT"}),
     (PERP, "/v5/position/list", "get_positions", {"category": "linear", "settleCoin": "USDT"}),
@@ -43,6 +48,10 @@ CALLS: list[tuple[str, str, str, dict[str, Any]]] = [
         "switch_margin_mode",
         BTC | {"tradeMode": 1, "buyLeverage": "10", "sellLeverage": "10"},
     ),
+    (PERP, "/v5/position/switch-mode", "switch_position_mode", ETH | {"mode": 3}),
+    (PERP, "/v5/order/realtime", "get_open_orders", {"category": "linear", "settleCoin": "USDT"}),
+    (PERP, "/v5/market/risk-limit", "get_risk_limit", {"category": "linear"}),
+    (HEDGE, "/v5/position/add-margin", "add_or_reduce_margin", BTC | {"margin": "10", "positionIdx": 1}),
     (PERP, "/v5/position/closed-pnl", "get_closed_pnl", {"category": "linear"}),
     (PERP, "/v5/execution/list", "get_executions", BTC | {"execType": "Funding"}),
     (HEDGE, "/v5/pre-upgrade/position/closed-pnl", "get_pre_upgrade_closed_pnl", BTC | BEFORE),
@@ -78,13 +87,24 @@ async def call(sandbox: Sandbox, account_id: str, method: str, arguments: dict[s
 
 
 def test_every_endpoint_is_called_by_its_official_method() -> None:
-    assert {path for _, path, *_ in CALLS} == {endpoint.path for endpoint in ENDPOINTS}
+    assert {path for _, path, *_ in CALLS} | {SYMBOL_INFO} == {endpoint.path for endpoint in ENDPOINTS}
+
+
+async def test_what_the_official_client_has_no_method_for_yet_is_answered_as_it_signs_it(sandbox: Sandbox) -> None:
+    client = client_of(account_of(sandbox, PERP))
+    url = client.endpoint + SYMBOL_INFO
+    try:
+        answer = await asyncio.to_thread(client._submit_request, method="GET", path=url, query=BTC, auth=True)
+    finally:
+        client.client.close()
+    assert [row["symbol"] for row in answer["result"]["list"]] == ["BTCUSDT"]
 
 
 @pytest.mark.parametrize(("account_id", "path", "method", "arguments"), CALLS)
 async def test_the_official_client_is_answered(
     sandbox: Sandbox, account_id: str, path: str, method: str, arguments: dict[str, Any]
 ) -> None:
+    sandbox.desks["bybit"].venue.change_account(account_id, {"open_orders": {"SOLUSDT": 1}})
     answer = await call(sandbox, account_id, method, arguments)
     assert (answer["retCode"], answer["retMsg"]) == (0, "OK")
     assert sandbox.desks["bybit"].journal.entries[-1].path == path
@@ -140,6 +160,11 @@ async def test_a_window_that_is_too_wide_or_too_old_is_refused(
         (CLASSIC, "switch_margin_mode", BTC | {"tradeMode": 0, "buyLeverage": "9", "sellLeverage": "9"}, 110026),
         (CLASSIC, "set_margin_mode", {"setMarginMode": "ISOLATED_MARGIN"}, 10028),
         (CLASSIC, "get_transaction_log", {}, 10028),
+        (PERP, "switch_position_mode", ETH | {"mode": 0}, 110025),
+        (PERP, "switch_position_mode", BTC | {"mode": 3}, 110024),
+        (PERP, "switch_position_mode", {"category": "inverse", "symbol": "BTCUSD", "mode": 3}, 110029),
+        (PERP, "switch_position_mode", {"category": "linear", "coin": "USDT", "mode": 0}, 110025),
+        (PERP, "get_open_orders", {"category": "linear"}, 10001),
         (PERP, "get_positions", {"category": "linear"}, 10001),
         (PERP, "get_positions", {"category": "linear", "settleCoin": "USDT", "limit": 201}, 10001),
         (PERP, "get_closed_pnl", {"category": "linear", "cursor": "nonsense"}, 10001),
@@ -271,3 +296,34 @@ async def test_ccxt_sets_leverage_and_reads_funding_of_a_cursor(unified_client: 
     assert (await unified_client.fetch_leverage("ETH/USDT:USDT"))["longLeverage"] == 15
     payments = await unified_client.fetch_funding_history("BTC/USDT:USDT", params={"paginate": True})
     assert len({payment["id"] for payment in payments}) == len(payments) >= 20
+
+
+async def test_switching_by_coin_passes_over_what_is_open_in_silence(sandbox: Sandbox) -> None:
+    sandbox.desks["bybit"].venue.change_account(PERP, {"open_orders": {"ETHUSDT": 1}})
+    await call(sandbox, PERP, "switch_position_mode", {"category": "linear", "coin": "USDT", "mode": 3})
+    rows = {}
+    for symbol in ("BTCUSDT", "ETHUSDT", "XRPUSDT"):
+        answer = await call(sandbox, PERP, "get_positions", {"category": "linear", "symbol": symbol})
+        rows[symbol] = [row["positionIdx"] for row in answer["result"]["list"]]
+    assert rows == {"BTCUSDT": [0], "ETHUSDT": [0], "XRPUSDT": [1, 2]}
+
+
+async def test_the_official_client_follows_the_cursor_of_risk_limits(sandbox: Sandbox) -> None:
+    found: dict[str, list[str]] = {}
+    cursor: str | None = None
+    while cursor != "":
+        more: dict[str, str] = {"cursor": cursor} if cursor else {}
+        result = (await call(sandbox, PERP, "get_risk_limit", {"category": "linear"} | more))["result"]
+        assert len({row["symbol"] for row in result["list"]}) <= 15
+        for row in result["list"]:
+            found.setdefault(row["symbol"], []).append(row["maxLeverage"])
+        cursor = result["nextPageCursor"]
+    assert found["BTCUSDT"] == ["100.00", "50.00", "20.00"]
+    assert len(found) > 30
+
+
+async def test_ccxt_switches_the_position_mode_and_reads_tiers(unified_client: Any) -> None:
+    answer = await unified_client.set_position_mode(True, "ETH/USDT:USDT")
+    assert int(answer["retCode"]) == 0
+    tiers = await unified_client.fetch_market_leverage_tiers("ETH/USDT:USDT")
+    assert (tiers[0]["maxNotional"], tiers[0]["maxLeverage"]) == (2_000_000, 100)

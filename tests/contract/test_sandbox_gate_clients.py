@@ -25,6 +25,7 @@ APIS = {
     "delivery": gate_api.DeliveryApi,
     "spot": gate_api.SpotApi,
     "account": gate_api.AccountApi,
+    "unified": gate_api.UnifiedApi,
 }
 
 NULL_HERE = {"close_order", "hedge_status"}
@@ -62,6 +63,8 @@ CALLS = (
     Call("futures", "update_position_leverage", ("usdt", "ETH_USDT", "0"), {"cross_leverage_limit": "7"}),
     Call("futures", "update_contract_position_leverage", ("usdt", "ETH_USDT", "7", "cross")),
     Call("futures", "update_position_cross_mode", ("usdt", FuturesPositionCrossMode("ISOLATED", "ETH_USDT"))),
+    Call("futures", "update_position_margin", ("usdt", "SOL_USDT", "12.5")),
+    Call("futures", "update_dual_mode_position_margin", ("usdt", "ETH_USDT", "12.5", "dual_long"), account=HEDGE),
     Call("futures", "get_dual_mode_position", ("usdt", "BTC_USDT"), account=HEDGE),
     Call(
         "futures",
@@ -88,6 +91,8 @@ CALLS = (
     Call("delivery", "list_delivery_account_book", ("usdt",), {"limit": 5}),
     Call("delivery", "list_delivery_positions", ("usdt",)),
     Call("account", "get_account_detail"),
+    Call("futures", "list_futures_risk_limit_tiers", ("usdt",), {"limit": 3, "offset": 1}),
+    Call("delivery", "list_delivery_risk_limit_tiers", ("usdt",), {"limit": 1}),
 )
 
 
@@ -243,3 +248,41 @@ async def test_ccxt_is_told_the_rights_of_each_key_by_its_first_characters(sandb
     rows = await using_ccxt(client, lambda client: client.privateAccountGetMainKeys())
     ours = [row for row in rows if account.reveal("api_key").startswith(row["key"].rstrip("*"))]
     assert [[right["name"] for right in row["perms"]] for row in ours] == [["account", "futures", "delivery", "wallet"]]
+
+
+@pytest.mark.parametrize(
+    ("method", "hedge", "one_way"), [("set_dual_mode", True, False), ("set_position_mode", "dual", "single")]
+)
+async def test_a_position_mode_is_that_of_a_settle_currency(
+    sandbox: Sandbox, method: str, hedge: Any, one_way: Any
+) -> None:
+    account = sandbox.open_account("gate", id=f"flat-{method}").id
+    switched = await call(sandbox, "futures", method, account, "usdt", hedge)
+    assert (switched.in_dual_mode, switched.position_mode) == (True, "dual")
+    assert (await call(sandbox, "futures", method, account, "usdt", one_way)).in_dual_mode is False
+
+
+async def test_the_official_client_counts_open_orders(sandbox: Sandbox) -> None:
+    sandbox.desks["gate"].venue.change_account(PERP, {"open_orders": {"ETH_USDT": 2}})
+    orders = await call(sandbox, "futures", "list_futures_orders", PERP, "usdt", "open")
+    assert [order.contract for order in orders] == ["ETH_USDT", "ETH_USDT"]
+    assert await call(sandbox, "futures", "list_futures_orders", PERP, "usdt", "finished") == []
+
+
+async def test_a_contract_is_named_in_tiers_of_several_only(sandbox: Sandbox) -> None:
+    alone = await call(sandbox, "futures", "list_futures_risk_limit_tiers", PERP, "usdt", contract="BTC_USDT")
+    several = await call(sandbox, "futures", "list_futures_risk_limit_tiers", PERP, "usdt", limit=2)
+    assert {row.contract for row in alone} == {None}
+    assert [row.leverage_max for row in alone] == ["125", "62.5", "25"]
+    assert {row.contract for row in several} == {"BTC_USDT", "ETH_USDT"}
+
+
+async def test_ccxt_switches_the_position_mode_and_reads_tiers(sandbox: Sandbox) -> None:
+    async def work(client: Any) -> Any:
+        switched = await client.set_position_mode(True, "BTC/USDT:USDT")
+        tiers = await client.fetch_market_leverage_tiers("BTC/USDT:USDT")
+        return switched["in_dual_mode"], tiers[0]["maxNotional"], tiers[0]["maxLeverage"]
+
+    account = sandbox.open_account("gate", id="flat-ccxt")
+    found = await using_ccxt(ccxt_client(account, sandbox.base_urls["gate"]), work)
+    assert found == (True, 1_000_000, 125)

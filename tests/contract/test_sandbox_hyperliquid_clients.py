@@ -141,6 +141,20 @@ async def test_the_official_client_sets_a_leverage(sandbox: Sandbox, coin: str, 
     assert (terms["leverage"]["value"], terms["leverage"]["type"]) == (9, "cross" if cross else "isolated")
 
 
+@pytest.mark.parametrize("amount", [12.5, -2.25])
+async def test_the_official_client_moves_the_margin_of_an_isolated_position(sandbox: Sandbox, amount: float) -> None:
+    asked = {"type": "clearinghouseState", "user": account_of(sandbox, PERP).account_address}
+
+    async def raw_usd() -> float:
+        state = await info(sandbox, lambda client: client.post("/info", asked))
+        (row,) = [held["position"] for held in state["assetPositions"] if held["position"]["coin"] == "SOL"]
+        return float(row["leverage"]["rawUsd"])
+
+    before = await raw_usd()
+    assert await exchange(sandbox, lambda client: client.update_isolated_margin(amount, "SOL")) == DONE
+    assert await raw_usd() - before == pytest.approx(amount)
+
+
 async def test_the_official_client_acts_for_a_vault(sandbox: Sandbox) -> None:
     assert await exchange(sandbox, lambda client: client.update_leverage(9, "SOL"), VAULT) == DONE
     asked = {"type": "activeAssetData", "user": account_of(sandbox, VAULT).vault_address, "coin": "SOL"}

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 from okx.Account import AccountAPI
 from okx.okxclient import OkxClient
 from okx.PublicData import PublicAPI
+from okx.Trade import TradeAPI
 
 from tests.support.sandbox_harness import account_of, sandbox_fixtures, using_ccxt
 from worker.accounts.account import Account
 from worker.sandbox.app.server import Sandbox
-from worker.sandbox.okx.endpoints import ENDPOINTS, name_of
+from worker.sandbox.okx.endpoints import ENDPOINTS
 from worker.sandbox.server.faults import Fault
 from worker.venues.client.signing import rebase
 from worker.venues.limits.tables import Per
@@ -34,15 +36,26 @@ PUBLIC_CALLS: list[tuple[str, dict[str, str], set[str]]] = [
     ("get_instruments", {"instType": "SWAP"}, {"instId", "ctVal", "ctType", "lever", "settleCcy", "tickSz", "uly"}),
     ("get_instruments", {"instType": "FUTURES", "uly": "BTC-USDT"}, {"instId", "expTime", "alias"}),
     ("get_mark_price", {"instType": "SWAP", "instId": FLAT}, {"instId", "markPx", "ts"}),
+    (
+        "get_position_tiers",
+        {"instType": "SWAP", "tdMode": "cross", "instFamily": "BTC-USDT,ETH-USDT"},
+        {"instFamily", "tier", "minSz", "maxSz", "mmr", "imr", "maxLever"},
+    ),
 ]
 
 ACCOUNT_CALLS: list[tuple[str, dict[str, str], set[str]]] = [
     ("get_account_config", {}, {"acctLv", "posMode", "uid", "perm"}),
+    ("get_account_balance", {}, {"adjEq", "mgnRatio", "mmr", "isoEq", "details"}),
     ("get_positions", {}, {"instId", "pos", "posSide", "mgnMode", "lever", "imr", "margin", "upl", "liqPx", "uTime"}),
     ("get_positions", {"instType": "FUTURES"}, {"instId", "pos"}),
     ("get_positions", {"instId": "BTC-USDT-SWAP"}, {"instId", "pos"}),
     ("get_leverage", {"mgnMode": "cross", "instId": FLAT}, {"instId", "mgnMode", "posSide", "lever"}),
     ("set_leverage", {"lever": "7", "mgnMode": "cross", "instId": FLAT}, {"instId", "mgnMode", "posSide", "lever"}),
+    (
+        "adjustment_margin",
+        {"instId": "SOL-USDT-SWAP", "posSide": "net", "type": "add", "amt": "5"},
+        {"instId", "posSide", "type", "amt", "leverage", "ccy"},
+    ),
     ("get_account_bills", {"type": "8"}, {"billId", "balChg", "posBalChg", "pnl", "ccy", "ts", "type", "instId"}),
     ("get_account_bills_archive", {"type": "2", "instType": "SWAP"}, {"billId", "pnl", "ccy", "ts", "fee"}),
 ]
@@ -190,8 +203,15 @@ async def test_recent_bills_are_those_of_seven_days(sandbox: Sandbox) -> None:
 
 
 def test_the_limits_we_keep_are_the_limits_of_the_venue() -> None:
-    served = {name_of(endpoint).replace("-", ""): endpoint.limit for endpoint in ENDPOINTS}
-    ours = {name.partition("Account")[2].lower(): limit for name, limit in REQUESTS[Per.USER].items()}
+    served = {
+        re.sub("^/api/v5/(account|trade)|[-/]", "", endpoint.path): endpoint.limit
+        for endpoint in ENDPOINTS
+        if endpoint.path.startswith(("/api/v5/account/", "/api/v5/trade/"))
+    }
+    ours = {
+        re.sub("^private(Get|Post)(Account|Trade)", "", name).lower(): limit
+        for name, limit in REQUESTS[Per.USER].items()
+    }
     assert ours == {name: served[name] for name in ours}
 
 
@@ -237,3 +257,29 @@ async def test_ccxt_sets_leverage_and_reads_funding(sandbox: Sandbox) -> None:
     lever, newest = await using_ccxt(ccxt_client(account_of(sandbox, PERP), sandbox.base_urls["okx"]), work)
     assert lever == "15"
     assert (newest["amount"], newest["code"]) == (-0.15, "USDT")
+
+
+async def test_the_official_client_lists_pending_orders(sandbox: Sandbox) -> None:
+    sandbox.desks["okx"].venue.change_account(PERP, {"open_orders": {FLAT: 2}})
+    owner = account_of(sandbox, PERP)
+    keys = [owner.reveal(name) for name in ("api_key", "secret", "passphrase")]
+    client = TradeAPI(*keys, flag="0", domain=sandbox.base_urls["okx"])
+    body = await ask(client, "get_order_list", {})
+    assert [row["instId"] for row in body["data"]] == [FLAT, FLAT]
+
+
+async def test_more_than_five_families_are_refused(sandbox: Sandbox) -> None:
+    many = ",".join(["BTC-USDT"] * 6)
+    body = await public(sandbox, "get_position_tiers", instType="SWAP", tdMode="cross", instFamily=many)
+    assert body["code"] == "50025"
+
+
+async def test_ccxt_switches_the_position_mode_and_reads_tiers(sandbox: Sandbox) -> None:
+    async def work(client: Any) -> Any:
+        switched = await client.set_position_mode(True)
+        tiers = await client.fetch_market_leverage_tiers("BTC/USDT:USDT")
+        return switched["data"][0]["posMode"], tiers[0]["maxNotional"], tiers[0]["maxLeverage"]
+
+    account = sandbox.open_account("okx", id="flat-ccxt")
+    found = await using_ccxt(ccxt_client(account, sandbox.base_urls["okx"]), work)
+    assert found == ("long_short_mode", 1_015, 100)

@@ -1,7 +1,9 @@
 """Signed calls to Binance: ccxt's binance, with our reading of its answers."""
 
 import asyncio
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,13 +15,15 @@ from worker.accounts.networks import MAINNET
 from worker.venues.binance.endpoints import spoken
 from worker.venues.binance.errors import judge
 from worker.venues.binance.limits import LIMITS
-from worker.venues.client.connections import LARGEST_LISTING, VenueConnections
+from worker.venues.client.connections import LARGEST_LISTING, Request, VenueConnections
 from worker.venues.client.endpoint import endpoint_of
-from worker.venues.client.signing import SigningExchange, public_exchange, rebase
+from worker.venues.client.masking import HIDDEN
+from worker.venues.client.signing import SigningExchange, json_of, public_exchange, rebase
 from worker.venues.client.transport import Transport
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.errors import ClockSkewed, Refused, Throttled, VenueError
+from worker.venues.port.response import VenueResponse
 from worker.venues.reading.preflight import attempted
 
 LISTINGS: Mapping[str, str] = MappingProxyType(
@@ -33,12 +37,18 @@ OPTIONS = {
 }
 """No second sending: ccxt would repeat a POST too."""
 
+_KEY_LIKE = re.compile(r"[A-Za-z0-9]{40,}")
+
 
 class BinanceExchange(SigningExchange, binance):  # type: ignore[misc]  # ccxt's classes are untyped
     """ccxt's binance whose answers are judged by our tables."""
 
     judge = staticmethod(judge)
     metered = LIMITS
+
+    def raise_for(self, answer: VenueResponse, request: Request, *, changes: bool = False) -> None:
+        """Raise what an answer means, without a listen key where it is one to a request for it."""
+        super().raise_for(_keyless(answer), request, changes=changes)
 
 
 class Listings(NamedTuple):
@@ -75,6 +85,14 @@ class BinanceTransport(Transport):
         """The clock of the family that the call belongs to. papi has none of its own; fapi's is the same."""
         ask = "dapiPublicGetTime" if name.startswith("dapi") else "fapiPublicGetTime"
         return shape.milliseconds(shape.mapping(await self._send(ask, None), ask), "serverTime")
+
+
+def _keyless(answer: VenueResponse) -> VenueResponse:
+    """An answer, as it may be told of, without anything that may be a listen key: what refuses it may repeat it."""
+    if not answer.path.endswith("/listenKey"):
+        return answer
+    text = _KEY_LIKE.sub(HIDDEN, answer.text)
+    return replace(answer, text=text, body=json_of(text))
 
 
 def _lasts(error: VenueError) -> bool:

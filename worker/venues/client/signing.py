@@ -100,7 +100,7 @@ class SigningExchange:
         if "=" in text:  # JSON seldom has one, and to look for signatures takes ten times as long as to read it
             text = _SIGNATURE.sub("signature=***", text)
         text = text.strip()
-        return VenueResponse(without_query(request["url"]).path, status, headers, text, _json(text))
+        return VenueResponse(without_query(request["url"]).path, status, headers, text, json_of(text))
 
     def raise_for(self, answer: VenueResponse, request: Request, *, changes: bool = False) -> None:
         """Raise what an answer means, if it is no success. A code in no table refuses nothing that `changes` anything.
@@ -210,7 +210,7 @@ def without_query(url: str) -> SplitResult:
     return urlsplit(url.partition("?")[0])
 
 
-def _json(text: str) -> dict[str, Any] | list[Any] | None:
+def json_of(text: str) -> dict[str, Any] | list[Any] | None:
     """The object or list that a text is; None where it is none."""
     try:
         found = read_json(text)

@@ -1,8 +1,8 @@
 """One request to a venue after the other: let go, signed, sent, and its answer judged.
 
 ```
-reads    ─▶ limiter's permit ───────────────────────────────────┐
-changes  ─▶ the door: limiter's permit ─▶ time left? recorded? ─┴▶ signed by ccxt ─▶ sent ─▶ limits heard ─▶ judged
+call    ─▶ limiter's permit ───────────────────────────────────┐
+change  ─▶ limiter's permit ─▶ the door: time left? recorded? ─┴▶ signed by ccxt ─▶ sent ─▶ limits heard ─▶ judged
 ```
 
 A failure before the first byte is written is NotSent. Any failure after it, an answer that is no JSON object or list,
@@ -13,8 +13,8 @@ import asyncio
 import copy
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
@@ -27,21 +27,22 @@ from schemas.base import Milliseconds
 from worker.accounts.account import Account
 from worker.runtime import clock
 from worker.telemetry import tracing
-from worker.telemetry.stages import asking
 from worker.venues.client.connections import LARGEST_ANSWER, LARGEST_LISTING, Request
-from worker.venues.client.door import Hold, door_for
 from worker.venues.client.endpoint import Endpoint, endpoint_of, implicit_name
-from worker.venues.client.latency import Latency
 from worker.venues.client.masking import SecretMask
+from worker.venues.client.observer import Latency
 from worker.venues.client.signing import as_key, without_query
 from worker.venues.limits import CONTEXT
-from worker.venues.limits.limiter import RateLimiter
-from worker.venues.limits.permits import Permit
-from worker.venues.limits.tables import User, user_by_id
+from worker.venues.limits.limiter import Permit, RateLimiter
+from worker.venues.limits.tables import Cost, User, cost_of_all, user_by_id
 from worker.venues.port import errors
+from worker.venues.port.adapter import ChangeCost
+from worker.venues.port.door import Door, KeptRoom, Unguarded
 
 _LEAKS = (ccxt.BaseError, aiohttp.ClientError, OSError, TypeError, ValueError, LookupError, RuntimeError)
 """What comes out of ccxt and aiohttp when a request can't be made or its answer can't be read."""
+
+_NO_SPAN: AbstractContextManager[tracing.Span | None] = nullcontext()
 
 CREDENTIALS: Mapping[str, str] = MappingProxyType({"apiKey": "api_key", "secret": "secret", "password": "passphrase"})
 """ccxt's names for what the registry holds. A venue with other credentials overrides `for_account`."""
@@ -62,7 +63,14 @@ class Calls(Protocol):
         """The venue's time, UTC milliseconds."""
 
     async def call(self, name: str, params: dict[str, Any] | None = None) -> Any:
-        """The JSON that a call answers. Raises what `worker.venues.port.errors` draws."""
+        """The JSON that a call answers which changes nothing. Raises what `worker.venues.port.errors` draws."""
+
+
+class ChangingCalls(Calls, Protocol):
+    """What an adapter needs of a transport to change something."""
+
+    async def change(self, door: Door, name: str, params: dict[str, Any] | None = None) -> Any:
+        """The JSON that a call answers which changes something. Raises what the door raises, and what `call` does."""
 
 
 class ClockedCalls(Calls, Protocol):
@@ -72,7 +80,7 @@ class ClockedCalls(Calls, Protocol):
         """Our clock against the venue's, asked where the call of this name goes to. Raises VenueError."""
 
 
-class MeteredCalls(Calls, Protocol):
+class MeteredCalls(ChangingCalls, Protocol):
     """What an adapter needs whose calls are so heavy that they are waited for before anything else is."""
 
     def room(self, name: str, params: dict[str, Any] | None = None) -> AbstractAsyncContextManager[None]:
@@ -82,14 +90,19 @@ class MeteredCalls(Calls, Protocol):
 class AccountCalls(ClockedCalls, MeteredCalls, Protocol):
     """All that a transport can do for an account."""
 
+    def cost_of(self, change: str, *reads: str) -> ChangeCost:
+        """What a change takes with the reads that confirm it, and with those before it, by ccxt's names for them."""
+
 
 class Transport(ABC):
     """Signed calls for one account, or unsigned ones for none, each within its time limit."""
 
     def __init__(self, exchange: Any, timeout_ms: Milliseconds) -> None:
         self._exchange = exchange
+        self._kind: Any = type(exchange)
         self._timeout_ms = timeout_ms
         self._measuring: dict[str, asyncio.Task[Skew]] = {}
+        self.latency: Latency = exchange.connections.latency(exchange.id, exchange.base_url, exchange.network)
 
     def for_account(self, account: Account) -> Self:
         """A transport with keys. It shares all that ccxt holds but the keys and what belongs to them.
@@ -118,7 +131,7 @@ class Transport(ABC):
     async def call(
         self, name: str, params: dict[str, Any] | None = None, timeout_ms: Milliseconds | None = None
     ) -> Any:
-        """The JSON that an endpoint, by ccxt's name for it, answers; always an object or a list.
+        """The JSON that an endpoint which changes nothing, by ccxt's name, answers; always an object or a list.
 
         A refused timestamp was not processed, so the clock is set and the request sent once more.
         Raises what `worker.venues.port.errors` draws.
@@ -129,18 +142,50 @@ class Transport(ABC):
             await self._set_clock(name, refusal)
         return await self._send(name, params, timeout_ms)
 
+    async def change(
+        self, door: Door, name: str, params: dict[str, Any] | None = None, timeout_ms: Milliseconds | None = None
+    ) -> Any:
+        """The JSON that an endpoint which changes something answers. Each sending passes the door.
+
+        Raises what the door raises, and what `call` does.
+        """
+        endpoint, asked = endpoint_of(self._kind, name), dict(params or {})
+        cost = self._exchange.metered.cost(name, asked)
+        request = VenueRequest(endpoint, asked, cost, timeout_ms or self._timeout_ms)
+        if not request.cost.changes:
+            raise Unguarded(f"{name} changes nothing by its table of limits; it was not sent through a door")
+        refused: errors.ClockSkewed | None = None
+        while True:
+            try:
+                async with self._permit(request, door.hold) as permit, door.sending(self.latency.usual(name)):
+                    return await self._answer(request, permit)
+            except errors.ClockSkewed as refusal:
+                if refused is not None:
+                    raise
+                refused = refusal
+            await self._set_clock(name, refused)
+
     @asynccontextmanager
     async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:
         """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
-        deadline = self._wait_until(self._timeout_ms)
-        async with self.limiter.room(name, params or {}, self._exchange.user, deadline):
+        cost = self._exchange.metered.cost(name, params or {})
+        async with self.limiter.room(cost, self._exchange.user, self._wait_until(self._timeout_ms)):
             yield
 
-    def permit(
-        self, name: str, params: Mapping[str, Any], limit: Milliseconds, hold: Hold | None = None
-    ) -> AbstractAsyncContextManager[Permit]:
-        """Leave for one request. Raises LimitReached as soon as it is known that there is no room in time."""
-        return self.limiter.permit(name, params, self._exchange.user, self._wait_until(limit), hold)
+    def cost_of(self, change: str, *reads: str) -> ChangeCost:
+        """What a change takes with the reads that confirm it, and with those before it, by ccxt's names for them."""
+        costs: Mapping[str, Cost] = self._exchange.metered.costs
+        asked = [costs[name] for name in (*reads, change, *costs[change].confirmed_by)]
+        return cost_of_all(asked, self.limiter.room_in(asked, self._exchange.user))
+
+    @property
+    def limiter(self) -> RateLimiter:
+        """The limits that the account's requests are counted by."""
+        exchange = self._exchange
+        limiter: RateLimiter = exchange.connections.limits.of(
+            exchange.id, exchange.base_url, exchange.metered, exchange.network
+        )
+        return limiter
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
@@ -192,19 +237,54 @@ class Transport(ABC):
         self._exchange.options["timeDifference"] = skew.ahead
 
     async def _send(self, name: str, params: dict[str, Any] | None, timeout_ms: Milliseconds | None = None) -> Any:
-        kind: Any = type(self._exchange)
-        endpoint = endpoint_of(kind, name)
-        return await self._request(endpoint, dict(params or {}), timeout_ms or self._timeout_ms)
+        return await self._request(endpoint_of(self._kind, name), params or {}, timeout_ms or self._timeout_ms)
 
     async def _request(
         self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
     ) -> Any:
-        changes = self._exchange.metered.cost(endpoint.name, params).changes
-        request = VenueRequest(self, self._exchange, endpoint, params, limit, largest, changes)
-        if changes:
-            return await door_for(endpoint.name).send(request)
-        async with request.permit() as permit:
-            return await request.send(permit)
+        cost = self._exchange.metered.cost(endpoint.name, params)
+        request = VenueRequest(endpoint, dict(params), cost, limit, largest)
+        if request.cost.changes:
+            raise Unguarded(f"{endpoint.name} changes something, and nobody guards its sending; it was not sent")
+        async with self._permit(request) as permit:
+            return await self._answer(request, permit)
+
+    def _permit(
+        self, request: "VenueRequest", hold: Callable[[KeptRoom], None] | None = None
+    ) -> AbstractAsyncContextManager[Permit]:
+        """The venue's limits let it go; with `hold` together with the reads that confirm it. Raises LimitReached."""
+        deadline = self._wait_until(request.limit)
+        return self.limiter.permit(request.cost, self._exchange.user, deadline, hold)
+
+    async def _answer(self, request: "VenueRequest", permit: Permit) -> Any:
+        """Sign it, send it, and return the JSON of its answer. Raises what `worker.venues.port.errors` draws.
+
+        Its time limit begins to run only here, where there is room for it.
+        """
+        exchange, name, began = self._exchange, request.endpoint.name, time.monotonic()
+        asked = name
+        try:
+            async with asyncio.timeout(request.limit / 1000):
+                signed = exchange.signed(request.endpoint, request.params)
+                asked = f"{signed['method']} {without_query(signed['url']).path}"
+                span = _span_of(exchange.id, signed) if tracing.recorded else _NO_SPAN
+                with exchange.connections.hearing.request(exchange.id), span as recorded:
+                    sent = await exchange.connections.send(signed, permit, request.largest)
+                    answer = exchange.answered(signed, *sent)
+                    if recorded is not None:
+                        recorded.tell({"http.response.status_code": answer.status})
+                    permit.answered(answer)
+                    exchange.raise_for(answer, signed, changes=request.cost.changes)
+        except _LEAKS as error:
+            failure = self.failure(error, asked, request.limit, sent=permit.sent)
+        else:
+            if permit.user is not None:
+                self.latency.observe(name, (time.monotonic() - began) * 1000)
+                user_of = exchange.metered.user_of
+                if user_of is not None and (user_id := user_of(name, answer.body)):
+                    self.limiter.learn_user(permit.user, user_id)
+            return answer.body
+        raise failure  # out of the handler: the original may carry the signed URL
 
     def failure(self, error: Exception, asked: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
         """What it means that a request did not come back with an answer that can be read."""
@@ -214,22 +294,6 @@ class Transport(ABC):
         if isinstance(error, TimeoutError):
             return errors.Ambiguous(f"no answer from {venue} within {limit} ms")
         return errors.Ambiguous(f"the answer of {venue} to {asked} did not arrive whole ({cause})")
-
-    @property
-    def limiter(self) -> RateLimiter:
-        """The limits that the account's requests are counted by."""
-        exchange = self._exchange
-        limiter: RateLimiter = exchange.connections.limits.of(
-            exchange.id, exchange.base_url, exchange.metered, exchange.network
-        )
-        return limiter
-
-    @property
-    def latency(self) -> Latency:
-        """How long the venue usually takes to answer."""
-        exchange = self._exchange
-        latency: Latency = exchange.connections.latency(exchange.id, exchange.base_url, exchange.network)
-        return latency
 
     def _wait_until(self, patience: Milliseconds) -> Milliseconds:
         """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""
@@ -242,60 +306,18 @@ class Transport(ABC):
 
 @dataclass(frozen=True, slots=True)
 class VenueRequest:
-    """One request of a transport, still to be let go."""
+    """A request to be let go: what it asks of which endpoint, its cost, and within what limits of time and size."""
 
-    transport: Transport
-    exchange: Any
     endpoint: Endpoint
     params: dict[str, Any]
+    cost: Cost
     limit: Milliseconds
-    largest: int
-    changes: bool
-
-    @property
-    def usual_ms(self) -> Milliseconds:
-        """How long an answer to it usually takes at this venue."""
-        return self.transport.latency.usual(self.endpoint.name)
-
-    def permit(self, hold: Hold | None = None) -> AbstractAsyncContextManager[Permit]:
-        """The venue's limits let it go; with `hold` together with the reads that confirm it. Raises LimitReached."""
-        return self.transport.permit(self.endpoint.name, self.params, self.limit, hold)
-
-    async def send(self, permit: Permit) -> Any:
-        """Sign it, send it, and return the JSON of its answer. Raises what `worker.venues.port.errors` draws.
-
-        Its time limit begins to run only here, where there is room for it.
-        """
-        transport, exchange, name, began = self.transport, self.exchange, self.endpoint.name, time.monotonic()
-        asked = name
-        try:
-            async with asyncio.timeout(self.limit / 1000):
-                signed = exchange.signed(self.endpoint, self.params)
-                asked = f"{signed['method']} {without_query(signed['url']).path}"
-                with exchange.connections.hearing.request(exchange.id), _observed(exchange.id, signed) as span:
-                    sent = await exchange.connections.send(signed, permit, self.largest)
-                    answer = exchange.answered(signed, *sent)
-                    span.tell({"http.response.status_code": answer.status})
-                    permit.hear(answer)
-                    exchange.raise_for(answer, signed, changes=self.changes)
-        except _LEAKS as error:
-            failure = transport.failure(error, asked, self.limit, sent=permit.sent)
-        else:
-            if permit.user is not None:
-                transport.latency.observe(name, (time.monotonic() - began) * 1000)
-                if user_id := exchange.metered.user_of(name, answer.body):
-                    transport.limiter.learn_user(permit.user, user_id)
-            permit.settle(answer.body)
-            return answer.body
-        raise failure  # out of the handler: the original may carry the signed URL
+    largest: int = LARGEST_ANSWER
 
 
-@contextmanager
-def _observed(venue: str, request: Request) -> Iterator[tracing.Span]:
-    """The time and the span of one request. Of its URL only host and path are told, for a query may be signed."""
-    about = _told_of(venue, request) if tracing.is_recorded() else tracing.NOTHING
-    with asking(), tracing.span(f"{request['method']} {venue}", tracing.Kind.CLIENT, about) as span:
-        yield span
+def _span_of(venue: str, request: Request) -> AbstractContextManager[tracing.Span]:
+    """The span of one request. Of its URL only host and path are told, for a query may be signed."""
+    return tracing.span(f"{request['method']} {venue}", tracing.Kind.CLIENT, _told_of(venue, request))
 
 
 def _told_of(venue: str, request: Request) -> tracing.Attributes:

@@ -25,8 +25,12 @@ WITH_BODY = "positions/cross_mode"
 """The endpoints that take a JSON body, by the end of their path; ccxt would put it into the query."""
 
 
+WITH_QUERY = "set_position_mode"
+"""The endpoints that take a query though they change something; ccxt would put it into a body."""
+
+
 class BodySigningGate(gate):  # type: ignore[misc]  # ccxt's classes are untyped
-    """ccxt's gate that sends the margin mode the way it is documented."""
+    """ccxt's gate that sends both modes the way they are documented."""
 
     publicFuturesGetSettleContractsAll = Entry("{settle}/contracts_all", ["public", "futures"], "GET", {"cost": 1})  # noqa: N815 - as ccxt would call it
     """Every contract, those among them that were delisted; ccxt does not know of it."""
@@ -35,18 +39,20 @@ class BodySigningGate(gate):  # type: ignore[misc]  # ccxt's classes are untyped
         self, path: str, api: list[str], method: str = "GET", params: dict[str, Any] | None = None
     ) -> dict[str, Any]:
         """Sign a request. Raises ccxt's AuthenticationError without keys."""
-        if path.endswith(WITH_BODY):
-            return self._sign_body(path, api[1], method, params or {})
+        if path.endswith((WITH_BODY, WITH_QUERY)):
+            return self._sign_change(path, api[1], method, params or {})
         signed: dict[str, Any] = super().sign(path, api, method, params or {})
         return signed
 
-    def _sign_body(self, path: str, family: str, method: str, params: dict[str, Any]) -> dict[str, Any]:
+    def _sign_change(self, path: str, family: str, method: str, params: dict[str, Any]) -> dict[str, Any]:
         self.check_required_credentials()
         where = f"/{family}/{self.implode_params(path, params)}"
-        body = self.json(self.omit(params, self.extract_params(path)))
+        rest = self.omit(params, self.extract_params(path))
+        query = self.urlencode(rest) if path.endswith(WITH_QUERY) else ""
+        body = "" if query else self.json(rest)
         timestamp = str(int(self.nonce()) // 1000)
         digest = hashlib.sha512(body.encode()).hexdigest()
-        signed = "\n".join((method, f"/api/{self.version}{where}", "", digest, timestamp))
+        signed = "\n".join((method, f"/api/{self.version}{where}", query, digest, timestamp))
         headers = {
             "KEY": self.apiKey,
             "Timestamp": timestamp,
@@ -54,7 +60,8 @@ class BodySigningGate(gate):  # type: ignore[misc]  # ccxt's classes are untyped
             "Content-Type": "application/json",
             "X-Gate-Size-Decimal": "1",
         }
-        return {"url": self.urls["api"]["private"][family] + where, "method": method, "body": body, "headers": headers}
+        url = self.urls["api"]["private"][family] + where + (f"?{query}" if query else "")
+        return {"url": url, "method": method, "body": body or None, "headers": headers}
 
 
 class GateExchange(SigningExchange, BodySigningGate):

@@ -27,7 +27,7 @@ from worker.venues.parsing import fields as shape
 from worker.venues.port.errors import NotSupported
 from worker.venues.reading.preflight import attempted
 
-SIGNED_ACTIONS = frozenset({"updateLeverage"})
+SIGNED_ACTIONS = frozenset({"updateLeverage", "updateIsolatedMargin"})
 """All that is ever signed."""
 
 OPTIONS = {
