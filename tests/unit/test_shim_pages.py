@@ -1,9 +1,11 @@
 """Health, the documents, and the page to browse them."""
 
 import asyncio
+import importlib.resources
 import re
 import socket
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,7 +19,9 @@ from schemas.openapi import openapi
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, gate, shim_client, token
 from worker.bus.rpc import BrokerAway, RpcReply
+from worker.runtime.errors import ConfigurationError
 from worker.shim.app import create_app
+from worker.shim.routes.docs import ASSETS, released
 
 
 @pytest.fixture
@@ -87,6 +91,25 @@ async def url() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         server.should_exit = True
         await serving
+
+
+async def test_of_swagger_ui_only_the_files_that_are_named_are_served(client: httpx.AsyncClient) -> None:
+    (folder,) = importlib.resources.files("swagger_ui_bundle").joinpath("vendor").iterdir()
+    for name in ASSETS:
+        assert (await client.get(f"/docs/assets/{name}")).content == folder.joinpath(name).read_bytes()
+    assert folder.joinpath("index.html").is_file()
+    assert (await client.get("/docs/assets/index.html")).status_code == 404
+
+
+@pytest.mark.parametrize("name", ASSETS)
+def test_a_file_of_swagger_ui_that_is_not_as_released_is_not_served(tmp_path: Path, name: str) -> None:
+    (folder,) = importlib.resources.files("swagger_ui_bundle").joinpath("vendor").iterdir()
+    for asset in ASSETS:
+        (tmp_path / asset).write_bytes(folder.joinpath(asset).read_bytes())
+    assert released(tmp_path) == tmp_path
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes() + b" ")
+    with pytest.raises(ConfigurationError, match=name):
+        released(tmp_path)
 
 
 async def test_over_real_http_an_answer_an_error_and_the_docs_come_out_the_same(url: str) -> None:
