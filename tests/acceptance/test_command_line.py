@@ -84,8 +84,10 @@ async def test_accounts_lists_what_each_can_do(running_up: RunningUp) -> None:
     assert "margin_mode" not in rows["binance-pm-001"]["capabilities"]
     assert "portfolio_margin" in rows["binance-pm-001"]["capabilities"]
     keys = json.loads((running_up.state / "sandbox.json").read_text())["accounts"]
+    listed = (await running_up.cli("accounts")).out
     for key in keys:
-        assert key["secret"] not in (await running_up.cli("accounts")).out
+        assert key["id"] in listed
+        assert key["secret"] not in listed
 
 
 async def test_schemas_prints_the_documents(running_up: RunningUp) -> None:

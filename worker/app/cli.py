@@ -1,32 +1,62 @@
 """The command line: `perps-dma`."""
 
+import gc
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from schemas import OPERATIONS
-from worker.config.settings import Settings
+from worker.app.mcp_cli import mcp_app
+from worker.app.sandbox_cli import sandbox_app
+from worker.console.accounts.commands import accounts_app
+from worker.console.desk.changes import changes
+from worker.console.desk.commands import desk
+from worker.console.desk.options import PANEL as DESK
+from worker.console.examples import example
+from worker.console.kit.completion import account_ids, operations
+from worker.console.kit.terminal import AsJson, fail, read_settings, run
 from worker.console.service.oversight import oversight
-from worker.console.terminal import AsJson, fail, read_settings, run
+from worker.console.terms.commands import terms_app
+
+if TYPE_CHECKING:
+    from worker.config.settings import Settings
+
+RUNNING = "Run it"
+TALKING = "Talk to it"
+FILES = "Accounts, dead letters, documents"
+
+OPERATION_NAMES = (
+    "set_leverage, get_leverage, set_margin_mode, get_position_mode, set_position_mode, get_leverage_tiers, "
+    "get_positions, get_funding_history, get_realized_pnl, get_margin_health, add_margin, remove_margin, "
+    "pm_get_balance, pm_get_account, pm_auto_collect, pm_asset_collect, plan_terms, apply_terms, keep_terms, "
+    "get_terms, drop_terms, get_accounts, get_snapshots, get_commands, get_command, cancel_command, get_status, "
+    "get_doubts, get_freezes, freeze, unfreeze, get_audit, get_dead_letters, requeue_dead_letter, drop_dead_letter, "
+    "report_denials"
+)
+"""Those of the table, written out: to read them there is to make the models of all requests, for a line of help."""
 
 app = typer.Typer(
     name="perps-dma",
     help="Control plane of perpetual-futures accounts: commands over RabbitMQ, results as events.",
     epilog="Every command reads its settings from PERPS_DMA_* variables; PERPS_DMA_STATE (.perps-dma) is where a "
-    "running `up` says how to reach it.",
+    "running `up` says how to reach it. Every command has examples: perps-dma positions --help",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(desk)
+app.add_typer(changes)
 app.add_typer(oversight)
+app.add_typer(mcp_app)
 
 dead_letters = typer.Typer(
     help="What could not be carried out, and why: list, show, send again, throw away.", no_args_is_help=True
 )
-app.add_typer(dead_letters, name="dead-letters")
+app.add_typer(dead_letters, name="dead-letters", rich_help_panel=FILES)
+app.add_typer(terms_app, name="terms", rich_help_panel=DESK)
+app.add_typer(accounts_app, name="accounts", rich_help_panel=FILES)
+app.add_typer(sandbox_app, name="sandbox", rich_help_panel=RUNNING)
 
 LetterIds = Annotated[list[str] | None, typer.Argument(metavar="ID", help="The letters, by their ids.")]
 AllLetters = Annotated[bool, typer.Option("--all", help="All letters; asks first.")]
@@ -38,10 +68,28 @@ NewLedger = Annotated[
         "Ids that were used then count as new, and nothing is frozen.",
     ),
 ]
+Why = Annotated[str | None, typer.Option("--reason", help="Why, for the audit and for the event that tells everybody.")]
 WithoutAsking = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
 
 
-@app.command()
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"perps-dma {version('perps-dma')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Print the version, and end.")
+    ] = False,
+) -> None:
+    """What all commands have in common: that one can ask which version they are of."""
+
+
+@app.command(rich_help_panel=RUNNING, epilog=example("perps-dma up"))
 def up(new_ledger: NewLedger = False) -> None:
     """Run everything here: broker, sandbox venues, worker and HTTP shim, until Ctrl-C."""
     from worker.app import up as supervisor
@@ -49,7 +97,7 @@ def up(new_ledger: NewLedger = False) -> None:
     raise typer.Exit(run(supervisor.run(read_settings(), new_ledger=new_ledger)))
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING, epilog=example("PERPS_DMA_ACCOUNTS=accounts.toml perps-dma worker"))
 def worker(new_ledger: NewLedger = False) -> None:
     """Run a worker: consume commands and queries until told to stop.
 
@@ -63,7 +111,7 @@ def worker(new_ledger: NewLedger = False) -> None:
     run(run_worker(settings, new_ledger=new_ledger))
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING, epilog=example("PERPS_DMA_JWT_PUBLIC_KEY=issuer.pem perps-dma shim"))
 def shim() -> None:
     """Run the HTTP shim, which maps the documented REST API onto the bus.
 
@@ -81,24 +129,19 @@ def shim() -> None:
     run(run_shim(settings))
 
 
-@app.command()
-def sandbox() -> None:
-    """Run the stand-in venues, and list their addresses and keys in STATE/sandbox.json."""
-    from worker.config.logs import configure_logging
-    from worker.sandbox.app.process import run_sandbox
-
-    settings = read_settings()
-    configure_logging(settings, "sandbox")
-    run(run_sandbox(settings))
-
-
-@app.command()
+@app.command(rich_help_panel=TALKING, epilog=example("perps-dma token --role trader --account binance-perp-001"))
 def token(
     role: Annotated[str, typer.Option(help="viewer, trader or admin.")],
     subject: Annotated[str, typer.Option(help="Who the token is for; appears in results as the actor.")] = "cli",
     hours: Annotated[float, typer.Option(help="How long it is good for.", min=0.001)] = 12,
     account: Annotated[
-        list[str] | None, typer.Option(metavar="ID", help="Limit it to this account; may be said more than once.")
+        list[str] | None,
+        typer.Option(
+            metavar="ID", help="Limit it to this account; may be said more than once.", autocompletion=account_ids
+        ),
+    ] = None,
+    guardrails: Annotated[
+        str | None, typer.Option(metavar="JSON", help='What its commands may do at most: {"max_leverage": 5}.')
     ] = None,
 ) -> None:
     """Print a token for the HTTP API, and nothing else.
@@ -107,6 +150,7 @@ def token(
     keys, your identity provider issues them.
     """
     from worker.config.locations import jwt_secret
+    from worker.console.guardrails import read_guardrails
     from worker.runtime.clock import now
     from worker.runtime.errors import ConfigurationError
     from worker.shim.auth.tokens import ROLES, issue_token
@@ -114,28 +158,35 @@ def token(
     if role not in ROLES:
         raise fail(f"--role must be {' or '.join(sorted(ROLES, reverse=True))}, not {role!r}")
     try:
-        secret = jwt_secret(read_settings())
+        allowed, secret = read_guardrails(guardrails), jwt_secret(read_settings())
     except ConfigurationError as error:
         raise fail(str(error)) from error
     lifetime_s = int(hours * 3600)
     typer.echo(
-        issue_token(secret, role=role, subject=subject, lifetime_s=lifetime_s, now=now(), accounts=account or ())
+        issue_token(
+            secret,
+            role=role,
+            subject=subject,
+            lifetime_s=lifetime_s,
+            now=now(),
+            accounts=account or (),
+            guardrails=allowed,
+        )
     )
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TALKING,
+    epilog=example('perps-dma send get_positions \'{"exchange_account_id": "binance-perp-001"}\''),
+)
 def send(
-    operation: Annotated[str, typer.Argument(help=f"One of: {', '.join(OPERATIONS)}.")],
+    operation: Annotated[str, typer.Argument(help=f"One of: {OPERATION_NAMES}.", autocompletion=operations)],
     body: Annotated[str, typer.Argument(help="The request as JSON, or - to read it from standard input.")],
     command_id: Annotated[str | None, typer.Option("--id", help="Command id; a new UUID by default.")] = None,
     timeout: Annotated[float, typer.Option(help="Seconds until the command's deadline.", min=0.1)] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Publish a command or query, wait for its answer, and print it.
-
-    Example: perps-dma send set_leverage
-    '{"exchange_account_id": "binance-perp-001", "symbol": "BTC/USDT:USDT", "leverage": 10}'
-    """
+    """Publish a command or query, wait for its answer, and print it."""
     from worker.console.send import send as publish
 
     text = sys.stdin.read() if body == "-" else body
@@ -143,23 +194,48 @@ def send(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(
+    rich_help_panel=TALKING,
+    epilog=example(
+        "perps-dma watch --from 15m --type result --outcome rejected",
+        "perps-dma watch --account binance-perp-001 --json",
+    ),
+)
 def watch(
     start: Annotated[
         str,
         typer.Option("--from", help="first, last, next, a UTC time such as 2026-01-31T12:00:00Z, or 15m, 2h, 1d ago."),
     ] = "next",
-    account: Annotated[str | None, typer.Option(help="Only events that concern this account.")] = None,
+    *,
+    account: Annotated[
+        str | None, typer.Option(help="Only events that concern this account.", autocompletion=account_ids)
+    ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option("--type", help="Only these: result, positions, drift, doubt, freeze, venue, …; several times."),
+    ] = None,
+    outcomes: Annotated[
+        list[str] | None, typer.Option("--outcome", help="Only results that ended so: unknown, …; several times.")
+    ] = None,
     count: Annotated[int | None, typer.Option(help="Stop after so many events.", min=1)] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tail the events out of the stream queue, from any point of the past."""
-    from worker.console.watch import watch as tail
+    """Tail the events out of the stream queue, from any point of the past; all of them, or those that are asked for."""
+    from worker.console.events.filters import event_filter
+    from worker.console.events.watch import watch as tail
+    from worker.runtime.errors import ConfigurationError
 
-    run(tail(read_settings(), start, account=account, count=count, as_json=as_json))
+    settings = read_settings()
+    try:
+        wanted, warning = event_filter(settings, account, types or (), outcomes or ())
+    except ConfigurationError as error:
+        raise fail(str(error)) from error
+    if warning:
+        typer.secho(f"perps-dma: {warning}", fg=typer.colors.YELLOW, err=True)
+    run(tail(settings, start, wanted, count=count, as_json=as_json))
 
 
-@app.command()
+@app.command(rich_help_panel=TALKING, epilog=example("perps-dma tour"))
 def tour() -> None:
     """Walk through all ten routes of a running `up`; non-zero exit if any answer is not as documented."""
     from worker.console.tour import tour as walk
@@ -168,99 +244,7 @@ def tour() -> None:
         raise typer.Exit(1)
 
 
-accounts_app = typer.Typer(pretty_exceptions_enable=False)
-app.add_typer(accounts_app, name="accounts")
-
-
-@accounts_app.callback(invoke_without_command=True)
-def accounts(context: typer.Context, as_json: AsJson = False) -> None:
-    """List the exchange accounts and what each can do, check them, or seal their credentials.
-
-    Without a command they are listed, and no venue is asked.
-    """
-    context.obj = as_json
-    if context.invoked_subcommand is None:
-        from worker.console.accounts.listing import show_accounts
-
-        run(show_accounts(read_settings(), as_json=as_json))
-
-
-@accounts_app.command()
-def check(
-    context: typer.Context,
-    names: Annotated[list[str] | None, typer.Argument(metavar="ACCOUNT", help="Only these; all without.")] = None,
-    regions: Annotated[
-        bool,
-        typer.Option("--regions", help="Ask the venue's other legal houses as well whether they know the key."),
-    ] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Ask the venues what stands in the way of commands: every problem at once.
-
-    Looks at the key (accepted, not expired), the account (of the type that is
-    registered, allowed to trade), the key's permissions, the position mode
-    (against position_mode in the registry, if set) and this machine's clock.
-
-    Only reads: nothing is changed at any venue. Warnings hinder no command, or
-    not yet. The exit code is 1 if any account has a problem. What no field of
-    the venue's answers tells is "not told".
-
-    A key of one of a venue's legal houses is none at another. With --regions,
-    and only then, the others are asked with the key, and the one that takes it
-    is named: that is the account's `region` in the registry.
-
-    Example: perps-dma accounts check binance-perp-001 okx-perp-001
-    """
-    from worker.console.accounts.checks import check_accounts
-
-    if not run(check_accounts(read_settings(), names or [], regions=regions, as_json=as_json or context.obj)):
-        raise typer.Exit(1)
-
-
-@accounts_app.command()
-def seal(
-    account: Annotated[str, typer.Argument(metavar="ACCOUNT", help="The id of the account in the registry.")],
-    credential: Annotated[str, typer.Argument(metavar="CREDENTIAL", help="api_key, secret or passphrase.")],
-    write: Annotated[bool, typer.Option("--write", help="Write it into the registry instead of printing it.")] = False,
-) -> None:
-    """Seal a credential, so that it may stand in the registry.
-
-    The secret is asked for on a terminal, unseen, or read from standard input.
-    It is encrypted under the newest key of PERPS_DMA_SEALING_KEYS, for this
-    account and this credential alone. The line for the registry is printed.
-
-    Example: perps-dma accounts seal binance-main secret --write < binance-secret
-    """
-    from worker.console.accounts.sealing import seal_credential
-
-    seal_credential(read_settings(), account, credential, write=write)
-
-
-@accounts_app.command()
-def rotate() -> None:
-    """Seal all sealed credentials of the registry under the newest key.
-
-    All of them or none; comments and order stay. Running workers read the
-    registry anew, and go on with the same keys.
-    """
-    from worker.console.accounts.sealing import rotate_credentials
-
-    rotate_credentials(read_settings())
-
-
-@accounts_app.command("new-key")
-def new_key() -> None:
-    """Add a key to the file PERPS_DMA_SEALING_KEYS, or begin the file.
-
-    It seals from then on; the keys before it still open what they sealed.
-    Give the file to all workers, then run `perps-dma accounts rotate`.
-    """
-    from worker.console.accounts.sealing import make_key
-
-    make_key(read_settings())
-
-
-@dead_letters.command("list")
+@dead_letters.command("list", epilog=example("perps-dma dead-letters list"))
 def list_letters(as_json: AsJson = False) -> None:
     """List the dead letters, the oldest first. They stay where they are."""
     from worker.console.service.dead_letters import show_letters
@@ -268,7 +252,7 @@ def list_letters(as_json: AsJson = False) -> None:
     run(show_letters(read_settings(), as_json=as_json))
 
 
-@dead_letters.command("show")
+@dead_letters.command("show", epilog=example("perps-dma dead-letters show c-1"))
 def show_letter(
     letter: Annotated[str, typer.Argument(metavar="ID", help="Its id, as in the list.")], as_json: AsJson = False
 ) -> None:
@@ -278,32 +262,38 @@ def show_letter(
     run(show(read_settings(), letter, as_json=as_json))
 
 
-@dead_letters.command("requeue")
-def requeue_letters(ids: LetterIds = None, everything: AllLetters = False, yes: WithoutAsking = False) -> None:
+@dead_letters.command(
+    "requeue", epilog=example("perps-dma dead-letters requeue c-1", "perps-dma dead-letters requeue --all")
+)
+def requeue_letters(
+    ids: LetterIds = None, everything: AllLetters = False, yes: WithoutAsking = False, reason: Why = None
+) -> None:
     """Send dead letters again, once what killed them is mended. Their old deadlines do not count."""
     from worker.console.service.dead_letters import requeue_letters as requeue
 
     settings = read_settings()
     chosen = chosen_letters(settings, ids, "Send all {count} dead letters again?", everything=everything, yes=yes)
-    settled = run(requeue(settings, chosen))
+    settled = run(requeue(settings, chosen, reason))
     if settled.problem:
         raise fail(settled.problem)
 
 
-@dead_letters.command("drop")
-def drop_letters(ids: LetterIds = None, everything: AllLetters = False, yes: WithoutAsking = False) -> None:
+@dead_letters.command("drop", epilog=example("perps-dma dead-letters drop c-1"))
+def drop_letters(
+    ids: LetterIds = None, everything: AllLetters = False, yes: WithoutAsking = False, reason: Why = None
+) -> None:
     """Throw dead letters away, for good."""
     from worker.console.service.dead_letters import drop_letters as drop
 
     settings = read_settings()
     chosen = chosen_letters(settings, ids, "Throw all {count} dead letters away?", everything=everything, yes=yes)
-    settled = run(drop(settings, chosen))
+    settled = run(drop(settings, chosen, reason))
     if settled.problem:
         raise fail(settled.problem)
 
 
 def chosen_letters(
-    settings: Settings, ids: list[str] | None, question: str, *, everything: bool, yes: bool
+    settings: "Settings", ids: list[str] | None, question: str, *, everything: bool, yes: bool
 ) -> list[str] | None:
     """The ids that were given, or None for all, to which a person has then agreed."""
     from worker.console.service.dead_letters import count_letters
@@ -317,7 +307,7 @@ def chosen_letters(
     return ids or None
 
 
-@app.command()
+@app.command(rich_help_panel=FILES, epilog=example("perps-dma schemas openapi.yaml > openapi.yaml"))
 def schemas(
     write: Annotated[bool, typer.Option("--write", help="Write the documents into the package.")] = False,
     name: Annotated[str | None, typer.Argument(help="The document to print, such as openapi.yaml.")] = None,
@@ -329,7 +319,7 @@ def schemas(
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(rich_help_panel=FILES, epilog=example("perps-dma definitions --passwords secrets > definitions.json"))
 def definitions(
     passwords: Annotated[
         Path | None, typer.Option(help="Folder with a file for each user, named as the user, with its password.")
@@ -338,9 +328,8 @@ def definitions(
     """Print RabbitMQ definitions: a virtual host, four users, and what each may do.
 
     dma-strategy may publish commands and queries and read its own answers, dma-risk may read events, dma-shim may
-    publish everything, dma-worker owns the queues. Without passwords nobody can log in yet.
-
-    Example: perps-dma definitions --passwords secrets > definitions.json, for load_definitions in rabbitmq.conf
+    publish everything, dma-worker owns the queues. Without passwords nobody can log in yet. RabbitMQ imports them by
+    load_definitions in rabbitmq.conf.
     """
     from worker.console.definitions import definitions_text
     from worker.runtime.errors import ConfigurationError
@@ -351,7 +340,7 @@ def definitions(
         raise fail(str(error)) from error
 
 
-@app.command()
+@app.command(rich_help_panel=RUNNING, epilog=example("perps-dma healthcheck worker"))
 def healthcheck(
     service: Annotated[
         str | None,
@@ -366,8 +355,9 @@ def healthcheck(
 
 def main() -> None:
     """Entry point of the `perps-dma` program."""
-    from worker.config.logs import silence_libraries
+    from worker.runtime.library_logs import silence_libraries
 
+    gc.disable()  # until `run`: a full collection on the way there is a seventh of a call
     silence_libraries()  # the services among the commands configure their own logging after this
     app()
 

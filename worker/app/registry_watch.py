@@ -20,7 +20,7 @@ from worker.accounts.registry import sources_of
 from worker.config.locations import read_accounts
 from worker.config.settings import Settings
 from worker.runtime.errors import ConfigurationError
-from worker.runtime.file_watch import Stamps, stamps_of
+from worker.runtime.files.file_watch import Stamps, stamps_of
 
 LOOK_S = 0.5
 

@@ -17,7 +17,9 @@ import httpx
 from pydantic import SecretStr
 from rich.console import Console
 
+from worker.app.first_steps import first_steps
 from worker.broker.private_broker import Broker, BrokerUnavailable, find_broker
+from worker.config.locations import displaced_accounts
 from worker.config.settings import Settings
 from worker.config.tls import CertificateProblem, local_client_context
 from worker.ledger.ledger import forget_ledger
@@ -26,10 +28,11 @@ from worker.messages.wire import encode
 from worker.runtime.backoff import Backoff
 from worker.runtime.child import Child, ChildFailed, tail
 from worker.runtime.clock import now
-from worker.runtime.errors import OperatorError
+from worker.runtime.errors import ConfigurationError, OperatorError
+from worker.runtime.files.state_files import hold_lock, kept_secret, write_private
 from worker.runtime.periodic import periodically
-from worker.runtime.state_files import hold_lock, kept_secret, write_private
 from worker.shim.auth.tokens import issue_token
+from worker.shim.console.routes import CONSOLE_PATH
 
 READY_S = 90
 """How long sandbox, worker and shim may take to become ready."""
@@ -46,8 +49,6 @@ LOGS_S = 2.0
 """How often it is looked how large the logs are."""
 
 HIGHEST_PORT, LOWEST_PORT = 65535, 1024
-
-EXAMPLE = "/oems/execution/leverage?exchange_account_id=binance-perp-001&symbol=BTC/USDT:USDT"
 
 
 class UpFailed(OperatorError):
@@ -199,6 +200,13 @@ class Up:
         await sandbox.start()
         await sandbox.until(partial(_exists, file), READY_S)
         self._say("sandbox", f"venues and keys in {file} ({monotonic() - began:.1f} s)")
+        self._say_displaced()
+
+    def _say_displaced(self) -> None:
+        """Which accounts are the registry's, though the sandbox has the ids. A bad registry is the worker's to tell."""
+        with suppress(ConfigurationError):
+            if displaced := displaced_accounts(self._settings):
+                self._say("accounts", f"{', '.join(displaced)}: as {self._settings.accounts} has it, not the sandbox")
 
     async def _start_worker_and_shim(self, worker: Child, shim: Child) -> None:
         self._secret()  # made here if need be: the shim looks for the file
@@ -223,14 +231,20 @@ class Up:
         host = self._settings.metrics_host
         metrics = {name: f"http://{host}:{port}/metrics" for name, port in self._metrics_ports.items()}
         about = {"http": self._url, "amqp": broker.url, "broker": broker.description, "pid": os.getpid()}
+        if broker.node is not None:
+            about["stream"] = broker.node.stream_url
         write_private(self._settings.up_file, encode(about | {"metrics": metrics, "started": started}).decode())
         self._say("logs", str(self._settings.state / "log"))
-        self._say("metrics", ", ".join(f"{url} ({name})" for name, url in metrics.items()))
+        for what, (name, address) in zip(("metrics", ""), metrics.items(), strict=True):
+            self._say(what, f"{address} ({name})")
         self._say("ready", self._url)
         if (secret := self._secret()) is not None:
-            token = issue_token(secret, role="trader", subject="up", lifetime_s=TOKEN_LIFETIME_S, now=started)
-            self._say("token", token)
-            self._say("try", f"curl -H 'Authorization: Bearer {token}' '{self._url}{EXAMPLE}'")
+            token = partial(issue_token, secret, subject="up", lifetime_s=TOKEN_LIFETIME_S, now=started)
+            self._say("token", token(role="trader"))
+            # Behind a # it stays in the browser: it is in no request, and in no log of a proxy.
+            self._say("console", f"{self._url}{CONSOLE_PATH}#token={token(role='admin')}")
+        self._say("try", "in another terminal, in this folder:")
+        self._console.print(first_steps(self._settings, self._url, has_secret=secret is not None))
         try:
             yield
         finally:

@@ -1,7 +1,7 @@
 """`perps-dma schemas`: the API documents."""
 
 from worker.config import documents
-from worker.console.display import console, table
+from worker.console.kit.display import console, table
 
 
 def show_documents(name: str | None, *, write: bool) -> bool:

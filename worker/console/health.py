@@ -9,7 +9,7 @@ from types import MappingProxyType
 import httpx
 
 from worker.config.settings import Settings
-from worker.console.ask import WorkerRefused, ask
+from worker.console.kit.ask import WorkerRefused, ask
 from worker.runtime.errors import ConfigurationError
 
 PATIENCE_S = 4

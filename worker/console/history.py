@@ -9,20 +9,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
-from uuid import uuid4
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from schemas import OPERATIONS
 from schemas.base import Milliseconds
 from schemas.requests import MarketType
-from worker.bus.rpc import BusError, RpcClient, RpcReply, connect_rpc
-from worker.config.locations import amqp_url
 from worker.config.settings import Settings
-from worker.console.ask import WorkerRefused
-from worker.console.display import console, show_json, table
-from worker.runtime.clock import now
+from worker.console.kit.ask import Questions, WorkerRefused, asking, message_of
+from worker.console.kit.display import console, show_json, table, tell_missing
 from worker.runtime.errors import ConfigurationError
 
 ANSWER_MS: Milliseconds = 30_000
@@ -30,6 +25,9 @@ PAGE = 5_000
 """Records of one answer: more cost the broker a larger message, and nobody less time."""
 
 COLUMNS = ("id", "symbol", "amount", "code", "timestamp", "datetime")
+
+FOR_PEOPLE = ("datetime", "symbol", "amount", "code", "id")
+"""The same without the instant as a number, which `datetime` is in words."""
 
 
 class HistoryKind(StrEnum):
@@ -90,27 +88,28 @@ def instant_of(text: str) -> Milliseconds:
 async def show_history(settings: Settings, wish: HistoryWish, *, as_csv: bool, as_json: bool) -> bool:
     """Print all records of a wish, the oldest first. True where nothing is missing of it."""
     missing: list[str] = []
-    async with connect_rpc(amqp_url(settings), "perps-dma history", settings.shards) as client:
+    async with asking(settings, "history") as questions:
         with _progress(wish) as reached:
-            pages = _pages(client, wish, reached, missing)
+            pages = _pages(questions, wish, reached, missing)
             if as_csv:
                 await _write_csv(pages)
             else:
                 rows = [row async for page in pages for row in page]
                 _show(wish, rows, as_json=as_json)
-    for reason in dict.fromkeys(missing):
-        Console(stderr=True, highlight=False).print(f"missing: {reason}", style="yellow")
+    tell_missing(*missing)
     return not missing
 
 
 async def _pages(
-    client: RpcClient, wish: HistoryWish, reached: "Reached", missing: list[str]
+    questions: Questions, wish: HistoryWish, reached: "Reached", missing: list[str]
 ) -> AsyncIterator[list[dict[str, Any]]]:
     """The records of answer after answer, until there are no more or `until` is passed."""
     operation, name = LISTS[wish.kind]
     cursor: str | None = None
     while True:
-        reply = await _asked(client, operation, wish.request(cursor))
+        reply = await questions.reply(operation, json.dumps(wish.request(cursor)).encode(), answer_ms=ANSWER_MS)
+        if reply.status >= 400:
+            raise WorkerRefused(message_of(json.loads(reply.body)))
         rows = json.loads(reply.body, parse_float=str)["data"][name]
         yield [row for row in rows if row["timestamp"] <= wish.until]
         if unread := reply.headers.get("Coverage-Unread"):
@@ -128,23 +127,6 @@ async def _pages(
         cursor = following
 
 
-async def _asked(client: RpcClient, operation: str, request: Mapping[str, Any]) -> RpcReply:
-    """One answer. Raises WorkerRefused, or ConfigurationError when no worker answers."""
-    try:
-        reply = await client.call(
-            OPERATIONS[operation],
-            json.dumps(request).encode(),
-            command_id=str(uuid4()),
-            deadline=now() + ANSWER_MS,
-            actor="cli",
-        )
-    except BusError as error:
-        raise ConfigurationError(str(error)) from error
-    if reply.status >= 400:
-        raise WorkerRefused(json.loads(reply.body)["message"].removeprefix("Error - "))
-    return reply
-
-
 async def _write_csv(pages: AsyncIterator[list[dict[str, Any]]]) -> None:
     """Rows as they come: a history may be longer than what fits in memory."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
@@ -157,7 +139,7 @@ def _show(wish: HistoryWish, rows: list[dict[str, Any]], *, as_json: bool) -> No
     if as_json:
         show_json(rows)
         return
-    console.print(table(COLUMNS, map(_cells, rows)))
+    console.print(table(FOR_PEOPLE, ([row[name] for name in FOR_PEOPLE] for row in rows)))
     begin = "the oldest" if wish.since is None else _text(wish.since)
     console.print(f"{len(rows)} records of {wish.account}, {begin} to {_text(wish.until)}")
 

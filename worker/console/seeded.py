@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from schemas.control import Exchange
+from worker.accounts.venues import VENUES
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,22 +14,23 @@ class Seeded:
 
     exchange: Exchange
     account: str
-    held: str = "BTC/USDT:USDT"
-    flat: str = "ETH/USDT:USDT"
+    held: str
+    flat: str
 
     def __str__(self) -> str:
         return self.exchange
 
 
-SEEDED: Mapping[str, Seeded] = MappingProxyType(
-    {
-        "binance": Seeded("binance", "binance-perp-001"),
-        "bybit": Seeded("bybit", "bybit-perp-001"),
-        "gate": Seeded("gate", "gate-perp-001"),
-        "okx": Seeded("okx", "okx-perp-001"),
-        "hyperliquid": Seeded("hyperliquid", "hyperliquid-perp-001", "BTC/USDC:USDC", "ETH/USDC:USDC"),
-    }
-)
+SETTLED_IN: Mapping[Exchange, str] = MappingProxyType({"hyperliquid": "USDC"})
+"""What the seeded markets of a venue settle in, where it is not USDT."""
+
+
+def _seeded(exchange: Exchange) -> Seeded:
+    settle = SETTLED_IN.get(exchange, "USDT")
+    return Seeded(exchange, f"{exchange}-perp-001", f"BTC/{settle}:{settle}", f"ETH/{settle}:{settle}")
+
+
+SEEDED: Mapping[str, Seeded] = MappingProxyType({exchange: _seeded(exchange) for exchange in VENUES})
 """One account of each venue."""
 
 TOUR: Mapping[str, Seeded] = MappingProxyType(

@@ -7,7 +7,6 @@ while something is frozen that it would meet, and lifts no freeze but its own.
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import uuid4
@@ -17,18 +16,19 @@ from pydantic import ValidationError
 from rich.text import Text
 
 from schemas import HTTP_PREFIXES, OPERATIONS, Failure, Operation
-from worker.bus.amqp.connection import connect
-from worker.bus.amqp.topology import EVENTS_EXCHANGE
-from worker.config.locations import amqp_url, http_url, jwt_secret, load_accounts
+from schemas.client.dma import PerpsDma
+from schemas.replies import AccountType
+from worker.accounts.venues import Capability
+from worker.config.addresses import amqp_url, http_url
+from worker.config.locations import jwt_secret, load_accounts
 from worker.config.settings import Settings
 from worker.config.tls import local_client_context
-from worker.console.display import console, table
+from worker.console.kit.display import console, table
 from worker.console.seeded import TOUR, TOUR_PM_ACCOUNT, Seeded
 from worker.runtime.clock import now
 from worker.runtime.errors import ConfigurationError
 from worker.shim.auth.tokens import issue_token
-from worker.venues.port.adapter import Capability
-from worker.venues.port.capabilities import DECLARED, AccountType
+from worker.venues.port.capabilities import DECLARED
 
 Facts = dict[str, Any]
 
@@ -265,29 +265,21 @@ class Tour:
         return {"Authorization": f"Bearer {token}"}
 
 
-@dataclass(slots=True)
-class Heard:
-    """Routing keys of the events published meanwhile."""
-
-    keys: list[str] = field(default_factory=list)
-
-
-@asynccontextmanager
-async def listening(settings: Settings) -> AsyncIterator[Heard]:
-    """Collects events like a risk system does: a queue of its own, bound to `dma.events`."""
-    heard = Heard()
-    async with await connect(amqp_url(settings), "perps-dma tour") as connection:
-        channel = await connection.channel()
-        queue = await channel.declare_queue(exclusive=True, auto_delete=True)
-        await queue.bind(EVENTS_EXCHANGE, "#")
-        await queue.consume(lambda message: heard.keys.append(message.routing_key or ""), no_ack=True)
-        yield heard
+async def heard_between(dma: PerpsDma, start: int, end: int) -> Counter[str]:
+    """How many events of each kind stand between two places of the stream."""
+    kinds = Counter[str]()
+    events = dma.events(start=start)
+    while (events.next_offset or start) < end:
+        event = await anext(events)
+        kinds[getattr(event, "routing_key", event.type).partition(".")[0]] += 1
+    await events.aclose()
+    return kinds
 
 
 def _show(title: str, visits: list[Visit]) -> None:
     rows = (
         (
-            f"{visit.step.row.method} {visit.step.row.path}",
+            visit.step.operation,
             visit.status,
             f"{visit.milliseconds:.1f}",
             visit.told,
@@ -296,7 +288,7 @@ def _show(title: str, visits: list[Visit]) -> None:
         for visit in visits
     )
     console.print(Text(title, style="bold"))
-    console.print(table(["route", "status", "ms", "answer", ""], rows, folding=["answer"]))
+    console.print(table(["operation", "status", "ms", "answer", ""], rows, folding=["answer", ""]))
     console.print()
 
 
@@ -344,13 +336,14 @@ async def tour(settings: Settings) -> bool:
     """
     url, good = http_url(settings), True
     require_sandbox(settings)
-    async with _client(url, settings) as client, listening(settings) as heard:
+    async with _client(url, settings) as client, PerpsDma(amqp_url(settings), name="perps-dma tour") as dma:
         walker = Tour(client, settings)
         await walker.require_free()
+        start = (await dma.get_snapshots()).data.next_offset
         async for title, visits in _walk(walker):
             _show(title, visits)
             good = good and not any(visit.fault for visit in visits)
-    kinds = Counter(key.partition(".")[0] for key in heard.keys)
+        kinds = await heard_between(dma, start, (await dma.get_snapshots()).data.next_offset)
     console.print(f"events meanwhile: {', '.join(f'{count} {kind}' for kind, count in sorted(kinds.items()))}")
     console.print(Text("all as documented", style="green") if good else Text("NOT all as documented", style="red"))
     return good

@@ -13,7 +13,7 @@ from rich.text import Text
 from worker.accounts.account import Account, Accounts
 from worker.config.locations import load_accounts
 from worker.config.settings import Settings
-from worker.console.display import console, show_json, table
+from worker.console.kit.display import console, show_json, table
 from worker.runtime.errors import ConfigurationError
 from worker.venues.lifecycle import account_checks as preflight
 from worker.venues.lifecycle.account_checks import Report, Told
@@ -76,7 +76,7 @@ def _show(reports: Sequence[Report]) -> None:
     rows = (
         [report.account.id, report.account.site.venue, *_cells(row)] for report in reports for row in report.findings
     )
-    console.print(table(COLUMNS, rows, folding=COLUMNS[4:]))
+    console.print(table(COLUMNS, rows, folding=COLUMNS[4:], naming=2))
     console.print(Text(_summary(reports), style="green" if all(report.sound for report in reports) else "red"))
 
 

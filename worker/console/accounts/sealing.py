@@ -12,7 +12,7 @@ from worker.accounts.registry import CREDENTIALS
 from worker.accounts.registry_edit import rotate, write_credential
 from worker.accounts.sealing import NO_KEYS, SealingError, add_key, read_keys
 from worker.config.settings import Settings
-from worker.console.terminal import fail
+from worker.console.kit.terminal import fail
 
 
 def seal_credential(settings: Settings, account_id: str, credential: str, *, write: bool) -> None:

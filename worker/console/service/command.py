@@ -4,9 +4,9 @@ from typing import Any
 
 from schemas.base import utc_text
 from worker.config.settings import Settings
-from worker.console.ask import ask
-from worker.console.display import console, outcome_text, printable, show_json, table
-from worker.console.event_lines import in_doubt
+from worker.console.events.lines import in_doubt
+from worker.console.kit.ask import ask
+from worker.console.kit.display import console, outcome_text, printable, show_json, table
 
 TIMES = frozenset({"received", "deadline", "finished"})
 

@@ -3,17 +3,23 @@
 import base64
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC
 from types import MappingProxyType
 from typing import Any
 
 from rich.cells import cell_len
 
-from worker.bus.dead_letters import DeadLetters, Letter, LettersUnavailable, Settled, hold_dead_letters
-from worker.config.locations import amqp_url
+from worker.bus.dead_letters import (
+    DeadLetters,
+    Letter,
+    LettersUnavailable,
+    Settled,
+    UnknownLetter,
+    hold_dead_letters,
+)
+from worker.config.addresses import amqp_url
 from worker.config.settings import Settings
-from worker.console.display import console, legible, printable, shortened, show_json, table
+from worker.console.kit.display import console, legible, shortened, show_json, table
 from worker.console.service.freeze import login_name
 from worker.runtime.errors import ConfigurationError
 
@@ -34,25 +40,13 @@ async def _held(settings: Settings) -> AsyncIterator[DeadLetters]:
     try:
         async with hold_dead_letters(amqp_url(settings), settings.shim_user) as held:
             yield held
-    except LettersUnavailable as error:
+    except (LettersUnavailable, UnknownLetter) as error:
         raise ConfigurationError(str(error)) from error
 
 
 def _chosen(held: DeadLetters, ids: Sequence[str] | None) -> tuple[Letter, ...]:
-    """The letters of these ids, or all for None. Raises ConfigurationError if an id is nobody's."""
-    if ids is None:
-        return held.letters
-    named = {letter.own_id: letter for letter in held.letters} | {letter.id: letter for letter in held.letters}
-    if unknown := sorted(set(ids) - named.keys()):
-        raise ConfigurationError("; ".join(_unknown(held, wanted) for wanted in unknown))
-    chosen = {named[wanted].id for wanted in ids}
-    return tuple(letter for letter in held.letters if letter.id in chosen)
-
-
-def _unknown(held: DeadLetters, wanted: str) -> str:
-    if same := [letter.id for letter in held.letters if letter.message.message_id == wanted]:
-        return f"{len(same)} dead letters have the command id {wanted}: name them as {', '.join(same)}"
-    return f"there is no dead letter {printable(wanted)}; `perps-dma dead-letters list` shows those there are"
+    """The letters of these ids, or all for None. Raises UnknownLetter."""
+    return held.letters if ids is None else held.named(ids)
 
 
 def _summary(letter: Letter) -> dict[str, str | None]:
@@ -104,7 +98,9 @@ def _print_list(rows: Sequence[Mapping[str, str]]) -> None:
     if width + LEAST_FOR_REASON <= console.width:
         console.print(table(COLUMNS, (row.values() for row in rows), folding=("reason",)))
         return
-    for row in rows:
+    for index, row in enumerate(rows):
+        if index:
+            console.print()
         for name, value in row.items():
             console.print(f"{name + ':':<11}{value}", markup=False, soft_wrap=True)
 
@@ -120,26 +116,24 @@ async def show_letter(settings: Settings, letter_id: str, *, as_json: bool) -> N
         console.print(f"{name}: {legible(value) or '-'}", markup=False, soft_wrap=True)
 
 
-async def requeue_letters(settings: Settings, ids: Sequence[str] | None) -> Settled:
+async def requeue_letters(settings: Settings, ids: Sequence[str] | None, why: str | None = None) -> Settled:
     """Send letters again, or all for None, and say which. Returns them."""
     async with _held(settings) as held:
-        settled = await held.requeue(_chosen(held, ids))
-        untold = await held.tell("requeued", login_name(), settled.letters)
-    return _told(settled, "sent again", untold)
+        settled = await held.requeue(_chosen(held, ids), held.telling("requeued", login_name(), why))
+    return _told(settled, "sent again")
 
 
-async def drop_letters(settings: Settings, ids: Sequence[str] | None) -> Settled:
+async def drop_letters(settings: Settings, ids: Sequence[str] | None, why: str | None = None) -> Settled:
     """Throw letters away, or all for None, and say which. Returns them."""
     async with _held(settings) as held:
-        settled = await held.drop(_chosen(held, ids))
-        untold = await held.tell("dropped", login_name(), settled.letters)
-    return _told(settled, "thrown away", untold)
+        settled = await held.drop(_chosen(held, ids), held.telling("dropped", login_name(), why))
+    return _told(settled, "thrown away")
 
 
-def _told(settled: Settled, what: str, untold: str | None) -> Settled:
+def _told(settled: Settled, what: str) -> Settled:
     for letter in settled.letters:
         operation = _shown("operation", letter.operation)
         console.print(f"{what}: {operation} {letter.id}", markup=False, soft_wrap=True)
     if not settled.letters and settled.problem is None:
         console.print("no dead letters")
-    return replace(settled, problem=settled.problem or untold)
+    return settled

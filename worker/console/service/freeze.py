@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from worker.config.settings import Settings
-from worker.console.ask import ask
-from worker.console.display import console
+from worker.console.kit.ask import ask
+from worker.console.kit.display import console
 
 
 def login_name() -> str:

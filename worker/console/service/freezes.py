@@ -2,15 +2,14 @@
 
 from typing import Any
 
-from rich.table import Table
-
 from schemas.base import utc_text
 from worker.config.settings import Settings
-from worker.console.ask import ask
-from worker.console.display import console, show_json, table
+from worker.console.kit.ask import ask
+from worker.console.kit.display import console, show_json, table
+from worker.console.kit.grid import Grid
 
 
-def freezes_table(freezes: list[dict[str, Any]]) -> Table:
+def freezes_table(freezes: list[dict[str, Any]]) -> Grid:
     """Freezes as a worker tells them, a row each."""
     rows = ([row["scope"], utc_text(row["since"]), row["actor"], row["reason"]] for row in freezes)
     return table(["scope", "since", "by", "reason"], rows, folding=["reason"])

@@ -1,0 +1,1 @@
+"""The events on a terminal: which are shown, and how each reads."""
