@@ -1,12 +1,23 @@
 """The AsyncAPI 3.0 document of the bus, made from the table of operations. It speaks for the worker."""
 
 from collections.abc import Mapping
+from inspect import cleandoc
 from types import MappingProxyType
 from typing import Any
 
-from schemas.documents import CONTRACT_VERSION, EVENTS, Schema, definitions, described, needed_by, success_name
-from schemas.envelope import Failure
-from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, OPERATIONS, Operation
+from .documents import (
+    ABOUT,
+    CONTRACT_VERSION,
+    EVENTS,
+    Schema,
+    definitions,
+    described,
+    for_generators,
+    needed_by,
+    success_name,
+)
+from .envelope import Failure
+from .operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, OPERATIONS, Operation
 
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"
@@ -29,6 +40,8 @@ What only admins may ask for is published to `dma.control`, which a strategy eng
 Set `user_id` to the user that you are connected as. The broker checks it, and who asked is then on record as verified.
 """
 
+_TAGS = [{"name": "perpetual-futures", "description": "Settings, positions and records of exchange accounts"}]
+
 _BINDING_VERSION = "0.3.0"
 
 _REQUEST_HEADERS: Schema = {
@@ -36,6 +49,7 @@ _REQUEST_HEADERS: Schema = {
     "properties": {
         "deadline": {
             "type": "integer",
+            "format": "int64",
             "description": "UTC milliseconds, an hour ahead at most; what was not sent by then expires",
         },
         "actor": {
@@ -43,10 +57,19 @@ _REQUEST_HEADERS: Schema = {
             "description": "On whose behalf, for the record: believed from those who speak for others, as the HTTP "
             "shim does; otherwise `user_id` is on record, or this as `unverified:<actor>` where that is missing",
         },
+        "audit-reason": {
+            "type": "string",
+            "description": "Why a command is wanted, 500 characters at most; the audit keeps it",
+        },
         "account": {
             "type": "string",
             "description": "The body's `exchange_account_id`. Where commands are split over shards, it decides to "
             "which one a command goes, so that those of an account keep their order",
+        },
+        "guardrails": {
+            "type": "string",
+            "description": "Guardrails, as JSON, that hold beside those of the account in the registry. The stricter "
+            "of both decides, so that a header can only forbid. The HTTP shim sets what the claim of a token says",
         },
         "traceparent": {
             "type": "string",
@@ -55,6 +78,7 @@ _REQUEST_HEADERS: Schema = {
         "tracestate": {"type": "string", "description": "What tracing systems add to it (W3C)"},
         "timestamp_in_ms": {
             "type": "integer",
+            "format": "int64",
             "description": "When it was published, UTC milliseconds, from sender or broker: tells how long it waited",
         },
     },
@@ -67,6 +91,8 @@ _REPLY_HEADERS: Schema = {
         "Command-Id": {"type": "string", "description": "The command id of the request"},
         "Exchange": {"type": "string", "description": "The venue of the account that was asked about"},
         "Outcome": {"type": "string", "description": "The one way in which a command ended"},
+        "Confirmed-By": {"type": "string", "description": "How it is known that the setting is in force"},
+        "Policy": {"type": "string", "description": "The guardrails that a command was checked against, as a hash"},
         "Retry-After": {"type": "string", "description": "Seconds"},
         "Coverage-From": {"type": "string", "description": "From when on nothing is missing, UTC milliseconds"},
         "Coverage-To": {"type": "string", "description": "Up to when nothing is missing, UTC milliseconds"},
@@ -101,6 +127,8 @@ _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "positions.{exchange}.{account}",
             "Open positions of an account: after commands, when they change, and now and then",
         ),
+        "keep": ("control.keep.{exchange}.{account}", "A document of terms is kept, suspended or dropped"),
+        "terms": ("terms.{exchange}.{account}", "How far a command has come that applies terms to an account"),
         "drift": ("control.drift.{exchange}.{account}", "Terms that were changed outside this service"),
         "doubt": ("control.doubt.{exchange}.{account}", "What is in force after a command that had ended as unknown"),
         "venue": ("control.venue.{exchange}", "A venue that began to fail, or works again"),
@@ -108,6 +136,17 @@ _EVENT_CHANNELS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "epoch": ("control.epoch", "The ledger's numbers begin anew, as after a restore from a backup"),
         "dead-letters": ("control.dead-letters", "Dead letters that were sent again or thrown away"),
         "denial": ("control.denial", "Requests over HTTP that were denied, counted over some seconds"),
+        "stream": (
+            "control.stream.{exchange}.{account}",
+            "An account's changes are pushed by its venue, or are not, so that it is only polled",
+        ),
+        "sweeps-missed": (
+            "control.sweeps-missed.{exchange}.{account}",
+            "Slots of an account's schedule in which no sweep was done, and none will be",
+        ),
+        "risk": ("risk.{exchange}.{account}", "A venue's own word on an account in danger"),
+        "margin": ("margin.{exchange}.{account}", "How near an account is to liquidation, pool by pool"),
+        "threshold": ("risk.threshold.{exchange}.{account}", "A pool of margin crossed a threshold of its account"),
     }
 )
 """Routing key and title of each event."""
@@ -138,14 +177,22 @@ def _event(name: str) -> Schema:
 def _messages() -> dict[str, Schema]:
     messages = {
         **{name: _event(name) for name in EVENTS},
-        "dead_letter": _message("A message nobody could carry out", {}, "dead-letter", headers=_DEAD_HEADERS),
+        "dead_letter": _message(
+            "A message nobody could carry out", {"title": "DeadLetter"}, "dead-letter", headers=_DEAD_HEADERS
+        ),
     }
     correlation = {"correlationId": _pointer("components", "correlationIds", "request")}
     for name, operation in OPERATIONS.items():
         request = _pointer("components", "schemas", operation.request.__name__)
         answers = [_pointer("components", "schemas", schema) for schema in (success_name(operation), Failure.__name__)]
         asked = _message(operation.summary, request, name, headers=_REQUEST_HEADERS, **correlation)
-        answered = _message(f"Reply to {name}", {"anyOf": answers}, name, headers=_REPLY_HEADERS, **correlation)
+        answered = _message(
+            f"Reply to {name}",
+            {"title": reply_name(operation), "anyOf": answers},
+            name,
+            headers=_REPLY_HEADERS,
+            **correlation,
+        )
         messages |= {f"{name}_request": asked, f"{name}_reply": answered}
     return messages
 
@@ -162,6 +209,28 @@ def _channel(address: str | None, description: str, messages: list[str], binding
     if binding:
         channel["bindings"] = _pointer("components", "channelBindings", binding)
     return channel
+
+
+def _choices_named(schemas: dict[str, Schema]) -> dict[str, Schema]:
+    """The same, with a title for each choice between models: whoever generates types has no other name for it."""
+    return {name: {**schema, **_named_properties(name, schema)} for name, schema in schemas.items()}
+
+
+def _named_properties(model: str, schema: Schema) -> Schema:
+    named = {
+        name: {"title": f"{model}{name.title().replace('_', '')}", **field} if _is_choice(field) else field
+        for name, field in schema.get("properties", {}).items()
+    }
+    return {"properties": named} if named else {}
+
+
+def _is_choice(field: Schema) -> bool:
+    return any("$ref" in option for option in field.get("anyOf", ()))
+
+
+def reply_name(operation: Operation) -> str:
+    """The name of the type of an operation's reply, whichever it is."""
+    return f"{operation.request.__name__}Reply"
 
 
 def _requests_of(exchange: str) -> list[str]:
@@ -227,10 +296,11 @@ def _answered(name: str, operation: Operation) -> Schema:
     }
 
 
-def _published(channel: str, message: str, summary: str) -> Schema:
+def _published(channel: str, message: str, summary: str, description: str) -> Schema:
     return {
         "action": "send",
         "summary": summary,
+        "description": description,
         "channel": _pointer("channels", channel),
         "messages": [_pointer("channels", channel, "messages", message)],
         "bindings": {"amqp": {"deliveryMode": 2, "bindingVersion": _BINDING_VERSION}},
@@ -241,9 +311,15 @@ def _operations() -> dict[str, Schema]:
     return {
         **{name: _answered(name, operation) for name, operation in OPERATIONS.items()},
         **{
-            f"publish_{name}": _published(f"events_{name}", name, title) for name, (_, title) in _EVENT_CHANNELS.items()
+            f"publish_{name}": _published(f"events_{name}", name, title, cleandoc(EVENTS[name].__doc__ or title))
+            for name, (_, title) in _EVENT_CHANNELS.items()
         },
-        "publish_dead_letter": _published("dead_letters", "dead_letter", "Keep a message nobody could carry out"),
+        "publish_dead_letter": _published(
+            "dead_letters",
+            "dead_letter",
+            "Keep a message nobody could carry out",
+            "Its headers say why. An admin may list it, send it again, or drop it.",
+        ),
     }
 
 
@@ -253,7 +329,15 @@ def asyncapi() -> Schema:
     return {
         "asyncapi": "3.0.0",
         "id": "urn:perps-dma:bus",
-        "info": {"title": "Perps DMA bus", "version": CONTRACT_VERSION, "description": _DESCRIPTION},
+        "info": {
+            "title": "Perps DMA bus",
+            "version": CONTRACT_VERSION,
+            "description": _DESCRIPTION,
+            **ABOUT,
+            # No licence is granted with the project.
+            "license": {"name": "All rights reserved", "url": f"{ABOUT['contact']['url']}/license"},
+            "tags": _TAGS,
+        },
         "defaultContentType": "application/json",
         "servers": {
             "rabbitmq": {
@@ -267,7 +351,7 @@ def asyncapi() -> Schema:
         "channels": _channels(),
         "operations": _operations(),
         "components": {
-            "schemas": needed_by(messages, definitions("#/components/schemas/{model}")),
+            "schemas": _choices_named(for_generators(needed_by(messages, definitions("#/components/schemas/{model}")))),
             "messages": messages,
             "parameters": dict(_PARAMETERS),
             "correlationIds": {

@@ -3,9 +3,11 @@
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
-from schemas.base import Milliseconds, WireModel
-from schemas.control import ControlRequest
+from .audit_chain import Link
+from .base import MOST, Count, Milliseconds, WireModel
+from .control import ControlRequest
 
 MOST_DENIALS = 50
 """Kinds of denials that one report holds at most."""
@@ -13,13 +15,49 @@ MOST_DENIALS = 50
 NO_NUL = r"^[^\x00]*$"
 """What every database takes as text."""
 
-DenialReason = Literal["no_token", "invalid_token", "expired_token", "role", "account", "rate_limit", "command_id"]
+DenialReason = TypeAliasType(
+    "DenialReason",
+    Literal["no_token", "invalid_token", "expired_token", "role", "account", "rate_limit", "command_id"],
+)
 """Why a request was denied: what its token lacks, that it came too often, or that it used another command's id."""
 
 
-class GetAudit(ControlRequest):
-    """Read the newest entries of the audit: freezes and their ends, and what was denied to whom."""
+AuditAction = TypeAliasType(
+    "AuditAction",
+    Literal[
+        "freeze",
+        "unfreeze",
+        "denial",
+        "requeue",
+        "drop",
+        "command",
+        "guardrail",
+        "checkpoint",
+        "sweep",
+        "sweep_missed",
+        "keep_terms",
+        "suspend_terms",
+        "drop_terms",
+    ],
+)
+"""What an entry of the audit is about."""
 
+
+class GetAudit(ControlRequest):
+    """Read the newest entries of the audit: freezes and their ends, dead letters that were sent again or dropped,
+    commands that came with a reason, and what was denied to whom.
+
+    With `after` it is read as a chain, from a position on and in its order: so it is proved and archived.
+    """
+
+    after: Annotated[
+        Count | None,
+        Field(
+            ge=0,
+            le=MOST,
+            description="Entries behind this position, the oldest first; 0 for all. Without it the newest",
+        ),
+    ] = None
     limit: Annotated[int, Field(ge=1, le=1000, description="Entries at most")] = 100
 
 
@@ -28,16 +66,23 @@ class AuditEntry(WireModel):
 
     at: Milliseconds
     actor: Annotated[str | None, Field(description="Who, as far as the bus or a checked token says")]
-    action: Annotated[str, Field(description="`freeze`, `unfreeze` or `denial`")]
-    subject: Annotated[str, Field(description="What it was about: a scope, or the operation that was denied")]
+    action: AuditAction
+    subject: Annotated[str, Field(description="What it was about: a scope, a dead letter, or the operation")]
     details: Annotated[dict[str, Any], Field(description="What more is known")]
+    position: Annotated[Count, Field(description="Its place in the chain")]
+    previous: Annotated[str, Field(description="The hash of the entry before it, in hexadecimal")]
+    hash: Annotated[str, Field(description="Its own: over the one before and all that it says")]
+    stored: Annotated[
+        str | None, Field(description="The details to the letter, as they were hashed; only where the chain is read")
+    ] = None
 
 
 class Audit(WireModel):
-    """The newest entries of the audit, the newest first."""
+    """The newest entries of the audit, the newest first; with `after`, those that follow it in the chain."""
 
     entries: tuple[AuditEntry, ...]
     count: int
+    head: Annotated[Link, Field(description="Where the chain ends. Noted elsewhere, it shows a cut at the end")]
 
 
 class Denial(WireModel):

@@ -4,16 +4,18 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, model_validator
+from typing_extensions import TypeAliasType
 
-from schemas.base import Milliseconds, WireModel
-from schemas.envelope import Failure, failure
-from schemas.outcomes import ErrorCode, Outcome
-from schemas.requests import AccountId
+from .audit_chain import Link
+from .base import Milliseconds, WireModel
+from .envelope import Failure, failure
+from .outcomes import ErrorCode
+from .requests import AccountId
 
-Exchange = Literal["binance", "bybit", "gate", "okx", "hyperliquid"]
+Exchange = TypeAliasType("Exchange", Literal["binance", "bybit", "gate", "okx", "hyperliquid"])
 """The venues, as requests and the registry name them."""
 
-Network = Literal["mainnet", "testnet", "demo"]
+Network = TypeAliasType("Network", Literal["mainnet", "testnet", "demo"])
 """Which of a venue's networks: the real one, or one where money is play money."""
 
 EVERYTHING = "all"
@@ -27,6 +29,25 @@ CommandId = Annotated[
         examples=["7f0c1f6e-6a55-4a5f-9c6e-0d3f4f0f8f11"],
     ),
 ]
+
+
+LONGEST_WHY = 500
+
+Why = Annotated[
+    str,
+    Field(
+        min_length=1,
+        max_length=LONGEST_WHY,
+        # One line: it stands in answers, tables and logs. No database keeps a text with a NUL.
+        pattern=r"^[^\x00-\x1f\x7f]*$",
+        description="Why it is done; the audit keeps it",
+        examples=["the leverage was mistyped"],
+    ),
+]
+
+
+ENCODED_WHY = rf"^([!-$&-~]|%([2-689A-Fa-f][0-9A-Fa-f]|7[0-9A-Ea-e])){{1,{LONGEST_WHY}}}$"
+"""The same in a header, percent-encoded (RFC 3986): no control character, and none that a header has not as itself."""
 
 
 class ControlRequest(WireModel):
@@ -68,7 +89,7 @@ _ONE_SCOPE: list[JsonValue] = [
 
 
 class FreezeScope(ControlRequest):
-    """One account, one venue, or with `all` everything."""
+    """Exactly one of these: one account, one venue, or with `all` everything."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": _ONE_SCOPE})
 
@@ -93,20 +114,13 @@ class FreezeScope(ControlRequest):
 class Freeze(FreezeScope):
     """Refuse every change of an account, a venue or everything from now on. Queries go on, and it outlives restarts."""
 
-    reason: Annotated[
-        str,
-        Field(
-            min_length=1,
-            max_length=500,
-            # One line: it stands in answers, tables and logs. No database keeps a text with a NUL.
-            pattern=r"^[^\x00-\x1f\x7f]*$",
-            description="Told to everybody who is refused",
-        ),
-    ]
+    reason: Annotated[Why, Field(description="Told to everybody who is refused")]
 
 
 class Unfreeze(FreezeScope):
     """Allow changes again. Each scope is lifted by itself: an account stays frozen while its venue is."""
+
+    reason: Why | None = None
 
 
 class CommandState(StrEnum):
@@ -122,7 +136,7 @@ class DoubtState(WireModel):
 
     command_id: str
     operation: str
-    exchange: str
+    exchange: Exchange
     exchange_account_id: str
     actor: str | None
     symbol: Annotated[str | None, Field(description="The market it is about; null for a sweep")]
@@ -139,28 +153,6 @@ class Doubts(WireModel):
 
     doubts: tuple[DoubtState, ...]
     count: int
-
-
-class CommandStatus(WireModel):
-    """What is known of a command."""
-
-    command_id: str
-    operation: str
-    exchange: str
-    exchange_account_id: str
-    actor: str | None
-    state: Annotated[CommandState, Field(description="`sent`: on its way to the venue, or about to be")]
-    outcome: Annotated[Outcome | None, Field(description="How it ended; null until then")]
-    message: Annotated[str | None, Field(description="What its caller was told; null until then")]
-    attempts: Annotated[int, Field(ge=0, description="How often the change was sent to the venue")]
-    received: Milliseconds
-    deadline: Milliseconds
-    finished: Milliseconds | None
-    event_id: Annotated[str, Field(description="Id of its result event, published when it is finished")]
-    doubt: Annotated[DoubtState | None, Field(description="What it has left in doubt; null once that has ended")] = None
-    resolution: Annotated[
-        dict[str, Any] | None, Field(description="How its doubt ended: the data of that event, perps-dma.doubt.v1")
-    ] = None
 
 
 class FreezeState(WireModel):
@@ -202,7 +194,7 @@ class VenueHealth(StrEnum):
 class VenueState(WireModel):
     """A venue as a worker finds it."""
 
-    exchange: str
+    exchange: Exchange
     network: Annotated[Network, Field(description="All but `mainnet` have markets of their own")] = "mainnet"
     health: Annotated[
         VenueHealth, Field(description="`failing`: some calls fail; `down`: no call gets through, or no markets")
@@ -216,11 +208,55 @@ class VenueStatus(VenueState):
     """A venue as a worker finds it, and how often its accounts are read there."""
 
     snapshot_interval_ms: Annotated[
-        int,
+        Milliseconds,
         Field(
             ge=0, description="How often each account is read on schedule, as far as the venue's limits allow; 0: never"
         ),
     ]
+
+
+class StreamHealth(StrEnum):
+    """Whether an account's private streams tell of its changes."""
+
+    LIVE = "live"
+    BLIND = "blind"
+    NONE = "none"
+
+
+class StreamState(WireModel):
+    """Whether an account is followed by its venue's private streams."""
+
+    exchange: Exchange
+    exchange_account_id: str
+    state: Annotated[
+        StreamHealth,
+        Field(
+            description="`live`: changes are pushed, and the account was read since; `blind`: they are not, for now; "
+            "`none`: it is only polled"
+        ),
+    ]
+    since: Annotated[Milliseconds, Field(description="Blind: since when pushes may be missing")]
+    reason: Annotated[str | None, Field(description="Why it is not live")] = None
+
+
+class StreamStatus(StreamState):
+    """The same, and how often the account is read beside."""
+
+    poll_interval_ms: Annotated[
+        int, Field(ge=0, description="How often it is read on schedule while this holds; 0: never")
+    ]
+
+
+class LimitState(WireModel):
+    """What is left of one of a venue's limits. Of those that count by user, it is where least is left."""
+
+    exchange: Exchange
+    network: Network
+    scope: Annotated[str, Field(description="The limit, by its name in our tables")]
+    by_user: Annotated[bool, Field(description="The venue counts it for each user, and else for each address")]
+    limit: Annotated[int | None, Field(description="What the venue allows in its window; null where nobody counts")]
+    left: Annotated[int | None, Field(description="What this worker may still use of it now; null where nobody counts")]
+    closed_for_ms: Annotated[Milliseconds, Field(ge=0, description="How long the venue wants no more requests")]
 
 
 class Status(WireModel):
@@ -232,9 +268,20 @@ class Status(WireModel):
     ledger_problem: Annotated[
         str | None, Field(description="Why the ledger can't be used, so that commands wait, and what to do")
     ] = None
+    audit_head: Annotated[
+        Link | None,
+        Field(description="Where the audit's chain ends; null while the ledger can't be read. Note it elsewhere"),
+    ] = None
     outbox: Annotated[int, Field(ge=0, description="Events that are recorded and not yet confirmed by the broker")]
     venues: tuple[VenueStatus, ...]
     accounts: Annotated[int, Field(ge=0, description="Exchange accounts that it serves now")]
+    streams: Annotated[
+        tuple[StreamStatus, ...],
+        Field(description="How each account is followed by its venue's private streams, whichever worker follows it"),
+    ] = ()
+    limits: Annotated[
+        tuple[LimitState, ...], Field(description="What is left of the venues' limits, as far as this worker uses them")
+    ] = ()
     registry_problem: Annotated[
         str | None, Field(description="Why the account registry as it is now is not in force; the one before it is")
     ] = None

@@ -1,5 +1,6 @@
 """JSON Schemas of everything on the wire, made from the models; both API documents are built on them."""
 
+import json
 from collections.abc import Iterator, Mapping
 from inspect import cleandoc
 from types import MappingProxyType
@@ -8,24 +9,50 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from schemas.envelope import Failure, Success
-from schemas.events import (
+from .book import CommandRow, CommandStatus
+from .control import DoubtState
+from .envelope import Failure, Success
+from .events import (
     CloudEvent,
+    CommandResult,
     DeadLettersEvent,
     DenialEvent,
     DoubtEvent,
+    DoubtResolution,
     DriftEvent,
     EpochEvent,
     FreezeEvent,
+    KeepEvent,
+    MarginEvent,
     PositionsEvent,
     ResultEvent,
+    RiskEvent,
+    StreamEvent,
+    SweepsMissedEvent,
+    TermsEvent,
+    ThresholdEvent,
     VenueEvent,
 )
-from schemas.operations import COMMANDS, OPERATIONS, Operation
-from schemas.replies import Accepted, Capabilities
+from .following import FollowEvents
+from .operations import COMMANDS, OPERATIONS, Operation
+from .replies import Accepted, Capabilities
 
 CONTRACT_VERSION = "1.0.0"
 """Version of the wire contract, which moves apart from the version of the program."""
+
+ABOUT: Mapping[str, Any] = MappingProxyType(
+    {
+        "contact": {
+            "name": "Perps DMA maintainers",
+            "url": "https://perps-dma.example",
+            "email": "maintainers@perps-dma.example",
+        },
+    }
+)
+"""Who stands behind both documents.
+
+The address is under a name that is reserved for examples (RFC 2606): who runs the service puts theirs here.
+"""
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 ACCEPTED = "AcceptedSuccess"
@@ -43,9 +70,19 @@ EVENTS: Mapping[str, type[CloudEvent]] = MappingProxyType(
         "epoch": EpochEvent,
         "dead-letters": DeadLettersEvent,
         "denial": DenialEvent,
+        "stream": StreamEvent,
+        "sweeps-missed": SweepsMissedEvent,
+        "risk": RiskEvent,
+        "terms": TermsEvent,
+        "keep": KeepEvent,
+        "margin": MarginEvent,
+        "threshold": ThresholdEvent,
     }
 )
 """All events, by the name in their type and in the names of their files."""
+
+NAMING_OPERATIONS = (CommandResult, CommandRow, DoubtResolution, DoubtState, CommandStatus)
+"""Models whose `operation` is one of the table, which stands above them."""
 
 Schema = dict[str, Any]
 
@@ -77,6 +114,7 @@ def _models() -> Iterator[tuple[type[BaseModel], JsonSchemaMode]]:
     for operation in OPERATIONS.values():
         yield operation.request, "validation"
         yield operation.data, "serialization"
+    yield FollowEvents, "validation"
     models: tuple[type[BaseModel], ...] = (Success, Failure, Accepted, Capabilities, *EVENTS.values())
     for model in models:
         yield model, "serialization"
@@ -87,10 +125,50 @@ def _success(template: Schema, data: Schema, status: int) -> Schema:
     return {**template, "properties": {**template["properties"], "statusCode": status_code, "data": data}}
 
 
+def _without_defaults(request: Schema) -> Schema:
+    """A request whose fields tell in words what they are without a value.
+
+    With a `default` generators for TypeScript take a field for one that is always there, and demand it.
+    """
+    properties = {name: _undefaulted(field) for name, field in request.get("properties", {}).items()}
+    return {**request, "properties": properties} if properties else request
+
+
+def _undefaulted(field: Schema) -> Schema:
+    rest = {key: value for key, value in field.items() if key != "default"}
+    if (value := field.get("default")) is None:
+        return rest
+    said = json.dumps(value).strip('"')
+    return {**rest, "description": f"{rest.get('description', '')}; `{said}` where it is left out".removeprefix("; ")}
+
+
+def _one_of_each(schemas: dict[str, Schema]) -> dict[str, Schema]:
+    """One schema where requests and answers have the same model: a generator can't make two of one name.
+
+    It is the request's, in which less is required.
+    """
+    answers = {name for name in schemas if name.endswith("-Output")}
+    shared = [name.removesuffix("-Output") for name in answers]
+    names = {f"{name}-{mode}": name for name in shared for mode in ("Input", "Output")}
+    return {names.get(name, name): _pointing(schemas[name], names) for name in schemas if name not in answers}
+
+
+def _pointing(node: Any, names: Mapping[str, str]) -> Any:
+    """A part of a document whose references go to the schemas' other names."""
+    if isinstance(node, list):
+        return [_pointing(child, names) for child in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(target := node.get("$ref"), str):
+        place, _, name = target.rpartition("/")
+        return {**node, "$ref": f"{place}/{names.get(name, name)}"}
+    return {key: _pointing(child, names) for key, child in node.items()}
+
+
 def definitions(ref_template: str = "#/$defs/{model}") -> dict[str, Schema]:
     """All schemas by name. Each operation has an envelope of its own, which names the type of its data."""
     _, document = models_json_schema(list(_models()), ref_template=ref_template, schema_generator=_Generator)
-    schemas: dict[str, Schema] = document["$defs"]
+    schemas = _one_of_each(document["$defs"])
     template = schemas.pop(Success.__name__)
     del schemas["WireModel"]  # stood for the data of any envelope
 
@@ -102,6 +180,11 @@ def definitions(ref_template: str = "#/$defs/{model}") -> dict[str, Schema]:
         schemas[name] = {**_success(template, reference(operation.data.__name__), 200), "title": name}
     schemas[ACCEPTED] = {**_success(template, reference(Accepted.__name__), 202), "title": ACCEPTED}
     schemas[CAPABILITIES] = {**_success(template, reference(Capabilities.__name__), 200), "title": CAPABILITIES}
+    for operation in OPERATIONS.values():
+        schemas[operation.request.__name__] = _without_defaults(schemas[operation.request.__name__])
+    schemas["Operation"] = {"title": "Operation", "type": "string", "enum": list(OPERATIONS)}
+    for model in NAMING_OPERATIONS:
+        schemas[model.__name__]["properties"]["operation"] = reference("Operation")
     answers = [*map(success_name, COMMANDS), Failure.__name__]
     schemas["CommandResult"]["properties"]["envelope"]["anyOf"] = [reference(name) for name in answers]
     return schemas
@@ -128,6 +211,21 @@ def needed_by(root: Any, schemas: dict[str, Schema]) -> dict[str, Schema]:
             found[name] = schemas[name]
             waiting += references(schemas[name])
     return dict(sorted(found.items()))
+
+
+CONDITIONS = frozenset({"anyOf", "oneOf"})
+"""What fields of a request must have among themselves: a generator makes models without names of it."""
+
+
+def for_generators(schemas: dict[str, Schema]) -> dict[str, Schema]:
+    """The same for an API document: without `oneOf` or `anyOf` beside properties, which say what must be given.
+
+    Generators of clients make one type of each of its branches, and forget the properties beside it. What must be
+    named stands in words; the JSON Schema of the request by itself goes on demanding it.
+    """
+    return {
+        name: {key: part for key, part in schema.items() if key not in CONDITIONS} for name, schema in schemas.items()
+    }
 
 
 def _standalone(file: str, root: Schema, schemas: dict[str, Schema]) -> Schema:

@@ -4,8 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, SerializeAsAny
 
-from schemas.base import WireModel
-from schemas.outcomes import ERRORS, ErrorCode
+from .base import WireModel
+from .outcomes import ERRORS, ErrorCode
 
 
 class ErrorBody(WireModel):
@@ -20,7 +20,7 @@ class ErrorBody(WireModel):
 class Success(WireModel):
     """It was done, or so already; or the answer to a query."""
 
-    isError: Annotated[bool, Field(json_schema_extra={"const": False})] = False
+    isError: Annotated[bool, Field(description="Always false")] = False
     message: str
     statusCode: int = 200
     data: SerializeAsAny[WireModel]
@@ -29,7 +29,7 @@ class Success(WireModel):
 class Failure(WireModel):
     """It was not done, or nobody can tell. The message says what to do."""
 
-    isError: Annotated[bool, Field(json_schema_extra={"const": True})] = True
+    isError: Annotated[bool, Field(description="Always true")] = True
     message: Annotated[str, Field(pattern="^Error - ")]
     statusCode: int
     error: ErrorBody

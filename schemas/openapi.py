@@ -1,28 +1,35 @@
 """The OpenAPI 3.1 document of the HTTP API, made from the table of operations."""
 
 from collections.abc import Mapping
+from inspect import cleandoc
 from types import MappingProxyType
 
-from schemas.documents import (
+from .control import ENCODED_WHY
+from .documents import (
+    ABOUT,
     ACCEPTED,
     CAPABILITIES,
     CONTRACT_VERSION,
     Schema,
     definitions,
     described,
+    for_generators,
     needed_by,
     success_name,
 )
-from schemas.envelope import Failure
-from schemas.operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
-from schemas.outcomes import ERRORS, ErrorCode, Outcome
-from schemas.requests import GetPositions, HistoryRequest, PmGetAccount, SymbolRequest
+from .envelope import Failure
+from .events import ConfirmedBy
+from .following import EVENTS_PATH, FollowEvents
+from .operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
+from .outcomes import ERRORS, ErrorCode, Outcome
+from .requests import GetPositions, HistoryRequest, PmGetAccount, SymbolRequest
 
 _DESCRIPTION = """\
 Control plane of perpetual-futures accounts. A setting is reported as applied only when the venue confirmed it.
 
 Every answer is an envelope: `isError`, `message`, `statusCode`, and `data` or `error`. Every route stands under two
-prefixes, which do the same. What became of a command is also published as an event on the bus, with its `Command-Id`.
+prefixes, the two servers of this document, which do the same. What became of a command is also published as an event on
+the bus, with its `Command-Id`.
 """
 
 _EVERYWHERE = frozenset(
@@ -43,7 +50,7 @@ _EVERYWHERE = frozenset(
     }
 )
 _BODIES_ONLY = frozenset({ErrorCode.PAYLOAD_TOO_LARGE, ErrorCode.REQUEST_TIMEOUT})
-_COMMANDS_ONLY = frozenset({ErrorCode.UNKNOWN, ErrorCode.CONFLICT, ErrorCode.FROZEN})
+_COMMANDS_ONLY = frozenset({ErrorCode.UNKNOWN, ErrorCode.CONFLICT, ErrorCode.FROZEN, ErrorCode.GUARDRAIL})
 _SYMBOLS_ONLY = frozenset({ErrorCode.UNKNOWN_SYMBOL})
 _AT_A_VENUE = frozenset(
     {
@@ -59,9 +66,18 @@ _CONTROLS_ONLY = {
     "get_command": frozenset({ErrorCode.UNKNOWN_COMMAND}),
     "freeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
     "unfreeze": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
+    "get_snapshots": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
+    "get_commands": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
+    "requeue_dead_letter": frozenset({ErrorCode.UNKNOWN_DEAD_LETTER}),
+    "drop_dead_letter": frozenset({ErrorCode.UNKNOWN_DEAD_LETTER}),
+    "keep_terms": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
+    "get_terms": frozenset({ErrorCode.UNKNOWN_ACCOUNT}),
+    "drop_terms": frozenset({ErrorCode.UNKNOWN_ACCOUNT, ErrorCode.PRECONDITION_FAILED}),
+    "cancel_command": frozenset({ErrorCode.UNKNOWN_COMMAND, ErrorCode.UNSUPPORTED}),
 }
 
 _TEXT: Schema = {"type": "string"}
+_INSTANT: Schema = {"type": "integer", "format": "int64"}
 
 _HEADERS: Mapping[str, Schema] = MappingProxyType(
     {
@@ -70,16 +86,24 @@ _HEADERS: Mapping[str, Schema] = MappingProxyType(
             "description": "The one way in which a command ended",
             "schema": {"type": "string", "enum": [str(outcome) for outcome in Outcome]},
         },
+        "Confirmed-By": {
+            "description": "How it is known that the setting is in force",
+            "schema": {"type": "string", "enum": [str(source) for source in ConfirmedBy]},
+        },
+        "Policy": {
+            "description": "The guardrails that a command was checked against: a hash over their canonical form",
+            "schema": _TEXT,
+        },
         "Retry-After": {"description": "Seconds after which it may be tried again", "schema": {"type": "integer"}},
         "Coverage-From": {
             "description": "Oldest instant from which on nothing is missing, UTC milliseconds; later than `since` "
             "where the venue no longer keeps that much",
-            "schema": {"type": "integer"},
+            "schema": _INSTANT,
         },
         "Coverage-To": {
             "description": "Newest instant up to which nothing is missing, UTC milliseconds; before `Coverage-From` "
             "where nothing is claimed",
-            "schema": {"type": "integer"},
+            "schema": _INSTANT,
         },
         "Next-Cursor": {
             "description": "There is more: the same request with this as `cursor` gives what follows",
@@ -133,8 +157,17 @@ _PARAMETERS: Mapping[str, Schema] = MappingProxyType(
     }
 )
 
-_ID_SUFFIXES = MappingProxyType(dict(zip(HTTP_PREFIXES, ("", "_order_execution"), strict=True)))
-"""An operation stands under each prefix, and its id must be unique all the same."""
+_COMMAND_PARAMETERS: Mapping[str, Schema] = MappingProxyType(
+    {
+        "Audit-Reason": {
+            "name": "Audit-Reason",
+            "in": "header",
+            "description": "Why it is wanted, 500 characters at most, percent-encoded (RFC 3986); the audit keeps it",
+            "schema": {"type": "string", "pattern": ENCODED_WHY},
+            "example": "the%20leverage%20was%20mistyped",
+        },
+    }
+)
 
 _STATUS_HEADERS: Mapping[int, tuple[str, ...]] = MappingProxyType(
     {
@@ -188,7 +221,7 @@ def _error_responses() -> dict[str, Schema]:
 def _responses(operation: Operation) -> dict[str, Schema]:
     names = ["traceparent", "Command-Id"]
     if operation.is_command:
-        names.append("Outcome")
+        names += ["Outcome", "Confirmed-By", "Policy"]
     if issubclass(operation.request, HistoryRequest):
         names += ["Coverage-From", "Coverage-To", "Coverage-Unread", "Next-Cursor"]
     if operation.request is PmGetAccount:
@@ -221,7 +254,8 @@ def _parameter(name: str, schema: Schema, place: str, *, required: bool) -> Sche
 
 
 def _input(operation: Operation, request: Schema) -> Schema:
-    headers = [_pointer("parameters", name) for name in _PARAMETERS]
+    named_headers = (*_PARAMETERS, *(_COMMAND_PARAMETERS if operation.is_command else ()))
+    headers = [_pointer("parameters", name) for name in named_headers]
     if operation.has_body:
         body = {"required": True, "content": _content(operation.request.__name__)}
         return {"parameters": headers, "requestBody": body}
@@ -231,6 +265,16 @@ def _input(operation: Operation, request: Schema) -> Schema:
         for name, schema in request.get("properties", {}).items()
     ]
     return {"parameters": named + headers}
+
+
+_TAGS: Mapping[str, str] = MappingProxyType(
+    {
+        "Markets": "Leverage and margin mode of one market of an account",
+        "Account": "What an account holds, and what it was paid",
+        "Portfolio Margin": "Balances and sweeps of Binance Portfolio Margin accounts",
+        "Service": "Commands, doubts, freezes, dead letters and the audit: what concerns this service alone",
+    }
+)
 
 
 def _tag(operation: Operation) -> str:
@@ -245,32 +289,63 @@ def _roles(roles: frozenset[str]) -> str:
     return f"Roles: {', '.join(f'`{role}`' for role in sorted(roles))}."
 
 
+_DENIALS = (401, 403, 414, 429, 431, 500, 503)
+
+
 def _paths(schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     paths: dict[str, Schema] = {}
-    for prefix in HTTP_PREFIXES:
-        for operation in ROUTES:
-            paths.setdefault(prefix + operation.path, {})[operation.method.lower()] = {
-                "operationId": operation.name + _ID_SUFFIXES[prefix],
-                "summary": operation.summary,
-                "description": f"{described(operation.request, operation)}\n\n{_roles(operation.roles)}",
-                "tags": [_tag(operation)],
-                **_input(operation, schemas[operation.request.__name__]),
-                "responses": _responses(operation),
-            }
-        paths[prefix + CAPABILITIES_PATH] = {"get": _capabilities(_ID_SUFFIXES[prefix])}
+    for operation in ROUTES:
+        paths.setdefault(operation.path, {})[operation.method.lower()] = {
+            "operationId": operation.name,
+            "summary": operation.summary,
+            "description": f"{described(operation.request, operation)}\n\n{_roles(operation.roles)}",
+            "tags": [_tag(operation)],
+            **_input(operation, schemas[operation.request.__name__]),
+            "responses": _responses(operation),
+        }
+    paths[CAPABILITIES_PATH] = {"get": _capabilities()}
+    paths[EVENTS_PATH] = {"get": _events(schemas)}
     return paths
 
 
-def _capabilities(suffix: str) -> Schema:
+def _events(schemas: Mapping[str, Schema]) -> Schema:
+    """The events, which the shim reads from the stream by itself."""
+    request = schemas[FollowEvents.__name__]
+    named = [_parameter(name, field, "query", required=False) for name, field in request["properties"].items()]
+    last = {
+        "name": "Last-Event-ID",
+        "in": "header",
+        "description": "The id of the last event that is known: what follows it is told",
+        "schema": _TEXT,
+    }
+    return {
+        "operationId": "follow_events",
+        "summary": "Follow the events as they come",
+        "description": f"{cleandoc(FollowEvents.__doc__ or '')}\n\n{_roles(READERS)}",
+        "tags": ["Service"],
+        "parameters": [*named, last, _pointer("parameters", "traceparent")],
+        "responses": {
+            "200": {
+                "description": "Server-Sent Events: `id` is the place in the stream, `event` the name, `data` the JSON "
+                "of the event as the AsyncAPI document describes it",
+                "headers": _headers("traceparent"),
+                "content": {"text/event-stream": {"schema": _TEXT}},
+            },
+            **{str(status): _pointer("responses", f"Error{status}") for status in (400, 404, *_DENIALS)},
+        },
+    }
+
+
+def _capabilities() -> Schema:
     """The one route that no worker is asked for."""
-    denials = {str(status): _pointer("responses", f"Error{status}") for status in (401, 403, 414, 429, 431, 500, 503)}
+    denials = {str(status): _pointer("responses", f"Error{status}") for status in _DENIALS}
     told = {
         "description": "The matrix, as the adapters declare it",
         "headers": _headers("traceparent"),
         "content": _content(CAPABILITIES),
     }
     return {
-        "operationId": f"get_capabilities{suffix}",
+        "operationId": "get_capabilities",
         "summary": "What can be done on which venue",
         "description": f"What is false is refused before any call to the venue.\n\n{_roles(READERS)}",
         "tags": ["Account"],
@@ -285,14 +360,15 @@ def openapi() -> Schema:
     paths, responses = _paths(schemas), _error_responses()
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Perps DMA", "version": CONTRACT_VERSION, "description": _DESCRIPTION},
-        "servers": [{"url": "/"}],
+        "info": {"title": "Perps DMA", "version": CONTRACT_VERSION, "description": _DESCRIPTION, **ABOUT},
+        "servers": [{"url": prefix} for prefix in HTTP_PREFIXES],
+        "tags": [{"name": name, "description": about} for name, about in _TAGS.items()],
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
-            "schemas": needed_by([paths, responses], schemas),
+            "schemas": for_generators(needed_by([paths, responses], schemas)),
             "responses": responses,
-            "parameters": dict(_PARAMETERS),
+            "parameters": {**_PARAMETERS, **_COMMAND_PARAMETERS},
             "headers": dict(_HEADERS),
             "securitySchemes": {
                 "bearer": {

@@ -16,11 +16,21 @@ class Outcome(StrEnum):
     UNSUPPORTED = "unsupported"
     UNKNOWN = "unknown"
     EXPIRED = "expired"
+    PARTIAL = "partial"
+    """Of a command about many symbols alone: some are as wanted now, and some are not."""
 
     @property
     def succeeded(self) -> bool:
         """Whether the setting now is what was asked for."""
         return self in (Outcome.APPLIED, Outcome.UNCHANGED)
+
+
+class Scope(StrEnum):
+    """How far a change reaches: one market, all of one settle currency, or the whole account."""
+
+    SYMBOL = "symbol"
+    SETTLE = "settle"
+    ACCOUNT = "account"
 
 
 class ErrorCode(StrEnum):
@@ -31,10 +41,12 @@ class ErrorCode(StrEnum):
     UNSUPPORTED = "unsupported"
     UNAUTHORIZED = "unauthorized"
     FORBIDDEN = "forbidden"
+    GUARDRAIL = "guardrail"
     UNKNOWN_ACCOUNT = "unknown_account"
     UNKNOWN_SYMBOL = "unknown_symbol"
     UNKNOWN_OPERATION = "unknown_operation"
     UNKNOWN_COMMAND = "unknown_command"
+    UNKNOWN_DEAD_LETTER = "unknown_dead_letter"
     NOT_FOUND = "not_found"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     PRECONDITION_FAILED = "precondition_failed"
@@ -75,11 +87,17 @@ ERRORS: Mapping[ErrorCode, ErrorKind] = MappingProxyType(
         ),
         ErrorCode.UNAUTHORIZED: ErrorKind(401, False, "no token, or one that is forged or expired"),
         ErrorCode.FORBIDDEN: ErrorKind(403, False, "the token's role may not do this, or it may not name this account"),
+        ErrorCode.GUARDRAIL: ErrorKind(
+            403, False, "a guardrail of the account or the token forbids it; nothing was sent, the message says which"
+        ),
         ErrorCode.UNKNOWN_ACCOUNT: ErrorKind(404, False, "the registry has no such account"),
         ErrorCode.UNKNOWN_SYMBOL: ErrorKind(404, False, "the venue lists no such market"),
         ErrorCode.UNKNOWN_OPERATION: ErrorKind(404, False, "there is no such operation"),
         ErrorCode.UNKNOWN_COMMAND: ErrorKind(
             404, False, "no command with this id has reached a worker, or its record is older than the retention"
+        ),
+        ErrorCode.UNKNOWN_DEAD_LETTER: ErrorKind(
+            404, False, "no dead letter has this id: it was sent again or dropped, or several share it"
         ),
         ErrorCode.NOT_FOUND: ErrorKind(404, False, "there is no such route"),
         ErrorCode.METHOD_NOT_ALLOWED: ErrorKind(405, False, "the route exists, with another method"),

@@ -7,8 +7,8 @@ from typing import TypedDict
 
 from pydantic import ValidationError
 
-from schemas.envelope import Failure, failure, printable
-from schemas.outcomes import ErrorCode
+from .envelope import Failure, failure, printable
+from .outcomes import ErrorCode
 
 
 class Problem(TypedDict):
@@ -62,3 +62,9 @@ def invalid_request(problems: Sequence[Problem]) -> Failure:
     told, more = problems[:MOST_PROBLEMS], len(problems) - MOST_PROBLEMS
     message = "; ".join(f"{row['field']} {row['problem']}" for row in told) + (f"; and {more} more" if more > 0 else "")
     return failure(ErrorCode.INVALID_REQUEST, message, details={"fields": list(told)})
+
+
+def unknown_account(account_id: str) -> Failure:
+    """What to tell whoever names an account that is not registered."""
+    message = f"no account {account_id!r} is registered; `perps-dma accounts` lists those that are"
+    return failure(ErrorCode.UNKNOWN_ACCOUNT, message, details={"exchange_account_id": account_id})

@@ -1,12 +1,32 @@
 """The `data` of each operation's envelope, field by field as the HTTP API documents it."""
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
-from schemas.base import Milliseconds, Money, WireModel
-from schemas.control import Network
-from schemas.requests import MarginMode
+from .base import Milliseconds, Money, WireModel
+from .control import Exchange, Network
+from .outcomes import Scope
+from .requests import MarginMode, PositionMode
+
+Side = TypeAliasType("Side", Literal["long", "short"])
+"""The side of a position."""
+
+DriftSide = TypeAliasType("DriftSide", Literal["long", "short", "flat"])
+"""The side of a position whose terms changed, or that the market is flat."""
+
+MarketSide = TypeAliasType("MarketSide", Literal["long", "short", "both"])
+"""The side of what is held in a market: `both` in hedge mode with both legs open."""
+
+
+class AccountType(StrEnum):
+    """The types of account that differ in what they can do."""
+
+    STANDARD = "standard"
+    PORTFOLIO_MARGIN = "portfolio margin"
+
 
 RawObject = Annotated[dict[str, Any], Field(description="What the venue answered, unchanged")]
 
@@ -14,7 +34,7 @@ RawObject = Annotated[dict[str, Any], Field(description="What the venue answered
 class AccountData(WireModel):
     """What nearly every answer begins with: whose account it is."""
 
-    exchange: str
+    exchange: Exchange
     exchange_account_id: str
 
 
@@ -43,7 +63,7 @@ class Leverage(AccountData):
     symbol: str
     leverage: Annotated[Money | None, Field(description="Null where the venue keeps none, as in its portfolio margin")]
     margin_mode: MarginMode
-    position_side: Annotated[str | None, Field(description="long, short, both, or null when flat")]
+    position_side: Annotated[MarketSide | None, Field(description="Null when flat")]
     position_size: Annotated[
         Money,
         Field(
@@ -62,11 +82,78 @@ class MarginModeSet(AccountData):
     result: RawObject
 
 
+class PositionModePart(WireModel):
+    """A part of an account that has a position mode of its own."""
+
+    scope: Annotated[Scope, Field(description="What it is: the account, a settle currency, or one market")]
+    part: Annotated[str, Field(description="Its name: the account's id, the currency, or the symbol")]
+    position_mode: PositionMode
+
+
+class PositionModes(AccountData):
+    """Answer to get_position_mode."""
+
+    position_mode: Annotated[PositionMode | None, Field(description="Null where the parts differ")]
+    expected: Annotated[
+        PositionMode | None, Field(description="What the registry says it is meant to be; nothing is set because of it")
+    ]
+    parts: Annotated[
+        tuple[PositionModePart, ...],
+        Field(
+            description="What was asked about, as far as the venue keeps modes. Of Bybit, whose modes are its "
+            "markets', only the markets with a position and one without are asked when none is named"
+        ),
+    ]
+
+
+class PositionModeSet(AccountData):
+    """Answer to set_position_mode; `scope` says how far it reaches."""
+
+    position_mode: PositionMode
+    scope: Scope
+    part: Annotated[str, Field(description="What is in this mode: the account's id, a settle currency, or a symbol")]
+    result: RawObject
+
+
+class LeverageTier(WireModel):
+    """How much leverage a position of a size may have, and the margin it must keep."""
+
+    notional_floor: Annotated[Money, Field(description="From this size on, in the market's `currency`")]
+    notional_cap: Annotated[Money | None, Field(description="Up to this size; null where the venue names no end")]
+    max_leverage: Money
+    maintenance_margin_rate: Annotated[Money, Field(description="Maintenance margin over value: 0.004 is 0.4 %")]
+
+
+class MarketTiers(WireModel):
+    """The tiers of a market, the smallest positions first."""
+
+    symbol: str
+    currency: Annotated[
+        str,
+        Field(
+            description="In which the bounds are, as the venue has them: quote currency of most linear markets, coins "
+            "of inverse ones and of OKX's linear ones"
+        ),
+    ]
+    tiers: tuple[LeverageTier, ...]
+
+
+class LeverageTiers(AccountData):
+    """Answer to get_leverage_tiers."""
+
+    symbol: str | None
+    markets: tuple[MarketTiers, ...]
+    count: int
+    as_of: Annotated[
+        Milliseconds, Field(description="When the venue was asked, UTC ms; of several answers the oldest one's time")
+    ]
+
+
 class Position(WireModel):
     """One open position, with the same meaning on every venue."""
 
     symbol: str
-    side: Annotated[str, Field(description="long or short")]
+    side: Side
     contracts: Annotated[Money, Field(description="Number of contracts, always positive")]
     contract_size: Annotated[
         Money, Field(description="Size of one contract: in base (linear) or quote currency (inverse)")
@@ -88,7 +175,7 @@ class Position(WireModel):
     ]
     timestamp: Annotated[Milliseconds | None, Field(description="Last change, UTC milliseconds")]
     datetime: Annotated[str | None, Field(description="The same instant as text, UTC")]
-    exchange: str
+    exchange: Exchange
     exchange_account_id: str
 
 
@@ -188,7 +275,7 @@ class Collection(WireModel):
     """Answer to pm_auto_collect."""
 
     success: bool
-    exchange: str
+    exchange: Exchange
     exchange_account_id: str
     response: RawObject
 
@@ -197,7 +284,7 @@ class AssetCollection(WireModel):
     """Answer to pm_asset_collect."""
 
     success: bool
-    exchange: str
+    exchange: Exchange
     exchange_account_id: str
     asset: str
     response: RawObject
@@ -212,14 +299,18 @@ class Accepted(WireModel):
 class VenueCapabilities(WireModel):
     """What a venue lets one type of account do; what is false is refused before any call."""
 
-    exchange: str
-    account_type: Annotated[str, Field(description="standard or portfolio margin")]
+    exchange: Exchange
+    account_type: AccountType
     networks: Annotated[tuple[Network, ...], Field(description="Where there are accounts of this type")]
     leverage: bool
     margin_mode: bool
+    position_mode: bool
+    leverage_tiers: bool
     positions: bool
     funding_history: bool
     realized_pnl: bool
+    margin_health: bool
+    isolated_margin: bool
     portfolio_margin: bool
 
 

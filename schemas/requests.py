@@ -1,11 +1,11 @@
 """Request bodies of the ten documented operations: what a strategy engine publishes and an HTTP client sends."""
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Field, model_validator
 
-from schemas.base import Milliseconds, Number, WireModel
+from .base import LATEST, Milliseconds, Number, WireModel
 
 
 class MarketType(StrEnum):
@@ -20,6 +20,13 @@ class MarginMode(StrEnum):
 
     CROSS = "cross"
     ISOLATED = "isolated"
+
+
+class PositionMode(StrEnum):
+    """Whether long and short of a market are netted, or two positions of their own."""
+
+    ONE_WAY = "one_way"
+    HEDGE = "hedge"
 
 
 AccountId = Annotated[
@@ -40,9 +47,17 @@ Symbol = Annotated[
         examples=["BTC/USDT:USDT"],
     ),
 ]
+Settle = Annotated[
+    str,
+    Field(
+        pattern=r"^[A-Z0-9]{1,20}$",
+        description="Settle currency in capitals: all markets that are settled in it",
+        examples=["USDT"],
+    ),
+]
 Market = Annotated[MarketType, Field(description="Perpetual swaps or delivery futures")]
 Since = Annotated[
-    Milliseconds, Field(ge=0, description="Oldest record wanted, UTC milliseconds", examples=[1706745600000])
+    Milliseconds, Field(ge=0, le=LATEST, description="Oldest record wanted, UTC milliseconds", examples=[1706745600000])
 ]
 Limit = Annotated[int, Field(ge=1, le=100_000, description="How many records at most", examples=[10])]
 
@@ -74,6 +89,10 @@ MOST_LEVERAGE = 10_000
 """Far above what any venue takes. Beyond it a number is a mistake, and may have hundreds of digits."""
 
 
+MOST_NOTIONAL = 10**15
+"""Far above what anybody holds."""
+
+
 class SetLeverage(SymbolRequest):
     """Set the leverage of a market. Never changes its margin mode."""
 
@@ -88,6 +107,17 @@ class SetLeverage(SymbolRequest):
             json_schema_extra={"exclusiveMinimum": 0, "maximum": MOST_LEVERAGE},
         ),
     ]
+    notional: Annotated[
+        Number | None,
+        Field(
+            gt=0,
+            le=MOST_NOTIONAL,
+            description="Value of the position that is to have it, in the `currency` of get_leverage_tiers: refused "
+            "before anything is sent where the tier of such a position does not allow the leverage",
+            examples=[250000],
+            json_schema_extra={"exclusiveMinimum": 0, "maximum": MOST_NOTIONAL},
+        ),
+    ] = None
 
 
 class GetLeverage(SymbolRequest):
@@ -98,6 +128,43 @@ class SetMarginMode(SymbolRequest):
     """Switch a market between cross and isolated margin. Never changes its leverage."""
 
     margin_mode: Annotated[MarginMode, Field(description="The margin mode wanted", examples=["isolated"])]
+
+
+class PositionModeRequest(Request):
+    """A request about a position mode: that of the account, or of what a symbol or a settle currency names.
+
+    Bybit keeps one for each market, Gate one for each settle currency: there one of the two is needed to change it.
+    Elsewhere the account has one mode, whatever is named.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"not": {"required": ["symbol", "settle"]}})
+
+    symbol: Symbol | None = None
+    settle: Settle | None = None
+    market_type: Market = MarketType.SWAP
+
+    @model_validator(mode="after")
+    def _names_one_part(self) -> Self:
+        if self.symbol is not None and self.settle is not None:
+            raise ValueError("must name a symbol or a settle currency, not both")
+        return self
+
+
+class GetPositionMode(PositionModeRequest):
+    """Read the position modes of an account, or of one part of it."""
+
+
+class SetPositionMode(PositionModeRequest):
+    """Switch an account, or a part of it, between one-way and hedge mode. Nothing may be open there."""
+
+    position_mode: Annotated[PositionMode, Field(description="The position mode wanted", examples=["hedge"])]
+
+
+class GetLeverageTiers(Request):
+    """Read how much leverage a position of a size may have, and what margin it must keep: of one market, or of all."""
+
+    symbol: Symbol | None = None
+    market_type: Market = MarketType.SWAP
 
 
 class GetPositions(Request):
