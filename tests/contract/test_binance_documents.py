@@ -16,7 +16,7 @@ from ccxt.async_support.binance import binance
 
 from schemas.requests import MarketType
 from worker.sandbox.binance.income import COIN_TYPES, PORTFOLIO_UM_TYPES, USDS_TYPES
-from worker.venues.binance.codes import BY_FAMILY
+from worker.venues.binance.errors import BY_FAMILY
 from worker.venues.binance.history import ASKED_FOR, TYPES
 from worker.venues.binance.instruments import CONTRACT_TYPES, kind_of
 

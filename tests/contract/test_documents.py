@@ -26,7 +26,7 @@ from schemas import (
     operations,
 )
 from schemas.audit import Denial
-from schemas.control import VenueHealth, VenueState
+from schemas.control import StreamHealth, VenueHealth, VenueState
 from schemas.documents import EVENTS, references
 from schemas.events import (
     CommandResult,
@@ -45,14 +45,31 @@ from schemas.events import (
     FreezeChange,
     FreezeEvent,
     InForce,
+    KeepEvent,
+    MarginEvent,
+    MarginReading,
+    MissedSweeps,
     PositionsEvent,
     PositionSnapshot,
     ResultEvent,
+    Risk,
+    RiskEvent,
+    RiskKind,
+    StreamChange,
+    StreamEvent,
+    StreamGap,
+    SweepsMissedEvent,
+    TermsEvent,
+    ThresholdCrossed,
+    ThresholdEvent,
     Timings,
     Trigger,
     VenueEvent,
 )
+from schemas.margin import Crossing, MarginLevel
 from schemas.requests import MarginMode
+from schemas.terms import ApplyStage, KeepingChanged, KeptState, TermsProgress
+from tests.contract.test_api_examples import EXAMPLES
 from worker.bus.amqp import topology
 from worker.config.documents import FOLDER, documents, read, write
 from worker.messages.wire import encode
@@ -158,6 +175,33 @@ PUBLISHED: dict[str, Event] = {
         data=VenueState(exchange="binance", health=VenueHealth.DOWN, markets_loaded=False, since=1, reason="502"),
     ),
     "freeze": FreezeEvent(**ABOUT, data=FROZEN),
+    "keep": KeepEvent(
+        **ABOUT,
+        data=KeepingChanged(
+            exchange="binance",
+            exchange_account_id="binance-perp-001",
+            version=2,
+            state=KeptState.SUSPENDED,
+            reason="all is frozen: audit",
+            actor="keeper",
+            at=1,
+        ),
+    ),
+    "terms": TermsEvent(
+        **ABOUT,
+        data=TermsProgress(
+            command_id="c-1",
+            exchange="binance",
+            exchange_account_id="binance-perp-001",
+            actor="ann",
+            stage=ApplyStage.PROGRESS,
+            total=3,
+            done=2,
+            counts={"applied": 1, "unchanged": 1},
+            symbol="BTC/USDT:USDT",
+            at=1,
+        ),
+    ),
     "denial": DenialEvent(
         **ABOUT,
         data=Denial(
@@ -171,7 +215,67 @@ PUBLISHED: dict[str, Event] = {
             count=3,
         ),
     ),
+    "stream": StreamEvent(
+        **ABOUT,
+        data=StreamChange(
+            exchange="binance",
+            exchange_account_id="binance-perp-001",
+            state=StreamHealth.LIVE,
+            since=2,
+            gap=StreamGap(begin=1, end=2),
+        ),
+    ),
+    "risk": RiskEvent(
+        **ABOUT,
+        data=Risk(
+            exchange="binance",
+            exchange_account_id="binance-perp-001",
+            kind=RiskKind.RISK_LEVEL,
+            level="MARGIN_CALL",
+            symbols=(),
+            figures={"uniMMR": "1.21"},
+            at=1,
+        ),
+    ),
+    "margin": MarginEvent(
+        **ABOUT,
+        data=MarginReading(
+            **(json.loads(EXAMPLES["get_margin_health"].data) | {"exchange_account_id": "binance-perp-001"}),
+            seq=3,
+            trigger=Trigger.SCHEDULE,
+            level=MarginLevel.OK,
+            levels={},
+        ),
+    ),
+    "threshold": ThresholdEvent(
+        **ABOUT,
+        data=ThresholdCrossed(
+            exchange="binance",
+            exchange_account_id="binance-perp-001",
+            pool="linear/USDT",
+            direction=Crossing.UP,
+            level=MarginLevel.WARN,
+            level_before=MarginLevel.OK,
+            margin_ratio=Decimal("0.51"),
+            is_liquidatable=False,
+            threshold=Decimal("0.5"),
+            seq=3,
+            as_of=1,
+        ),
+    ),
     "epoch": EpochEvent(**ABOUT, epoch=2, data=EpochBegun(epoch=2, since=1, reason="the stream shows epoch 1")),
+    "sweeps-missed": SweepsMissedEvent(
+        **ABOUT,
+        data=MissedSweeps(
+            exchange="binance",
+            exchange_account_id="binance-perp-001",
+            schedule="daily 00:05",
+            first=1,
+            last=86_400_001,
+            count=2,
+            reason="nobody was there",
+        ),
+    ),
     "dead-letters": DeadLettersEvent(
         **ABOUT, data=DeadLettersChange(action="dropped", actor="ann", letters=("1",), reasons=("poison",))
     ),
@@ -250,23 +354,30 @@ def test_a_json_schema_is_valid_and_stands_alone(subtests: pytest.Subtests) -> N
             assert set(references(schema)) == set(schema.get("$defs", {}))
 
 
-def test_openapi_has_each_operation_under_both_prefixes(subtests: pytest.Subtests) -> None:
+def test_openapi_has_each_operation_once_and_both_prefixes_as_servers(subtests: pytest.Subtests) -> None:
+    assert tuple(server["url"] for server in openapi()["servers"]) == HTTP_PREFIXES
     for operation in ROUTES:
         with subtests.test(operation=operation.name):
-            rows = [openapi()["paths"][prefix + operation.path][operation.method.lower()] for prefix in HTTP_PREFIXES]
-            ids = [row["operationId"] for row in rows]
-            assert ids[0] == operation.name
-            assert len(set(ids)) == 2
+            assert openapi()["paths"][operation.path][operation.method.lower()]["operationId"] == operation.name
 
 
-CONTROLS_MEET = {"get_command": {"404"}, "freeze": {"404"}, "unfreeze": {"404"}}
+CONTROLS_MEET = {
+    **{
+        name: {"404"}
+        for name in (
+            *("get_command", "get_commands", "get_snapshots", "freeze", "unfreeze"),
+            *("requeue_dead_letter", "drop_dead_letter", "cancel_command", "keep_terms", "get_terms"),
+        )
+    },
+    "drop_terms": {"404", "409"},
+}
 """The statuses of controls beside those that every route knows."""
 
 
 def test_openapi_documents_a_status_for_every_way_an_operation_can_end(subtests: pytest.Subtests) -> None:
     for operation in ROUTES:
         with subtests.test(operation=operation.name):
-            responses = openapi()["paths"][HTTP_PREFIXES[0] + operation.path][operation.method.lower()]["responses"]
+            responses = openapi()["paths"][operation.path][operation.method.lower()]["responses"]
             always = {"200", "400", "401", "403", "414", "429", "431", "500", "503", "504"}
             always |= {"408", "413"} if operation.has_body else set()
             at_a_venue = always | {"404", "409", "502"}
@@ -292,7 +403,9 @@ def test_a_query_parameter_is_never_null() -> None:
     operations = [operation for path in openapi()["paths"].values() for operation in path.values()]
     queries = [row for operation in operations for row in operation["parameters"] if row.get("in") == "query"]
     assert {row["name"] for row in queries} == {
-        *("exchange_account_id", "symbol", "market_type", "since", "limit", "cursor", "exchange", "all")
+        *("exchange_account_id", "symbol", "settle", "market_type", "since", "limit", "cursor", "exchange", "all"),
+        *("operation", "outcome", "actor", "after"),
+        *("types", "account", "from", "reason"),
     }
     assert not any("anyOf" in row["schema"] or row["schema"].get("default", "swap") is None for row in queries)
 
@@ -302,7 +415,7 @@ def test_asyncapi_names_the_exchanges_and_queues_that_are_declared() -> None:
     assert bindings["commands"]["amqp"]["exchange"]["name"] == operations.COMMANDS_EXCHANGE
     assert bindings["control"]["amqp"]["exchange"]["name"] == operations.CONTROL_EXCHANGE
     assert bindings["events"]["amqp"]["exchange"]["name"] == topology.EVENTS_EXCHANGE
-    assert bindings["events_log"]["amqp"]["queue"]["name"] == topology.EVENTS_LOG
+    assert bindings["events_log"]["amqp"]["queue"]["name"] == operations.EVENTS_LOG
     assert bindings["dead_letters"]["amqp"]["queue"]["name"] == topology.DEAD_LETTERS
 
 

@@ -161,6 +161,13 @@ async def test_the_margin_mode_is_put_into_the_query_and_not_into_a_body(bench: 
     assert body is None
 
 
+async def test_the_newer_endpoint_of_the_position_mode_gets_a_body_where_a_query_is_documented(bench: Bench) -> None:
+    bench.on(f"{USDT}/set_position_mode", answers({"in_dual_mode": True}))
+    await bench.exchange.privateFuturesPostSettleSetPositionMode({"settle": "usdt", "position_mode": "dual"})
+    assert bench.exchange.last_request_url.endswith("/set_position_mode")
+    assert json.loads(bench.exchange.last_request_body) == {"position_mode": "dual"}
+
+
 async def test_the_implicit_methods_for_one_mode_and_one_side_exist(bench: Bench) -> None:
     where = f"{USDT}/positions/BTC_USDT/set_leverage"
     bench.on(where, answers(POSITION))

@@ -19,7 +19,7 @@ BASE = DEPLOY / "kubernetes" / "base"
 VERSIONS = ("1.30", "1.37")
 """The oldest and the newest Kubernetes that the manifests are checked for."""
 
-GUIDE = (DEPLOY / "GUIDE.md").read_text()
+GUIDE = (DEPLOY / "docs" / "GUIDE.md").read_text()
 COMPONENTS = sorted((DEPLOY / "kubernetes" / "components").iterdir())
 KUSTOMIZE = next((found for name in ("kustomize", "kubectl") if (found := shutil.which(name))), None)
 GENERATED = {"perps-dma-worker", "perps-dma-shim", "perps-dma-credentials", "perps-dma-accounts"}

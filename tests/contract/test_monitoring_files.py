@@ -51,7 +51,7 @@ def test_every_alert_has_a_test_in_which_it_fires() -> None:
 def test_every_alert_says_what_it_means_and_how_urgent_it_is() -> None:
     for rule in RULES:
         assert rule["labels"]["severity"] in {"page", "ticket"}
-        assert rule["annotations"].keys() == {"summary", "description"}
+        assert rule["annotations"].keys() == {"summary", "description", "runbook"}
 
 
 def test_prometheus_understands_every_panel_of_the_dashboard(tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from tests.support.sandbox_harness import FUTURE, SWAP, SandboxHarness, harness_
 from worker.runtime.clock import now
 from worker.sandbox.okx.bill import TYPES
 from worker.venues.limits import within
-from worker.venues.okx.bill_types import BILL_TYPES
 from worker.venues.okx.errors import rule_of
+from worker.venues.okx.history import BILL_TYPES
 from worker.venues.okx.hosts import HOSTS
 from worker.venues.port.adapter import HistoryQuery
 from worker.venues.port.errors import VenueError

@@ -7,6 +7,8 @@ PUT    /sandbox/clock            {"offset_ms": …}: how far the venue's clock i
 PUT    /sandbox/limits           {family: weight per minute}, such as {"fapi": 1000000}
 GET    /sandbox/accounts         all accounts with their keys; POST opens one and returns it
 PATCH  /sandbox/accounts/{id}    change an account behind its owner's back
+GET    /sandbox/streams          the open private streams, by account
+POST   /sandbox/streams/faults   misbehave on streams (`worker.sandbox.server.streams.StreamFault`); DELETE cancels
 """
 
 from dataclasses import asdict
@@ -21,6 +23,7 @@ from worker.messages.wire import encode
 from worker.sandbox.app.frontend import Desk
 from worker.sandbox.server.faults import Fault
 from worker.sandbox.server.http import json_answer
+from worker.sandbox.server.streams import StreamFault
 from worker.sandbox.server.venue import ControlRefused
 
 CONTROL = "/sandbox"
@@ -38,8 +41,8 @@ class ClockSkew(BaseModel):
 
 
 def describe_account(account: Account) -> dict[str, Any]:
-    """An account with its keys in the clear: they open nothing but the sandbox."""
-    facts = account.model_dump(exclude_none=True)
+    """An account with its keys in the clear: they open nothing but the sandbox. What is ours alone is left out."""
+    facts = account.model_dump(exclude_none=True, exclude={"guardrails", "auto_collect", "margin_thresholds"})
     return {name: fact.get_secret_value() if isinstance(fact, SecretStr) else fact for name, fact in facts.items()}
 
 
@@ -63,6 +66,9 @@ class ControlEndpoints:
             web.get("/accounts", self.list_accounts),
             web.post("/accounts", self.open_account),
             web.patch("/accounts/{id}", self.change_account),
+            web.get("/streams", self.list_streams),
+            web.post("/streams/faults", self.misbehave),
+            web.delete("/streams/faults", self.behave),
         ]
 
     async def list_faults(self, _request: web.Request) -> web.Response:
@@ -116,7 +122,22 @@ class ControlEndpoints:
 
     async def change_account(self, request: web.Request) -> web.Response:
         """PATCH accounts/{id}."""
-        self._desk.venue.change_account(request.match_info["id"], Object.validate_json(await request.read()))
+        self._desk.change_account(request.match_info["id"], Object.validate_json(await request.read()))
+        return web.Response(status=204)
+
+    async def list_streams(self, _request: web.Request) -> web.Response:
+        """GET streams."""
+        links = self._desk.streams.links
+        return _json({"streams": [{"account": link.account, "path": link.path} for link in links]})
+
+    async def misbehave(self, request: web.Request) -> web.Response:
+        """POST streams/faults."""
+        met = self._desk.streams.order(StreamFault.model_validate_json(await request.read()))
+        return _json({"connections": met}, 201)
+
+    async def behave(self, _request: web.Request) -> web.Response:
+        """DELETE streams/faults."""
+        self._desk.streams.faults.clear()
         return web.Response(status=204)
 
     def _accounts(self, request: web.Request) -> tuple[Account, ...]:

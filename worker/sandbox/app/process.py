@@ -5,7 +5,7 @@ import json
 import structlog
 
 from worker.config.settings import Settings
-from worker.runtime.state_files import write_private
+from worker.runtime.files.state_files import write_private
 from worker.runtime.stopping import stop_signal
 from worker.sandbox.app.server import Sandbox
 

@@ -2,19 +2,17 @@
 
 import asyncio
 from collections.abc import Mapping
+from importlib import import_module
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from schemas.control import Exchange
 from worker.accounts.account import Account
+from worker.accounts.venues import VENUES
 from worker.sandbox.app.control import CONTROL, control_application, describe_account
 from worker.sandbox.app.frontend import Desk
-from worker.sandbox.binance.venue import Binance
-from worker.sandbox.bybit.venue import Bybit
-from worker.sandbox.gate.venue import Gate
-from worker.sandbox.hyperliquid.venue import Hyperliquid
-from worker.sandbox.okx.venue import Okx
 from worker.sandbox.server.venue import StandIn
 
 LOOPBACK = "127.0.0.1"
@@ -33,8 +31,10 @@ def application(desk: Desk) -> web.Application:
     return served
 
 
-def _venues() -> tuple[StandIn, ...]:
-    return (Binance(), Bybit(), Gate(), Okx(), Hyperliquid())
+def _stand_in(exchange: Exchange) -> StandIn:
+    """A new stand-in for a venue, from the package of its name."""
+    made: StandIn = import_module(f"worker.sandbox.{exchange}.venue").STAND_IN()
+    return made
 
 
 class Sandbox:
@@ -48,7 +48,7 @@ class Sandbox:
         self.base_urls: dict[str, str] = {}
         self._host = host
         self._ports = ports or {}
-        self.desks = {venue.name: Desk(venue) for venue in _venues()}
+        self.desks = {venue.name: Desk(venue) for venue in map(_stand_in, VENUES)}
         self._runners: list[web.AppRunner] = []
 
     @property

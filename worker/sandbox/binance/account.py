@@ -1,6 +1,6 @@
 """The state that Binance keeps of an account."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -79,6 +79,16 @@ class IncomeRow(NamedTuple):
     trade_id: str
 
 
+class MarginChange(NamedTuple):
+    """Margin that was moved into a position (type 1) or out of it (2), in the margin asset."""
+
+    symbol: str
+    side: BinancePositionSide
+    type: int
+    amount: Decimal
+    time: Milliseconds
+
+
 @dataclass(frozen=True, slots=True)
 class BinanceKeyRights:
     """What an account's key may do ("Get API Key Permission"). Without a right all requests for it are refused."""
@@ -120,8 +130,23 @@ class BinanceAccountState:
     open_orders: dict[str, int] = field(default_factory=dict)
     tradfi_agreed: bool = True
     max_leverage: dict[str, int] = field(default_factory=dict)
+    margin_changes: tuple[MarginChange, ...] = ()
     um_income: tuple[IncomeRow, ...] = ()
     cm_income: tuple[IncomeRow, ...] = ()
+
+    def copied(self) -> "BinanceAccountState":
+        """What it is now, to be compared with what it will be."""
+        return replace(
+            self,
+            um_wallet=dict(self.um_wallet),
+            cm_wallet=dict(self.cm_wallet),
+            margin={asset: replace(balance) for asset, balance in self.margin.items()},
+            positions={
+                symbol: {side: replace(position) for side, position in sides.items()}
+                for symbol, sides in self.positions.items()
+            },
+            terms={symbol: replace(terms) for symbol, terms in self.terms.items()},
+        )
 
     def terms_of(self, contract: BinanceContract) -> BinanceTerms:
         """The terms of a symbol, flat or not."""

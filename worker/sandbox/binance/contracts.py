@@ -5,7 +5,7 @@ of USDⓈ-M and of COIN-M; checked 2026-11-29 with notices of 2026 on TRADIFI_PE
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import islice
@@ -13,6 +13,7 @@ from itertools import islice
 from schemas.base import Milliseconds
 from worker.sandbox.binance import brackets
 from worker.sandbox.binance.brackets import Bracket
+from worker.sandbox.binance.listen_keys import ListenKeys
 from worker.sandbox.kit.clock import DAY, HOUR, Clock
 from worker.sandbox.kit.perpetuals import FURTHER_PERPETUALS
 from worker.sandbox.server.deliveries import quarter_ends
@@ -63,11 +64,12 @@ class BinanceContract:
 
 @dataclass(frozen=True, slots=True)
 class BinanceExchangeState:
-    """What all accounts share: the clock, the contracts, and the meters of weight by endpoint family."""
+    """What all accounts share: the clock, the contracts, the meters of weight by endpoint family, the listen keys."""
 
     clock: Clock
     contracts: Mapping[str, BinanceContract]
     meters: Mapping[str, WeightMeter]
+    listen_keys: ListenKeys = field(default_factory=ListenKeys)
 
     def linear(self) -> tuple[BinanceContract, ...]:
         """USDⓈ-M contracts."""

@@ -32,7 +32,18 @@ class BinanceSignedEndpoint:
     weight_of_all: int | None = None
 
 
-Endpoint = BinancePublicEndpoint | BinanceSignedEndpoint
+@dataclass(frozen=True, slots=True)
+class BinanceKeyEndpoint:
+    """An endpoint that takes an API key without a signature, and changes nothing of its account ("USER_STREAM")."""
+
+    method: str
+    path: str
+    weight: int
+    handler: Callable[[BinanceExchangeState, BinanceParameters, BinanceAccountState], Any]
+    weight_of_all: int | None = None
+
+
+Endpoint = BinancePublicEndpoint | BinanceSignedEndpoint | BinanceKeyEndpoint
 
 
 @dataclass(frozen=True, slots=True)

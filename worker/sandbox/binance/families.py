@@ -6,9 +6,11 @@ USDⓈ-M and COIN-M count together since 2026-06-30, 2,400 a minute and address:
 Portfolio Margin has no endpoint for the margin type: its accounts are always in cross margin.
 """
 
-from worker.sandbox.binance import market_data, portfolio, positions, reports, settings, wallets
+from worker.sandbox.binance import margin, market_data, orders, portfolio, positions, reports, settings, wallets
 from worker.sandbox.binance.endpoint import BinancePublicEndpoint, BinanceSignedEndpoint, Family
 from worker.sandbox.binance.income import COIN_MARGINED, PORTFOLIO_CM, PORTFOLIO_UM, USDS_MARGINED
+from worker.sandbox.binance.key_endpoints import key_endpoints
+from worker.sandbox.binance.listen_keys import Product
 
 FAPI = Family(
     name="fapi",
@@ -21,6 +23,8 @@ FAPI = Family(
         BinancePublicEndpoint("GET", "/fapi/v1/premiumIndex", 1, market_data.linear_premium_index, weight_of_all=10),
         BinanceSignedEndpoint("GET", "/fapi/v1/leverageBracket", 1, reports.linear_brackets),
         BinanceSignedEndpoint("POST", "/fapi/v1/leverage", 1, settings.leverage(inverse=False)),
+        BinanceSignedEndpoint("POST", "/fapi/v1/positionMargin", 1, margin.position_margin(inverse=False)),
+        BinanceSignedEndpoint("GET", "/fapi/v1/positionMargin/history", 1, margin.history(inverse=False)),
         BinanceSignedEndpoint("POST", "/fapi/v1/marginType", 1, settings.margin_type(inverse=False)),
         BinanceSignedEndpoint("POST", "/fapi/v1/stock/contract", 50, settings.sign_agreement),
         BinanceSignedEndpoint("GET", "/fapi/v1/symbolConfig", 5, settings.symbol_config),
@@ -28,11 +32,14 @@ FAPI = Family(
         BinanceSignedEndpoint("GET", "/fapi/v1/positionSide/dual", 30, settings.position_mode),
         BinanceSignedEndpoint("POST", "/fapi/v1/positionSide/dual", 1, settings.change_position_mode),
         BinanceSignedEndpoint("GET", "/fapi/v1/multiAssetsMargin", 30, settings.multi_assets_mode),
+        BinanceSignedEndpoint("GET", "/fapi/v3/account", 5, wallets.linear_account),
         BinanceSignedEndpoint("GET", "/fapi/v2/positionRisk", 5, positions.linear_v2),
         BinanceSignedEndpoint("GET", "/fapi/v3/positionRisk", 5, positions.linear_v3),
+        BinanceSignedEndpoint("GET", "/fapi/v1/openOrders", 1, orders.open_orders(inverse=False), weight_of_all=40),
         BinanceSignedEndpoint(
             "GET", "/fapi/v1/income", 30, reports.income(USDS_MARGINED, inverse=False, text_ids=False)
         ),
+        *key_endpoints("/fapi/v1/listenKey", Product.UM),
     ),
 )
 
@@ -49,12 +56,16 @@ DAPI = Family(
         BinanceSignedEndpoint("GET", "/dapi/v1/leverageBracket", 1, reports.pair_brackets),
         BinanceSignedEndpoint("GET", "/dapi/v2/leverageBracket", 1, reports.inverse_brackets, weight_of_all=2),
         BinanceSignedEndpoint("POST", "/dapi/v1/leverage", 1, settings.leverage(inverse=True)),
+        BinanceSignedEndpoint("POST", "/dapi/v1/positionMargin", 1, margin.position_margin(inverse=True)),
+        BinanceSignedEndpoint("GET", "/dapi/v1/positionMargin/history", 1, margin.history(inverse=True)),
         BinanceSignedEndpoint("POST", "/dapi/v1/marginType", 1, settings.margin_type(inverse=True)),
         BinanceSignedEndpoint("GET", "/dapi/v1/account", 5, wallets.inverse_account),
         BinanceSignedEndpoint("GET", "/dapi/v1/positionSide/dual", 30, settings.position_mode),
         BinanceSignedEndpoint("POST", "/dapi/v1/positionSide/dual", 1, settings.change_position_mode),
         BinanceSignedEndpoint("GET", "/dapi/v1/positionRisk", 1, positions.inverse),
+        BinanceSignedEndpoint("GET", "/dapi/v1/openOrders", 1, orders.open_orders(inverse=True), weight_of_all=40),
         BinanceSignedEndpoint("GET", "/dapi/v1/income", 20, reports.income(COIN_MARGINED, inverse=True, text_ids=True)),
+        *key_endpoints("/dapi/v1/listenKey", Product.CM),
     ),
 )
 
@@ -82,13 +93,16 @@ PAPI = Family(
         BinanceSignedEndpoint("GET", "/papi/v1/cm/positionSide/dual", 30, settings.position_mode),
         BinanceSignedEndpoint("POST", "/papi/v1/cm/positionSide/dual", 1, settings.change_position_mode),
         BinanceSignedEndpoint("GET", "/papi/v1/um/positionRisk", 5, positions.portfolio_um),
+        BinanceSignedEndpoint("GET", "/papi/v1/um/openOrders", 1, orders.open_orders(inverse=False), weight_of_all=40),
         BinanceSignedEndpoint("GET", "/papi/v1/cm/positionRisk", 1, positions.portfolio_cm),
+        BinanceSignedEndpoint("GET", "/papi/v1/cm/openOrders", 1, orders.open_orders(inverse=True), weight_of_all=40),
         BinanceSignedEndpoint(
             "GET", "/papi/v1/um/income", 30, reports.income(PORTFOLIO_UM, inverse=False, text_ids=True)
         ),
         BinanceSignedEndpoint(
             "GET", "/papi/v1/cm/income", 30, reports.income(PORTFOLIO_CM, inverse=True, text_ids=True)
         ),
+        *key_endpoints("/papi/v1/listenKey", Product.PM),
     ),
 )
 

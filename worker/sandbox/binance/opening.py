@@ -13,13 +13,14 @@ from worker.sandbox.binance.account import (
     BinanceKeyRights,
     BinanceOpenPosition,
     BinancePositionSide,
-    BinanceTerms,
     IncomeRow,
+    MarginBalance,
     MarginType,
     PortfolioStatus,
 )
 from worker.sandbox.binance.contracts import PERPETUAL, BinanceContract, BinanceExchangeState
 from worker.sandbox.binance.figures import quantity
+from worker.sandbox.binance.formulas import ZERO
 from worker.sandbox.binance.seeded_income import ascending, cm_income, um_income
 from worker.sandbox.binance.seeds import BinanceSeedAccount, BinanceSeedPosition
 from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
@@ -50,10 +51,10 @@ class BinancePositionChange(ControlContent):
 
 
 class BinanceTermsChange(ControlContent):
-    """Leverage and margin type of a symbol."""
+    """What to change of a symbol's leverage and margin type."""
 
-    leverage: Annotated[int, Field(ge=1)] = 20
-    margin_type: MarginType = MarginType.CROSSED
+    leverage: Annotated[int | None, Field(ge=1)] = None
+    margin_type: MarginType | None = None
 
 
 class BinanceKeyChange(ControlContent):
@@ -77,11 +78,22 @@ class BinanceIncomeChange(ControlContent):
     coin_margined: bool = False
 
 
+class BinanceMarginChange(ControlContent):
+    """What to change of an asset in the cross margin wallet of a Portfolio Margin account."""
+
+    free: Decimal | None = None
+    locked: Decimal | None = None
+    borrowed: Decimal | None = None
+    interest: Decimal | None = None
+
+
 class BinanceAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `open_orders` counts orders by symbol, `max_leverage`
-    is that of a symbol's first bracket for this account, `income` is added to what there is.
+    is that of a symbol's first bracket for this account, `income` is added to what there is: where it bears no time of
+    its own, the wallet has it now. `um_wallet` and `cm_wallet` have the balances of assets after a transfer.
 
-    `dual_side` is for hedge mode, and for accounts with nothing open once the positions are changed.
+    `dual_side` is for hedge mode, and for accounts with nothing open once the positions are changed. Streams tell the
+    `reason` of it, such as INSURANCE_CLEAR, in place of the usual one.
     """
 
     open_orders: dict[str, int] = Field(default_factory=dict)
@@ -95,6 +107,10 @@ class BinanceAccountChange(ControlContent):
     terms: dict[str, BinanceTermsChange] = Field(default_factory=dict)
     max_leverage: dict[str, Annotated[int, Field(ge=1)]] = Field(default_factory=dict)
     income: tuple[BinanceIncomeChange, ...] = ()
+    um_wallet: dict[str, Decimal] = Field(default_factory=dict)
+    cm_wallet: dict[str, Decimal] = Field(default_factory=dict)
+    margin: dict[str, BinanceMarginChange] = Field(default_factory=dict)
+    reason: str | None = None
 
 
 def requested_seed(exchange: BinanceExchangeState, request: NewBinanceAccount) -> BinanceSeedAccount:
@@ -170,12 +186,18 @@ def change(account: BinanceAccountState, exchange: BinanceExchangeState, wanted:
             setattr(account, name, value)
     account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
     for symbol, terms in wanted.terms.items():
-        account.terms[_listed(exchange, symbol).symbol] = BinanceTerms(terms.leverage, terms.margin_type)
+        contract = _listed(exchange, symbol)
+        account.terms[contract.symbol] = replace(account.terms_of(contract), **terms.model_dump(exclude_none=True))
     for position in wanted.positions:
         _replace_position(account, exchange, position)
     if wanted.dual_side is not None:
         _change_mode(account, wanted.dual_side)
     account.max_leverage.update(wanted.max_leverage)
+    account.um_wallet.update(wanted.um_wallet)
+    account.cm_wallet.update(wanted.cm_wallet)
+    for asset, margin in wanted.margin.items():
+        told = margin.model_dump(exclude_none=True)
+        account.margin[asset] = replace(account.margin.get(asset, MarginBalance()), **told)
     _add_income(account, wanted.income, exchange.clock.now())
 
 
@@ -196,8 +218,14 @@ def _add_income(account: BinanceAccountState, added: Sequence[BinanceIncomeChang
             if row.coin_margined is coin_margined
         ]
 
+    if not added:
+        return
     account.um_income = ascending([*account.um_income, *rows(coin_margined=False)])
     account.cm_income = ascending([*account.cm_income, *rows(coin_margined=True)])
+    for row in added:
+        if row.time is None:
+            wallet = account.wallet(inverse=row.coin_margined)
+            wallet[row.asset] = wallet.get(row.asset, ZERO) + row.amount
 
 
 def _change_mode(account: BinanceAccountState, dual_side: bool) -> None:

@@ -1,10 +1,13 @@
 """Account details: the assets of a futures wallet and every contract's terms and position."""
 
+from collections.abc import Callable, Sequence
+from decimal import Decimal
 from typing import Any
 
 from worker.sandbox.binance.account import BinanceAccountState, BinancePositionSide, MarginType
 from worker.sandbox.binance.contracts import BinanceExchangeState
 from worker.sandbox.binance.figures import fixed, money, plain, quantity, some
+from worker.sandbox.binance.formulas import ZERO
 from worker.sandbox.binance.parameters import BinanceParameters
 from worker.sandbox.binance.positions import ALL_SIDES, HEDGED, ONE_WAY
 from worker.sandbox.binance.risk import AccountRisk, PositionRisk, WalletRisk
@@ -34,6 +37,69 @@ def inverse_account(
         "feeTier": 0,
         "updateTime": 0,
     }
+
+
+def linear_account(
+    exchange: BinanceExchangeState, _parameters: BinanceParameters, account: BinanceAccountState
+) -> dict[str, Any]:
+    """GET /fapi/v3/account: assets, totals, and what is open. Source: Account Information V3, official client 18.1.
+
+    Totals are in USD where several assets are margin, and otherwise those of USDT alone. That the stablecoins count
+    one USD each, and coins at their mark price, is ours.
+    """
+    risk = AccountRisk(account)
+    wallets = [risk.wallet(asset, inverse=False) for asset in account.um_wallet]
+    positions = [
+        _linear_position(row)
+        for contract in exchange.linear()
+        if account.positions_in(contract) or account.has_orders_in(contract)
+        for row in risk.rows(contract, HEDGED if account.dual_side else ONE_WAY)
+    ]
+    assets = [_asset(wallet) for wallet in wallets]
+    return {**_totals(exchange, account, wallets), "assets": assets, "positions": positions}
+
+
+def _linear_position(risk: PositionRisk) -> dict[str, Any]:
+    return {
+        "symbol": risk.contract.symbol,
+        "positionSide": risk.side.value,
+        "positionAmt": quantity(risk.amount, risk.contract.quantity_precision),
+        "unrealizedProfit": fixed(risk.unrealized_profit),
+        "isolatedMargin": some(risk.isolated_margin),
+        "notional": some(risk.notional),
+        "isolatedWallet": some(risk.isolated_wallet),
+        "initialMargin": some(risk.initial_margin),
+        "maintMargin": some(risk.maintenance_margin),
+        "updateTime": risk.update_time,
+    }
+
+
+def _totals(
+    exchange: BinanceExchangeState, account: BinanceAccountState, wallets: Sequence[WalletRisk]
+) -> dict[str, str]:
+    counted = wallets if account.multi_assets else [wallet for wallet in wallets if wallet.asset == "USDT"]
+
+    def total(figure: Callable[[WalletRisk], Decimal]) -> str:
+        return fixed(sum((figure(wallet) * _price(exchange, wallet.asset) for wallet in counted), ZERO))
+
+    return {
+        "totalInitialMargin": total(lambda wallet: wallet.initial_margin),
+        "totalMaintMargin": total(lambda wallet: wallet.maintenance_margin),
+        "totalWalletBalance": total(lambda wallet: wallet.wallet_balance),
+        "totalUnrealizedProfit": total(lambda wallet: wallet.unrealized_profit),
+        "totalMarginBalance": total(lambda wallet: wallet.margin_balance),
+        "totalPositionInitialMargin": total(lambda wallet: wallet.initial_margin),
+        "totalOpenOrderInitialMargin": "0.00000000",
+        "totalCrossWalletBalance": total(lambda wallet: wallet.cross_wallet_balance),
+        "totalCrossUnPnl": total(lambda wallet: wallet.cross_unrealized_profit),
+        "availableBalance": total(lambda wallet: wallet.available),
+        "maxWithdrawAmount": total(lambda wallet: wallet.available),
+    }
+
+
+def _price(exchange: BinanceExchangeState, asset: str) -> Decimal:
+    contract = exchange.contracts.get(f"{asset}USDT")
+    return contract.mark_price if contract else Decimal(1)
 
 
 def _asset(wallet: WalletRisk) -> dict[str, Any]:

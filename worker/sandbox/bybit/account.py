@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.bybit.contracts import BybitContract
-from worker.sandbox.bybit.records import FundingPayment, Profit
+from worker.sandbox.bybit.records import BybitFill, FundingPayment, Profit
 
 CLASSIC, UNIFIED_1, UNIFIED_2 = 1, 3, 5
 """`unifiedMarginStatus`: a classic account, one of the first unified kind, one of the second (Get Account Info)."""
@@ -51,7 +51,10 @@ class Shown(NamedTuple):
 
 @dataclass(slots=True)
 class BybitOpenPosition:
-    """A position: `size` is never negative, `side` is Buy or Sell."""
+    """A position: `size` is never negative, `side` is Buy or Sell, `status` Normal, Liq or Adl.
+
+    `added` is the margin that was put into an isolated one by hand, or taken out where it is negative.
+    """
 
     contract: BybitContract
     index: Index
@@ -59,6 +62,8 @@ class BybitOpenPosition:
     size: Decimal
     entry_price: Decimal
     updated: Milliseconds
+    status: str = "Normal"
+    added: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,18 +97,28 @@ class BybitKeyRights:
         return not self.read_only and ("Position" in self.contract_trade or bool(self.derivatives))
 
 
+def has_hedge_mode(contract: BybitContract) -> bool:
+    """Only perpetual contracts in USDT have one."""
+    return contract.perpetual and contract.settle == "USDT"
+
+
 @dataclass(slots=True)
 class BybitAccountState:
-    """One account. `reasons` stand in the way of a switch of its margin mode until they are taken away.
+    """One account. `hedged` is of all perpetuals in USDT but those in `modes`; `open_orders` counts orders by symbol.
+
+    `reasons` stand in the way of a switch of its margin mode until they are taken away.
 
     It has been unified since `upgraded`: what is older is told by the pre-upgrade endpoints alone. The position list
     shows changed terms `lag_ms` late, as it is documented to do since 2025-12; `updated` is of its type and mode.
+    No document says whether a bare change of leverage is pushed: with `pushes_leverage` it is.
     """
 
     id: str
     status: int = UNIFIED_2
     margin_mode: BybitMarginMode = BybitMarginMode.REGULAR
     hedged: bool = False
+    modes: dict[str, bool] = field(default_factory=dict)
+    open_orders: dict[str, int] = field(default_factory=dict)
     key: BybitKeyRights = BybitKeyRights()
     wallet: dict[str, Decimal] = field(default_factory=dict)
     positions: dict[tuple[str, Index], BybitOpenPosition] = field(default_factory=dict)
@@ -111,6 +126,8 @@ class BybitAccountState:
     reasons: tuple[Reason, ...] = ()
     funding: tuple[FundingPayment, ...] = ()
     profits: tuple[Profit, ...] = ()
+    fills: tuple[BybitFill, ...] = ()
+    pushes_leverage: bool = False
     upgraded: Milliseconds = 0
     updated: Milliseconds = 1_706_745_600_000
     lag_ms: Milliseconds = 0
@@ -127,9 +144,17 @@ class BybitAccountState:
         return self.terms_of(contract).isolated
 
     def indexes(self, contract: BybitContract) -> tuple[Index, ...]:
-        """The rows of a contract. Only perpetual contracts in USDT have a hedge mode."""
-        hedged = self.hedged and contract.perpetual and contract.settle == "USDT"
-        return (Index.BUY, Index.SELL) if hedged else (Index.ONE_WAY,)
+        """The rows of a contract."""
+        return (Index.BUY, Index.SELL) if self.is_hedged(contract) else (Index.ONE_WAY,)
+
+    def is_hedged(self, contract: BybitContract) -> bool:
+        """Whether a contract is in hedge mode."""
+        return has_hedge_mode(contract) and self.modes.get(contract.symbol, self.hedged)
+
+    def is_used(self, contract: BybitContract) -> bool:
+        """Whether a position or an order is open in a contract."""
+        held = any((contract.symbol, index) in self.positions for index in Index)
+        return held or self.open_orders.get(contract.symbol, 0) > 0
 
     def terms_of(self, contract: BybitContract) -> BybitTerms:
         """The terms of a contract, flat or not."""

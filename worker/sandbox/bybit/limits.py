@@ -49,6 +49,27 @@ class EndpointMeter:
         return Standing(limit, limit - len(sent), now)
 
 
+DIALS_WINDOW: Milliseconds = 5 * 60_000
+DIALS_LIMIT = 500
+"""How many streams an address may open in that time ("WebSocket Connect"): "do not build over 500 in 5 minutes"."""
+
+
+@dataclass(slots=True)
+class DialMeter:
+    """Counts the streams that each address opens."""
+
+    limit: int = DIALS_LIMIT
+    _opened: defaultdict[str, deque[Milliseconds]] = field(default_factory=lambda: defaultdict(deque))
+
+    def admits(self, address: str, now: Milliseconds) -> bool:
+        """Count a handshake; False once there are too many."""
+        opened = self._opened[address]
+        while opened and opened[0] <= now - DIALS_WINDOW:
+            opened.popleft()
+        opened.append(now)
+        return len(opened) <= self.limit
+
+
 @dataclass(slots=True)
 class AddressMeter:
     """Counts all requests of each address, and bans who sends too many."""

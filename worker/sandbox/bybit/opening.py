@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from worker.sandbox.bybit.account import (
     Reason,
 )
 from worker.sandbox.bybit.contracts import LINEAR, BybitContract, BybitExchangeState
-from worker.sandbox.bybit.records import FundingPayment, Profit
+from worker.sandbox.bybit.records import BybitFill, FundingPayment, Profit
 from worker.sandbox.bybit.seeded_history import funding, profits
 from worker.sandbox.bybit.seeds import FIRST_UPDATE, BybitSeedAccount, BybitSeedPosition
 from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
@@ -44,12 +44,17 @@ class NewBybitAccount(RequestedAccount):
 
 
 class BybitPositionChange(ControlContent):
-    """A position to open or replace, negative for a short one; a size of 0 closes it."""
+    """A position to open or replace, negative for a short one; a size of 0 closes it.
+
+    `cause` is what the execution is that changes it: a trade, a liquidation (BustTrade), or an auto-deleveraging.
+    """
 
     symbol: str
     size: Decimal
     entry_price: Annotated[Decimal, Field(gt=0)] = Decimal(1)
     index: Index = Index.ONE_WAY
+    status: Literal["Normal", "Liq", "Adl"] = "Normal"
+    cause: Literal["Trade", "BustTrade", "AdlTrade", "Settle", "Delivery"] = "Trade"
 
 
 class BybitTermsChange(ControlContent):
@@ -72,7 +77,7 @@ class BybitKeyChange(ControlContent):
 
 
 class BybitLogRecord(ControlContent):
-    """A record for the transaction log, `age_ms` old: of any `type`, known or not."""
+    """A record for the transaction log, `age_ms` old: of any `type`, known or not. A new one moves the wallet."""
 
     type: str
     symbol: str
@@ -95,13 +100,15 @@ class BybitProfitRecord(ControlContent):
 class BybitAccountChange(ControlContent):
     """What to change of an account; what is left out stays. `reasons` refuse a switch of margin mode, by code.
 
-    `hedged` is for accounts with nothing open once the positions are changed. What is older than `upgraded` is told by
-    the pre-upgrade endpoints alone. `records` and `profits` are added to the history. The position list shows a change
-    of terms `lag_ms` late.
+    `hedged` is for accounts with nothing open once the positions are changed; `open_orders` counts orders by symbol.
+    What is older than `upgraded` is told by the pre-upgrade endpoints alone. `records` and `profits` are added to the
+    history. The position list shows a change of terms `lag_ms` late. `paid_in` is by coin, negative where it is taken
+    away. With `pushes_leverage` streams tell of a bare change of leverage.
     """
 
     status: Status | None = None
     hedged: bool | None = None
+    open_orders: dict[str, int] = Field(default_factory=dict)
     key: BybitKeyChange = BybitKeyChange()
     margin_mode: BybitMarginMode | None = None
     reasons: dict[str, str] | None = None
@@ -109,6 +116,8 @@ class BybitAccountChange(ControlContent):
     terms: dict[str, BybitTermsChange] = Field(default_factory=dict)
     upgraded: Annotated[Milliseconds | None, Field(ge=0)] = None
     lag_ms: Annotated[Milliseconds | None, Field(ge=0)] = None
+    paid_in: dict[str, Decimal] = Field(default_factory=dict)
+    pushes_leverage: bool | None = None
     records: tuple[BybitLogRecord, ...] = ()
     profits: tuple[BybitProfitRecord, ...] = ()
 
@@ -161,7 +170,7 @@ def state_of(seed: BybitSeedAccount, exchange: BybitExchangeState) -> BybitAccou
 
 
 def _open(
-    contract: BybitContract, size: Decimal, entry_price: Decimal, index: Index, updated: int
+    contract: BybitContract, size: Decimal, entry_price: Decimal, index: Index, updated: int, *, status: str = "Normal"
 ) -> BybitOpenPosition:
     return BybitOpenPosition(
         contract=contract,
@@ -170,6 +179,7 @@ def _open(
         size=abs(size),
         entry_price=entry_price,
         updated=updated,
+        status=status,
     )
 
 
@@ -196,8 +206,12 @@ def change(account: BybitAccountState, exchange: BybitExchangeState, wanted: Byb
     for symbol, terms in wanted.terms.items():
         account.terms[_listed(exchange, symbol).symbol] = BybitTerms(terms.buy, terms.sell, terms.isolated)
     for row in wanted.positions:
-        contract = _listed(exchange, row.symbol)
-        account.hold(_open(contract, row.size, row.entry_price, row.index, exchange.clock.now()))
+        _trade(account, _listed(exchange, row.symbol), row, exchange.clock.now())
+    for coin, amount in wanted.paid_in.items():
+        account.wallet[coin] = account.wallet.get(coin, Decimal(0)) + amount
+    if wanted.pushes_leverage is not None:
+        account.pushes_leverage = wanted.pushes_leverage
+    account.open_orders.update({_listed(exchange, name).symbol: count for name, count in wanted.open_orders.items()})
     if wanted.hedged is not None:
         _change_mode(account, wanted.hedged)
     if wanted.upgraded is not None:
@@ -206,9 +220,33 @@ def change(account: BybitAccountState, exchange: BybitExchangeState, wanted: Byb
     _record(account, exchange, wanted)
 
 
+def _trade(account: BybitAccountState, contract: BybitContract, row: BybitPositionChange, now: Milliseconds) -> None:
+    """Hold what is wanted, by an execution of what it differs by; its price is the entry price, or the mark price."""
+    held = account.positions.get((contract.symbol, row.index))
+    before = Decimal(0) if held is None else held.size if held.side == "Buy" else -held.size
+    account.hold(_open(contract, row.size, row.entry_price, row.index, now, status=row.status))
+    if traded := row.size - before:
+        fill = BybitFill(
+            id=f"{now:012x}-{len(account.fills):04x}",
+            symbol=contract.symbol,
+            category=contract.category,
+            side="Buy" if traded > 0 else "Sell",
+            size=abs(traded),
+            price=row.entry_price if row.size else contract.mark_price,
+            closed=min(abs(traded), abs(before)) if before * traded < 0 else Decimal(0),
+            type=row.cause,
+            time=now,
+        )
+        account.fills += (fill,)
+
+
 def _record(account: BybitAccountState, exchange: BybitExchangeState, wanted: BybitAccountChange) -> None:
     now = exchange.clock.now()
     logged = [_logged(_listed(exchange, row.symbol), row, now) for row in wanted.records]
+    for row in logged:
+        if row.time == now:
+            moved = row.cash_flow + (row.amount or Decimal(0))
+            account.wallet[row.currency] = account.wallet.get(row.currency, Decimal(0)) + moved
     account.funding = tuple(sorted((*account.funding, *logged), key=lambda row: (row.time, row.id)))
     closed = [_closed(_listed(exchange, row.symbol), row, now) for row in wanted.profits]
     account.profits = tuple(sorted((*account.profits, *closed), key=lambda row: (row.created, row.order_id)))
@@ -248,4 +286,4 @@ def _closed(contract: BybitContract, row: BybitProfitRecord, now: Milliseconds) 
 def _change_mode(account: BybitAccountState, hedged: bool) -> None:
     if account.positions and hedged != account.hedged:
         raise ControlRefused("the position mode can't change while a position is open")
-    account.hedged = hedged
+    account.hedged, account.modes = hedged, {}

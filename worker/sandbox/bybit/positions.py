@@ -39,6 +39,27 @@ def positions(exchange: BybitExchangeState, parameters: BybitParameters, account
     }
 
 
+def symbol_info(
+    exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState
+) -> dict[str, Any]:
+    """GET /v5/position/symbol-info: the leverages of one symbol or, which is a guess, of all that are listed."""
+    category = parameters.choice("category", (LINEAR, INVERSE))
+    if account.margin_mode is BybitMarginMode.PORTFOLIO:
+        raise BybitRefused(10001, "not supported under portfolio margin")  # that it is an error is documented alone
+    wanted = (contract_of(exchange, parameters),) if "symbol" in parameters else exchange.listed_in(category)
+    rows = [
+        {
+            "symbol": contract.symbol,
+            "leverage": plain(account.terms_of(contract).side(index, "")),
+            "side": "",
+            "positionIdx": index.value,
+        }
+        for contract in wanted
+        for index in account.indexes(contract)
+    ]
+    return {"category": category, "list": rows}
+
+
 def _key(row: dict[str, Any]) -> str:
     return f"{row['symbol']}:{row['positionIdx']}"
 
@@ -60,16 +81,17 @@ def _rows(
         for index in account.indexes(contract):
             position = account.positions.get((contract.symbol, index))
             if position or flat:
-                yield _row(account, contract, index, position, shown)
+                yield position_row(account, contract, index, position, shown)
 
 
-def _row(
+def position_row(
     account: BybitAccountState,
     contract: BybitContract,
     index: Index,
     position: BybitOpenPosition | None,
     shown: BybitTerms,
 ) -> dict[str, Any]:
+    """A row of a contract, open or flat."""
     portfolio = account.is_unified(contract) and account.margin_mode is BybitMarginMode.PORTFOLIO
     leverage = shown.side(index, position.side if position else "")
     own_mode = shown.isolated and not account.is_unified(contract)
@@ -83,7 +105,7 @@ def _row(
         "markPrice": plain(contract.mark_price),
         **(_figures(account, position, portfolio=portfolio) if position else _FLAT),
         "autoAddMargin": 0,
-        "positionStatus": "Normal",
+        "positionStatus": position.status if position else "Normal",
         "bustPrice": "",
         "breakEvenPrice": "",
         "tpslMode": "Full",
@@ -137,7 +159,8 @@ def _figures(account: BybitAccountState, position: BybitOpenPosition, *, portfol
         "size": plain(size),
         "avgPrice": plain(position.entry_price),
         "positionValue": plain(value),
-        "positionBalance": "0" if account.is_unified(contract) else plain(value / leverage),
+        # of a cross position of a unified account it is to be ignored; that an isolated one has it is a guess
+        "positionBalance": plain(value / leverage + position.added) if _has_own_margin(account, contract) else "0",
         "liqPrice": some(liquidation),
         "positionIM": some(initial),
         "positionMM": some(maintenance),
@@ -149,6 +172,10 @@ def _figures(account: BybitAccountState, position: BybitOpenPosition, *, portfol
         "createdTime": str(position.updated),
         "updatedTime": str(position.updated),
     }
+
+
+def _has_own_margin(account: BybitAccountState, contract: BybitContract) -> bool:
+    return account.is_isolated(contract) or not account.is_unified(contract)
 
 
 def _liquidation(position: BybitOpenPosition, leverage: Decimal) -> Decimal:

@@ -28,6 +28,20 @@ class FundingPayment(NamedTuple):
     cash_flow: Decimal = Decimal(0)
 
 
+class BybitFill(NamedTuple):
+    """A trade that has changed a position; `type` is the venue's word for it, `closed` what it took away."""
+
+    id: str
+    symbol: str
+    category: str
+    side: str
+    size: Decimal
+    price: Decimal
+    closed: Decimal
+    type: str
+    time: Milliseconds
+
+
 class Profit(NamedTuple):
     """A closed position, or a part of one. `side` is that of the closing order, `amount` is net of both fees."""
 

@@ -12,7 +12,7 @@ from worker.sandbox.bybit.figures import plain, some
 from worker.sandbox.bybit.paging import LONGEST_SPAN, Page, paged, window
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.positions import contract_of
-from worker.sandbox.bybit.records import SETTLEMENT, TAKER_FEE, FundingPayment, Profit
+from worker.sandbox.bybit.records import SETTLEMENT, TAKER_FEE, BybitFill, FundingPayment, Profit
 from worker.sandbox.kit.clock import DAY
 
 LOG_PAGE = Page(20, 50)
@@ -123,12 +123,19 @@ def _executions(
     category = parameters.choice("category", (LINEAR, INVERSE))
     start, end = window(parameters, LONGEST_SPAN, exchange.clock.now())
     wanted = contract_of(exchange, parameters).symbol if parameters.get("symbol") else None
-    paid = [_executed(exchange, row) for row in account.funding if row.category == category and row.type == SETTLEMENT]
+    paid = [
+        funding_execution(exchange, row)
+        for row in account.funding
+        if row.category == category and row.type == SETTLEMENT
+    ]
     traded = [_traded(row) for row in account.profits if row.category == category]
+    filled = [fill_execution(exchange, row) for row in account.fills if row.category == category]
     kind = parameters.get("execType")
     found = [
         row
-        for row in sorted((*paid, *traded), key=lambda row: (int(row["execTime"]), row["execId"]), reverse=True)
+        for row in sorted(
+            (*paid, *traded, *filled), key=lambda row: (int(row["execTime"]), row["execId"]), reverse=True
+        )
         if max(start, since) <= int(row["execTime"]) <= min(end, until)
         and wanted in (None, row["symbol"])
         and kind in (None, row["execType"])
@@ -141,7 +148,8 @@ def _execution_key(row: dict[str, Any]) -> str:
     return f"{row['execId']}:{row['execTime']}"
 
 
-def _executed(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, Any]:
+def funding_execution(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, Any]:
+    """A funding payment as an execution, which is positive when paid."""
     price = plain(exchange.contracts[row.symbol].mark_price)
     return _UNTOLD | {
         "symbol": row.symbol,
@@ -158,6 +166,27 @@ def _executed(exchange: BybitExchangeState, row: FundingPayment) -> dict[str, An
         "execTime": str(row.time),
         "markPrice": price,
         "closedSize": "0",
+    }
+
+
+def fill_execution(exchange: BybitExchangeState, row: BybitFill) -> dict[str, Any]:
+    """A fill as an execution."""
+    value = exchange.contracts[row.symbol].value(row.size, row.price)
+    return _UNTOLD | {
+        "symbol": row.symbol,
+        "orderId": row.id,
+        "side": row.side,
+        "orderQty": plain(row.size),
+        "orderType": "Market",
+        "execFee": plain(value * TAKER_FEE),
+        "execId": row.id,
+        "execPrice": plain(row.price),
+        "execQty": plain(row.size),
+        "execType": row.type,
+        "execValue": plain(value),
+        "execTime": str(row.time),
+        "markPrice": plain(exchange.contracts[row.symbol].mark_price),
+        "closedSize": plain(row.closed),
     }
 
 

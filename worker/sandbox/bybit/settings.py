@@ -4,11 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
-from worker.sandbox.bybit.account import CLASSIC, BybitAccountState, BybitMarginMode, BybitTerms, Reason
+from worker.sandbox.bybit.account import CLASSIC, BybitAccountState, BybitMarginMode, BybitTerms, Index, Reason
 from worker.sandbox.bybit.contracts import CLOSED, BybitContract, BybitExchangeState
 from worker.sandbox.bybit.errors import BybitRefused
 from worker.sandbox.bybit.parameters import BybitParameters
-from worker.sandbox.bybit.positions import contract_of
+from worker.sandbox.bybit.positions import contract_of, position_row
 
 LEVERAGE_STEP = Decimal("0.01")
 PORTFOLIO_EQUITY = Decimal(1_000)
@@ -109,3 +109,33 @@ def account_info(
         "isMasterTrader": False,
         "spotHedgingStatus": "OFF",
     }
+
+
+def add_margin(exchange: BybitExchangeState, parameters: BybitParameters, account: BybitAccountState) -> dict[str, Any]:
+    """POST /v5/position/add-margin: a negative margin takes some out, of what was added by hand: that limit is ours."""
+    contract, amount = contract_of(exchange, parameters), parameters.decimal("margin")
+    index = Index(parameters.optional_integer("positionIdx") or 0)
+    position = account.positions.get((contract.symbol, index))
+    if not amount or amount % MARGIN_STEP:
+        raise BybitRefused(10001, "margin invalid")
+    if position is None:
+        raise BybitRefused(110033)
+    if not account.is_isolated(contract):
+        raise BybitRefused(110015)
+    if amount > account.wallet.get(contract.settle, Decimal(0)):
+        raise BybitRefused(110014)
+    if amount < 0 and position.added + amount < 0:
+        raise BybitRefused(110046)
+    account.positions[contract.symbol, index] = replace(position, added=position.added + amount)
+    held = account.positions[contract.symbol, index]
+    row = position_row(account, contract, index, held, account.terms_of(contract))
+    return {"category": contract.category} | {name: row[name] for name in _OF_MOVED}
+
+
+MARGIN_STEP = Decimal("0.0001")
+_OF_MOVED = (
+    "symbol", "positionIdx", "riskId", "riskLimitValue", "size", "avgPrice", "liqPrice", "bustPrice", "markPrice",
+    "positionValue", "leverage", "autoAddMargin", "positionStatus", "positionIM", "positionMM", "takeProfit",
+    "stopLoss", "trailingStop", "unrealisedPnl", "cumRealisedPnl", "createdTime", "updatedTime",
+)  # fmt: skip
+"""The fields of the answer (Add Or Reduce Margin)."""

@@ -15,12 +15,16 @@ from worker.sandbox.bybit.limits import AddressMeter, EndpointMeter
 from worker.sandbox.bybit.opening import BybitAccountChange, NewBybitAccount, change, requested_seed, state_of
 from worker.sandbox.bybit.parameters import BybitParameters
 from worker.sandbox.bybit.seeds import SEEDS, BybitSeedAccount
+from worker.sandbox.bybit.streams import BybitSession, BybitStreams
 from worker.sandbox.server.http import HttpResponse, Received
 from worker.sandbox.server.seeded_venue import KeyedVenue, Member, random_key
+from worker.sandbox.server.streams import Link
 from worker.sandbox.server.venue import ControlRefused
 
 ADDRESS = "ip"
 """What the limit of an address is called, beside the limits of endpoints, which go by their paths."""
+STREAMS = "streams"
+"""What the limit of the streams is called that an address may open in five minutes."""
 
 TOO_FREQUENT = HttpResponse(403, b"access too frequent", "text/plain")
 KEY_LENGTH, SECRET_LENGTH = 18, 36
@@ -36,6 +40,8 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
     seeds = SEEDS
     new_account = NewBybitAccount
     account_change = BybitAccountChange
+    _streams: BybitStreams
+    _touched: set[str]
 
     def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as Bybit would, refusals included."""
@@ -56,17 +62,35 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
             return {}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
-        """Set limits: `ip` in five seconds, a path in one. Raises ControlRefused for a path that isn't served."""
+        """Set limits: `ip` in five seconds, `streams` in five minutes, a path in one.
+
+        Raises ControlRefused for a path that isn't served.
+        """
         for name, limit in limits.items():
             if name == ADDRESS:
                 self._addresses.limit = limit
+            elif name == STREAMS:
+                self._streams.dials.limit = limit
             elif name in self._limits:
                 self._limits[name] = limit
             else:
-                raise ControlRefused(f"there is no limit {name}, only {ADDRESS} and {', '.join(self._limits)}")
+                raise ControlRefused(
+                    f"there is no limit {name}, only {ADDRESS}, {STREAMS} and {', '.join(self._limits)}"
+                )
+
+    def stream(self, received: Received, link: Link) -> BybitSession | HttpResponse | None:
+        """A session at the private stream's path."""
+        return self._streams.open(received, link)
+
+    def push(self) -> None:
+        """Tell what has changed in the accounts that were changed."""
+        self._streams.push(self._touched)
+        self._touched = set()
 
     def _restore(self) -> None:
         self.exchange = BybitExchangeState(self.clock, listed(self.clock.now()))
+        self._touched = set()
+        self._streams = BybitStreams(self._account_with, self.state, self.exchange)
         self._limits = {
             endpoint.path: endpoint.limit for endpoint in ENDPOINTS if isinstance(endpoint, BybitSignedEndpoint)
         }
@@ -87,7 +111,12 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
         return state_of(seed, self.exchange)
 
     def _change(self, member: Member[BybitSeedAccount], wanted: BybitAccountChange) -> None:
+        self._touched.add(member.id)
         change(self.states[member.id], self.exchange, wanted)
+
+    def _account_with(self, key: str) -> Account | None:
+        member = self._holders.get(key)
+        return None if member is None else member.account
 
     def _carry_out(self, received: Received, endpoint: Endpoint | None, now: Milliseconds) -> HttpResponse:
         if endpoint is None:
@@ -116,7 +145,13 @@ class Bybit(KeyedVenue[BybitSeedAccount, BybitAccountState, NewBybitAccount, Byb
             state = self.states[member.id]
             if endpoint.method == "POST" and not state.key.changes_positions:
                 raise BybitRefused(10005)
+            if endpoint.method == "POST":
+                self._touched.add(member.id)
             answer = enveloped(endpoint.handler(self.exchange, BybitParameters.of(received), state), now)
         except BybitRefused as refused:
             answer = refused.answer(now)
         return HttpResponse(answer.status, answer.body, answer.content_type, standing.headers)
+
+
+STAND_IN = Bybit
+"""What the sandbox serves."""

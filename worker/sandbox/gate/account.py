@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
 from worker.sandbox.gate.contracts import DELIVERY, GateContract
@@ -34,7 +34,10 @@ HEDGED_SIDES = (Side.LONG, Side.SHORT)
 
 @dataclass(slots=True)
 class Slot:
-    """One side of a contract that the account has touched, flat or not. `size` counts contracts and is signed."""
+    """One side of a contract that the account has touched, flat or not. `size` counts contracts and is signed.
+
+    `orders` counts those that were carried out in it, whether they changed it or not.
+    """
 
     contract: GateContract
     side: Side
@@ -46,6 +49,7 @@ class Slot:
     updated: Milliseconds = 0
     opened: Milliseconds = 0
     update_id: int = 1
+    orders: int = 0
 
 
 class AccountBookEntry(NamedTuple):
@@ -65,6 +69,14 @@ Books = Mapping[tuple[str, str], tuple[AccountBookEntry, ...]]
 """Account books by family and settle currency, the newest entry first."""
 
 
+class GateHappening(NamedTuple):
+    """What streams tell once, on a channel of its own: a close, a liquidation, a lower risk limit."""
+
+    channel: str
+    contract: GateContract
+    row: Mapping[str, Any]
+
+
 @dataclass(frozen=True, slots=True)
 class GateKeyRights:
     """What an account's key may do: rights by name, true where they are for reading only; state 1 is normal."""
@@ -77,24 +89,46 @@ class GateKeyRights:
     sub_account: bool = False
 
 
+class GateUnifiedMode(StrEnum):
+    """What the margin of the account as a whole is, as `mode` of the unified account has it."""
+
+    CLASSIC = "classic"
+    MULTI_CURRENCY = "multi_currency"
+    PORTFOLIO = "portfolio"
+    SINGLE_CURRENCY = "single_currency"
+
+
 @dataclass(slots=True)
 class GateAccountState:
-    """One account: wallets by family and settle currency, and slots by contract and side."""
+    """One account: wallets by family and settle currency, and slots by contract and side.
+
+    `risk_limits` are those that Gate has reduced, by contract. No document says whether a bare change of leverage or of
+    the margin mode is pushed: with `pushes_leverage` it is.
+    """
 
     id: str
     user: int
     hedged: bool = False
+    modes: dict[str, bool] = field(default_factory=dict)
     split: bool = False
+    unified: GateUnifiedMode = GateUnifiedMode.CLASSIC
     key: GateKeyRights = field(default_factory=GateKeyRights)
     api_key: str = ""
     wallets: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     slots: dict[tuple[GateContract, Side], Slot] = field(default_factory=dict)
     open_orders: dict[str, int] = field(default_factory=dict)
     books: Books = field(default_factory=dict)
+    risk_limits: dict[str, Decimal] = field(default_factory=dict)
+    happenings: tuple[GateHappening, ...] = ()
+    pushes_leverage: bool = False
 
     def sides_of(self, contract: GateContract) -> tuple[Side, ...]:
-        """The sides a contract has in this account. Deliveries know no hedge mode."""
-        return HEDGED_SIDES if self.hedged and contract.family != DELIVERY else (Side.SINGLE,)
+        """The sides a contract has in this account."""
+        return HEDGED_SIDES if self.is_hedged(contract.family, contract.settle) else (Side.SINGLE,)
+
+    def is_hedged(self, family: str, settle: str) -> bool:
+        """Whether contracts have two sides: a mode of each settle currency, and none of deliveries."""
+        return family != DELIVERY and self.modes.get(settle, self.hedged)
 
     def touched(self, contract: GateContract) -> tuple[Slot, ...]:
         """The slots of a contract; none if the account never had to do with it."""

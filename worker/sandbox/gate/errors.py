@@ -30,6 +30,8 @@ REFUSALS: Mapping[str, GateErrorReply] = {
     "NOT_FOUND": GateErrorReply(404, "Request path {} not found"),
     "NO_CHANGE": GateErrorReply(400, "No change is made"),
     "ORDER_PENDING": GateErrorReply(400, "there are pending orders"),
+    "POSITION_CROSS_MARGIN": GateErrorReply(400, "cross-margin position can't update margin"),
+    "POSITION_EMPTY": GateErrorReply(400, "empty position"),
     "POSITION_DUAL_MODE": GateErrorReply(400, "not allowed in dual mode"),
     "POSITION_HOLDING": GateErrorReply(400, "there are holding positions"),
     "POSITION_NOT_FOUND": GateErrorReply(400, "position not found"),

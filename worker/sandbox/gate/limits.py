@@ -18,6 +18,17 @@ ACCOUNT_LIMIT = 150
 """The same for the endpoints of the user's account."""
 
 
+CONNECTIONS_LIMIT = 300
+"""How many streams an address may have open ("Futures WebSocket v4", "Limits")."""
+
+
+@dataclass(slots=True)
+class GateConnectionMeter:
+    """How many streams an address may have open."""
+
+    limit: int = CONNECTIONS_LIMIT
+
+
 @dataclass(slots=True)
 class GateRequestMeter:
     """Counts the requests of each caller to each endpoint in each window of the clock, up to `limit`."""

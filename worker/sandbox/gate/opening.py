@@ -1,6 +1,6 @@
 """Opening accounts, and changing them behind their owners' backs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Annotated
@@ -8,9 +8,18 @@ from typing import Annotated
 from pydantic import Field
 
 from schemas.base import Milliseconds
-from worker.sandbox.gate.account import AccountBookEntry, Books, GateAccountState, GateMarginMode, Side, Slot
+from worker.sandbox.gate.account import (
+    AccountBookEntry,
+    Books,
+    GateAccountState,
+    GateMarginMode,
+    GateUnifiedMode,
+    Side,
+    Slot,
+)
 from worker.sandbox.gate.contracts import DELIVERY, PERPETUAL, GateContract, GateExchangeState
 from worker.sandbox.gate.formulas import entry_margin
+from worker.sandbox.gate.happenings import Cause, closed, reduced, taken_away
 from worker.sandbox.gate.seeded_book import books
 from worker.sandbox.gate.seeds import FIRST_UPDATE, GateSeedAccount, SeedSlot
 from worker.sandbox.kit.accounts import ControlContent, RequestedAccount
@@ -35,7 +44,10 @@ class NewGateAccount(RequestedAccount):
 
 
 class GatePositionChange(ControlContent):
-    """A position to open or replace; a size of 0 closes it. `margin` is an isolated one's, where it has changed."""
+    """A position to open or replace; a size of 0 closes it. `margin` is an isolated one's, where it has changed.
+
+    `cause` is what changes it: an order, a liquidation, or an auto-deleveraging.
+    """
 
     contract: str
     size: Decimal
@@ -44,10 +56,21 @@ class GatePositionChange(ControlContent):
     side: Side = Side.SINGLE
     margin_mode: GateMarginMode = GateMarginMode.CROSS
     leverage: Annotated[Decimal, Field(ge=1)] = Decimal(10)
+    cause: Cause = "order"
+
+
+class GateTermsChange(ControlContent):
+    """Leverage and margin mode of all sides of a contract; what is left out stays. It is no order."""
+
+    leverage: Annotated[Decimal | None, Field(ge=1)] = None
+    margin_mode: GateMarginMode | None = None
 
 
 class GateBookChange(ControlContent):
-    """Entries to write into an account book, of any type: `count` of one instant. Without ids they are all alike."""
+    """Entries to write into an account book, of any type: `count` of one instant. Without ids they are all alike.
+
+    Those that are of now, for they have no `time`, move the wallet, if there is one.
+    """
 
     family: str = PERPETUAL
     settle: str = "usdt"
@@ -73,15 +96,20 @@ class GateAccountChange(ControlContent):
 
     `hedged` is for accounts with nothing open once the positions are changed. `split` puts it into split mode.
     `paid_in` is by family and settle currency ("futures usd1"), `book` are entries to be added to what has happened.
+    `risk_limits` are reduced ones by contract. With `pushes_leverage` streams tell of a bare change of leverage.
     """
 
     open_orders: dict[str, int] = Field(default_factory=dict)
     hedged: bool | None = None
     split: bool | None = None
+    unified: GateUnifiedMode | None = None
     key: GateKeyChange = GateKeyChange()
     positions: tuple[GatePositionChange, ...] = ()
+    terms: dict[str, GateTermsChange] = Field(default_factory=dict)
     paid_in: dict[str, Decimal] = Field(default_factory=dict)
     book: tuple[GateBookChange, ...] = ()
+    risk_limits: dict[str, Annotated[Decimal, Field(gt=0)]] = Field(default_factory=dict)
+    pushes_leverage: bool | None = None
 
 
 def requested_seed(exchange: GateExchangeState, request: NewGateAccount, user: int) -> GateSeedAccount:
@@ -129,6 +157,8 @@ def _hold(state: GateAccountState, contract: GateContract, seed: SeedSlot) -> No
     if slot.margin_mode is GateMarginMode.ISOLATED:
         slot.margin = entry_margin(slot, slot.leverage) if seed.margin is None else seed.margin
     slot.opened = slot.updated = FIRST_UPDATE if slot.size else 0
+    before = state.slots[contract, seed.side]
+    slot.update_id, slot.orders = before.update_id + 1, before.orders + 1
     state.slots[contract, seed.side] = slot
 
 
@@ -144,10 +174,9 @@ def change(account: GateAccountState, exchange: GateExchangeState, wanted: GateA
     """Change an account. Raises ControlRefused for a contract that isn't listed or a side it doesn't have."""
     account.open_orders.update({_listed(exchange, name).name: count for name, count in wanted.open_orders.items()})
     account.split = account.split if wanted.split is None else wanted.split
+    account.unified = account.unified if wanted.unified is None else wanted.unified
     account.key = replace(account.key, **wanted.key.model_dump(exclude_none=True))
-    for where, amount in wanted.paid_in.items():
-        family, _, settle = where.partition(" ")
-        account.wallets[family, settle] = account.wallets.get((family, settle), Decimal(0)) + amount
+    entries = (*_paid_in(account, wanted.paid_in), *wanted.book)
     for position in wanted.positions:
         seed = SeedSlot(
             position.contract,
@@ -158,16 +187,62 @@ def change(account: GateAccountState, exchange: GateExchangeState, wanted: GateA
             position.side,
             position.margin,
         )
-        _hold(account, _listed(exchange, position.contract), seed)
-    account.books = added(account.books, wanted.book, exchange.clock.now())
+        _trade(account, exchange, _listed(exchange, position.contract), seed, position.cause)
+    for name, terms in wanted.terms.items():
+        for slot in account.touch(_listed(exchange, name)):
+            _set(slot, terms, exchange.clock.now())
+    for name, limit in wanted.risk_limits.items():
+        account.risk_limits[_listed(exchange, name).name] = limit
+        account.happenings += (reduced(_listed(exchange, name), limit, account, exchange.clock.now()),)
+    if wanted.pushes_leverage is not None:
+        account.pushes_leverage = wanted.pushes_leverage
+    _move(account, entries)
+    account.books = added(account.books, entries, exchange.clock.now())
     if wanted.hedged is not None:
         _change_mode(account, wanted.hedged)
+
+
+def _trade(
+    account: GateAccountState, exchange: GateExchangeState, contract: GateContract, seed: SeedSlot, cause: Cause
+) -> None:
+    """Hold what is wanted, and tell what became of what was held."""
+    held = account.slots.get((contract, seed.side))
+    _hold(account, contract, seed)
+    if held is None or not held.size:
+        return
+    now = exchange.clock.now()
+    if cause != "order":
+        account.happenings += (taken_away(held, seed.size, cause, account, now),)
+    if held.size * seed.size <= 0:
+        account.happenings += (closed(held, account, now),)
+
+
+def _set(slot: Slot, terms: GateTermsChange, now: Milliseconds) -> None:
+    slot.leverage, slot.margin_mode = terms.leverage or slot.leverage, terms.margin_mode or slot.margin_mode
+    isolated = slot.margin_mode is GateMarginMode.ISOLATED
+    slot.margin = entry_margin(slot, slot.leverage) if isolated else Decimal(0)
+    slot.updated, slot.update_id = now, slot.update_id + 1
+
+
+def _paid_in(account: GateAccountState, amounts: Mapping[str, Decimal]) -> Iterator[GateBookChange]:
+    """What is paid in, as entries of the account books; it opens a wallet where there is none yet."""
+    for where, amount in amounts.items():
+        family, _, settle = where.partition(" ")
+        account.wallets.setdefault((family, settle), Decimal(0))
+        yield GateBookChange(family=family, settle=settle, type="dnw", change=amount)
+
+
+def _move(account: GateAccountState, entries: Iterable[GateBookChange]) -> None:
+    for entry in entries:
+        where = (entry.family, entry.settle)
+        if entry.time is None and where in account.wallets:
+            account.wallets[where] += entry.change * entry.count
 
 
 def _change_mode(account: GateAccountState, hedged: bool) -> None:
     if hedged != account.hedged and any(slot.size for slot in account.slots.values()):
         raise ControlRefused("the position mode can't change while a position is open")
-    account.hedged = hedged
+    account.hedged, account.modes = hedged, {}
 
 
 def added(books: Books, changes: Iterable[GateBookChange], now: Milliseconds) -> Books:

@@ -46,6 +46,16 @@ class GateParameters(SentParameters):
             raise GateRefused("INVALID_PARAM_VALUE", name, self[name])
         return number
 
+    def signed(self, name: str) -> Decimal:
+        """A mandatory number, of either sign."""
+        try:
+            number = Decimal(self.text(name))
+        except InvalidOperation:
+            raise GateRefused("INVALID_PARAM_VALUE", name, self[name]) from None
+        if not number.is_finite():
+            raise GateRefused("INVALID_PARAM_VALUE", name, self[name])
+        return number
+
     def integer(self, name: str, default: int, highest: int | None = None, lowest: int = 0) -> int:
         """An integer that may be left out."""
         value = self.get(name)

@@ -12,6 +12,7 @@ from worker.sandbox.kit.clock import SECOND
 
 PAGE = 100
 TWELVE_PLACES = Decimal("0.000000000001")
+RISK_LIMIT = Decimal(1_000_000)
 NOT_RANKED = 6
 """The rank in the queue for auto-deleveraging of who has no position."""
 
@@ -27,7 +28,7 @@ def figure(value: Decimal) -> str:
 
 def position_row(slot: Slot, account: GateAccountState, *, decimal_sizes: bool) -> dict[str, Any]:
     """A side of a contract, flat or not."""
-    row = {**_identity(slot, account, decimal_sizes), **_terms(slot), **_figures(slot, account), **_past()}
+    row = {**_identity(slot, account, decimal_sizes), **_terms(slot, account), **_figures(slot, account), **_past()}
     return row if slot.contract.family == DELIVERY else {**row, **_newer_terms(slot)}
 
 
@@ -47,13 +48,18 @@ def _identity(slot: Slot, account: GateAccountState, decimal_sizes: bool) -> dic
     }
 
 
-def _terms(slot: Slot) -> dict[str, Any]:
+def risk_limit(slot: Slot, account: GateAccountState) -> Decimal:
+    """The largest value that a position may have."""
+    return account.risk_limits.get(slot.contract.name, RISK_LIMIT)
+
+
+def _terms(slot: Slot, account: GateAccountState) -> dict[str, Any]:
     cross = slot.margin_mode is GateMarginMode.CROSS
     return {
         "leverage": "0" if cross else figure(slot.leverage),
         "cross_leverage_limit": figure(slot.leverage) if cross else "0",
         "leverage_max": str(slot.contract.highest_leverage),
-        "risk_limit": "1000000",
+        "risk_limit": str(risk_limit(slot, account)),
         "risk_limit_table": f"{slot.contract.name}_TABLE",
         "maintenance_rate": str(slot.contract.maintenance_rate),
         "average_maintenance_rate": str(slot.contract.maintenance_rate),

@@ -18,12 +18,24 @@ from worker.sandbox.gate.limits import ACCOUNT_LIMIT, DOCUMENTED_LIMIT, GateRequ
 from worker.sandbox.gate.opening import GateAccountChange, NewGateAccount, change, requested_seed, state_of
 from worker.sandbox.gate.parameters import GateParameters
 from worker.sandbox.gate.seeds import SEEDS, GateSeedAccount
+from worker.sandbox.gate.streams import GateSession, GateStreams
 from worker.sandbox.server.http import HttpResponse, Received, json_answer
 from worker.sandbox.server.limits import set_limits
 from worker.sandbox.server.seeded_venue import KeyedVenue, Member
+from worker.sandbox.server.streams import Link
 
-ACCOUNT = "account"
-LIMITS = {"spot": DOCUMENTED_LIMIT, "futures": DOCUMENTED_LIMIT, "delivery": DOCUMENTED_LIMIT, ACCOUNT: ACCOUNT_LIMIT}
+ACCOUNT, UNIFIED = "account", "unified"
+OF_USER = (ACCOUNT, UNIFIED)
+"""Families whose endpoints are about a user, and not about one of its wallets."""
+CONNECTIONS = "connections"
+"""What the limit of the streams is called that an address may have open."""
+LIMITS = {
+    "spot": DOCUMENTED_LIMIT,
+    "futures": DOCUMENTED_LIMIT,
+    "delivery": DOCUMENTED_LIMIT,
+    ACCOUNT: ACCOUNT_LIMIT,
+    UNIFIED: ACCOUNT_LIMIT,
+}
 KEY_BYTES, SECRET_BYTES = 16, 32
 
 
@@ -35,6 +47,8 @@ class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAcc
     seeds = SEEDS
     new_account = NewGateAccount
     account_change = GateAccountChange
+    _streams: GateStreams
+    _touched: set[str]
 
     def __init__(self) -> None:
         self._users = count(20_001)
@@ -70,12 +84,26 @@ class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAcc
             return {}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
-        """Set how many requests each endpoint of a family takes in ten seconds. Raises ControlRefused."""
-        set_limits(self._meters, limits, "endpoint family")
+        """Set how many requests each endpoint of a family takes in ten seconds, and how many streams may be open.
+
+        Raises ControlRefused.
+        """
+        set_limits(self._meters | {CONNECTIONS: self._streams.connections}, limits, "endpoint family")
+
+    def stream(self, received: Received, link: Link) -> GateSession | HttpResponse | None:
+        """A session at the path of a product and a settle currency."""
+        return self._streams.open(received, link)
+
+    def push(self) -> None:
+        """Tell what has changed in the accounts that were changed."""
+        self._streams.push(self._touched)
+        self._touched = set()
 
     def _restore(self) -> None:
         self._exchange = GateExchangeState(self.clock, listed(self.clock.now()))
         self._meters = {family: GateRequestMeter(limit) for family, limit in LIMITS.items()}
+        self._touched = set()
+        self._streams = GateStreams(self._account_with, self.state, self._exchange)
 
     def _issue(self, seed: GateSeedAccount) -> Account:
         return Account(
@@ -96,7 +124,12 @@ class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAcc
         self.states[member.id].api_key = member.account.reveal("api_key")
 
     def _change(self, member: Member[GateSeedAccount], wanted: GateAccountChange) -> None:
+        self._touched.add(member.id)
         change(self.states[member.id], self._exchange, wanted)
+
+    def _account_with(self, key: str) -> Account | None:
+        member = self._holders.get(key)
+        return None if member is None else member.account
 
     def _carry_out(self, received: Received, endpoint: Endpoint, path: Mapping[str, str]) -> Any:
         decimal_sizes = received.headers.get("X-Gate-Size-Decimal") == "1"
@@ -105,8 +138,10 @@ class Gate(KeyedVenue[GateSeedAccount, GateAccountState, NewGateAccount, GateAcc
         account = self._authenticated(received)
         question = self._question(received, endpoint, path, decimal_sizes)
         _check_right(account, question.family, endpoint)
-        if question.family != ACCOUNT and (question.family, question.settle) not in account.wallets:
+        if question.family not in OF_USER and (question.family, question.settle) not in account.wallets:
             raise GateRefused("USER_NOT_FOUND")
+        if endpoint.method == "POST":
+            self._touched.add(account.id)
         return endpoint.handler(question, account)
 
     def _question(
@@ -148,3 +183,7 @@ def _endpoint(received: Received) -> tuple[Endpoint, Mapping[str, str]]:
 
 def _parameters(received: Received, endpoint: Endpoint, path: Mapping[str, str]) -> GateParameters:
     return GateParameters.of(received, path, in_body=not isinstance(endpoint, GatePublicEndpoint) and endpoint.in_body)
+
+
+STAND_IN = Gate
+"""What the sandbox serves."""

@@ -41,6 +41,13 @@ class Body:
             raise Unreadable
         return value
 
+    def signed(self, name: str) -> int:
+        """A mandatory whole number of either sign."""
+        value = self.fields.get(name)
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise Unreadable
+        return value
+
     def optional_integer(self, name: str) -> int | None:
         """A whole number that may be missing or null."""
         return None if self.fields.get(name) is None else self.integer(name)

@@ -22,6 +22,11 @@ def initial_margin(held: Held, leverage: int) -> Decimal:
     return held.value / leverage
 
 
+def transfer_margin(held: Held, leverage: int) -> Decimal:
+    """What has to stay where margin is taken out: the initial margin, and a tenth of the value at least."""
+    return max(initial_margin(held, leverage), held.value / 10)
+
+
 def account_value(state: HyperliquidAccountState, dex: Dex) -> Decimal:
     """Collateral and unrealized profits."""
     return state.balances.get(dex.name, ZERO) + total(held.profit for held in state.held_on(dex))

@@ -24,19 +24,19 @@ def user_funding(state: HyperliquidAccountState, body: Body, now: Milliseconds) 
     """The first payments of a span; `startTime` is mandatory."""
     start, end = _span(body, now)
     found = [payment for payment in state.payments if start <= payment.time <= end]
-    return [_payment(payment) for payment in _page(found, PAYMENTS_AT_ONCE)]
+    return [payment_row(payment) for payment in _page(found, PAYMENTS_AT_ONCE)]
 
 
 def user_fills_by_time(state: HyperliquidAccountState, body: Body, now: Milliseconds) -> list[dict[str, Any]]:
     """The first fills of a span that can still be had; `startTime` is mandatory."""
     start, end = _span(body, now)
     found = [fill for fill in _kept(state) if start <= fill.time <= end]
-    return [_fill(fill) for fill in _page(found, FILLS_AT_ONCE)]
+    return [fill_row(fill) for fill in _page(found, FILLS_AT_ONCE)]
 
 
 def user_fills(state: HyperliquidAccountState) -> list[dict[str, Any]]:
     """The newest fills, the newest first."""
-    return [_fill(fill) for fill in reversed(_kept(state)[-FILLS_AT_ONCE:])]
+    return [fill_row(fill) for fill in reversed(_kept(state)[-FILLS_AT_ONCE:])]
 
 
 Past = TypeVar("Past", Payment, Fill)
@@ -61,7 +61,8 @@ def _span(body: Body, now: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
     return body.integer("startTime"), now if end is None else end
 
 
-def _payment(payment: Payment) -> dict[str, Any]:
+def payment_row(payment: Payment) -> dict[str, Any]:
+    """A payment as it is told."""
     return {
         "time": payment.time,
         "hash": NO_HASH,
@@ -76,7 +77,8 @@ def _payment(payment: Payment) -> dict[str, Any]:
     }
 
 
-def _fill(fill: Fill) -> dict[str, Any]:
+def fill_row(fill: Fill) -> dict[str, Any]:
+    """A fill as it is told."""
     return {
         "coin": fill.coin,
         "px": wire(fill.price),

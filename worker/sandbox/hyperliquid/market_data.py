@@ -1,6 +1,8 @@
 """Public questions: what is listed and at which prices (info endpoint, "Perpetuals" and "Spot")."""
 
+from collections.abc import Mapping
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any
 
 from worker.sandbox.hyperliquid.figures import wire
@@ -25,7 +27,7 @@ def meta(listing: Perpetuals, dex: Dex) -> dict[str, Any]:
     perps = listing.on(dex)
     return {
         "universe": [_universe_row(perp) for perp in perps],
-        "marginTables": [_margin_table(most) for most in sorted({perp.max_leverage for perp in perps})],
+        "marginTables": [_margin_table(number) for number in sorted({_table_of(perp) for perp in perps})],
         "collateralToken": dex.collateral.index,
     }
 
@@ -35,14 +37,31 @@ def _universe_row(perp: Perp) -> dict[str, Any]:
         "szDecimals": perp.sz_decimals,
         "name": perp.coin,
         "maxLeverage": perp.max_leverage,
-        "marginTableId": perp.max_leverage,
+        "marginTableId": _table_of(perp),
     }
     restricted = {"onlyIsolated": True, "marginMode": perp.margin_mode} if perp.margin_mode else {}
     return row | restricted | ({"isDelisted": True} if perp.delisted else {})
 
 
-def _margin_table(most: int) -> list[Any]:
-    return [most, {"description": "", "marginTiers": [{"lowerBound": "0.0", "maxLeverage": most}]}]
+TIERED: Mapping[int, tuple[tuple[str, int], ...]] = MappingProxyType(
+    {55: (("0.0", 25), ("100000000.0", 15)), 56: (("0.0", 40), ("150000000.0", 20))}
+)
+"""Tables of several tiers by their ids: from which value on, how much leverage (those of BTC, ETH: "Margin tiers")."""
+
+TABLES: Mapping[tuple[str, int], int] = MappingProxyType({("BTC", 40): 56, ("ETH", 25): 55})
+"""Which perpetuals have one, while their highest leverage is that of its first tier."""
+
+
+def _table_of(perp: Perp) -> int:
+    """The id of a perpetual's table: one tier alone has that of its leverage."""
+    return TABLES.get((perp.coin, perp.max_leverage), perp.max_leverage)
+
+
+def _margin_table(number: int) -> list[Any]:
+    steps = TIERED.get(number, (("0.0", number),))
+    description = f"tiered {steps[0][1]}x" if len(steps) > 1 else ""
+    tiers = [{"lowerBound": bound, "maxLeverage": most} for bound, most in steps]
+    return [number, {"description": description, "marginTiers": tiers}]
 
 
 def meta_and_contexts(listing: Perpetuals, dex: Dex) -> list[Any]:

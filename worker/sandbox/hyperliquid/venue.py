@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from coincurve import PrivateKey
 from pydantic import SecretStr
@@ -24,16 +25,20 @@ from worker.sandbox.hyperliquid.opening import (
 from worker.sandbox.hyperliquid.perps import Perpetuals
 from worker.sandbox.hyperliquid.seeds import SEEDS, HyperliquidSeedAccount
 from worker.sandbox.hyperliquid.signatures import address_of
+from worker.sandbox.hyperliquid.stream_session import PATH, HyperliquidStreamSession
 from worker.sandbox.hyperliquid.world import Agent, Owned, World
 from worker.sandbox.kit.clock import SECOND
 from worker.sandbox.server.http import HttpResponse, Received, json_answer
 from worker.sandbox.server.limits import OverLimit, WeightMeter, set_limits
 from worker.sandbox.server.seeded_venue import Member, SeededVenue
+from worker.sandbox.server.streams import Link
 
 INFO, EXCHANGE = "/info", "/exchange"
-FAMILY = "api"
+FAMILY, USERS = "api", "users"
 WEIGHT_LIMIT = 1_200
 ACTION_WEIGHT = 1
+MOST_USERS = 10
+"""So many addresses are tracked for an IP address, over all its connections."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +65,8 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
 
     def __init__(self) -> None:
         self._addresses: dict[str, Addresses] = {}
+        self._sessions: list[HyperliquidStreamSession] = []
+        self._most_users = MOST_USERS
         super().__init__()
 
     def answer(self, received: Received) -> HttpResponse:
@@ -86,7 +93,7 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
                 owner = body.address("user")
         except HyperliquidRefusal:
             return None
-        return next((account for account, addresses in self._addresses.items() if addresses.owner == owner), None)
+        return self.account_at(owner)
 
     def parameters_of(self, received: Received) -> Mapping[str, str]:
         """What a request asks for, without its signature; an action's fields stand beside its nonce and vault."""
@@ -99,8 +106,13 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
         return {name: str(value) for name, value in merged.items() if name not in ("action", "signature")}
 
     def set_limits(self, limits: Mapping[str, int]) -> None:
-        """Set the weight limit, for which there is one family. Raises ControlRefused for any other."""
-        set_limits(self._meters, limits, "endpoint family")
+        """Set the weight limit, for which there is one family, or how many `users` are tracked for an IP address.
+
+        Raises ControlRefused for any other.
+        """
+        self._most_users = limits.get(USERS, self._most_users)
+        weights = {family: limit for family, limit in limits.items() if family != USERS}
+        set_limits(self._meters, weights, "endpoint family")
 
     @property
     def listing(self) -> Perpetuals:
@@ -111,9 +123,50 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
         """List other perpetuals, until the next reset."""
         self._world.listing = listing
 
+    def stream(self, received: Received, link: Link) -> HyperliquidStreamSession | None:
+        """A connection, which has subscribed to nothing so far."""
+        if received.path != PATH:
+            return None
+        session = HyperliquidStreamSession(self, self._world, link, received.address)
+        self._sessions.append(session)
+        return session
+
+    def push(self) -> None:
+        """Tell each connection what has changed in the addresses it has subscribed to."""
+        for session in self._open_sessions():
+            session.push()
+
+    def has_room_for(self, user: str, address: str) -> bool:
+        """Whether one more user can be tracked for an IP address."""
+        here = [session.users for session in self._open_sessions() if session.address == address]
+        tracked = {one for users in here for one in users}
+        return user in tracked or len(tracked) < self._most_users
+
+    def account_at(self, user: str) -> str | None:
+        """The id of the account that an address is the owner of."""
+        return next((account for account, addresses in self._addresses.items() if addresses.owner == user), None)
+
+    def _open_sessions(self) -> list[HyperliquidStreamSession]:
+        self._sessions = [session for session in self._sessions if not session.link.ended]
+        return self._sessions
+
+    def is_read(self, received: Received) -> bool:
+        """Whether a request changes nothing of an account."""
+        return received.path == INFO
+
+    def state(self, account_id: str) -> Any:
+        """The states of an account's addresses, to be copied."""
+        addresses, states = self._addresses[account_id], self._world.states
+        return {address: states[address] for address in (addresses.account, addresses.vault) if address}
+
+    def put(self, account_id: str, state: Any) -> None:
+        """Show other states of an account's addresses from now on."""
+        self._world.states.update(state)
+
     def _restore(self) -> None:
         self._meters = {FAMILY: WeightMeter(WEIGHT_LIMIT)}
         self._world = World(self.clock)
+        self._most_users = MOST_USERS
 
     def _issue(self, seed: HyperliquidSeedAccount) -> Account:
         secret, account = PrivateKey(), _random_address()
@@ -160,3 +213,7 @@ class Hyperliquid(SeededVenue[HyperliquidSeedAccount, NewHyperliquidAccount, Hyp
 
 def _random_address() -> str:
     return "0x" + secrets.token_hex(20)
+
+
+STAND_IN = Hyperliquid
+"""What the sandbox serves."""

@@ -10,7 +10,8 @@ from worker.sandbox.okx.figures import plain
 
 TRANSFER, TRADE, DELIVERY, LIQUIDATION, FUNDING, ADL = "1", "2", "3", "5", "8", "9"
 CLAWBACK, DELTA_HEDGING, BLOCK_TRADE, SPREAD, MOVED, SETTLEMENT = "10", "13", "14", "24", "32", "34"
-"""Types of bills that are written here, of those in `TYPES`."""
+MARGIN_TRANSFER, MARGIN_ADDED, MARGIN_REDUCED = "6", "160", "161"
+"""Types of bills that are written here, of those in `TYPES`; the last two are subtypes."""
 
 TYPES: Mapping[str, str] = MappingProxyType(
     {

@@ -39,6 +39,9 @@ REFUSALS: Mapping[str, OkxErrorReply] = {
     "50120": OkxErrorReply(401, "This API key doesn't have permission to use this function."),
     "51000": OkxErrorReply(400, "Parameter {} error"),
     "51001": OkxErrorReply(200, "Instrument ID does not exist."),
+    "51008": OkxErrorReply(200, "Order failed. Your available margin is insufficient."),
+    "51023": OkxErrorReply(200, "Position does not exist."),
+    "59301": OkxErrorReply(200, "Margin adjustment failed for exceeding the max limit."),
     "51010": OkxErrorReply(200, "You can't complete this request under your current account mode."),
     "51015": OkxErrorReply(200, "Instrument ID does not match instrument type."),
     "51039": OkxErrorReply(

@@ -100,6 +100,7 @@ class OkxAccountChange(ControlContent):
     leverages: tuple[LeverageChange, ...] = ()
     positions: tuple[OkxPositionChange, ...] = ()
     bills: tuple[OkxBillsWritten, ...] = ()
+    balances: dict[str, Decimal] = Field(default_factory=dict)
 
 
 def requested_seed(exchange: OkxExchangeState, request: NewOkxAccount) -> OkxSeedAccount:
@@ -168,6 +169,7 @@ def change(account: OkxAccountState, exchange: OkxExchangeState, wanted: OkxAcco
     if wanted.bills:
         written = [bill for described in wanted.bills for bill in _written(exchange, described)]
         account.bills = numbered([*account.bills, *written])
+    account.balances.update(wanted.balances)
 
 
 def _by_id(exchange: OkxExchangeState, counts: dict[str, int]) -> dict[str, int]:

@@ -28,7 +28,7 @@ def positions(exchange: OkxExchangeState, parameters: OkxParameters, account: Ok
     found = [position for position in account.positions.values() if position.amount and not named]
     found += [position for position in account.positions.values() if position.instrument.id in named]
     newest_first = sorted(found, key=lambda position: -position.created)
-    return [_row(account, position) for position in newest_first if kind in (None, position.instrument.type)]
+    return [row_of(account, position) for position in newest_first if kind in (None, position.instrument.type)]
 
 
 def _check(exchange: OkxExchangeState, named: tuple[str, ...], kind: str | None) -> None:
@@ -39,7 +39,8 @@ def _check(exchange: OkxExchangeState, named: tuple[str, ...], kind: str | None)
             raise OkxRefused("51015")
 
 
-def _row(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, Any]:
+def row_of(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, Any]:
+    """A position as it is told: by REST, and by streams."""
     return (
         dict.fromkeys(NOT_OF_CONTRACTS, "")
         | _identity(account, position)
@@ -100,7 +101,7 @@ def _figures(account: OkxAccountState, position: OkxOpenPosition) -> dict[str, A
         "liqPx": or_empty(risk.liquidation_price(account, position)),
         "margin": "" if cross else plain(position.margin),
         "markPx": plain(mark),
-        "mgnRatio": plain((initial if cross else position.margin) / risk.maintenance(position)),
+        "mgnRatio": plain(risk.margin_ratio(account, position)),
         "mmr": plain(risk.maintenance(position)),
         "notionalUsd": plain(value * mark if position.instrument.inverse else value),
         "upl": plain(profit),

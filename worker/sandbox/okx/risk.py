@@ -68,6 +68,21 @@ def free(account: OkxAccountState, currency: str) -> Decimal:
     return account.balances.get(currency, ZERO) - isolated - used
 
 
+def margin_ratio(account: OkxAccountState, position: OkxOpenPosition) -> Decimal:
+    """Equity over maintenance margin: of an isolated position its own, of a cross one that of its currency.
+
+    The fee of being liquidated, which OKX counts with the maintenance margin, is nothing here.
+    """
+    if position.mode is OkxMarginMode.ISOLATED:
+        return (position.margin + profit(position)) / maintenance(position)
+    currency = position.instrument.settle
+    held = [row for row in account.open() if row.instrument.settle == currency]
+    bound = sum((row.margin for row in held if row.mode is OkxMarginMode.ISOLATED), ZERO)
+    crossed = in_cross(account, currency)
+    equity = account.balances.get(currency, ZERO) - bound + sum(map(profit, crossed), ZERO)
+    return equity / sum(map(maintenance, crossed), ZERO)
+
+
 def liquidation_price(account: OkxAccountState, position: OkxOpenPosition) -> Decimal | None:
     """The price at which a position's margin is no more than its maintenance; None where no price is."""
     price = _liquidation(position, _backing(account, position))

@@ -17,7 +17,9 @@ from worker.sandbox.okx.account import (
     OkxMarginMode,
     OkxOpenPosition,
     OkxPositionSide,
+    PositionKey,
 )
+from worker.sandbox.okx.bill import MARGIN_ADDED, MARGIN_REDUCED, MARGIN_TRANSFER, Bill
 from worker.sandbox.okx.errors import OkxRefused
 from worker.sandbox.okx.figures import plain
 from worker.sandbox.okx.instruments import OkxExchangeState, OkxInstrument
@@ -175,5 +177,47 @@ def configuration(
             "traderInsts": [],
             "type": "0",
             "uid": account.uid,
+        }
+    ]
+
+
+def _bill_of_margin(
+    exchange: OkxExchangeState, account: OkxAccountState, instrument: OkxInstrument, amount: Decimal
+) -> Bill:
+    """What "Get bills details" tells of margin that was moved; the sign of what was taken out is a guess."""
+    kind = MARGIN_ADDED if amount > 0 else MARGIN_REDUCED
+    last = account.bills[-1].id if account.bills else 0
+    return Bill(
+        exchange.clock.now(), MARGIN_TRANSFER, kind, instrument.type, instrument.id, instrument.settle, "isolated",
+        -amount, amount, id=last + 1,
+    )  # fmt: skip
+
+
+def move_margin(
+    exchange: OkxExchangeState, parameters: OkxParameters, account: OkxAccountState
+) -> list[dict[str, Any]]:
+    """POST /account/position/margin-balance. What may be taken out is ours: all beyond the initial margin, less a loss.
+
+    That the leverage stays what it was set to is ours as well: OKX works it out anew.
+    """
+    instrument, side = _listed(exchange, parameters.text("instId")), OkxPositionSide(parameters.text("posSide"))
+    kind, amount = parameters.choice("type", ("add", "reduce")), parameters.number("amt")
+    position = account.positions.get(PositionKey(instrument.id, OkxMarginMode.ISOLATED, side))
+    if position is None or not position.amount:
+        raise OkxRefused("51023")
+    spare = position.margin + min(risk.profit(position), Decimal(0)) - risk.initial(account, position)
+    if amount > (risk.free(account, instrument.settle) if kind == "add" else spare):
+        raise OkxRefused("59301" if kind == "reduce" else "51008")
+    moved = amount if kind == "add" else -amount
+    position.margin += moved
+    account.bills = (*account.bills, _bill_of_margin(exchange, account, instrument, moved))
+    return [
+        {
+            "amt": plain(amount),
+            "ccy": instrument.settle,
+            "instId": instrument.id,
+            "leverage": plain(risk.leverage(account, position)),
+            "posSide": side.value,
+            "type": kind,
         }
     ]

@@ -17,9 +17,11 @@ from worker.sandbox.okx.limits import OkxRequestMeter
 from worker.sandbox.okx.opening import NewOkxAccount, OkxAccountChange, change, requested_seed, state_of
 from worker.sandbox.okx.parameters import OkxParameters
 from worker.sandbox.okx.seeds import SEEDS, OkxSeedAccount
+from worker.sandbox.okx.stream_session import PATH, OkxStreamSession
 from worker.sandbox.server.http import HttpResponse, Received
 from worker.sandbox.server.limits import set_limits
 from worker.sandbox.server.seeded_venue import KeyedVenue, Member
+from worker.sandbox.server.streams import Link
 from worker.sandbox.server.venue import ControlRefused
 
 ROUTES = {(endpoint.method, endpoint.path): endpoint for endpoint in ENDPOINTS}
@@ -33,6 +35,10 @@ class Okx(KeyedVenue[OkxSeedAccount, OkxAccountState, NewOkxAccount, OkxAccountC
     seeds = SEEDS
     new_account = NewOkxAccount
     account_change = OkxAccountChange
+
+    def __init__(self) -> None:
+        self._sessions: list[OkxStreamSession] = []
+        super().__init__()
 
     def answer(self, received: Received) -> HttpResponse:
         """Carry a request out and answer it as OKX would, refusals included."""
@@ -54,6 +60,32 @@ class Okx(KeyedVenue[OkxSeedAccount, OkxAccountState, NewOkxAccount, OkxAccountC
     def set_limits(self, limits: Mapping[str, int]) -> None:
         """Set how many requests an endpoint takes in two seconds, by the last part of its path."""
         set_limits(self._meters, limits, "endpoint")
+
+    def stream(self, received: Received, link: Link) -> OkxStreamSession | None:
+        """A connection to the private streams, which nobody has logged in to so far."""
+        if received.path != PATH:
+            return None
+        session = OkxStreamSession(self, link, secrets.token_hex(4), self.clock.now)
+        self._sessions.append(session)
+        return session
+
+    def push(self) -> None:
+        """Tell each connection what has changed in its account."""
+        for session in self._open_sessions():
+            session.push()
+
+    def holder(self, key: str) -> Account | None:
+        """Whose key it is."""
+        member = self._holders.get(key)
+        return None if member is None else member.account
+
+    def listening(self, state: OkxAccountState, channel: str) -> int:
+        """How many connections listen to a channel of an account, whatever key of it they have logged in with."""
+        return sum(session.state is state and channel in session.subscriptions for session in self._open_sessions())
+
+    def _open_sessions(self) -> list[OkxStreamSession]:
+        self._sessions = [session for session in self._sessions if not session.link.ended]
+        return self._sessions
 
     def _restore(self) -> None:
         self._exchange = OkxExchangeState(self.clock, listed(self.clock.now()))
@@ -106,3 +138,7 @@ class Okx(KeyedVenue[OkxSeedAccount, OkxAccountState, NewOkxAccount, OkxAccountC
         check_passphrase(received, member.account.reveal("passphrase"))
         check_signature(received, member.account.reveal("secret"))
         return member
+
+
+STAND_IN = Okx
+"""What the sandbox serves."""

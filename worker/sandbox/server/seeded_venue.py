@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from worker.accounts.account import Account
 from worker.sandbox.kit.accounts import RequestedAccount
 from worker.sandbox.kit.clock import Clock
-from worker.sandbox.server.http import Received
+from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.streams import Link, StreamSession
 from worker.sandbox.server.venue import ControlRefused
 
 
@@ -98,6 +99,25 @@ class SeededVenue(ABC, Generic[SeedT, NewT, ChangeT]):
         for member in self._members.values():
             self._settle(member)
 
+    def stream(self, received: Received, link: Link) -> StreamSession | HttpResponse | None:
+        """No private streams, unless a venue has some."""
+        return None
+
+    def push(self) -> None:
+        """Nothing, unless a venue has private streams."""
+
+    def is_read(self, received: Received) -> bool:
+        """Whether a request changes nothing of an account: a GET, unless a venue says otherwise."""
+        return received.method == "GET"
+
+    @abstractmethod
+    def state(self, account_id: str) -> Any:
+        """All that REST shows of an account, to be copied."""
+
+    @abstractmethod
+    def put(self, account_id: str, state: Any) -> None:
+        """Show another state of an account from now on."""
+
     def _admit(self, seed: SeedT) -> None:
         member = Member(seed, self._issue(seed))
         self._members[member.id] = member
@@ -140,6 +160,14 @@ class KeyedVenue(SeededVenue[SeedT, NewT, ChangeT], Generic[SeedT, StateT, NewT,
         """The id of the account that a request's key belongs to."""
         member = self._holders.get(received.headers.get(self.key_header, ""))
         return None if member is None else member.id
+
+    def state(self, account_id: str) -> StateT:
+        """All that REST shows of an account, to be copied."""
+        return self.states[account_id]
+
+    def put(self, account_id: str, state: StateT) -> None:
+        """Show another state of an account from now on."""
+        self.states[account_id] = state
 
     def _settle(self, member: Member[SeedT]) -> None:
         self._holders[member.account.reveal("api_key")] = member

@@ -7,13 +7,14 @@ from worker.accounts.account import Account
 from worker.sandbox.kit.clock import Clock
 from worker.sandbox.kit.refusal import SandboxRefusal
 from worker.sandbox.server.http import HttpResponse, Received
+from worker.sandbox.server.streams import StreamingVenue
 
 
 class ControlRefused(SandboxRefusal):
     """A control request can't be carried out; the message says why."""
 
 
-class StandIn(Protocol):
+class StandIn(StreamingVenue, Protocol):
     """One stand-in venue, with the accounts it keeps."""
 
     name: str

@@ -5,6 +5,8 @@ Sources: the endpoints' own pages, read 2026-11-29 in the official clients 18.1,
 
 import re
 from dataclasses import dataclass
+from functools import cache
+from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.venues.port.adapter import Market
@@ -19,6 +21,13 @@ def pair_of(market_id: str) -> str:
     return market_id.partition("_")[0]
 
 
+class ModeEndpoints(NamedTuple):
+    """The endpoints that tell a position mode, and that switch it."""
+
+    told_by: str
+    switched_by: str
+
+
 @dataclass(frozen=True, slots=True)
 class BinanceEndpoints:
     """The endpoints for the linear or the inverse markets of a type of account, by ccxt's names for them.
@@ -27,6 +36,7 @@ class BinanceEndpoints:
     `position_filter` is the parameter that endpoint narrows by: a symbol, or the pair that symbols share. Where it
     lists only contracts that trade unless a pair is named (Position Information of COIN-M, Query CM Position
     Information), `account` is an endpoint that lists the amounts of all.
+    `modes` are the endpoints that tell and switch the position mode, where it is not that of the other kind as well.
     `income_span` is the longest stretch one income request may cover, `income_kept` how long entries are kept.
     """
 
@@ -39,6 +49,10 @@ class BinanceEndpoints:
     positions: str
     position_filter: str
     account: str | None
+    modes: ModeEndpoints | None
+    open_orders: str
+    isolated_margin: str | None
+    margin_history: str | None
     income: str
     income_span: Milliseconds
     income_kept: Milliseconds | None
@@ -66,6 +80,10 @@ STANDARD = (
         positions="fapiPrivateV3GetPositionRisk",
         position_filter="symbol",
         account=None,
+        modes=ModeEndpoints("fapiPrivateGetPositionSideDual", "fapiPrivatePostPositionSideDual"),
+        open_orders="fapiPrivateGetOpenOrders",
+        isolated_margin="fapiPrivatePostPositionMargin",
+        margin_history="fapiPrivateGetPositionMarginHistory",
         income="fapiPrivateGetIncome",
         income_span=THREE_MONTHS,
         income_kept=THREE_MONTHS,
@@ -80,6 +98,10 @@ STANDARD = (
         positions="dapiPrivateGetPositionRisk",
         position_filter="pair",
         account="dapiPrivateGetAccount",
+        modes=None,
+        open_orders="dapiPrivateGetOpenOrders",
+        isolated_margin="dapiPrivatePostPositionMargin",
+        margin_history="dapiPrivateGetPositionMarginHistory",
         income="dapiPrivateGetIncome",
         income_span=365 * DAY,
         income_kept=None,
@@ -98,6 +120,10 @@ PORTFOLIO = (
         positions="papiGetUmPositionRisk",
         position_filter="symbol",
         account=None,
+        modes=ModeEndpoints("papiGetUmPositionSideDual", "papiPostUmPositionSideDual"),
+        open_orders="papiGetUmOpenOrders",
+        isolated_margin=None,
+        margin_history=None,
         income="papiGetUmIncome",
         income_span=THREE_MONTHS,
         income_kept=THREE_MONTHS,
@@ -112,6 +138,10 @@ PORTFOLIO = (
         positions="papiGetCmPositionRisk",
         position_filter="pair",
         account="papiGetCmAccount",
+        modes=ModeEndpoints("papiGetCmPositionSideDual", "papiPostCmPositionSideDual"),
+        open_orders="papiGetCmOpenOrders",
+        isolated_margin=None,
+        margin_history=None,
         income="papiGetCmIncome",
         income_span=200 * DAY,
         income_kept=None,
@@ -119,20 +149,26 @@ PORTFOLIO = (
 )
 """A Portfolio Margin account: papi only, and no endpoint for margin modes, for everything is cross."""
 
-_NAME = re.compile(r"(?P<family>[a-z]api)(?:Private|Public)?(?P<version>V[0-9])?(?P<method>Get|Post)(?P<path>[A-Z]\w*)")
+_NAME = re.compile(
+    r"(?P<family>[a-z]api)(?:Private|Public)?(?P<version>V[0-9])?(?P<method>Get|Post|Put)(?P<path>[A-Z]\w*)"
+)
 _SIDE = re.compile(r"^(um|cm)(?=[A-Z])")
 
 
+@cache
 def spoken(name: str) -> str:
     """An endpoint as Binance writes it, by ccxt's name for it.
 
     >>> spoken("fapiPrivatePostLeverage"), spoken("papiGetUmPositionRisk"), spoken("dapiPrivateV2GetLeverageBracket")
     ('POST /fapi/v1/leverage', 'GET /papi/v1/um/positionRisk', 'GET /dapi/v2/leverageBracket')
+    >>> spoken("papiPostUmPositionSideDual")
+    'POST /papi/v1/um/positionSide/dual'
     """
     found = _NAME.fullmatch(name)
     if found is None:
         return name
     camel = found["path"][:1].lower() + found["path"][1:]
+    camel = camel.replace("ositionSideDual", "ositionSide/dual")
     path = _SIDE.sub(lambda side: side[1] + "/", camel)
     if path != camel:
         path = path[:3] + path[3:4].lower() + path[4:]

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas.base import Milliseconds
-from worker.venues.binance.errors import code_of, message_of, retry_after
+from worker.venues.binance.errors import message_of, retry_after
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, VenueLimits
 from worker.venues.port.response import VenueResponse
 
@@ -42,15 +42,25 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
             "fapiPrivateGetLeverageBracket": 1,
             "fapiPrivateGetSymbolConfig": 5,
             "fapiPrivateV3GetPositionRisk": 5,
+            "fapiPrivateGetPositionSideDual": 30,
+            "fapiPrivateGetOpenOrders": 40,
+            "fapiPrivateV3GetAccount": 5,
             "fapiPrivateGetIncome": 30,
+            "fapiPrivateGetPositionMarginHistory": 1,
+            "dapiPrivateGetPositionMarginHistory": 1,
             "fapiPrivateGetAccountConfig": 5,
             "dapiPublicGetTime": 1,
             "dapiPublicGetExchangeInfo": 1,
             "dapiPrivateV2GetLeverageBracket": 2,
             "dapiPrivateV2GetLeverageBracket of a symbol": 1,
             "dapiPrivateGetPositionRisk": 1,
+            "dapiPrivateGetOpenOrders": 40,
             "dapiPrivateGetIncome": 20,
             "dapiPrivateGetAccount": 5,
+            "fapiPrivatePostListenKey": 1,
+            "fapiPrivatePutListenKey": 1,
+            "dapiPrivatePostListenKey": 1,
+            "dapiPrivatePutListenKey": 1,
         },
         SAPI: {"sapiGetAccountApiRestrictions": 1},
         PAPI: {
@@ -59,17 +69,26 @@ WEIGHTS: Mapping[Scope, Mapping[str, int]] = MappingProxyType(
             "papiGetUmSymbolConfig": 5,
             "papiGetUmPositionRisk": 5,
             "papiGetCmPositionRisk": 1,
+            "papiGetUmPositionSideDual": 30,
+            "papiGetUmOpenOrders": 40,
             "papiGetUmIncome": 30,
+            "papiGetCmPositionSideDual": 30,
+            "papiGetCmOpenOrders": 40,
             "papiGetCmIncome": 30,
             "papiGetBalance": 20,
             "papiGetAccount": 20,
             "papiGetUmAccount": 5,
             "papiGetCmAccount": 5,
             "papiGetUmAccountConfig": 5,
+            "papiPostListenKey": 1,
+            "papiPutListenKey": 1,
         },
     }
 )
-"""Weights by ccxt's name of the endpoint."""
+"""Weights by ccxt's name of the endpoint. A listen key changes nothing of the account that it lets us listen to."""
+
+POSITION_MODES: Mapping[str, Scope] = MappingProxyType({"fapiPrivate{}": FUTURES, "papi{}Um": PAPI, "papi{}Cm": PAPI})
+"""Where a position mode is kept, by the names of its endpoints without their ending; `{}` is for the method."""
 
 LEVERAGES: Mapping[str, Scope] = MappingProxyType(
     {
@@ -85,7 +104,19 @@ COSTS: Mapping[str, Cost] = MappingProxyType(
     {name: Cost(((scope, weight),)) for scope, weights in WEIGHTS.items() for name, weight in weights.items()}
     | {name: Cost(((scope, 1),), changes=True) for name, scope in LEVERAGES.items()}
     | {
+        f"{name.format('Post')}PositionSideDual": Cost(
+            ((scope, 1),), changes=True, confirmed_by=(f"{name.format('Get')}PositionSideDual",)
+        )
+        for name, scope in POSITION_MODES.items()
+    }
+    | {
         "fapiPrivatePostMarginType": Cost(((FUTURES, 1),), changes=True, confirmed_by=("fapiPrivateGetSymbolConfig",)),
+        "fapiPrivatePostPositionMargin": Cost(
+            ((FUTURES, 1),), changes=True, confirmed_by=("fapiPrivateV3GetPositionRisk",)
+        ),
+        "dapiPrivatePostPositionMargin": Cost(
+            ((FUTURES, 1),), changes=True, confirmed_by=("dapiPrivateGetPositionRisk",)
+        ),
         "dapiPrivatePostMarginType": Cost(((FUTURES, 1),), changes=True, confirmed_by=("dapiPrivateGetPositionRisk",)),
         "papiPostAutoCollection": Cost(((PAPI, 750), (COLLECTIONS, 1)), heavy=True, changes=True),
         "papiPostAssetCollection": Cost(((PAPI, 30),), heavy=True, changes=True),
@@ -100,27 +131,23 @@ _LIMIT_OF_A_MINUTE = re.compile(r"current limit (?:of IP ?\([^)]*\) )?is (?P<lim
 
 def reading(answer: VenueResponse) -> UsageReading:
     """The weight used in this minute by everybody behind our address, and the limit where it is told."""
-    used, refused_at = answer.number(USED), _limit_refused_at(answer)
-    if refused_at is not None:
-        return UsageReading(used, refused_at, Per.ADDRESS)
-    return UsageReading(used, _limit_in(answer.body), Per.ADDRESS, of_everybody=True)
+    if _weighs_too_much(answer) and (found := _LIMIT_OF_A_MINUTE.search(message_of(answer))):
+        return UsageReading(answer.number(USED), int(found["limit"]), Per.ADDRESS)
+    limit = _limit_in(answer.body)
+    return UsageReading(answer.number(USED), limit, Per.ADDRESS, of_everybody=True)
 
 
 def penalty(answer: VenueResponse) -> Penalty | None:
     """A ban reaches all families: whoever counts, the address is one."""
     if answer.status == BANNED:
         return Penalty(retry_after(answer) or SHORTEST_BAN, ban=True)
-    if answer.status in (TOO_MANY, TURNED_AWAY) or code_of(answer) == TOO_MUCH_WEIGHT:
+    if answer.status in (TOO_MANY, TURNED_AWAY) or _weighs_too_much(answer):
         return Penalty(retry_after(answer), Per.ADDRESS)
     return None
 
 
-def _limit_refused_at(answer: VenueResponse) -> int | None:
-    """The weight of a minute in the message of a refusal for too much of it."""
-    if code_of(answer) != TOO_MUCH_WEIGHT:
-        return None
-    found = _LIMIT_OF_A_MINUTE.search(message_of(answer))
-    return int(found["limit"]) if found else None
+def _weighs_too_much(answer: VenueResponse) -> bool:
+    return isinstance(answer.body, dict) and answer.body.get("code") == TOO_MUCH_WEIGHT
 
 
 def _limit_in(body: object) -> int | None:
@@ -136,9 +163,9 @@ def _limit_in(body: object) -> int | None:
 BRACKETS = "dapiPrivateV2GetLeverageBracket"
 
 
-def asked_for(name: str, params: Mapping[str, Any]) -> str:
+def brackets_of(params: Mapping[str, Any]) -> str:
     """The brackets of all COIN-M symbols weigh twice those of one."""
-    return f"{name} of a symbol" if name == BRACKETS and "symbol" in params else name
+    return f"{BRACKETS} of a symbol" if "symbol" in params else BRACKETS
 
 
-LIMITS = VenueLimits(COSTS, penalty, reading, banned=(FUTURES, PAPI, SAPI), endpoint=asked_for)
+LIMITS = VenueLimits(COSTS, penalty, reading, banned=(FUTURES, PAPI, SAPI), by_params={BRACKETS: brackets_of})

@@ -7,13 +7,13 @@ settle currency.
 
 from decimal import Decimal
 
-from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
 from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.parsing.open_position import open_position
 from worker.venues.port.adapter import MarginSettings, Market, SymbolState
 from worker.venues.port.errors import Ambiguous
 
@@ -68,7 +68,7 @@ def position_of(row: Row, market: Market, settings: Row, account_id: str, *, all
     notional, profit = notional_of(row, market), shape.decimal(row, "unRealizedProfit")
     changed = None if row.get("updateTime") in (None, "", 0) else shape.milliseconds(row, "updateTime")
     held = _held(row, market, mode, leverage)
-    return Position(
+    return open_position(
         symbol=market.symbol,
         side=figures.side_of(amount),
         contracts=abs(amount),
@@ -83,7 +83,6 @@ def position_of(row: Row, market: Market, settings: Row, account_id: str, *, all
         liquidation_price=shape.figure(row, "liquidationPrice") or None,
         collateral=None if held is None else figures.margin(held, market.settle),
         timestamp=changed,
-        datetime=utc_text(changed) if changed else None,
         exchange="binance",
         exchange_account_id=account_id,
     )

@@ -11,12 +11,14 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from worker.accounts.account import Account, PositionMode
+from schemas.replies import AccountType
+from schemas.requests import PositionMode
+from worker.accounts.account import Account
 from worker.venues.binance.endpoints import spoken
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.port.capabilities import AccountType, account_type
+from worker.venues.port.capabilities import account_type
 from worker.venues.port.check_results import Check, CheckResult, not_checked, ok, problem
 from worker.venues.port.errors import AccessDenied, PreconditionFailed, VenueError
 from worker.venues.reading.preflight import (
@@ -199,7 +201,7 @@ def _state(
     return AccountSetup(
         barred=tuple(name for name, row in families.items() if not shape.boolean(row, "canTrade")),
         multi_assets=shape.boolean(config, "multiAssetsMargin"),
-        mode="hedge" if shape.boolean(config, "dualSidePosition") else "one_way",
+        mode=PositionMode.HEDGE if shape.boolean(config, "dualSidePosition") else PositionMode.ONE_WAY,
         status=status,
         unread=unread,
     )

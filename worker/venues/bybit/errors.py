@@ -184,7 +184,8 @@ CODES: Mapping[int, ErrorRule] = MappingProxyType(
 PARAMETERS = frozenset({7001, 10001})
 """Codes for a parameter that Bybit does not take. Which one only the message says, and most are ours."""
 
-CHANGES = ("/set-leverage", "/set-margin-mode", "/switch-isolated")
+CHANGES = ("/set-leverage", "/set-margin-mode", "/switch-isolated", "/switch-mode")
+CHANGES = ("/set-leverage", "/set-margin-mode", "/switch-isolated", "/add-margin")
 """How the paths end of what changes something."""
 
 UNKNOWN = ErrorRule(Unlisted, "no table has this code, so it refuses nothing for certain")

@@ -20,7 +20,7 @@ from worker.venues.bybit.account import AccountInfo, Upgrade
 from worker.venues.bybit.instruments import CATEGORIES, Instruments, Listed
 from worker.venues.bybit.listing import Listing, blank, named
 from worker.venues.bybit.records import CLOSED, EXECUTIONS, LOG
-from worker.venues.bybit.settings import category_of
+from worker.venues.bybit.terms.settings import category_of
 from worker.venues.client.transport import Calls
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row

@@ -8,7 +8,11 @@ have one host for all but Hong Kong and Japan.
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.client.hosts import Host
+from schemas.control import Network
+from worker.accounts.account import Account
+from worker.accounts.networks import MAINNET
+from worker.accounts.regions import MAIN
+from worker.venues.client.hosts import Host, as_stream
 
 CHECKED = "2026-11-29"
 
@@ -40,3 +44,26 @@ HOSTS: Mapping[str, Host] = MappingProxyType(
     }
 )
 """The houses by region. The first one is where an account is that names none."""
+
+PLAY_STREAMS: Mapping[Network, str] = MappingProxyType(
+    {
+        "testnet": "wss://stream-testnet.bybit.com",
+        "demo": "wss://stream-demo.bybit.com",
+    }
+)
+"""The streams of the networks of play money, one for all houses (V5 "Connect", "Demo Trading Service")."""
+
+PRIVATE = "/v5/private"
+"""The path of the private stream, the same at each house."""
+
+
+def private_stream(account: Account) -> str:
+    """Where an account's private stream is: at the house and on the network that its key belongs to.
+
+    That a handshake needs none of the headers which requests to a house carry is a guess: no document speaks of it.
+    """
+    if account.base_url:
+        return as_stream(account.base_url) + PRIVATE
+    if account.network != MAINNET:
+        return PLAY_STREAMS[account.network] + PRIVATE
+    return HOSTS[account.region or MAIN].stream + PRIVATE

@@ -3,8 +3,8 @@
 Source: the V5 documentation's page "Rate Limit Rules" (600 requests in five seconds by address; who exceeds that is
 turned away with 403 for ten minutes at least, at whatever host of Bybit's; by user in a rolling second, told by the
 headers X-Bapi-Limit-*), as it was on 2026-07-29. A classic account has 10 of most, which its first answer tells. The
-page no longer has a figure for switch-isolated, which had 10, and none for what was before an upgrade: for these stands
-what ccxt counts.
+page no longer has a figure for switch-isolated, which had 10, and none for what was before an upgrade: for these, and
+for switch-mode, order/realtime and symbol-info, which were not looked up there, stands what ccxt counts.
 """
 
 from collections.abc import Mapping
@@ -23,11 +23,16 @@ ADDRESS = Scope("requests by address", 600, 5 * SECOND, Per.ADDRESS)
 BY_USER: Mapping[str, int] = MappingProxyType(
     {
         "privateGetV5AccountInfo": 50,
+        "privateGetV5AccountWalletBalance": 50,
         "privatePostV5AccountSetMarginMode": 5,
         "privateGetV5AccountTransactionLog": 25,
         "privateGetV5PositionList": 50,
+        "privateGetV5PositionSymbolInfo": 10,
         "privatePostV5PositionSetLeverage": 10,
         "privatePostV5PositionSwitchIsolated": 10,
+        "privatePostV5PositionSwitchMode": 10,
+        "privateGetV5OrderRealtime": 10,
+        "privatePostV5PositionAddMargin": 10,
         "privateGetV5PositionClosedPnl": 50,
         "privateGetV5ExecutionList": 50,
         "privateGetV5UserQueryApi": 10,
@@ -37,7 +42,7 @@ BY_USER: Mapping[str, int] = MappingProxyType(
 )
 """Requests of one user in a second, by ccxt's name of the endpoint."""
 
-PUBLIC = ("publicGetV5MarketTime", "publicGetV5MarketInstrumentsInfo")
+PUBLIC = ("publicGetV5MarketTime", "publicGetV5MarketInstrumentsInfo", "publicGetV5MarketRiskLimit")
 
 READ_BACK = ("privateGetV5PositionList", "privateGetV5AccountInfo")
 """What is read after a change, whose answer states nothing."""

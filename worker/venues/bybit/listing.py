@@ -19,19 +19,20 @@ LONGEST_PAUSE: Milliseconds = 2_000
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """An endpoint that lists, by its path, and the most rows it gives at once.
+    """An endpoint that lists, by its path, and the most rows it gives at once; None where that can't be asked for.
 
     Only an empty page or an empty cursor ends a list: no document says that a page which is not full is the last one,
     and `position/list` names a cursor behind its last row.
     """
 
     path: str
-    page: int
+    page: int | None
+    access: str = "private"
 
     @property
     def name(self) -> str:
         """What ccxt calls it."""
-        return implicit_name(self.path.lstrip("/"), "private", "GET")
+        return implicit_name(self.path.lstrip("/"), self.access, "GET")
 
     @property
     def told(self) -> str:
@@ -50,8 +51,8 @@ class Listing:
 
     async def one_page(self, transport: Calls, params: Row, cursor: str | None = None) -> tuple[list[Row], str | None]:
         """The rows of the page that a cursor names, and the cursor of the next one. Raises VenueError."""
-        placed = {} if cursor is None else {"cursor": cursor}
-        result = result_of(await self._ask(transport, params | {"limit": self.page} | placed), self.told)
+        placed = {name: value for name, value in (("limit", self.page), ("cursor", cursor)) if value is not None}
+        result = result_of(await self._ask(transport, params | placed), self.told)
         page = shape.rows(result.get("list"), self.told)
         following = result.get("nextPageCursor")
         if not page or not following:

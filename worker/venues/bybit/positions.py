@@ -6,20 +6,22 @@ currency. `positionIM` is the initial margin at mark price of what is unified; e
 `positionBalance` is the initial margin and the fee of closing.
 """
 
+from collections.abc import Mapping
 from decimal import Decimal
 
-from schemas.base import utc_text
-from schemas.replies import Position
+from schemas.outcomes import Scope
+from schemas.replies import Position, Side
 from worker.venues.bybit.account import AccountInfo
 from worker.venues.bybit.listing import blank
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
 from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.parsing.open_position import open_position
 from worker.venues.port.adapter import MarginSettings, Market, SymbolState
 from worker.venues.port.errors import Ambiguous
 
-SIDES = {"Buy": "long", "Sell": "short"}
+SIDES: Mapping[str, Side] = {"Buy": "long", "Sell": "short"}
 
 
 def terms_of(rows: list[Row], account: AccountInfo, market: Market) -> MarginSettings:
@@ -32,6 +34,7 @@ def terms_of(rows: list[Row], account: AccountInfo, market: Market) -> MarginSet
         margin_mode=account.mode_of(rows[0], inverse=market.inverse),
         raw={"positions": rows, "account": account.raw},
         sides=leverages if len(leverages) > 1 else (),
+        mode_scope=Scope.ACCOUNT if account.is_unified(inverse=market.inverse) else Scope.SYMBOL,
     )
 
 
@@ -45,7 +48,7 @@ def size_of(row: Row) -> Decimal:
     return shape.decimal(row, "size")
 
 
-def side_of(row: Row) -> str:
+def side_of(row: Row) -> Side:
     """The side of an open position. Raises Ambiguous, naming the field, for any other word."""
     if (side := SIDES.get(shape.text(row, "side"))) is None:
         raise Ambiguous("the field side of the venue's answer is unreadable", raw=row)
@@ -71,7 +74,7 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
     mark, profit = _figure(row, "markPrice"), profit_of(row, market)
     notional = notional_of(row, market)
     changed = int(_figure(row, "updatedTime") or 0)
-    return Position(
+    return open_position(
         symbol=market.symbol,
         side=side_of(row),
         contracts=size_of(row),
@@ -86,7 +89,6 @@ def position_of(row: Row, market: Market, account: AccountInfo, account_id: str)
         liquidation_price=_figure(row, "liqPrice") or None,
         collateral=_collateral(row, market, account),
         timestamp=changed or None,
-        datetime=utc_text(changed) if changed else None,
         exchange="bybit",
         exchange_account_id=account_id,
     )

@@ -12,15 +12,14 @@ from datetime import datetime
 from types import MappingProxyType
 
 from schemas.base import Milliseconds
-from worker.accounts.account import Account, PositionMode
+from worker.accounts.account import Account
 from worker.venues.bybit.account import PORTFOLIO, AccountInfo, AccountReader
 from worker.venues.bybit.listing import result_of
-from worker.venues.bybit.settings import read_positions
-from worker.venues.client.transport import Calls, ClockedCalls
-from worker.venues.parsing import fields as shape
+from worker.venues.bybit.terms.position_mode import read_modes
+from worker.venues.client.transport import ClockedCalls
 from worker.venues.parsing.fields import Row
 from worker.venues.port.check_results import Check, CheckResult, not_told, ok, problem, warning
-from worker.venues.port.errors import Ambiguous, VenueError
+from worker.venues.port.errors import VenueError
 from worker.venues.reading.history import DAY
 from worker.venues.reading.preflight import (
     TimestampWindow,
@@ -54,13 +53,6 @@ TYPES: Mapping[int, str] = MappingProxyType(
     }
 )
 """What `unifiedMarginStatus` says."""
-
-REFERENCE = "BTCUSDT"
-"""A market that everybody can trade: its rows tell the position mode while nothing is open."""
-
-MODES: Mapping[object, PositionMode] = MappingProxyType({0: "one_way", 1: "hedge", 2: "hedge"})
-"""The position mode by `positionIdx`."""
-
 
 TAKE_MONEY_AWAY: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -157,24 +149,6 @@ def _expiry(row: Row, now: Milliseconds) -> Milliseconds | None:
         return int(datetime.fromisoformat(str(row.get("expiredAt"))).timestamp() * 1000)
     except ValueError:
         return now + days * DAY
-
-
-async def read_modes(transport: Calls) -> dict[str, PositionMode]:
-    """Position modes by symbol, of what is open and of the reference. Only perpetuals in USDT have any but one-way."""
-    asked: tuple[dict[str, str], ...] = ({"symbol": REFERENCE}, {"settleCoin": "USDT"})
-    lists = await asyncio.gather(*(read_positions(transport, {"category": "linear", **more}) for more in asked))
-    return {shape.text(row, "symbol"): _mode(row) for rows in lists for row in rows if _is_perpetual(row)}
-
-
-def _is_perpetual(row: Row) -> bool:
-    """Bybit writes the date of a delivery behind a dash, BTCUSDT-26DEC25."""
-    return "-" not in shape.text(row, "symbol")
-
-
-def _mode(row: Row) -> PositionMode:
-    if (mode := MODES.get(row.get("positionIdx"))) is None:
-        raise Ambiguous("the field positionIdx of the venue's answer is unreadable", raw=row)
-    return mode
 
 
 def _key(key: BybitApiKey | VenueError, others: tuple[object, ...], now: Milliseconds) -> CheckResult:

@@ -20,4 +20,4 @@ class BybitVenue(ListedVenue[Instruments]):
 
     def made(self, account: Account, listing: Instruments) -> BybitAdapter:
         """A new adapter."""
-        return BybitAdapter(account, self._public.for_account(account), listing)
+        return BybitAdapter(account, self._public.for_account(account), listing, self._tiers)

@@ -21,6 +21,7 @@ class Hedged:
     position: str
     leverage: str
     margin_mode: str
+    margin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,9 @@ class GateEndpoints:
 
     `contracts` lists all there ever were where `traded` lists those that are traded still, and otherwise these.
     `leverage` takes the margin mode along where there is a `margin_mode` to switch it by; elsewhere it takes nothing
-    but a leverage, which makes the market isolated. Only `account` tells whether the account is hedged. `narrowed`: the
-    list of positions can leave out flat ones, and the account book takes an offset and filters by contract and type.
+    but a leverage, which makes the market isolated. Only `account` tells whether the account is hedged; `wallet` tells
+    what it holds. `narrowed`: the list of positions can leave out flat ones, and the account book takes an offset and
+    filters by contract and type.
     """
 
     contracts: str
@@ -40,6 +42,9 @@ class GateEndpoints:
     position: str
     leverage: str
     account_book: str
+    tiers: str
+    wallet: str
+    margin: str
     narrowed: bool = False
     account: str | None = None
     default_leverage: str | None = None
@@ -55,6 +60,9 @@ PERPETUAL = GateEndpoints(
     position="privateFuturesGetSettlePositionsContract",
     leverage="privateFuturesPostSettlePositionsContractSetLeverage",
     account_book="privateFuturesGetSettleAccountBook",
+    tiers="publicFuturesGetSettleRiskLimitTiers",
+    wallet="privateFuturesGetSettleAccounts",
+    margin="privateFuturesPostSettlePositionsContractMargin",
     narrowed=True,
     account="privateFuturesGetSettleAccounts",
     default_leverage="privateFuturesGetSettleGetLeverageContract",
@@ -63,6 +71,7 @@ PERPETUAL = GateEndpoints(
         position="privateFuturesGetSettleDualCompPositionsContract",
         leverage="privateFuturesPostSettleDualCompPositionsContractLeverage",
         margin_mode="privateFuturesPostSettleDualCompPositionsCrossMode",
+        margin="privateFuturesPostSettleDualCompPositionsContractMargin",
     ),
 )
 
@@ -74,6 +83,9 @@ DELIVERY = GateEndpoints(
     position="privateDeliveryGetSettlePositionsContract",
     leverage="privateDeliveryPostSettlePositionsContractLeverage",
     account_book="privateDeliveryGetSettleAccountBook",
+    tiers="publicDeliveryGetSettleRiskLimitTiers",
+    wallet="privateDeliveryGetSettleAccounts",
+    margin="privateDeliveryPostSettlePositionsContractMargin",
 )
 
 

@@ -40,7 +40,7 @@ FORBIDDEN = "FORBIDDEN"
 INVALID = "INVALID_PARAM_VALUE"
 """The message names the parameter; it is the caller's only where something is changed (`CHANGES`)."""
 
-CHANGES = ("/leverage", "/set_leverage", "/cross_mode")
+CHANGES = ("/leverage", "/set_leverage", "/cross_mode", "/margin")
 """The ends of the paths whose values are a caller's. Those of every question are ours."""
 
 HAS_ORDERS, HOLDS_POSITION = "ORDER_PENDING", "POSITION_HOLDING"

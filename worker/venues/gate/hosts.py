@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from worker.venues.client.hosts import Host
+from schemas.control import Network
+from worker.accounts.account import Account
+from worker.accounts.networks import MAINNET
+from worker.accounts.regions import MAIN
+from worker.venues.client.hosts import Host, as_stream
 
 CHECKED = "2026-11-29"
 
@@ -33,6 +37,22 @@ HOSTS: Mapping[str, Host] = MappingProxyType(
 
 WITHOUT_DERIVATIVES = ("eu", "us")
 """Houses that list no contract, so that a key of theirs is of no use here."""
+
+
+PLAY_STREAMS: Mapping[Network, str] = MappingProxyType({"testnet": "wss://ws-testnet.gate.com/v4/ws"})
+"""The streams of the networks of play money ("Futures WebSocket v4"; ccxt 4.5.90). There, paths name perpetuals too."""
+
+
+def private_stream(account: Account, part: str) -> str:
+    """Where the stream of a part of an account is: of `/futures/usdt`, `/delivery/usdt`, as REST paths name it.
+
+    "Futures WebSocket v4" and "Delivery WebSocket v4" name `/v4/ws/usdt`, `/v4/ws/btc` and `/v4/ws/delivery/usdt`; that
+    USD1 has one of the same form is a guess.
+    """
+    if account.network != MAINNET and not account.base_url:
+        return PLAY_STREAMS[account.network] + part
+    origin = as_stream(account.base_url) if account.base_url else HOSTS[account.region or MAIN].stream
+    return f"{origin}/v4/ws{part.removeprefix('/futures')}"
 
 
 def without_derivatives() -> str:

@@ -29,23 +29,30 @@ SIGNED = (
     "privateFuturesGetSettleGetLeverageContract",
     "privateFuturesPostSettlePositionsContractSetLeverage",
     "privateFuturesPostSettlePositionsCrossMode",
+    "privateFuturesPostSettlePositionsContractMargin",
+    "privateFuturesPostSettleDualCompPositionsContractMargin",
+    "privateDeliveryPostSettlePositionsContractMargin",
     "privateFuturesGetSettleDualCompPositionsContract",
     "privateFuturesPostSettleDualCompPositionsContractLeverage",
     "privateFuturesPostSettleDualCompPositionsCrossMode",
+    "privateFuturesPostSettleSetPositionMode",
+    "privateFuturesGetSettleOrders",
     "privateDeliveryGetSettlePositions",
     "privateDeliveryGetSettlePositionsContract",
     "privateDeliveryPostSettlePositionsContractLeverage",
     "privateDeliveryGetSettleAccountBook",
     "privateDeliveryGetSettleAccounts",
 )
-ACCOUNT = ("privateAccountGetDetail", "privateAccountGetMainKeys")
+ACCOUNT = ("privateAccountGetDetail", "privateAccountGetMainKeys", "privateUnifiedGetAccounts")
 PUBLIC = (
     "publicSpotGetTime",
     "publicFuturesGetSettleContracts",
     "publicFuturesGetSettleContractsAll",
     "publicFuturesGetSettleContractsContract",
+    "publicFuturesGetSettleRiskLimitTiers",
     "publicDeliveryGetSettleContracts",
     "publicDeliveryGetSettleContractsContract",
+    "publicDeliveryGetSettleRiskLimitTiers",
 )
 
 COSTS: Mapping[str, Cost] = MappingProxyType(

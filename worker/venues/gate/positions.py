@@ -6,10 +6,12 @@ unrealised profit, and can be zero or negative. A flat market has a row too, onc
 seconds, written as whole numbers, fractions or text. A figure that is missing, null or empty is not told.
 """
 
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
-from schemas.base import utc_text
 from schemas.replies import Position
 from schemas.requests import MarginMode
 from worker.venues.client.transport import Calls
@@ -19,8 +21,10 @@ from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
 from worker.venues.parsing.hedge_sides import Leg, summed
-from worker.venues.port.adapter import MarginSettings, Market, SymbolState
-from worker.venues.port.errors import Ambiguous, PreconditionFailed, Refused
+from worker.venues.parsing.open_position import open_position
+from worker.venues.port.adapter import MarginSettings, Market, SymbolState, TermsOfMany
+from worker.venues.port.errors import Ambiguous, PreconditionFailed, Refused, VenueError
+from worker.venues.reading.many_terms import each, told_of, untold
 
 MARGIN_MODES = {"cross": MarginMode.CROSS, "isolated": MarginMode.ISOLATED}
 NEVER = Decimal(99_999_999)
@@ -98,7 +102,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
     amount, mark, liquidation = amount_of(row), figure_of(row, "mark_price"), figure_of(row, "liq_price")
     notional, profit = notional_of(row, market), shape.decimal(row, "unrealised_pnl")
     held, changed = _margin_held(row), int((figure_of(row, "update_time") or 0) * 1_000)
-    return Position(
+    return open_position(
         symbol=market.symbol,
         side=figures.side_of(amount),
         contracts=abs(amount),
@@ -113,7 +117,6 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
         liquidation_price=liquidation if liquidation and 0 < liquidation < NEVER else None,
         collateral=None if held is None else figures.margin(held, market.settle),
         timestamp=changed or None,
-        datetime=utc_text(changed) if changed else None,
         exchange="gate",
         exchange_account_id=account_id,
     )
@@ -167,7 +170,7 @@ def address(market: Market) -> dict[str, str]:
 async def read_holding(transport: Calls, market: Market) -> Holding:
     """The rows of a market, flat or not. Raises VenueError."""
     part = part_of(market)
-    hedged = await _is_hedged(transport, part)
+    hedged = await is_hedged(transport, part)
     dual = part.endpoints.hedged if hedged else None
     try:
         body = await transport.call(dual.position if dual else part.endpoints.position, address(market))
@@ -179,7 +182,7 @@ async def read_holding(transport: Calls, market: Market) -> Holding:
     return Holding(hedged, shape.rows(body, where) if hedged else [shape.mapping(body, where)])
 
 
-async def _is_hedged(transport: Calls, part: GatePart) -> bool:
+async def is_hedged(transport: Calls, part: GatePart) -> bool:
     """Whether markets of this part have two sides. Raises PreconditionFailed for split positions."""
     if part.endpoints.account is None:
         return False
@@ -220,6 +223,30 @@ async def _default_terms(transport: Calls, part: GatePart, market: Market) -> Ma
         if leverage := shape.decimal(body, "Lever"):
             return MarginSettings(leverage, MarginMode.CROSS, raw=body)
     raise Ambiguous(f"the field Lever of {where} is 0, which is no leverage", raw=body)
+
+
+async def terms_in_part(transport: Calls, part: GatePart, markets: Sequence[Market]) -> TermsOfMany:
+    """The terms of markets of a part: those that the account has touched have rows, flat or not, in one list."""
+    asked = f"GET {part.path}/positions"
+    try:
+        rows = shape.rows(await transport.call(part.endpoints.positions, {"settle": part.settle}), asked)
+    except Refused as refusal:
+        if refusal.venue_code != NO_ACCOUNT:
+            return untold(markets, refusal)
+        rows = []
+    except VenueError as error:
+        return untold(markets, error)
+    by_contract: dict[object, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_contract[row.get("contract")].append(row)
+
+    def told(market: Market) -> MarginSettings:
+        with reading(f"{market.id}, {asked}"):
+            return terms_of(by_contract[market.id], market)
+
+    untouched = [market for market in markets if market.id not in by_contract]
+    listed = told_of((market for market in markets if market.id in by_contract), told)
+    return listed | await each(untouched, partial(_default_terms, transport, part))
 
 
 async def read_open(transport: Calls, part: GatePart) -> list[Row]:

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from schemas.requests import MarketType
-from worker.accounts.account import Account, PositionMode
+from schemas.requests import MarketType, PositionMode
+from worker.accounts.account import Account
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.gate.endpoints import GatePart, parts_on
 from worker.venues.gate.errors import FORBIDDEN, NO_ACCOUNT
@@ -167,7 +167,7 @@ async def read_wallet(transport: Calls, part: GatePart) -> Wallet | None:
 def _mode(row: Row) -> PositionMode | None:
     if row.get("position_mode") == SPLIT:
         return None
-    return "hedge" if shape.boolean(row, "in_dual_mode") else "one_way"
+    return PositionMode.HEDGE if shape.boolean(row, "in_dual_mode") else PositionMode.ONE_WAY
 
 
 def _key(user: object, key: object, wallets: Sequence[object]) -> CheckResult:
@@ -269,4 +269,4 @@ def _modes(read: Mapping[str, Wallet], expected: PositionMode | None) -> CheckRe
 
 
 def _hedged(wallet: Found) -> bool:
-    return isinstance(wallet, Wallet) and wallet.mode == "hedge"
+    return isinstance(wallet, Wallet) and wallet.mode == PositionMode.HEDGE

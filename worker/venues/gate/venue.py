@@ -38,4 +38,4 @@ class GateVenue(ListedVenue[GateListing]):
 
     def made(self, account: Account, listing: GateListing) -> GateAdapter:
         """A new adapter."""
-        return GateAdapter(account, self._public.for_account(account), listing.markets, listing.lists)
+        return GateAdapter(account, self._public.for_account(account), listing.markets, listing.lists, self._tiers)

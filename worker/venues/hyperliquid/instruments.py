@@ -120,9 +120,13 @@ class Universe:
 
     def collateral_of(self, coin: str) -> str:
         """What a coin settles in, listed or not: all of a dex settle in the same. Raises Ambiguous if it is unknown."""
-        if (code := self._collaterals.get(dex_of(coin))) is None:
+        if (code := self.collateral_of_dex(dex_of(coin))) is None:
             raise Ambiguous(f"what {coin} settles in is not known: its dex is not among the loaded ones")
         return code
+
+    def collateral_of_dex(self, dex: str) -> str | None:
+        """What a dex is margined in; None where nothing of it could be read."""
+        return self._collaterals.get(dex)
 
     def of_coin(self, coin: str) -> Instrument | None:
         """The instrument of a coin, or None for one that was not listed when the markets were loaded."""

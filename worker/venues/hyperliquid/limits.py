@@ -73,9 +73,9 @@ COSTS: Mapping[str, Cost] = MappingProxyType(
 )
 
 
-def endpoint(name: str, params: Mapping[str, Any]) -> str:
+def question_of(params: Mapping[str, Any]) -> str:
     """All questions go to one endpoint, and differ in their type."""
-    return f"{name} {params.get('type')}" if name == INFO else name
+    return f"{INFO} {params.get('type')}"
 
 
 def penalty(answer: VenueResponse) -> Penalty | None:
@@ -87,4 +87,4 @@ def penalty(answer: VenueResponse) -> Penalty | None:
     return None
 
 
-LIMITS = VenueLimits(COSTS, penalty, endpoint=endpoint)
+LIMITS = VenueLimits(COSTS, penalty, by_params={INFO: question_of})

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from schemas.replies import Position
+from schemas.replies import Position, Side
 from schemas.requests import MarginMode
 from worker.venues.hyperliquid.instruments import Instrument
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
+from worker.venues.parsing.open_position import open_position
 from worker.venues.port.adapter import MarginSettings, SymbolState
 from worker.venues.port.errors import Ambiguous
 
@@ -52,7 +53,7 @@ def size_of(row: Row) -> Decimal:
     return shape.decimal(row, "szi")
 
 
-def side_of(row: Row) -> str:
+def side_of(row: Row) -> Side:
     """The side of an open position."""
     return "long" if size_of(row) > 0 else "short"
 
@@ -73,7 +74,7 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
     held = _optional(row, "marginUsed")
     if held is not None and terms.margin_mode is MarginMode.ISOLATED:
         held -= profit  # the venue's figure has it in
-    return Position(
+    return open_position(
         symbol=market.symbol,
         side=side_of(row),
         contracts=size,
@@ -88,7 +89,6 @@ def position_of(row: Row, instrument: Instrument, account_id: str) -> Position:
         liquidation_price=_optional(row, "liquidationPx"),
         collateral=None if held is None else figures.margin(held, market.settle),
         timestamp=None,
-        datetime=None,
         exchange="hyperliquid",
         exchange_account_id=account_id,
     )

@@ -12,6 +12,7 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
+from schemas.requests import PositionMode
 from worker.accounts.account import Account
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.hyperliquid.credentials import Credentials
@@ -94,7 +95,7 @@ async def preflight(transport: ClockedCalls, account: Account, who: Credentials)
         _account(owner, positions, who),
         *_used_up(actions),
         _permissions(signer, key, who),
-        position_mode_finding({"": "one_way"}, account.position_mode),
+        position_mode_finding({"": PositionMode.ONE_WAY}, account.position_mode),
         clock_finding(skew, WINDOW),
     )
 

@@ -25,4 +25,4 @@ class HyperliquidVenue(ListedVenue[Universe]):
 
     def made(self, account: Account, listing: Universe) -> HyperliquidAdapter:
         """A new adapter. Raises AccessDenied for a malformed key or address."""
-        return HyperliquidAdapter(account, self._public.for_account(account), listing)
+        return HyperliquidAdapter(account, self._public.for_account(account), listing, self._tiers)

@@ -2,68 +2,58 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
+from importlib import import_module
 from types import MappingProxyType
+from typing import Protocol, cast
+
+from aiohttp import ClientWebSocketResponse
 
 from schemas.base import Milliseconds
-from schemas.control import Network, VenueState
+from schemas.control import Exchange, Network, VenueState
 from worker.accounts.account import Account, Accounts, Site
 from worker.accounts.regions import MAIN
-from worker.venues import binance, bybit, gate, hyperliquid, okx
-from worker.venues.binance import hosts as binance_hosts
-from worker.venues.bybit import hosts as bybit_hosts
+from worker.accounts.venues import VENUES as KNOWN
 from worker.venues.client.connections import VenueConnections
 from worker.venues.client.hosts import Host, route_to
 from worker.venues.client.observer import PATIENCE_MS, Heard, RequestObserver
-from worker.venues.gate import hosts as gate_hosts
-from worker.venues.hyperliquid import hosts as hyperliquid_hosts
 from worker.venues.lifecycle.health import VenueChange, VenueWatch
 from worker.venues.lifecycle.supervisor import HOURLY, KeptVenue, Reloads, Told
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import Granted
 from worker.venues.limits.tables import UnknownLimit, VenueLimits
-from worker.venues.okx import hosts as okx_hosts
 from worker.venues.port.adapter import Adapter, Venue
 from worker.venues.port.errors import VenueError
 
 VenueFactory = Callable[[VenueConnections, str | None, Milliseconds, Network], Venue]
 """Makes a venue of the shared connections, a base URL if not its own, the time limit of a request, and its network."""
 
-VENUES: Mapping[str, VenueFactory] = MappingProxyType(
-    {
-        "binance": binance.BinanceVenue,
-        "bybit": bybit.BybitVenue,
-        "gate": gate.GateVenue,
-        "hyperliquid": hyperliquid.HyperliquidVenue,
-        "okx": okx.OkxVenue,
-    }
-)
-"""All venues by the name of the exchange. A new one is a row here, one in METERED, one in `venues.capabilities`."""
-
-METERED: Mapping[str, VenueLimits] = MappingProxyType(
-    {
-        "binance": binance.LIMITS,
-        "bybit": bybit.LIMITS,
-        "gate": gate.LIMITS,
-        "hyperliquid": hyperliquid.LIMITS,
-        "okx": okx.LIMITS,
-    }
-)
-"""What each of them meters."""
-
-
 Houses = Mapping[str, Mapping[str, Host]]
 
-HOUSES: Houses = MappingProxyType(
-    {
-        "binance": binance_hosts.HOSTS,
-        "bybit": bybit_hosts.HOSTS,
-        "gate": gate_hosts.HOSTS,
-        "hyperliquid": hyperliquid_hosts.HOSTS,
-        "okx": okx_hosts.HOSTS,
-    }
-)
+
+class VenuePackage(Protocol):
+    """What the package of a venue has to offer. `HOSTS` are its legal houses, by region."""
+
+    VENUE: VenueFactory
+    LIMITS: VenueLimits
+    HOSTS: Mapping[str, Host]
+
+
+def _package(exchange: Exchange) -> VenuePackage:
+    return cast("VenuePackage", import_module(f"worker.venues.{exchange}"))
+
+
+_PACKAGES = {exchange: _package(exchange) for exchange in sorted(KNOWN)}
+"""The package of each venue, which has its name: nothing else here knows which venues there are."""
+
+VENUES: Mapping[str, VenueFactory] = MappingProxyType({name: package.VENUE for name, package in _PACKAGES.items()})
+"""All venues by the name of the exchange."""
+
+METERED: Mapping[str, VenueLimits] = MappingProxyType({name: package.LIMITS for name, package in _PACKAGES.items()})
+"""What each of them meters."""
+
+HOUSES: Houses = MappingProxyType({name: package.HOSTS for name, package in _PACKAGES.items()})
 """The legal houses of each, by region."""
 
 
@@ -144,6 +134,10 @@ class Venues:
         """The adapter of an account, with its credentials of now. Raises NotSent while no markets are loaded."""
         current = self._accounts.current(account)
         return self._at(current.site).adapter(current)
+
+    def socket(self, url: str) -> AbstractAsyncContextManager[ClientWebSocketResponse]:
+        """A WebSocket to a venue, over the shared session."""
+        return self._connections.socket(url)
 
     @property
     def watch(self) -> VenueWatch:

@@ -2,13 +2,13 @@
 
 ```
 request context ─▶ limiter ─▶ request queue ─▶ meter ─▶ windows
-                     │ tables say what a request costs
+                     ├ tables say what a request costs
                      └▶ permit, for who may go
 ```
 """
 
 from worker.venues.limits.limiter import Limits
 from worker.venues.limits.meter import Headroom
-from worker.venues.limits.request_context import CONTEXT, RequestContext, Urgency, billed, requesting, reserved, within
+from worker.venues.limits.request_context import CONTEXT, RequestContext, Urgency, billed, requesting, within
 
-__all__ = ["CONTEXT", "Headroom", "Limits", "RequestContext", "Urgency", "billed", "requesting", "reserved", "within"]
+__all__ = ["CONTEXT", "Headroom", "Limits", "RequestContext", "Urgency", "billed", "requesting", "within"]

@@ -7,29 +7,23 @@ request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settl
 ```
 """
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from time import perf_counter
 
 from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
 from worker.runtime.clock import CLOCKS, Clocks
-from worker.telemetry.stages import Stage, spent
-from worker.venues.limits.meter import Headroom, Meter
-from worker.venues.limits.permits import Permit, ReservedPermit
-from worker.venues.limits.request_context import BILL, CONTEXT, RESERVED, Urgency, reserved
-from worker.venues.limits.request_queue import (
-    CapacityShortage,
-    Demand,
-    NoRoom,
-    PendingRequest,
-    WaitingRequests,
-    joined,
-)
-from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, User, VenueLimits, user_by_id
+from worker.runtime.context import bound
+from worker.telemetry.stages import STAGES, Stage
+from worker.venues.limits.meter import CapacityShortage, Demand, Headroom, Meter, PendingRequest, joined
+from worker.venues.limits.request_context import CONTEXT, ROOMS, Urgency
+from worker.venues.limits.request_queue import NoRoom, WaitingRequests
+from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, User, VenueLimits, summed, user_by_id
+from worker.venues.port.door import KeptRoom
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -52,6 +46,61 @@ class LimitTerms:
     background: float = 1.0
 
 
+@dataclass(slots=True, eq=False)
+class Permit:
+    """A request that may go. It is counted until it ends, and as `sent` or not from then on."""
+
+    keeper: "RateLimiter"
+    ticket: PendingRequest
+    cost: Cost
+    user: User | None
+    sent: bool = False
+    ended: bool = False
+
+    def answered(self, answer: VenueResponse) -> None:
+        """Here is its answer: learn what it tells of the limits, and count what it weighs, before all else."""
+        self.ended = True
+        settled = self.cost.settled
+        self.keeper.answered(self.ticket, answer, None if settled is None else settled(answer.body))
+
+    def check_open(self) -> None:
+        """Raise LimitReached where the venue has meanwhile closed what it needs."""
+        self.keeper.check_open(self.ticket)
+
+    def end(self) -> None:
+        """It is given up, or was never sent; nothing where it was answered."""
+        if not self.ended:
+            self.ended = True
+            self.keeper.end(self.ticket, sent=self.sent)
+
+
+class ReservedPermit:
+    """Room for one request that is still to be made. Nobody else gets it meanwhile."""
+
+    def __init__(self, permit: Permit) -> None:
+        self.permit = permit
+        self._is_free = True
+
+    def serves(self, keeper: "RateLimiter", cost: Cost, user: User | None) -> bool:
+        """Whether it is meant for this request, and not used yet."""
+        kept = self.permit
+        return self._is_free and (kept.keeper, kept.cost, kept.user) == (keeper, cost, user)
+
+    @contextmanager
+    def used(self) -> Iterator[Permit]:
+        """The request it is for. One that was never sent may be made again. Raises LimitReached if it is too late."""
+        self.permit.check_open()
+        self._is_free = False
+        try:
+            yield self.permit
+        finally:
+            self._is_free = not self.permit.sent
+
+    def end(self) -> None:
+        """What was not used of it is free again."""
+        self.permit.end()
+
+
 class RateLimiter:
     """The meters of an exchange at one address, made as they are needed, and who waits in front of them."""
 
@@ -68,7 +117,7 @@ class RateLimiter:
         self._exchange = exchange
         self._base_url = base_url
         self._network = network
-        self._venue = venue
+        self.venue = venue
         self._terms = terms
         self._clocks = clocks
         self._clock = clocks.steady
@@ -79,45 +128,57 @@ class RateLimiter:
     @asynccontextmanager
     async def permit(
         self,
-        name: str,
-        params: Mapping[str, Any],
+        cost: Cost,
         user: User | None,
         deadline: Milliseconds,
-        hold: Callable[[ReservedPermit], None] | None = None,
+        hold: Callable[[KeptRoom], None] | None = None,
     ) -> AsyncIterator[Permit]:
-        """Wait until a request may go, and count it until the context ends.
+        """Wait until a request of this cost may go, and count it until the context ends.
 
         With `hold` it goes together with the reads that confirm it, and their room is handed over to be kept.
-        Raises LimitReached as soon as it is known that there is no room before the deadline, and Unmetered.
+        Raises LimitReached as soon as it is known that there is no room before the deadline.
         """
-        cost = self._venue.cost(name, params)
-        for held in RESERVED.get():
-            if held.serves(self, cost, user):
+        for held in (*CONTEXT.get().held, *ROOMS.get()):
+            if isinstance(held, ReservedPermit) and held.serves(self, cost, user):
                 with held.used() as permit:
                     yield permit
                 return
-        following = self._following(cost, user) if hold else ()
+        following = [self.venue.costs[read] for read in cost.confirmed_by] if hold else []
         permit, *confirmations = await self._permits((cost, *following), user, deadline)
         if hold:
-            for read, kept in zip(following, confirmations, strict=True):
-                hold(ReservedPermit(kept, self, read, user))
+            for kept in confirmations:
+                hold(ReservedPermit(kept))
         try:
             yield permit
         finally:
-            permit.end()
+            if not permit.ended:
+                permit.end()
 
     @asynccontextmanager
-    async def room(
-        self, name: str, params: Mapping[str, Any], user: User | None, deadline: Milliseconds
-    ) -> AsyncIterator[None]:
+    async def room(self, cost: Cost, user: User | None, deadline: Milliseconds) -> AsyncIterator[None]:
         """Wait until a request may go, and keep its room for this task to make it. Raises like `permit`."""
-        cost = self._venue.cost(name, params)
         (permit,) = await self._permits((cost,), user, deadline)
         try:
-            with reserved(ReservedPermit(permit, self, cost, user)):
+            with bound(ROOMS, (*ROOMS.get(), ReservedPermit(permit))):
                 yield
         finally:
             permit.end()
+
+    def room_in(self, costs: Iterable[Cost], user: User | None) -> Milliseconds:
+        """How long it takes, as far as is known, until there is room for requests, and beside them for others.
+
+        For who has many to make and nobody waiting: nothing is kept, and a tenth of what is counted by address is left.
+        """
+        now = self._clock()
+        return max(
+            (self._room_at(scope, weight, user, now) - now for scope, weight in summed(costs).items()), default=0
+        )
+
+    def _room_at(self, scope: Scope, weight: int, user: User | None, now: Milliseconds) -> Milliseconds:
+        meter = self._meter(scope, user)
+        spare = meter.budget // LEFT_TO_LIGHT_ONES if scope.per is Per.ADDRESS else 0
+        wanted = min(meter.budget, meter.awaited(Urgency.QUERY) + weight + spare)
+        return now if meter.has_room(wanted, now) else max(now + 1, meter.room_at(wanted, now))
 
     def learn_user(self, user: User, user_id: str) -> None:
         """A key belongs to this user of the venue: from now on it shares the meters of that user's other keys.
@@ -142,29 +203,30 @@ class RateLimiter:
         now = self._clock()
         return [meter.headroom(self._exchange, self._base_url, now, self._network) for meter in self._meters.values()]
 
-    def hear(self, ticket: PendingRequest, answer: VenueResponse) -> None:
-        """Learn what an answer tells of the limits of its request."""
+    def answered(self, ticket: PendingRequest, answer: VenueResponse, weight: int | None) -> None:
+        """A request is over, and its answer tells of limits; `weight` is what it has, if that was open."""
         now = self._clock()
-        reading, penalty = self._venue.reading(answer), self._venue.penalty(answer)
-        if reading:
-            used = None if penalty else reading.used  # a penalty tells better when there will be room again
-            for meter, use in ticket.uses:
-                if reading.per in (None, meter.scope.per):
-                    meter.hear(used, self._limit_of(meter.scope, reading), use, now)
+        penalty, reading = self.venue.penalty(answer), self.venue.reading(answer)
+        for meter, use in ticket.uses:
+            if reading and reading.per in (None, meter.scope.per):
+                used = None if penalty else reading.used  # a penalty tells better when there will be room again
+                meter.hear(used, self._limit_of(meter.scope, reading), use, now)
         if penalty:
             self._close(ticket, penalty, now)
+        for meter, use in ticket.uses:
+            meter.end(use, use.weight if weight is None else weight, now)
         self._turns.look_soon()
 
     def _limit_of(self, scope: Scope, reading: UsageReading) -> int | None:
         """The limit that was told. What a list tells everybody is not what we were granted."""
         return None if reading.of_everybody and scope.name in self._terms.granted else reading.limit
 
-    def end(self, ticket: PendingRequest, weight: int | None, *, sent: bool) -> None:
-        """A request is over; `weight` is what it turned out to have, if that was open."""
+    def end(self, ticket: PendingRequest, *, sent: bool) -> None:
+        """A request is over that has no answer."""
         if sent:
             now = self._clock()
             for meter, use in ticket.uses:
-                meter.end(use, use.weight if weight is None else weight, now)
+                meter.end(use, use.weight, now)
         else:
             ticket.give_back()
         self._turns.look_soon()
@@ -176,37 +238,44 @@ class RateLimiter:
         if closed:
             raise self._refusal(closed[0])
 
-    def _following(self, cost: Cost, user: User | None) -> tuple[Cost, ...]:
-        """The reads that confirm a change, unless all together are more than we may ever use at once."""
-        found = self._venue.confirmations(cost)
-        together = joined([self._ticket(each, user, self._clocks.utc()) for each in (cost, *found)])
-        return found if all(claim.weight <= claim.meter.budget for claim in together.claims) else ()
-
     async def _permits(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Permit]:
-        """Permits for requests that go together, or not at all."""
-        tickets = [self._ticket(cost, user, deadline) for cost in costs]
-        together = joined(tickets)
+        """Permits for requests that go together, or not at all.
+
+        Where all together are more than we may ever use at once, one for the first of them.
+        """
+        context = CONTEXT.get()
+        claims = [self._claims(cost, user, context.urgency) for cost in costs]
+        now, latest = self._clocks.both(deadline - LEFT_FOR_AN_ANSWER)
+        tickets = [
+            PendingRequest(claimed, latest, cost.heavy, context.urgency)
+            for claimed, cost in zip(claims, costs, strict=True)
+        ]
+        together = tickets[0]
+        if len(tickets) > 1:
+            together = joined(tickets)
+            if any(claim.weight > claim.meter.budget for claim in together.claims):
+                together, tickets = tickets[0], tickets[:1]
+        began = perf_counter()
         try:
-            with spent(Stage.LIMITER):
-                await self._turns.take(together)
+            await self._turns.take(together, now)
         except NoRoom as full:
             refusal = self._refusal(full.shortage)
         else:
-            together.split(tickets, self._clock())
-            _put_on_bill(tickets)
-            return [Permit(self, ticket, cost, user) for ticket, cost in zip(tickets, costs, strict=True)]
+            if len(tickets) > 1:
+                together.split(tickets, self._clock())
+            if context.bill is not None:
+                _put_on_bill(tickets, context.bill)
+            return [Permit(self, ticket, cost, user) for ticket, cost in zip(tickets, costs, strict=False)]
+        finally:
+            STAGES.get().intervals.append((Stage.LIMITER, began, perf_counter()))
         raise refusal
 
-    def _ticket(self, cost: Cost, user: User | None, deadline: Milliseconds) -> PendingRequest:
-        urgency, latest = CONTEXT.get().urgency, self._clocks.in_steady(deadline) - LEFT_FOR_AN_ANSWER
-        claims = tuple(self._claim(scope, weight, user, urgency, heavy=cost.heavy) for scope, weight in cost.weights)
-        return PendingRequest(claims, latest, cost.heavy, urgency)
-
-    def _claim(self, scope: Scope, weight: int, user: User | None, urgency: Urgency, *, heavy: bool) -> Demand:
-        meter, spare = self._meter(scope, user), 0
-        if heavy and scope.per is Per.ADDRESS:
-            spare = max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
-        return Demand(meter, weight, spare, urgency, heavy)
+    def _claims(self, cost: Cost, user: User | None, urgency: Urgency) -> tuple[Demand, ...]:
+        metered = [(self._meter(scope, user), weight) for scope, weight in cost.weights]
+        return tuple(
+            Demand(meter, weight, _spare(meter, weight) if cost.heavy else 0, urgency, cost.heavy)
+            for meter, weight in metered
+        )
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = self._by_id.get(user, user) if user and scope.per is Per.USER else None
@@ -220,7 +289,7 @@ class RateLimiter:
     def _close(self, ticket: PendingRequest, penalty: Penalty, now: Milliseconds) -> None:
         meters = [meter for meter, _ in ticket.uses if penalty.per in (None, meter.scope.per)]
         if penalty.ban:
-            meters = [self._meter(scope, None) for scope in self._venue.banned]
+            meters = [self._meter(scope, None) for scope in self.venue.banned]
         for meter in meters:
             meter.close(penalty.wait, now)
 
@@ -240,10 +309,16 @@ class RateLimiter:
         )
 
 
-def _put_on_bill(tickets: list[PendingRequest]) -> None:
-    if (bill := BILL.get()) is not None:
-        for claim in chain.from_iterable(ticket.claims for ticket in tickets):
-            bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight
+def _spare(meter: Meter, weight: int) -> int:
+    """What a heavy request leaves beside itself."""
+    if meter.scope.per is not Per.ADDRESS:
+        return 0
+    return max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
+
+
+def _put_on_bill(tickets: list[PendingRequest], bill: dict[Meter, int]) -> None:
+    for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+        bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight
 
 
 Granted = Mapping[str, Mapping[str, int]]

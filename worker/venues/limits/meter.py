@@ -1,11 +1,17 @@
-"""One scope as it stands: what is used of it, by how much we may use, and until when the venue has closed it."""
+"""One scope as it stands: what is used of it, by how much we may use, and until when the venue has closed it.
 
-from dataclasses import dataclass
+And what requests need of scopes: one claims something of each that meters it, and takes all of it or nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
-from worker.venues.limits.request_context import Urgency
+from worker.venues.limits.request_context import BACKGROUND, Urgency
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
 from worker.venues.limits.windows import (
     CLOCK_MARGIN,
@@ -14,7 +20,7 @@ from worker.venues.limits.windows import (
     Charge,
     ClockWindow,
     Count,
-    Fits,
+    Most,
     RollingWindow,
     Window,
     level,
@@ -69,8 +75,8 @@ class Meter:
         self.scope = scope
         self._awaited = [0] * len(Urgency)
         self._user = user
-        self._limit = limit
         self._share = share if scope.per is Per.ADDRESS else 1.0
+        self._keep_to(limit)
         self._background_share = background
         self._ahead = ahead
         self._window, self._background = self._new_window(), self._new_window()
@@ -82,10 +88,10 @@ class Meter:
         span = self.scope.window
         return ClockWindow(span, self._ahead) if self.scope.on_the_clock else RollingWindow(span)
 
-    @property
-    def budget(self) -> int:
+    def _keep_to(self, limit: int) -> None:
+        self._limit = limit
+        self.budget = max(1, int(limit * self._share)) if self._share < 1 else limit
         """What this process may use of a window."""
-        return max(1, int(self._limit * self._share)) if self._share < 1 else self._limit
 
     @property
     def background_budget(self) -> int:
@@ -107,7 +113,7 @@ class Meter:
     def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Charge:
         """Count a request that is let go."""
         use = self._window.begin(weight, now)
-        if urgency.in_background:
+        if urgency in BACKGROUND:
             use.background = self._background.begin(weight, now)
         if self._is_doubted and self._trial is None:
             self._trial = use
@@ -131,17 +137,17 @@ class Meter:
 
     def has_room(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> bool:
         """Whether a request of this weight may go now."""
-        if now < self._opens_at or not self._window.fits_now(self._fits(weight), now):
+        if now < self._opens_at or not self._window.has_room(self._most(weight), now):
             return False
-        return not urgency.in_background or self._background.fits_now(self._fits_background(weight), now)
+        return urgency not in BACKGROUND or self._background.has_room(self._most_in_background(weight), now)
 
     def room_at(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Milliseconds:
         """When there will be room for so much, several windows' worth or less, as far as is known: never too late."""
         windows, rest = divmod(weight - 1, self.budget)
-        room = self._window.room_at(self._fits(rest + 1), now) + windows * self._window.span
-        if urgency.in_background:
+        room = self._window.room_at(self._most(rest + 1), now) + windows * self._window.span
+        if urgency in BACKGROUND:
             windows, rest = divmod(weight - 1, self.background_budget)
-            share = self._background.room_at(self._fits_background(rest + 1), now)
+            share = self._background.room_at(self._most_in_background(rest + 1), now)
             room = max(room, share + windows * self._background.span)
         return max(room, self._closed_until)
 
@@ -159,7 +165,7 @@ class Meter:
     def hear(self, used: int | None, limit: int | None, use: Charge, now: Milliseconds) -> None:
         """What the venue tells in its answer to a request. A limit of nothing at all would be none."""
         if limit is not None and limit > 0:
-            self._limit = limit
+            self._keep_to(limit)
         if used is not None:
             self._window.hear(used, use, now)
 
@@ -168,7 +174,7 @@ class Meter:
 
         Of the limits that either was told the lower one holds, until an answer tells it anew.
         """
-        self._limit = min(self._limit, other._limit)
+        self._keep_to(min(self._limit, other._limit))
         used = max((count.ours for count in other._window.counts(now)), default=0)
         if used:
             self._window.end(self._window.begin(used, now), used, now)
@@ -194,12 +200,12 @@ class Meter:
             network=network,
         )
 
-    def _fits(self, weight: int) -> Fits:
-        return lambda count: weight <= self._left(count)
+    def _most(self, weight: int) -> Most:
+        return Most(self.budget - weight, self._limit - weight)
 
-    def _fits_background(self, weight: int) -> Fits:
+    def _most_in_background(self, weight: int) -> Most:
         # What weighs more than the whole share goes when nothing else of it is used, rather than never.
-        return lambda count: count.ours == 0 or weight <= self.background_budget - count.ours
+        return Most(max(0, self.background_budget - weight), UNCOUNTED)
 
     def _left(self, count: Count) -> int:
         return min(self.budget - count.ours, self._limit - count.ours - count.others)
@@ -218,3 +224,101 @@ class Meter:
         if wait is None or turn - told <= WHOLE_SECONDS:
             return turn + CLOCK_MARGIN
         return told + ROLLING_MARGIN
+
+
+class Demand(NamedTuple):
+    """What a request needs of one scope. `spare` must be left beside it; a `heavy` one gives way to users' queries."""
+
+    meter: Meter
+    weight: int
+    spare: int = 0
+    urgency: Urgency = Urgency.COMMAND
+    heavy: bool = False
+
+    @property
+    def awaited(self) -> int:
+        """What goes before it."""
+        return self.meter.awaited(max(self.urgency, Urgency.QUERY) if self.heavy else self.urgency)
+
+    def has_room(self, now: Milliseconds) -> bool:
+        """Whether it may be taken now."""
+        return not self.awaited and self.meter.has_room(self.weight + self.spare, now, self.urgency)
+
+    def room_at(self, now: Milliseconds) -> Milliseconds | None:
+        """When it may be taken, as far as is known; None if the budget will never hold it."""
+        if self.weight > self.meter.budget:
+            return None
+        return self.meter.room_at(self.awaited + self.weight + self.spare, now, self.urgency)
+
+
+NEVER: Milliseconds = 2**63
+
+
+class CapacityShortage(NamedTuple):
+    """A scope that has no room in time. It has some at `room_at`, or never."""
+
+    meter: Meter
+    room_at: Milliseconds | None
+
+    def is_after(self, instant: Milliseconds) -> bool:
+        """Whether there is no room until then."""
+        return self.room_at is None or self.room_at > instant
+
+
+@dataclass(slots=True, eq=False)
+class PendingRequest:
+    """A request that wants to go. If it must wait, then no longer than until `latest`."""
+
+    claims: tuple[Demand, ...]
+    latest: Milliseconds
+    heavy: bool = False
+    urgency: Urgency = Urgency.COMMAND
+    uses: list[tuple[Meter, Charge]] = field(default_factory=list)
+    lacked: list[Demand] = field(default_factory=list)
+    """For what it was seen waiting last."""
+
+    def lacking(self, now: Milliseconds) -> list[Demand]:
+        """The claims for which there is no room now."""
+        return [claim for claim in self.claims if not claim.has_room(now)]
+
+    def go(self, now: Milliseconds) -> None:
+        """Take what is claimed: all of it, or nothing where that fails."""
+        try:
+            for claim in self.claims:
+                self.uses.append((claim.meter, claim.meter.begin(claim.weight, now, claim.urgency)))
+        except BaseException:
+            self.give_back()
+            raise
+
+    def give_back(self) -> None:
+        """Nothing of it was used. What was given back once is not given back again."""
+        while self.uses:
+            meter, use = self.uses.pop()
+            meter.drop(use)
+
+    def split(self, parts: Sequence["PendingRequest"], now: Milliseconds) -> None:
+        """Hand what was taken for all over to each of the parts that were joined here."""
+        if parts == [self]:
+            return
+        self.give_back()
+        for part in parts:
+            part.go(now)
+
+    def shortage(self, now: Milliseconds) -> CapacityShortage | None:
+        """What has no room in time: of several scopes the one that has it last."""
+        found = (CapacityShortage(claim.meter, claim.room_at(now)) for claim in self.claims)
+        late = [shortage for shortage in found if shortage.is_after(self.latest)]
+        return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
+
+
+def joined(tickets: Sequence[PendingRequest]) -> PendingRequest:
+    """One request in the place of several that go together; of each meter it claims the sum."""
+    first, *more = tickets
+    if not more:
+        return first
+    claims: dict[Meter, Demand] = {}
+    for claim in chain.from_iterable(ticket.claims for ticket in tickets):
+        before = claims.get(claim.meter, claim._replace(weight=0))
+        together, spare = before.weight + claim.weight, max(before.spare, claim.spare)
+        claims[claim.meter] = before._replace(weight=together, spare=spare)
+    return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency)

@@ -9,14 +9,14 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from schemas.base import Milliseconds
 from worker.runtime.context import bound
+from worker.venues.port.door import KeptRoom
 
 if TYPE_CHECKING:
     from worker.venues.limits.meter import Meter
-    from worker.venues.limits.permits import ReservedPermit
 
 
 class Urgency(IntEnum):
@@ -28,53 +28,49 @@ class Urgency(IntEnum):
 
     COMMAND = 0
     QUERY = 1
-    AFTER_COMMAND = 2
-    SCHEDULED = 3
+    RISK = 2
+    AFTER_COMMAND = 3
+    PUSHED = 4
+    SCHEDULED = 5
 
-    @property
-    def in_background(self) -> bool:
-        """Whether nobody waits for its answer."""
-        return self >= Urgency.AFTER_COMMAND
+
+BACKGROUND = frozenset(urgency for urgency in Urgency if urgency > Urgency.QUERY)
+"""Nobody waits for the answers of these."""
 
 
 @dataclass(frozen=True, slots=True)
 class RequestContext:
-    """Until when a request must have its answer, UTC ms, and how urgent it is.
+    """Until when a request must have its answer, UTC ms, how urgent it is, and what rooms are `held` for it.
 
-    Without a deadline it waits no longer for room than it may wait for its answer.
+    Without a deadline it waits no longer for room than it may wait for its answer. What it weighs is added to the
+    `bill`, if there is one.
     """
 
     deadline: Milliseconds | None = None
     urgency: Urgency = Urgency.QUERY
+    held: tuple[KeptRoom, ...] = ()
+    bill: "dict[Meter, int] | None" = None
 
 
 CONTEXT: ContextVar[RequestContext] = ContextVar("request_context", default=RequestContext())  # noqa: B039 - frozen
 
-RESERVED: "ContextVar[tuple[ReservedPermit, ...]]" = ContextVar("reserved", default=())
-"""The room that is kept for the running task."""
-
-BILL: "ContextVar[dict[Meter, int] | None]" = ContextVar("bill", default=None)
-"""Where the requests of the running task are added up, if anywhere."""
+ROOMS: ContextVar[tuple[KeptRoom, ...]] = ContextVar("rooms", default=())
+"""What is kept for the running task beside that, for as long as it wants."""
 
 
-def requesting(context: RequestContext) -> AbstractContextManager[None]:
-    """Requests that are made in here are of this kind."""
-    return bound(CONTEXT, context)
+def requesting(**said: Any) -> AbstractContextManager[None]:
+    """Requests that are made in here are as before but for what is said of them."""
+    return bound(CONTEXT, replace(CONTEXT.get(), **said))
 
 
 def within(deadline: Milliseconds) -> AbstractContextManager[None]:
     """Every request that is made in here must have its answer by then."""
-    return bound(CONTEXT, replace(CONTEXT.get(), deadline=deadline))
-
-
-def reserved(*reservations: "ReservedPermit") -> AbstractContextManager[None]:
-    """Requests that are made in here use this room as well, where it is meant for them."""
-    return bound(RESERVED, (*RESERVED.get(), *reservations))
+    return requesting(deadline=deadline)
 
 
 @contextmanager
 def billed() -> "Iterator[Mapping[Meter, int]]":
     """The weight of all requests that are let go in here, by what meters them."""
     bill: dict[Meter, int] = defaultdict(int)
-    with bound(BILL, bill):
+    with requesting(bill=bill):
         yield bill

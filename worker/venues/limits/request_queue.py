@@ -7,120 +7,13 @@ that it never makes one of those wait.
 
 import asyncio
 from bisect import insort
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from itertools import chain
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.runtime.clock import Clock
 from worker.runtime.errors import ExecutionError
-from worker.telemetry import tracing
-from worker.venues.limits.meter import Meter
-from worker.venues.limits.request_context import Urgency
-from worker.venues.limits.windows import Charge
-
-
-class Demand(NamedTuple):
-    """What a request needs of one scope. `spare` must be left beside it; a `heavy` one gives way to users' queries."""
-
-    meter: Meter
-    weight: int
-    spare: int = 0
-    urgency: Urgency = Urgency.COMMAND
-    heavy: bool = False
-
-    @property
-    def awaited(self) -> int:
-        """What goes before it."""
-        return self.meter.awaited(max(self.urgency, Urgency.QUERY) if self.heavy else self.urgency)
-
-    def has_room(self, now: Milliseconds) -> bool:
-        """Whether it may be taken now."""
-        return not self.awaited and self.meter.has_room(self.weight + self.spare, now, self.urgency)
-
-    def room_at(self, now: Milliseconds) -> Milliseconds | None:
-        """When it may be taken, as far as is known; None if the budget will never hold it."""
-        if self.weight > self.meter.budget:
-            return None
-        return self.meter.room_at(self.awaited + self.weight + self.spare, now, self.urgency)
-
-    def begin(self, now: Milliseconds) -> Charge:
-        """Take it."""
-        return self.meter.begin(self.weight, now, self.urgency)
-
-
-NEVER: Milliseconds = 2**63
-
-
-class CapacityShortage(NamedTuple):
-    """A scope that has no room in time. It has some at `room_at`, or never."""
-
-    meter: Meter
-    room_at: Milliseconds | None
-
-    def is_after(self, instant: Milliseconds) -> bool:
-        """Whether there is no room until then."""
-        return self.room_at is None or self.room_at > instant
-
-
-@dataclass(slots=True, eq=False)
-class PendingRequest:
-    """A request that wants to go. If it must wait, then no longer than until `latest`."""
-
-    claims: tuple[Demand, ...]
-    latest: Milliseconds
-    heavy: bool = False
-    urgency: Urgency = Urgency.COMMAND
-    uses: list[tuple[Meter, Charge]] = field(default_factory=list)
-    lacked: list[Demand] = field(default_factory=list)
-    """For what it was seen waiting last."""
-
-    def lacking(self, now: Milliseconds) -> list[Demand]:
-        """The claims for which there is no room now."""
-        return [claim for claim in self.claims if not claim.has_room(now)]
-
-    def go(self, now: Milliseconds) -> None:
-        """Take what is claimed: all of it, or nothing where that fails."""
-        try:
-            for claim in self.claims:
-                self.uses.append((claim.meter, claim.begin(now)))
-        except BaseException:
-            self.give_back()
-            raise
-
-    def give_back(self) -> None:
-        """Nothing of it was used. What was given back once is not given back again."""
-        while self.uses:
-            meter, use = self.uses.pop()
-            meter.drop(use)
-
-    def split(self, parts: Sequence["PendingRequest"], now: Milliseconds) -> None:
-        """Hand what was taken for all over to each of the parts that were joined here."""
-        if parts == [self]:
-            return
-        self.give_back()
-        for part in parts:
-            part.go(now)
-
-    def shortage(self, now: Milliseconds) -> CapacityShortage | None:
-        """What has no room in time: of several scopes the one that has it last."""
-        found = (CapacityShortage(claim.meter, claim.room_at(now)) for claim in self.claims)
-        late = [shortage for shortage in found if shortage.is_after(self.latest)]
-        return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
-
-
-def joined(tickets: Sequence[PendingRequest]) -> PendingRequest:
-    """One request in the place of several that go together; of each meter it claims the sum."""
-    first, *more = tickets
-    if not more:
-        return first
-    claims: dict[Meter, Demand] = {}
-    for claim in chain.from_iterable(ticket.claims for ticket in tickets):
-        before = claims.get(claim.meter, claim._replace(weight=0))
-        together, spare = before.weight + claim.weight, max(before.spare, claim.spare)
-        claims[claim.meter] = before._replace(weight=together, spare=spare)
-    return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency)
+from worker.venues.limits.meter import CapacityShortage, Demand, Meter, PendingRequest
 
 
 class NoRoom(ExecutionError):
@@ -231,15 +124,14 @@ class WaitingRequests:
         self._look_at = 0.0
         """When the timer is set to. Its handle can't be asked: for a time that is now, uvloop's has no `when`."""
 
-    async def take(self, ticket: PendingRequest) -> None:
+    async def take(self, ticket: PendingRequest, now: Milliseconds) -> None:
         """Return when a request may go: at once where there is room. Raises NoRoom once waiting is in vain."""
-        if self._line.offer(ticket, self._clock()):
+        if self._line.offer(ticket, now):
             return
         try:
             turn = self._waiting[ticket] = asyncio.get_running_loop().create_future()
             self._plan_look()
-            with tracing.span("wait for the limiter"):
-                shortage = await turn
+            shortage = await turn
         except BaseException:  # given up, or a fault: either way nobody goes in its place
             self._withdraw(ticket)
             raise

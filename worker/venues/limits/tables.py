@@ -1,12 +1,14 @@
 """What a table of limits is made of: scopes that a venue meters, and what each request uses of them."""
 
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
 from schemas.base import Milliseconds
 from worker.runtime.errors import ConfigurationError, Defect
+from worker.venues.port.adapter import ChangeCost, MeteredUse
 from worker.venues.port.response import VenueResponse
 
 UNCOUNTED = 2**63 - 1
@@ -98,30 +100,20 @@ def user_by_id(name: str, user_id: str) -> User:
     return User(name, f"id {user_id}")
 
 
-def nobody_of(name: str, body: Any) -> str | None:
-    """Most answers tell no user id, and most venues do not count by it."""
-    return None
-
-
-def by_name(name: str, params: Mapping[str, Any]) -> str:
-    """Most endpoints cost the same whatever they are asked."""
-    return name
-
-
 @dataclass(frozen=True, slots=True)
 class VenueLimits:
     """The limits of a venue: what each endpoint costs, by ccxt's name for it, and what answers tell.
 
-    `endpoint` names one more closely where the cost depends on what it is asked. A ban closes the scopes in `banned`.
-    `user_of` finds the user id in an answer, where the venue counts by it: keys of one user share its limits.
+    `by_params` names those more closely whose cost depends on what they are asked. A ban closes the scopes in `banned`.
+    `user_of` finds the user id in an answer that tells it, where the venue counts by it: keys of a user share them.
     """
 
     costs: Mapping[str, Cost]
     penalty: Callable[[VenueResponse], Penalty | None]
     reading: Callable[[VenueResponse], UsageReading | None] = lambda _: None
     banned: tuple[Scope, ...] = ()
-    endpoint: Callable[[str, Mapping[str, Any]], str] = by_name
-    user_of: Callable[[str, Any], str | None] = nobody_of
+    by_params: Mapping[str, Callable[[Mapping[str, Any]], str]] = field(default_factory=dict)
+    user_of: Callable[[str, Any], str | None] | None = None
 
     @property
     def scopes(self) -> frozenset[Scope]:
@@ -130,11 +122,23 @@ class VenueLimits:
 
     def cost(self, name: str, params: Mapping[str, Any]) -> Cost:
         """What a request costs. Raises Unmetered for an endpoint that is in no table."""
-        endpoint = self.endpoint(name, params)
+        named = self.by_params.get(name)
+        endpoint = name if named is None else named(params)
         if (found := self.costs.get(endpoint)) is None:
             raise Unmetered(f"{endpoint} is in no table of limits")
         return found
 
-    def confirmations(self, cost: Cost) -> tuple[Cost, ...]:
-        """What the reads that confirm a change cost."""
-        return tuple(self.costs[endpoint] for endpoint in cost.confirmed_by)
+
+def summed(costs: Iterable[Cost]) -> Mapping[Scope, int]:
+    """The weight that requests have together, by what meters it."""
+    used = Counter[Scope]()
+    for cost in costs:
+        for scope, weight in cost.weights:
+            used[scope] += weight
+    return used
+
+
+def cost_of_all(costs: Sequence[Cost], room_in: Milliseconds) -> ChangeCost:
+    """What requests take together, for which there will be room so soon."""
+    uses = (MeteredUse(scope.name, weight, scope.limit, scope.window) for scope, weight in summed(costs).items())
+    return ChangeCost(len(costs), tuple(uses), room_in)

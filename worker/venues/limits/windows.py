@@ -38,8 +38,19 @@ class Count(NamedTuple):
     others: int
 
 
-Fits = Callable[[Count], bool]
-"""Whether there is room beside what is used."""
+class Most(NamedTuple):
+    """How much may be used of a window already where something is to go: by us, and by all together."""
+
+    ours: int
+    together: int
+
+    def holds(self, count: Count) -> bool:
+        """Whether there is room beside what is used."""
+        return count.ours <= self.ours and count.ours + count.others <= self.together
+
+    def less(self, used: int) -> "Most":
+        """The same where so much more is used by us."""
+        return Most(self.ours - used, self.together - used)
 
 
 @dataclass(slots=True, eq=False)
@@ -73,16 +84,16 @@ class Window(ABC):
         self._under_way -= use.weight
         self._keep(use.begun, weight, now)
 
-    def fits_now(self, fits: Fits, now: Milliseconds) -> bool:
-        """Whether there is room in every window that a request let go now may arrive in."""
-        return all(map(fits, self.counts(now)))
+    def has_room(self, most: Most, now: Milliseconds) -> bool:
+        """Whether no more is used in any window that a request let go now may arrive in."""
+        return all(map(most.holds, self.counts(now)))
 
     @abstractmethod
     def counts(self, now: Milliseconds) -> list[Count]:
         """What is used of each window that a request let go now may arrive in."""
 
     @abstractmethod
-    def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
+    def room_at(self, most: Most, now: Milliseconds) -> Milliseconds:
         """When there will be room, as far as is known now: never too late."""
 
     @abstractmethod
@@ -116,14 +127,14 @@ class RollingWindow(Window):
             self._others -= left.others
         return [Count(self._ours + self._under_way, self._others)]
 
-    def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
+    def room_at(self, most: Most, now: Milliseconds) -> Milliseconds:
         """When enough will have left the window."""
         (count,) = self.counts(now)
-        if fits(count):
+        if most.holds(count):
             return now
         for leaves, left in self._past:
             count = Count(count.ours - left.ours, count.others - left.others)
-            if fits(count):
+            if most.holds(count):
                 return leaves
         return now + self.span
 
@@ -161,23 +172,25 @@ class ClockWindow(Window):
         self._recent = RollingWindow(span)
         self._clock_ahead = ahead
         self._ahead = ahead()
+        self._looked: Milliseconds | None = None
         self._doubted_until: Milliseconds | None = None
 
     def counts(self, now: Milliseconds) -> list[Count]:
         """The window that it is by our clock, and near its border the one beside it."""
         if self._is_in_doubt(now):
-            return [self._with_those_under_way(count) for count in self._recent.counts(now)]
+            ((ours, others),) = self._recent.counts(now)
+            return [Count(ours + self._under_way, others)]
         return [self._count(window) for window in self._windows(now, now)]
 
-    def room_at(self, fits: Fits, now: Milliseconds) -> Milliseconds:
+    def room_at(self, most: Most, now: Milliseconds) -> Milliseconds:
         """Now, or when the next window has surely begun, or the one after it."""
-        if self.fits_now(fits, now):
+        if self.has_room(most, now):
             return now
         if self._doubted_until is not None:
-            return min(self._doubted_until, self._recent.room_at(self._beside_those_under_way(fits), now))
+            return min(self._doubted_until, self._recent.room_at(most.less(self._under_way), now))
         following = self._windows(now, now)[0] + 1
         # what is under way may well be answered by then
-        return self._begins(following if fits(self._kept(following)) else following + 1)
+        return self._begins(following if most.holds(self._kept(following)) else following + 1)
 
     def changes_at(self, now: Milliseconds) -> Milliseconds | None:
         """When the next window has surely begun."""
@@ -195,25 +208,20 @@ class ClockWindow(Window):
             self._recent.hear(used - self._under_way, use, now)
 
     def _is_in_doubt(self, now: Milliseconds) -> bool:
-        """Whether UTC was set not long ago."""
-        ahead = self._clock_ahead()
-        if abs(ahead - self._ahead) > STEP:
-            self._ahead = ahead
-            self._ours.clear()
-            self._others.clear()
-            self._doubted_until = now + self.span + 2 * CLOCK_MARGIN
-        elif self._doubted_until is not None and now >= self._doubted_until:
-            self._doubted_until = None
+        """Whether UTC was set not long ago. Looked at once in a millisecond."""
+        if now != self._looked:
+            self._looked, ahead = now, self._clock_ahead()
+            if abs(ahead - self._ahead) > STEP:
+                self._ahead = ahead
+                self._ours.clear()
+                self._others.clear()
+                self._doubted_until = now + self.span + 2 * CLOCK_MARGIN
+            elif self._doubted_until is not None and now >= self._doubted_until:
+                self._doubted_until = None
         return self._doubted_until is not None
 
-    def _with_those_under_way(self, count: Count) -> Count:
-        return Count(count.ours + self._under_way, count.others)
-
-    def _beside_those_under_way(self, fits: Fits) -> Fits:
-        return lambda count: fits(self._with_those_under_way(count))
-
     def _count(self, window: int) -> Count:
-        return self._with_those_under_way(self._kept(window))
+        return Count(self._ours.get(window, 0) + self._under_way, self._others.get(window, 0))
 
     def _kept(self, window: int) -> Count:
         return Count(self._ours.get(window, 0), self._others.get(window, 0))

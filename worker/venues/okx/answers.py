@@ -16,10 +16,16 @@ from worker.venues.port.errors import Ambiguous
 TIME = "GET /api/v5/public/time"
 INSTRUMENTS = "GET /api/v5/public/instruments"
 CONFIG = "GET /api/v5/account/config"
+BALANCE = "GET /api/v5/account/balance"
 POSITIONS = "GET /api/v5/account/positions"
+MARGIN_BALANCE = "POST /api/v5/account/position/margin-balance"
 LEVERAGE_INFO = "GET /api/v5/account/leverage-info"
 SET_LEVERAGE = "POST /api/v5/account/set-leverage"
+SET_POSITION_MODE = "POST /api/v5/account/set-position-mode"
+ORDERS = "GET /api/v5/trade/orders-pending"
+TIERS = "GET /api/v5/public/position-tiers"
 BILLS = "GET /api/v5/account/bills-archive"
+RECENT_BILLS = "GET /api/v5/account/bills"
 
 
 def items(body: Any, endpoint: str) -> list[Row]:

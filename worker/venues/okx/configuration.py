@@ -41,6 +41,10 @@ class AccountConfiguration:
             return await self.anew()
         return self._read[1]
 
+    def forget(self) -> None:
+        """What was read may not be so any more."""
+        self._read = None
+
     async def anew(self) -> Configuration:
         """The configuration as the venue tells it now. Raises VenueError."""
         row = only_item(await self._transport.call("privateGetAccountConfig"), CONFIG)

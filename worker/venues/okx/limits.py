@@ -17,12 +17,17 @@ REQUESTS: Mapping[Per, Mapping[str, int]] = MappingProxyType(
     {
         Per.USER: {
             "privateGetAccountPositions": 10,
+            "privateGetAccountBalance": 10,
             "privateGetAccountConfig": 5,
             "privateGetAccountLeverageInfo": 20,
             "privatePostAccountSetLeverage": 20,
+            "privatePostAccountSetPositionMode": 5,
+            "privateGetTradeOrdersPending": 60,
+            "privatePostAccountPositionMarginBalance": 20,
+            "privateGetAccountBills": 10,
             "privateGetAccountBillsArchive": 5,
         },
-        Per.ADDRESS: {"publicGetPublicTime": 10, "publicGetPublicInstruments": 20},
+        Per.ADDRESS: {"publicGetPublicTime": 10, "publicGetPublicInstruments": 20, "publicGetPublicPositionTiers": 10},
     }
 )
 """Requests in two seconds, by ccxt's name of the endpoint."""

@@ -7,8 +7,7 @@ settle currency. Cross and isolated positions of one market may stand side by si
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 
-from schemas.base import utc_text
-from schemas.replies import Position
+from schemas.replies import Position, Side
 from schemas.requests import MarginMode
 from worker.venues.okx.answers import POSITIONS, instant, optional, reading
 from worker.venues.parsing import blockers as in_the_way
@@ -16,8 +15,9 @@ from worker.venues.parsing import fields as shape
 from worker.venues.parsing import position_math as figures
 from worker.venues.parsing.fields import Row
 from worker.venues.parsing.hedge_sides import Leg, summed
+from worker.venues.parsing.open_position import open_position
 from worker.venues.port.adapter import MarginSettings, Market, SymbolState
-from worker.venues.port.errors import Ambiguous
+from worker.venues.port.errors import Ambiguous, PreconditionFailed
 
 
 def amount_of(row: Row) -> Decimal:
@@ -26,7 +26,7 @@ def amount_of(row: Row) -> Decimal:
     return -abs(amount) if row.get("posSide") == "short" else amount
 
 
-def side_of(row: Row) -> str:
+def side_of(row: Row) -> Side:
     """The side of an open position."""
     return figures.side_of(amount_of(row))
 
@@ -58,6 +58,23 @@ def described(rows: Iterable[Row]) -> str:
     return in_the_way.described(map(amount_of, sorted(rows, key=side_of)))
 
 
+def other_than(mode: MarginMode) -> MarginMode:
+    """The other margin mode."""
+    return MarginMode.CROSS if mode is MarginMode.ISOLATED else MarginMode.ISOLATED
+
+
+def in_the_way_of(rows: Sequence[Row], market: Market, mode: MarginMode | None = None) -> PreconditionFailed:
+    """Why a market can't be traded in a mode, or in the one which it is not in: its open positions in the other."""
+    mode = mode or other_than(mode_of(rows))
+    other = other_than(mode)
+    held = held_in(rows, other)
+    return PreconditionFailed(
+        f"{market.symbol} has an open {other} position ({described(held)}); close it before trading it {mode}",
+        raw={"data": held},
+        details={"symbol": market.symbol},
+    )
+
+
 def notional_of(row: Row, market: Market) -> Decimal:
     """The value of a position in quote currency, always positive; at mark price where the contract is linear."""
     worth = abs(amount_of(row)) * market.contract_size
@@ -68,7 +85,7 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
     """An open position."""
     mark, profit, notional = shape.decimal(row, "markPx"), shape.decimal(row, "upl"), notional_of(row, market)
     changed = instant(row, "uTime")
-    return Position(
+    return open_position(
         symbol=market.symbol,
         side=side_of(row),
         contracts=abs(amount_of(row)),
@@ -83,7 +100,6 @@ def position_of(row: Row, market: Market, account_id: str) -> Position:
         liquidation_price=optional(row, "liqPx") or None,
         collateral=_collateral(row, market),
         timestamp=changed,
-        datetime=utc_text(changed),
         exchange="okx",
         exchange_account_id=account_id,
     )

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from worker.accounts.account import Account, PositionMode
+from schemas.requests import PositionMode
+from worker.accounts.account import Account
 from worker.accounts.networks import MAINNET
 from worker.venues.client.transport import Calls, ClockedCalls
 from worker.venues.okx import answers
@@ -41,7 +42,7 @@ LEVELS: Mapping[str, str] = MappingProxyType(
 )
 """Account modes, by `acctLv`."""
 
-MODES: Mapping[str, PositionMode] = MappingProxyType({"net_mode": "one_way", LONG_SHORT: "hedge"})
+MODES: Mapping[str, PositionMode] = MappingProxyType({"net_mode": PositionMode.ONE_WAY, LONG_SHORT: PositionMode.HEDGE})
 """Position modes, by `posMode`."""
 
 RIGHTS = frozenset({"read_only", "trade", "withdraw"})

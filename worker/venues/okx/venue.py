@@ -45,7 +45,8 @@ class OkxVenue(ListedVenue[OkxListing]):
 
     def made(self, account: Account, listing: OkxListing) -> OkxAdapter:
         """A new adapter."""
-        return OkxAdapter(account, self._public.for_account(account), listing.markets, listing.maxima)
+        transport = self._public.for_account(account)
+        return OkxAdapter(account, transport, listing.markets, listing.maxima, self._tiers)
 
     async def _by_kind(self, known: Mapping[str, list[Row]]) -> dict[str, list[Row]]:
         answers = dict(zip(KINDS, await asyncio.gather(*map(attempted, map(self._instruments, KINDS))), strict=True))

@@ -1,11 +1,12 @@
-"""What keeps a market from another margin mode, in words that say what to do about it."""
+"""What keeps a market from another margin mode, or an account from another position mode: what to do about it."""
 
-from collections.abc import Awaitable, Iterable
+from collections.abc import Awaitable, Iterable, Mapping
 from decimal import Decimal
 
-from schemas.requests import MarginMode
+from schemas.replies import Position
+from schemas.requests import MarginMode, PositionMode
 from worker.venues.parsing.position_math import side_of
-from worker.venues.port.adapter import Market
+from worker.venues.port.adapter import Market, ModeAddress, OpenPositions
 from worker.venues.port.errors import PreconditionFailed, VenueError
 
 
@@ -25,6 +26,49 @@ async def position(
     return _told(
         refusal, market, mode, f"an open position ({held}); close it" if held else "an open position; close it"
     )
+
+
+async def of_position_mode(
+    refusal: PreconditionFailed,
+    address: ModeAddress,
+    mode: PositionMode,
+    positions: Awaitable[OpenPositions],
+    orders: Awaitable[Mapping[str, int]],
+) -> PreconditionFailed:
+    """A refusal of another position mode, with all that is open there and can be read now.
+
+    `orders` counts open orders by symbol. Where neither shows anything, the venue's own reason has to do.
+    """
+    held = [_held(position) for position in await _positions(positions)]
+    ordered = await _orders(orders)
+    counted = [f"{count} in {symbol}" for symbol, count in ordered.items()]
+    parts = [("open positions", held, "close"), ("open orders", counted, "cancel")]
+    found = [f"{name} ({', '.join(rows)}); {remedy} them" for name, rows, remedy in parts if rows]
+    what = f"has {' and '.join(found)}" if found else f"can't be switched now: {refusal.message}; do that"
+    return PreconditionFailed(
+        f"{address} {what} before switching the position mode to {mode}",
+        venue_code=refusal.venue_code,
+        raw=refusal.raw,
+        details=refusal.details | {"open_positions": held, "open_orders": dict(ordered)},
+    )
+
+
+def _held(position: Position) -> str:
+    return f"{position.symbol} {position.side} {position.contracts.normalize():f}"
+
+
+async def _positions(positions: Awaitable[OpenPositions]) -> tuple[Position, ...]:
+    try:
+        return (await positions).positions
+    except VenueError:
+        return ()
+
+
+async def _orders(orders: Awaitable[Mapping[str, int]]) -> Mapping[str, int]:
+    try:
+        return await orders
+    except VenueError:
+        return {}
 
 
 def described(amounts: Iterable[Decimal]) -> str:

@@ -180,6 +180,20 @@ class Markets:
         """The market of a venue's own id, which is unique among the linear and among the inverse ones."""
         return self._by_id.get((inverse, market_id))
 
+    def by_symbol(self, symbol: str) -> Market | None:
+        """The market of a unified symbol; None for one that is not listed, which is no news here."""
+        return self._by_symbol.get(symbol)
+
+    def listed(self, market_type: MarketType) -> tuple[Market, ...]:
+        """All markets of a type, by symbol."""
+        return tuple(market for _, market in sorted(self._by_symbol.items()) if market.type is market_type)
+
+    def of_type(self, market_type: MarketType, *, inverse: bool) -> tuple[Market, ...]:
+        """The linear or the inverse markets of a type."""
+        return tuple(
+            market for market in self._by_symbol.values() if market.type is market_type and market.inverse is inverse
+        )
+
     def find(self, symbol: str, market_type: MarketType) -> Market:
         """The market of a unified symbol.
 

@@ -2,11 +2,13 @@
 
 from decimal import ROUND_HALF_EVEN, Decimal
 
+from schemas.replies import Side
+
 USD_STABLECOINS = frozenset({"USDT", "USDC", "BUSD", "FDUSD", "USD1", "BFUSD", "USDH", "USDE", "USDT0"})
 CENT, SATOSHI = Decimal("0.01"), Decimal("0.00000001")
 
 
-def side_of(amount: Decimal) -> str:
+def side_of(amount: Decimal) -> Side:
     """The side of an open position whose contracts are negative when it is short."""
     return "long" if amount > 0 else "short"
 

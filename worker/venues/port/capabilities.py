@@ -1,36 +1,16 @@
 """What each venue lets each type of account do: the declarations of the adapters, told without loading any of them."""
 
 from collections.abc import Mapping
-from enum import StrEnum
 from types import MappingProxyType
 
 from schemas.control import Exchange
-from schemas.replies import Capabilities, VenueCapabilities
+from schemas.replies import AccountType, Capabilities, VenueCapabilities
 from worker.accounts.account import Account
 from worker.accounts.networks import MAINNET, networks_of
-from worker.venues.port.adapter import Capability
-
-
-class AccountType(StrEnum):
-    """The types of account that differ in what they can do."""
-
-    STANDARD = "standard"
-    PORTFOLIO_MARGIN = "portfolio margin"
-
-
-_READS = frozenset({Capability.POSITIONS, Capability.FUNDING_HISTORY, Capability.REALIZED_PNL})
-_ALL_BUT_PM = _READS | {Capability.LEVERAGE, Capability.MARGIN_MODE}
+from worker.accounts.venues import VENUES, Capability
 
 DECLARED: Mapping[tuple[Exchange, AccountType], frozenset[Capability]] = MappingProxyType(
-    {
-        ("binance", AccountType.STANDARD): _ALL_BUT_PM,
-        # PAPI has no endpoint for the margin mode: all positions are cross.
-        ("binance", AccountType.PORTFOLIO_MARGIN): _READS | {Capability.LEVERAGE, Capability.PORTFOLIO_MARGIN},
-        ("bybit", AccountType.STANDARD): _ALL_BUT_PM,
-        ("gate", AccountType.STANDARD): _ALL_BUT_PM,
-        ("okx", AccountType.STANDARD): _ALL_BUT_PM,
-        ("hyperliquid", AccountType.STANDARD): _READS | {Capability.LEVERAGE},
-    }
+    {(exchange, kind): declared for exchange, facts in VENUES.items() for kind, declared in facts.capabilities.items()}
 )
 """The matrix. What is not in it is refused before any call."""
 

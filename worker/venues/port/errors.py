@@ -20,7 +20,7 @@ VenueError
 from typing import Any
 
 from schemas.base import Milliseconds
-from schemas.events import Scope
+from schemas.outcomes import Scope
 from worker.runtime.errors import PerpsDmaError
 
 

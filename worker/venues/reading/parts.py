@@ -6,14 +6,16 @@ every part at once ─▶ all failed ─▶ the error of the first
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import replace
 from itertools import chain
 from typing import Generic, NamedTuple, TypeVar
 
 import structlog
 
+from schemas.margin import MarginPool
 from schemas.replies import Position
 from worker.telemetry.metrics import PARTS_UNREAD
-from worker.venues.port.adapter import OpenPositions, Part
+from worker.venues.port.adapter import MarginRead, OpenPositions, Part, TiersRead
 from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, Unlisted, VenueError
 from worker.venues.reading.cursors import question_of
 
@@ -71,6 +73,25 @@ class PartReader:
             tuple(chain.from_iterable(found for found, _ in parts.values())), self.told("get_positions", told)
         )
 
+    async def margin(
+        self,
+        found: OpenPositions,
+        reads: Mapping[str, Read[tuple[MarginPool, ...]]],
+        whole: OpenPositions | None = None,
+    ) -> MarginRead:
+        """The pools of some parts, after the positions were `found`. A part whose positions are unread is so here too.
+
+        `whole` are the positions to be told, where the pools have parts of their own. Raises LimitReached alone.
+        """
+        read = await asyncio.gather(*map(_attempted, reads.values()))
+        failed = {name: error for name, error in zip(reads, read, strict=True) if isinstance(error, VenueError)}
+        _raise_if_of_no_part(failed)
+        pools = chain.from_iterable(answer for answer in read if not isinstance(answer, VenueError))
+        blind = [part for part in found.parts if part.unread is not None and part.name not in reads]
+        told = (Part(name, failed[name].message if name in failed else None) for name in reads)
+        parts = (*self.told("get_margin_health", told), *blind)
+        return MarginRead(found, tuple(pools), parts, next(iter(failed.values()), None))
+
     async def read(self, reads: Mapping[str, Read[T]]) -> dict[str, T | VenueError]:
         """What each part answers, by its name, or why it can't be read.
 
@@ -84,6 +105,10 @@ class PartReader:
         read |= zip(again, await asyncio.gather(*(_attempted(reads[name]) for name in again)), strict=True)
         _raise_if_of_no_part({name: error for name, error in read.items() if isinstance(error, VenueError)})
         return read
+
+    def tiers(self, read: TiersRead) -> TiersRead:
+        """The same tiers, once log and metrics have heard of which parts they are missing."""
+        return replace(read, parts=self.told("get_leverage_tiers", read.parts))
 
     def told(self, what: str, parts: Iterable[Part]) -> tuple[Part, ...]:
         """The same parts, once log and metrics have heard what is unread; `what` is the operation that read them."""

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TypeVar
 
 from schemas.base import Milliseconds
-from worker.accounts.account import PositionMode
+from schemas.requests import PositionMode
 from worker.venues.client.transport import Skew
 from worker.venues.port.check_results import (
     ACCOUNT_CHECKS,
@@ -143,21 +143,23 @@ def position_mode_finding(modes: Mapping[str, PositionMode], expected: PositionM
     return problem(
         Check.POSITION_MODE,
         f"{told}, but {expected} is registered",
-        "switch it at the venue while nothing is open there, or correct position_mode in the registry",
+        "correct position_mode in the registry, or switch it (perps-dma position-mode) while nothing is open there",
     )
 
 
 def described(modes: Mapping[str, PositionMode]) -> str:
     """Position modes in words, with the parts only where they differ.
 
-    >>> described({"usdt": "hedge", "btc": "hedge"}), described({"usdt": "hedge", "btc": "one_way"})
-    ('hedge', 'hedge (usdt), one_way (btc)')
+    >>> described({"usdt": PositionMode.HEDGE, "btc": PositionMode.HEDGE})
+    'hedge'
+    >>> described({"usdt": PositionMode.HEDGE, "btc": PositionMode.ONE_WAY})
+    'hedge (usdt), one_way (btc)'
     """
     by_mode: dict[PositionMode, list[str]] = {}
     for part, mode in modes.items():
         by_mode.setdefault(mode, []).append(part)
     if len(by_mode) == 1:
-        return next(iter(by_mode))
+        return next(iter(by_mode)).value
     return ", ".join(f"{mode} ({', '.join(parts)})" for mode, parts in by_mode.items())
 
 

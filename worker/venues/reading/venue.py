@@ -10,6 +10,7 @@ from worker.accounts.networks import MAINNET
 from worker.venues.client.connections import VenueConnections
 from worker.venues.parsing.markets import Unlisted, nobody
 from worker.venues.port.adapter import Adapter
+from worker.venues.reading.tiers import TierCache
 
 LOAD_TIMEOUT_MS: Milliseconds = 15_000
 """Lists of markets are megabytes long; they may take longer than a request of an account."""
@@ -32,6 +33,7 @@ class ListedVenue(ABC, Generic[ListingT]):
         self._site = Site(self.exchange, network, base_url)
         self._public = self.without_keys(connections, base_url, timeout_ms, network)
         self._listing: ListingT | None = None
+        self._tiers = TierCache()
 
     async def load(self, unlisted: Unlisted = nobody) -> bool:
         """Load or reload what is listed, without any key; whether it is other than before. Raises VenueError.

@@ -157,7 +157,7 @@ class Walk:
         page = await self._page()
         if self._contrary and page.following is not None and self.mark.place is None:
             if self._is_one_unit(self.mark):
-                self.mark = self.mark._replace(place=FIRST_PAGE, skip=0)
+                page = await self._unit_begun(page)
             else:
                 first, page = page, await self._read_on(page)
                 if page.following is not None:
@@ -171,6 +171,23 @@ class Walk:
             edge = mark.edge if fills_pages else self.records.time(row) - self._sign
             more = number < len(rows)
             self._read(row, edge, self._after(mark, number, rows, fills_pages=fills_pages) if more else self.mark)
+
+    async def _unit_begun(self, page: HistoryPage) -> HistoryPage:
+        """The first page of a unit that fills pages, from which on its rows are told as they come.
+
+        Where some were told already, one page held them all then, and they were the far end of it: so it is read whole.
+        """
+        if not self.mark.skip:
+            self.mark = self.mark._replace(place=FIRST_PAGE)
+            return page
+        while page.following is not None:
+            page = await self._with_the_next(page, page.following)
+        return page
+
+    async def _with_the_next(self, page: HistoryPage, place: Place) -> HistoryPage:
+        """A page of the present window and the one behind it, as one."""
+        more = await self._fetched(self.mark.first, self.mark.last, place)
+        return HistoryPage([*page.rows, *more.rows], more.following, page.missing or more.missing)
 
     def _in_order(self, page: HistoryPage) -> list[Row]:
         """The rows of the window, in the direction of the walk; those of a unit that fills pages as they come."""
@@ -236,8 +253,7 @@ class Walk:
         rest = (far - near + 1) // covered
         most = FEW if self._limit is not None else max(FEW, (self.records.requests - self._asked) // 2)
         while page.following is not None and rest > 0 and rest <= most:
-            more = await self._fetched(self.mark.first, self.mark.last, page.following)
-            page = HistoryPage([*page.rows, *more.rows], more.following, page.missing or more.missing)
+            page = await self._with_the_next(page, page.following)
             rest -= 1
         return page
 
