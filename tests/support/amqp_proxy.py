@@ -11,6 +11,7 @@ METHOD, END = 1, b"\xce"
 HEAD = struct.Struct(">BHI")
 PROTOCOL_HEADER = 8
 CONFIRM_SELECT = (85, 10)
+CONSUME_OK = struct.pack(">HH", 60, 21)
 BASIC_ACK, BASIC_NACK = struct.pack(">HH", 60, 80), struct.pack(">HH", 60, 120)
 
 
@@ -26,6 +27,7 @@ class _Line:
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
+    consuming: asyncio.Event
     confirming: set[int] = field(default_factory=set)
     refusing: set[int] = field(default_factory=set)
 
@@ -38,6 +40,8 @@ class _Line:
 
     def told(self, channel: int, payload: bytes) -> bytes:
         """What the broker says, as the client gets it. An ack and a nack have the same fields."""
+        if payload.startswith(CONSUME_OK):
+            self.consuming.set()
         if channel in self.refusing and payload.startswith(BASIC_ACK):
             return BASIC_NACK + payload[len(BASIC_ACK) :]
         return payload
@@ -45,9 +49,10 @@ class _Line:
 
 @dataclass(slots=True)
 class AmqpProxy:
-    """A proxy, by the URL that leads through it."""
+    """A proxy, by the URL that leads through it. It is `consuming` once somebody behind it is told what comes."""
 
     url: str = ""
+    consuming: asyncio.Event = field(default_factory=asyncio.Event)
     _lines: list[_Line] = field(default_factory=list)
 
     def refuse(self) -> None:
@@ -64,7 +69,7 @@ class AmqpProxy:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, host: str, port: int) -> None:
         """Pass one connection on."""
         answers, server = await asyncio.open_connection(host, port)
-        line = _Line(writer, server)
+        line = _Line(writer, server, self.consuming)
         self._lines.append(line)
         await asyncio.gather(_to_broker(line, reader), _to_client(line, answers))
         self._lines.remove(line)

@@ -14,6 +14,7 @@ from aiormq.exceptions import AMQPError, ChannelAccessRefused
 from yarl import URL
 
 from schemas import OPERATIONS
+from schemas.operations import EVENTS_LOG
 from worker.broker.permissions import VHOST
 from worker.broker.private_broker import PrivateBroker, find_server
 from worker.bus.amqp.actors import SHIM_USER
@@ -21,7 +22,6 @@ from worker.bus.amqp.topology import (
     DEAD_EXCHANGE,
     DEAD_LETTERS,
     EVENTS_EXCHANGE,
-    EVENTS_LOG,
     KEPT_EXCHANGE,
     REQUEST_EXCHANGES,
     UNROUTED,

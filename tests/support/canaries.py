@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from worker.accounts.account import Account
+from worker.sandbox.app.server import Sandbox
+from worker.sandbox.binance.venue import Binance
 
 TELLING = 12
 """So many characters of a secret are too many."""
@@ -53,6 +55,13 @@ class Canaries:
         """The secrets that a text gives away."""
         text = text.lower()
         return {name for form, name in self.names.items() if form in text}
+
+
+def of_streams(sandbox: Sandbox) -> dict[str, str]:
+    """The keys that open private streams, as far as they were issued."""
+    binance = sandbox.desks["binance"].venue
+    assert isinstance(binance, Binance)
+    return {f"listen key {number}": key for number, key in enumerate(binance.listen_keys)}
 
 
 def of_accounts(accounts: Iterable[Account]) -> dict[str, str]:

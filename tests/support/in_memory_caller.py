@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Unpack
 
 from schemas import OPERATIONS, Operation
 from schemas.base import Milliseconds
-from worker.bus.rpc import BusError, RpcReply
+from worker.bus.rpc import About, BusError, RpcReply
 
 
 @dataclass(frozen=True)
@@ -16,8 +17,10 @@ class Asked:
     body: bytes
     command_id: str
     deadline: Milliseconds
-    actor: str | None
     wants_answer: bool
+    actor: str | None = None
+    reason: str | None = None
+    guardrails: str | None = None
 
 
 @dataclass
@@ -28,21 +31,17 @@ class InMemoryCaller:
     workers: Mapping[str, int] | BusError = field(default_factory=lambda: dict.fromkeys(OPERATIONS, 1))
     asked: list[Asked] = field(default_factory=list)
 
-    async def call(
-        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> RpcReply:
+    async def call(self, operation: Operation, body: bytes, **about: Unpack[About]) -> RpcReply:
         """The answer set for the operation, or its error raised."""
-        self.asked.append(Asked(operation.name, body, command_id, deadline, actor, wants_answer=True))
+        self.asked.append(Asked(operation.name, body, wants_answer=True, **about))
         answer = self.answers[operation.name]
         if isinstance(answer, BusError):
             raise answer
         return answer
 
-    async def post(
-        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> None:
+    async def post(self, operation: Operation, body: bytes, **about: Unpack[About]) -> None:
         """Taken, unless an error is set for the operation."""
-        self.asked.append(Asked(operation.name, body, command_id, deadline, actor, wants_answer=False))
+        self.asked.append(Asked(operation.name, body, wants_answer=False, **about))
         if isinstance(error := self.answers.get(operation.name), BusError):
             raise error
 

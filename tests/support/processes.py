@@ -2,10 +2,10 @@
 
 import asyncio
 import os
-import random
-import socket
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from pathlib import Path
+
+from worker.runtime.ports import free_ports
 
 _LISTENING = "0A"
 
@@ -69,10 +69,6 @@ def _address(entry: str) -> IPv4Address | IPv6Address:
 
 
 def free_port() -> int:
-    """A port to listen on that the system gives to nobody meanwhile: it is below those it hands out by itself."""
-    lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        port = random.randrange(10_000, lowest)
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) != 0:
-                return port
+    """A port for somebody who listens on it later."""
+    (port,) = free_ports(1)
+    return port

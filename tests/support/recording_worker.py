@@ -21,6 +21,7 @@ from worker.app.bootstrap import running_worker
 from worker.config.logs import configure_logging
 from worker.config.settings import Settings
 from worker.venues.port.adapter import Echo, Market
+from worker.venues.port.door import Door
 
 VENUE_S = 0.005
 """How long the venue takes to change something."""
@@ -50,9 +51,9 @@ class RecordedVenue(MemoryVenue):
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """It takes any: each command has a value of its own."""
 
-    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+    async def set_leverage(self, market: Market, leverage: Decimal, door: Door) -> Echo:
         self.wanted = leverage
-        echo = await super(RecordedVenue, self).set_leverage(market, leverage)
+        echo = await super(RecordedVenue, self).set_leverage(market, leverage, door)
         self._write("ended", leverage)
         return echo
 

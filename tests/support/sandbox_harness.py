@@ -3,21 +3,32 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar, cast
+from decimal import Decimal
+from functools import partial
+from typing import Any, Protocol, TypeVar, cast
 
 import httpx
 import pytest
 
 from schemas.control import Exchange
-from schemas.requests import MarketType
+from schemas.requests import MarginMode, MarketType, PositionMode
 from worker.accounts.account import Account
 from worker.sandbox.app.server import Sandbox
 from worker.venues.client.connections import VenueConnections
-from worker.venues.client.door import ChangeRequest, through
 from worker.venues.lifecycle.registry import VENUES
 from worker.venues.limits import Limits
-from worker.venues.limits.permits import ReservedPermit
-from worker.venues.port.adapter import Adapter, History, Market, OpenPositions, Venue
+from worker.venues.port.adapter import (
+    Adapter,
+    Echo,
+    History,
+    IsolatedMargin,
+    Market,
+    ModeAddress,
+    OpenPositions,
+    PortfolioMargin,
+    Venue,
+)
+from worker.venues.port.door import Door, KeptRoom
 from worker.venues.port.errors import Ambiguous, VenueError
 
 SWAP, FUTURE = MarketType.SWAP, MarketType.FUTURE
@@ -40,7 +51,9 @@ BROKEN_ANSWERS: tuple[tuple[dict[str, Any], type[VenueError]], ...] = (
 )
 """After any of these nobody knows, at any venue, whether a change was made."""
 
-CHANGES = frozenset({"set_leverage", "set_margin_mode", "auto_collect", "asset_collect"})
+CHANGES = frozenset(
+    {"set_leverage", "set_margin_mode", "set_position_mode", "move_margin", "auto_collect", "asset_collect"}
+)
 
 T = TypeVar("T")
 
@@ -59,19 +72,42 @@ def unread(found: OpenPositions | History) -> dict[str, str]:
 
 
 class OpenDoor:
-    """Lets every change pass, for tests of an adapter by itself."""
+    """Lets every change pass, for tests of an adapter by itself: nothing is recorded, and nothing read back."""
 
-    async def send(self, request: ChangeRequest) -> Any:
-        """Nothing is recorded, and nothing is read back on its behalf."""
-        async with request.permit(ReservedPermit.end) as permit:
-            return await request.send(permit)
-
-
-@pytest.fixture
-async def open_door() -> AsyncIterator[None]:
-    """For tests of what is below an adapter: changes of the test pass."""
-    with through(OpenDoor()):
+    @asynccontextmanager
+    async def sending(self, usual_ms: int) -> AsyncIterator[None]:
+        """Nothing forbids it."""
         yield
+
+    def hold(self, room: KeptRoom) -> None:
+        """Nothing is read back on its behalf."""
+        room.end()
+
+
+OPEN = OpenDoor()
+
+
+class OpenPortfolioMargin(PortfolioMargin, Protocol):
+    """The same account, whose changes need no door."""
+
+    async def auto_collect(self, door: Door = OPEN) -> Echo: ...
+
+    async def asset_collect(self, asset: str, door: Door = OPEN) -> Echo: ...
+
+
+class OpenAdapter(Adapter, Protocol):
+    """The same, whose changes need no door."""
+
+    @property
+    def portfolio_margin(self) -> OpenPortfolioMargin | None: ...
+
+    async def set_leverage(self, market: Market, leverage: Decimal, door: Door = OPEN) -> Echo: ...
+
+    async def set_margin_mode(self, market: Market, mode: MarginMode, door: Door = OPEN) -> Echo: ...
+
+    async def set_position_mode(self, address: ModeAddress, mode: PositionMode, door: Door = OPEN) -> Echo: ...
+
+    async def move_margin(self, market: Market, held: IsolatedMargin, amount: Decimal, door: Door = OPEN) -> Echo: ...
 
 
 class Unguarded:
@@ -84,19 +120,15 @@ class Unguarded:
         found = getattr(self._guarded, name)
         if name == "portfolio_margin":
             return found and Unguarded(found)
-        return self._passing(found) if name in CHANGES else found
+        return partial(self._passing, found) if name in CHANGES else found
 
-    def _passing(self, change: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
-        async def passed(*arguments: Any) -> Any:
-            with through(OpenDoor()):
-                return await change(*arguments)
-
-        return passed
+    async def _passing(self, change: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+        return await change(*arguments, OPEN)
 
 
-def unguarded(adapter: Adapter) -> Adapter:
+def unguarded(adapter: Adapter) -> OpenAdapter:
     """The same adapter, to be asked for changes directly."""
-    return cast("Adapter", Unguarded(adapter))
+    return cast("OpenAdapter", Unguarded(adapter))
 
 
 @dataclass
@@ -111,12 +143,12 @@ class SandboxHarness:
     connections: VenueConnections
     venue: Venue
     control: httpx.AsyncClient
-    adapters: dict[str, Adapter] = field(default_factory=dict)
+    adapters: dict[str, OpenAdapter] = field(default_factory=dict)
 
     def account(self, account_id: str | None = None) -> Account:
         return account_of(self.sandbox, account_id or f"{self.exchange}-perp-001")
 
-    def adapter(self, account_id: str | None = None, **changes: Any) -> Adapter:
+    def adapter(self, account_id: str | None = None, **changes: Any) -> OpenAdapter:
         account = self.account(account_id)
         if changes:
             return unguarded(self.venue.adapter(account.model_copy(update=changes)))
@@ -148,12 +180,24 @@ class SandboxHarness:
 @asynccontextmanager
 async def sandbox_harness(exchange: Exchange, timeout_ms: int = TIMEOUT_MS) -> AsyncIterator[SandboxHarness]:
     """A sandbox, and the venue of one exchange with its markets loaded from it."""
-    async with Sandbox() as sandbox, VenueConnections() as connections:
-        base_url = sandbox.base_urls[exchange]
-        venue = VENUES[exchange](connections, base_url, timeout_ms, "mainnet")
-        await venue.load()
-        async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
-            yield SandboxHarness(exchange, sandbox, connections, venue, control)
+    async with (
+        Sandbox() as sandbox,
+        VenueConnections() as connections,
+        harness_on(sandbox, connections, exchange, timeout_ms) as running,
+    ):
+        yield running
+
+
+@asynccontextmanager
+async def harness_on(
+    sandbox: Sandbox, connections: VenueConnections, exchange: Exchange, timeout_ms: int = TIMEOUT_MS
+) -> AsyncIterator[SandboxHarness]:
+    """The venue of one exchange on a sandbox that runs already, with its markets loaded from it."""
+    base_url = sandbox.base_urls[exchange]
+    venue = VENUES[exchange](connections, base_url, timeout_ms, "mainnet")
+    await venue.load()
+    async with httpx.AsyncClient(base_url=base_url + "/sandbox") as control:
+        yield SandboxHarness(exchange, sandbox, connections, venue, control)
 
 
 def harness_fixtures(exchange: Exchange, limits: Mapping[str, int] | None = None) -> tuple[object, object]:

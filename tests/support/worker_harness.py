@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryBus, MemoryVenue
 from worker.accounts.account import Accounts
-from worker.app.bootstrap import Worker, build_worker
+from worker.app.parts import Worker, build_worker
 from worker.config.settings import Settings
 from worker.ledger.ledger import Ledger, open_ledger
 from worker.messages.wire import DeadLetter, Delivery
@@ -40,6 +40,8 @@ class WorkerHarness:
         *,
         deadline: int | None = None,
         reply: bool = True,
+        reason: str | None = None,
+        guardrails: str | None = None,
     ) -> DeadLetter | None:
         """Hand a message to the worker; returns when it would be acknowledged, and what it owes is taken."""
         letter = await self.worker.handle(
@@ -50,14 +52,22 @@ class WorkerHarness:
                 reply_to="someone" if reply else None,
                 deadline=deadline,
                 actor="ann",
+                reason=reason,
+                guardrails=guardrails,
             )
         )
         await self.worker.after_commands.settled()
         return letter
 
-    async def ask(self, operation: str = "set_leverage", body: Body = TO_10X, command_id: str | None = None) -> Body:
+    async def ask(
+        self,
+        operation: str = "set_leverage",
+        body: Body = TO_10X,
+        command_id: str | None = None,
+        guardrails: str | None = None,
+    ) -> Body:
         """The envelope that a message is answered with."""
-        await self.deliver(operation, body, command_id)
+        await self.deliver(operation, body, command_id, guardrails=guardrails)
         envelope: Body = json.loads(self.bus.replies[-1][1].body)
         return envelope
 
@@ -74,7 +84,11 @@ class WorkerHarness:
     @property
     def changes(self) -> list[str]:
         """What the venue was asked to change."""
-        return [row for row in self.venue.log if row.startswith(("leverage", "margin mode", "auto", "collect"))]
+        return [
+            row
+            for row in self.venue.log
+            if row.startswith(("leverage", "margin mode", "position mode ", "auto", "collect"))
+        ]
 
 
 @asynccontextmanager
