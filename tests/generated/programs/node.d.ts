@@ -1,0 +1,3 @@
+declare module "node:fs" {
+  export function readFileSync(file: number, encoding: string): string;
+}
