@@ -8,17 +8,19 @@ what it finds is its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from time import monotonic
 
 import structlog
 
 from schemas.base import Milliseconds
+from worker.ledger.audit import Audited, audit_rows
 from worker.ledger.epoch import PROVEN, Epoch
-from worker.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force, scopes_of
+from worker.ledger.freezes import FREEZES, OF_ACCOUNT, Freeze, freeze_of, in_force
 from worker.ledger.outbox import Outbox, insertion
 from worker.ledger.owners import Presence
 from worker.ledger.patience import Patience
@@ -42,7 +44,11 @@ FIRST: Place = (-(2**63), "")
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A command as it came in. The fingerprint tells one body from another; `request` is its JSON."""
+    """A command as it came in. The fingerprint tells one body from another; `request` is its JSON.
+
+    `guardrails` are those of its sender's token, as JSON; none where it has none. The fields stand in the order of the
+    columns that it is read back from.
+    """
 
     id: str
     operation: str
@@ -53,6 +59,9 @@ class Entry:
     request: str
     received: Milliseconds
     deadline: Milliseconds
+    guardrails: str | None = None
+    reason: str | None = field(default=None, compare=False)
+    """Why its sender wants it, for the audit alone; a command that is read again has none, for no column has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +93,17 @@ class Record:
     event: str | None
 
 
-_ENTRY = "id, operation, exchange, account, actor, fingerprint, request, received, deadline"
+_ENTRY = "id, operation, exchange, account, actor, fingerprint, request, received, deadline, guardrails"
 _ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, headers, event"
 
 _NOTE = (
-    f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 10)}) ON CONFLICT (id) DO NOTHING "
-    f"RETURNING EXISTS ({in_force(11)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4), "
+    f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 11)}) ON CONFLICT (id) DO NOTHING "
+    f"RETURNING EXISTS ({in_force(3, 4)}), EXISTS (SELECT 1 FROM doubts WHERE account = $4), "
     f"({PROVEN})"
 )
 _INTEND = (
     "UPDATE commands SET intended = COALESCE(intended, $1), attempts = $2 WHERE id = $3 AND owner = $4 "
-    f"AND finished IS NULL AND NOT EXISTS ({in_force(5)}) RETURNING id"
+    f"AND finished IS NULL AND NOT EXISTS ({in_force(5, 6)}) RETURNING id"
 )
 _UNDER_WAY = (
     "SELECT DISTINCT owner FROM commands WHERE account = $1 AND finished IS NULL AND intended IS NOT NULL "
@@ -106,11 +115,33 @@ _FINISH = (
 )
 
 
+def _audited(entry: Entry) -> tuple[Statement, ...]:
+    """The audit's row of a command that came with a reason."""
+    details = {"reason": entry.reason, "command_id": entry.id, "request": json.loads(entry.request)}
+    return audit_rows(Audited(entry.received, entry.actor, "command", entry.operation, details))
+
+
 _IN_SCOPE = "CASE CAST($1 AS TEXT) WHEN 'account' THEN account = $2 WHEN 'exchange' THEN exchange = $2 ELSE TRUE END"
 
 
 def _record(row: Row) -> Record:
-    return Record(Entry(*row[:9]), *row[9:])  # type: ignore[arg-type]  # the columns are typed by the schema
+    return Record(Entry(*row[:10]), *row[10:])  # type: ignore[arg-type]  # the columns are typed by the schema
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What tells whether a command that has ended is one of those that somebody looks for."""
+
+    id: str
+    operation: str
+    exchange: str
+    account: str
+    actor: str | None
+    outcome: str
+    finished: Milliseconds
+
+
+_GLANCE = "id, operation, exchange, account, actor, outcome, finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,23 +165,26 @@ class Commands:
         self._presence = Presence(database, owner)
 
     async def register(self, entry: Entry) -> Registration:
-        """Write a new command down, as ours; one that is known stays as it is."""
-        scopes = scopes_of(entry.exchange, entry.account)
+        """Write a new command down, as ours, and in the audit if it has a reason; one that is known stays as it is."""
         values = (entry.id, entry.operation, entry.exchange, entry.account, entry.actor, entry.fingerprint)
         insert = Statement(
-            _NOTE, (*values, entry.request, entry.received, entry.deadline, self._owner, *scopes), must_match=True
+            _NOTE,
+            (*values, entry.request, entry.received, entry.deadline, entry.guardrails, self._owner),
+            must_match=True,
         )
-        epoch: int | None
+        audited = () if entry.reason is None else _audited(entry)
+        epoch: Value
         try:
-            is_frozen, is_doubted, epoch = await self._patience.retry_while_unavailable(
-                lambda: self._inserted(insert), kept=lambda: self._inserted_before(entry)
+            (row,), *_ = await self._patience.retry_while_unavailable(
+                partial(self._database.write, insert, *audited, durable=False),
+                kept=partial(self._inserted_before, entry),
             )
-            is_new = True
+            is_new, is_frozen, is_doubted, epoch = True, bool(row[0]), bool(row[1]), row[2]
         except StaleWrite:
             is_new, is_frozen, is_doubted, epoch = False, True, False, None
         # A command that is known may have been finished in an epoch that this ledger has not heard the end of.
         if epoch is not None:
-            self._epoch.heard_of(epoch)
+            self._epoch.number = int(epoch)
         else:
             await self._patience.retry_while_unavailable(self._epoch.look)
         if is_doubted:
@@ -158,19 +192,15 @@ class Commands:
         if not is_frozen:
             return Registration(is_new, freeze=None)
         freezes = await self._patience.retry_while_unavailable(
-            lambda: self._database.read(Statement(OF_ACCOUNT, scopes))
+            partial(self._database.read, Statement(OF_ACCOUNT, (entry.exchange, entry.account)))
         )
         return Registration(is_new, freeze_of(freezes))
 
-    async def _inserted(self, insert: Statement) -> tuple[bool, bool, int | None]:
-        ((row,),) = await self._database.write(insert, durable=False)
-        return bool(row[0]), bool(row[1]), None if row[2] is None else int(row[2])
-
-    async def _inserted_before(self, entry: Entry) -> tuple[bool, bool, int | None] | None:
+    async def _inserted_before(self, entry: Entry) -> list[list[Row]] | None:
         """That a freeze or a doubt has to be looked for, of a command that we have just noted."""
         record = await self.find(entry.id)
         ours = record is not None and (record.entry, record.owner) == (entry, self._owner)
-        return (True, True, None) if ours else None
+        return [[(1, 1, None)]] if ours else None
 
     @asynccontextmanager
     async def alone(self, account: str) -> AsyncIterator[None]:
@@ -179,11 +209,12 @@ class Commands:
         What another worker has under way there is over first, even of one that has lost the account while it lives.
         """
         async with self._database.lock(_lock(account)):
-            await self._others_over(account)
+            if self._database.locks_can_be_lost:
+                await self._others_over(account)
             yield
 
     async def _others_over(self, account: str) -> None:
-        if not self._database.locks_can_be_lost or not (owners := await self._under_way(account)):
+        if not (owners := await self._under_way(account)):
             return
         log.warning("account_busy_elsewhere", account=account)
         while not await self._are_gone(owners):
@@ -253,13 +284,13 @@ class Commands:
 
         Raises StaleWrite when that may not be: it is frozen, finished, or another worker's by now; and NotInTime.
         """
-        values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, *scopes_of(entry.exchange, entry.account))
+        values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, entry.exchange, entry.account)
         intent, latch = Statement(_INTEND, values, must_match=True), Latch(FREEZES, shared=True)
         give_up = monotonic() + (entry.deadline - at) / 1000
         while True:
             try:
                 await self._patience.retry_while_unavailable(
-                    lambda: self._database.write_holding(_lock(entry.account), intent, durable=durable, latch=latch),
+                    partial(self._database.write_holding, _lock(entry.account), intent, durable=durable, latch=latch),
                     within_s=give_up - monotonic(),
                 )
             except LockLost as error:
@@ -273,7 +304,8 @@ class Commands:
         try:
             async with asyncio.timeout(within_s):
                 await self._patience.retry_while_unavailable(lambda: self._database.renew(_lock(account)))
-                await self._patience.retry_while_unavailable(lambda: self._others_over(account))
+                if self._database.locks_can_be_lost:
+                    await self._patience.retry_while_unavailable(lambda: self._others_over(account))
         except TimeoutError:
             raise NotInTime("the account was lost, and could not be taken anew in time") from None
 
@@ -283,16 +315,15 @@ class Commands:
         ending: CommandEnding,
         setting: Setting | None = None,
         *,
-        owes: tuple[Statement, ...] = (),
+        more: tuple[Statement, ...] = (),
         holding: str | None = None,
     ) -> int | None:
         """Write down how a command ended, and its event for the outbox, together; the event's position there.
 
         No position: it is written down, and published by now. With them that the setting which it is about is in doubt
         now; where it is no more, that is told soon after. It is to be told only when the ledger is flushed. What is
-        true only as long as nobody else changes an account is written `holding` that. `owes` is what it leaves to be
-        done. Raises StaleWrite when it is
-        finished, or another worker's by now, and LockLost.
+        true only as long as nobody else changes an account is written `holding` that. `more` is written with
+        it. Raises StaleWrite when it is finished, or another worker's by now, and LockLost.
         """
         result = Statement(
             _FINISH,
@@ -305,45 +336,66 @@ class Commands:
         event = insertion(ending.event, self._owner, ending.finished)
         begun, ended = await self._doubts_of(command_id, ending, setting)
 
-        async def write() -> tuple[int | None]:
-            _, positions, *_ = await (
-                self._database.write(result, event, *begun, *owes, durable=False)
-                if holding is None
-                else self._database.write_holding(_lock(holding), result, event, *begun, *owes, durable=False)
-            )
-            return (int(positions[0][0] or 0),)
-
-        (position,) = await self._patience.retry_while_unavailable(
-            write, kept=lambda: self._finished_before(command_id, ending)
+        write = self._database.write if holding is None else partial(self._database.write_holding, _lock(holding))
+        _, ((position,),), *_ = await self._patience.retry_while_unavailable(
+            partial(write, result, event, *begun, *more, durable=False),
+            kept=partial(self._finished_before, command_id, ending),
         )
-        self._doubts.end(ended, ending.event.body)
         if begun or ended:
+            self._doubts.end(ended, ending.event.body)
             self._doubts.news.set()
-        return position
+        return None if position is None else int(position)
 
-    async def _finished_before(self, command_id: str, ending: CommandEnding) -> tuple[int | None] | None:
+    async def _finished_before(self, command_id: str, ending: CommandEnding) -> list[list[Row]] | None:
         record = await self.find(command_id)
         ours = record is not None and (record.owner, record.event) == (self._owner, ending.event.body)
-        return (await self._outbox.position_of(ending.event),) if ours else None
+        return [[], [(await self._outbox.position_of(ending.event),)]] if ours else None
 
     async def _doubts_of(
         self, command_id: str, ending: CommandEnding, setting: Setting | None
     ) -> tuple[tuple[Statement, ...], list[Doubt]]:
         """What is to be written of a doubt that begins, and the doubts that end."""
-        if setting is None:
-            return (), []
-        if not self._doubts.may_concern(setting, ending.outcome):
+        if setting is None or not self._doubts.may_concern(setting, ending.outcome):
             return (), []
         ended = await self._patience.retry_while_unavailable(lambda: self._doubts.ended_by(setting, ending.outcome))
         return self._doubts.begun(setting, ending.outcome, command_id, ending.finished), ended
 
     async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:
-        """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable."""
+        """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable.
+
+        One that applies terms is not done at its deadline: it is gone on with by who has it.
+        """
         query = (
             f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 AND deadline >= $2 "
+            "AND NOT EXISTS (SELECT 1 FROM terms_applies WHERE command = commands.id) "
             "AND (deadline, id) > ($2, $3) ORDER BY deadline, id LIMIT $4"
         )
         return [_record(row) for row in await self._database.read(Statement(query, (deadline, *after, limit)))]
+
+    async def unfinished(self, limit: int) -> list[Record]:
+        """Commands that have not ended, those with the earliest deadline first. Raises LedgerUnavailable."""
+        query = f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline > 0 ORDER BY deadline, id LIMIT $1"
+        return [_record(row) for row in await self._database.read(Statement(query, (limit,)))]
+
+    async def finished_before(self, place: Place, limit: int) -> list[Glance]:
+        """Commands that ended before a place, the last first, as little of them as tells whether they are meant.
+
+        A place is here when a command ended, and its id. Raises LedgerUnavailable.
+        """
+        query = (
+            f"SELECT {_GLANCE} FROM commands WHERE finished IS NOT NULL AND finished <= $1 "
+            "AND (finished < $1 OR id < $2) ORDER BY finished DESC, id DESC LIMIT $3"
+        )
+        rows = await self._database.read(Statement(query, (*place, limit)))
+        return [Glance(*row) for row in rows]  # type: ignore[arg-type]
+
+    async def of_ids(self, ids: Sequence[str]) -> dict[str, Record]:
+        """Commands by their ids. Raises LedgerUnavailable."""
+        if not ids:
+            return {}
+        query = f"SELECT {_ALL} FROM commands WHERE id IN ({names(1, len(ids))})"
+        records = [_record(row) for row in await self._database.read(Statement(query, tuple(ids)))]
+        return {record.entry.id: record for record in records}
 
     async def under_way(self, scope: str, limit: int) -> list[str]:
         """The ids of commands in a scope that may have been sent and are not finished. Raises LedgerUnavailable."""
@@ -353,15 +405,6 @@ class Commands:
             "ORDER BY deadline LIMIT $3"
         )
         return [str(row[0]) for row in await self._database.read(Statement(query, (kind, name, limit)))]
-
-    async def since(self, account: str, moment: Milliseconds) -> list[Record]:
-        """Commands of an account that were sent, and were not finished before a moment. Raises LedgerUnavailable."""
-        query = (  # two queries in one, for each has an index of its own
-            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline > 0 AND account = $1 "
-            "AND intended IS NOT NULL "
-            f"UNION ALL SELECT {_ALL} FROM commands WHERE finished >= $2 AND account = $1 AND intended IS NOT NULL"
-        )
-        return [_record(row) for row in await self._database.read(Statement(query, (account, moment)))]
 
     async def forget(self, before: Milliseconds, limit: int) -> int:
         """Delete commands that were finished before; how many. Raises LedgerUnavailable.

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from schemas.base import Milliseconds
 from schemas.control import EVERYTHING
-from worker.ledger.audit import Audited, audit_row, audit_row_like
+from worker.ledger.audit import Audited, audit_row_like, audit_rows
 from worker.ledger.outbox import Outbox, insertion
 from worker.ledger.patience import looked_after
-from worker.ledger.sql.database import Database, Latch, Row, Statement, names
+from worker.ledger.sql.database import Database, Latch, Row, Statement
 from worker.messages.wire import Outgoing
 
 
@@ -21,17 +21,13 @@ class Freeze:
     since: Milliseconds
 
 
-def scopes_of(exchange: str, account: str) -> tuple[str, ...]:
-    """The scopes whose freeze forbids changes of an account."""
-    return (EVERYTHING, f"exchange:{exchange}", f"account:{account}")
+def in_force(exchange: int, account: int) -> str:
+    """The query for the freezes that forbid changes of an account, by the placeholders of its exchange and its id."""
+    scopes = (f"'{EVERYTHING}'", f"'exchange:' || CAST(${exchange} AS TEXT)", f"'account:' || CAST(${account} AS TEXT)")
+    return f"SELECT scope, reason, actor, since FROM freezes WHERE scope IN ({', '.join(scopes)})"
 
 
-def in_force(first: int = 1) -> str:
-    """The query for freezes of an account's scopes, whose placeholders count from `first`."""
-    return f"SELECT scope, reason, actor, since FROM freezes WHERE scope IN ({names(first, 3)})"
-
-
-OF_ACCOUNT = in_force()
+OF_ACCOUNT = in_force(1, 2)
 
 FREEZES = "freezes"
 """The latch of freezes and intents: no intent that has not seen a freeze is recorded after it."""
@@ -60,7 +56,7 @@ class Freezes:
 
     async def of(self, exchange: str, account: str) -> Freeze | None:
         """The freeze that forbids changes of an account."""
-        return freeze_of(await self._database.read(Statement(OF_ACCOUNT, scopes_of(exchange, account))))
+        return freeze_of(await self._database.read(Statement(OF_ACCOUNT, (exchange, account))))
 
     async def freeze(self, freeze: Freeze, told: Outgoing) -> int | None:
         """Freeze a scope, with event and audit row; the event's position, or None where it is published by now.
@@ -86,7 +82,7 @@ class Freezes:
 
         async def write() -> tuple[int | None]:
             latch = Latch(FREEZES, shared=False)
-            *_, positions = await self._database.write(change, audit_row(audited), event, latch=latch)
+            _, positions, *_ = await self._database.write(change, event, *audit_rows(audited), latch=latch)
             return (int(positions[0][0] or 0),)
 
         async def kept() -> tuple[int | None] | None:

@@ -11,16 +11,23 @@ from worker.ledger.audit import AuditTrail
 from worker.ledger.commands import Commands
 from worker.ledger.epoch import Epoch
 from worker.ledger.freezes import Freezes
+from worker.ledger.observed.margin_readings import MarginReadings
+from worker.ledger.observed.owed_snapshots import OwedSnapshots
+from worker.ledger.observed.pushed_drifts import PushedDrifts
+from worker.ledger.observed.snapshots import SnapshotLog
+from worker.ledger.observed.stream_leases import StreamLeases
 from worker.ledger.outbox import Outbox
-from worker.ledger.owed_snapshots import OwedSnapshots
 from worker.ledger.owners import Presence
 from worker.ledger.patience import Patience
 from worker.ledger.postgres.database import PostgresDatabase
-from worker.ledger.snapshots import SnapshotLog
+from worker.ledger.sent_changes import SentChanges
 from worker.ledger.sql.database import KINDS, POSTGRES, SQLITE, Database, Statement
 from worker.ledger.sql.errors import LedgerInPlace, LedgerUnavailable
 from worker.ledger.sqlite.database import SqliteDatabase
 from worker.ledger.sqlite.identity import Remembered
+from worker.ledger.sweep_slots import SweepSlots
+from worker.ledger.terms.kept_terms import KeptTerms
+from worker.ledger.terms.terms_applies import TermsApplies
 from worker.ledger.unresolved import Doubts
 
 PROBE_S = 0.7
@@ -36,11 +43,18 @@ class Ledger:
         self.doubts = Doubts(database, owner)
         self.epoch = Epoch(database, owner)
         self.commands = Commands(database, owner, self.patience, self.doubts, self.epoch)
+        self.sent_changes = SentChanges(database)
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)
         self.audit = AuditTrail(database, owner)
         self.snapshots = SnapshotLog(database, owner, self.epoch)
+        self.margin = MarginReadings(database, owner, self.epoch)
         self.owed = OwedSnapshots(database, owner)
+        self.kept = KeptTerms(database, owner)
+        self.applies = TermsApplies(database, owner)
+        self.streams = StreamLeases(database, owner)
+        self.sweep_slots = SweepSlots(database, owner)
+        self.pushed_drifts = PushedDrifts(database, owner)
         self.presence = Presence(database, owner)
         self.database = database
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from schemas.base import Milliseconds
-from worker.ledger.sql.database import Database, Row, Statement
+from worker.ledger.sql.database import Database, Row, Statement, deletions
 from worker.ledger.sql.errors import CommitInDoubt
 from worker.messages.wire import Outgoing
 
@@ -53,10 +53,14 @@ class Outbox:
         rows = await self._database.read(query)
         return int(rows[0][0] or 0) if rows else None
 
+    async def holds(self, event_id: str) -> bool:
+        """Whether an event waits, whichever worker's it is."""
+        query = Statement("SELECT 1 FROM outbox WHERE id = $1 LIMIT 1", (event_id,))
+        return bool(await self._database.read(query))
+
     async def confirmed(self, *positions: int) -> None:
         """Strike out events that the broker has. If this gets lost they are published again, with the same ids."""
-        strikes = (Statement("DELETE FROM outbox WHERE position = $1", (position,)) for position in positions)
-        await self._database.write(*strikes, durable=False)
+        await self._database.write(*deletions("outbox", "position", positions), durable=False)
 
     async def of(self, owner: str, limit: int) -> list[Waiting]:
         """The events that a worker left, oldest first."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import ContextVar
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import TypeVar
 
@@ -23,37 +24,20 @@ LONG_S = 0.2
 log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True)
 class Waits:
-    """How long somebody has been waiting for the ledger."""
+    """Who is waiting for the ledger, and since when, by the monotonic clock."""
 
-    def __init__(self) -> None:
-        self._since: dict[object, float] = {}
+    since: dict[object, float] = field(default_factory=dict)
 
     @property
     def are_long(self) -> bool:
         """Whether it keeps them waiting now."""
-        return any(monotonic() - since > LONG_S for since in self._since.values())
-
-    def begin(self) -> object:
-        """Somebody waits from now on; what it is called."""
-        wait = object()
-        self._since[wait] = monotonic()
-        return wait
-
-    def end(self, wait: object) -> None:
-        """It waits no longer."""
-        del self._since[wait]
+        return any(monotonic() - since > LONG_S for since in self.since.values())
 
 
-_NOBODY = Waits()
-_WAITS: ContextVar[Waits] = ContextVar("_WAITS", default=_NOBODY)
-
-
-def waits_counted() -> Waits:
-    """What the task, and those it makes from now on, wait for the ledger."""
-    waits = Waits()
-    _WAITS.set(waits)
-    return waits
+WAITS: ContextVar[Waits] = ContextVar("waits", default=Waits())  # noqa: B039 - nobody looks at what is nobody's
+"""What the running task, and those it makes, wait for the ledger."""
 
 
 async def looked_after(attempt: Callable[[], Awaitable[T]], kept: Callable[[], Awaitable[T | None]]) -> T:
@@ -90,37 +74,43 @@ class Patience:
         An attempt whose commit was in doubt can be the reason why the next one matches nothing: `kept` then finds the
         result of the one before, if it was kept. Raises NotInTime when `within_s` is over and no attempt is under way.
         """
-        waits = _WAITS.get()
-        wait = waits.begin()
+        since, wait = WAITS.get().since, object()
+        since[wait] = began = monotonic()
         try:
-            return await self._until_done(attempt, kept, None if within_s is None else monotonic() + within_s)
+            try:
+                result = await attempt()
+            except LedgerUnavailable as error:
+                result = await self._tried_again(error, attempt, kept, None if within_s is None else began + within_s)
+            if self.problem is not None:
+                self._works()
+            return result
         finally:
-            waits.end(wait)
+            del since[wait]
 
-    async def _until_done(
+    async def _tried_again(
         self,
+        error: LedgerUnavailable,
         attempt: Callable[[], Awaitable[T]],
         kept: Callable[[], Awaitable[T | None]] | None,
         give_up: float | None,
     ) -> T:
+        """The result of an attempt that has failed so before."""
         backoff, in_doubt = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S), False
         while True:
+            in_doubt = in_doubt or isinstance(error, CommitInDoubt)
+            self._noted(error)
+            wait_s = backoff.next_s()
+            if give_up is not None and monotonic() + wait_s > give_up:
+                raise NotInTime(str(error)) from error
+            await asyncio.sleep(wait_s)
             try:
-                result = await attempt()
-            except LedgerUnavailable as error:
-                in_doubt = in_doubt or isinstance(error, CommitInDoubt)
-                self._noted(error)
-                wait_s = backoff.next_s()
-                if give_up is not None and monotonic() + wait_s > give_up:
-                    raise NotInTime(str(error)) from error
+                return await attempt()
+            except LedgerUnavailable as again:
+                error = again
             except StaleWrite:
                 if not in_doubt or kept is None or (found := await self.retry_while_unavailable(kept)) is None:
                     raise
                 return found
-            else:
-                self._works()
-                return result
-            await asyncio.sleep(wait_s)
 
     def _noted(self, error: LedgerUnavailable) -> None:
         if self.problem is None:

@@ -26,11 +26,18 @@ MOST_LISTED = 10_000
 SWEEPS = frozenset({"pm_auto_collect", "pm_asset_collect"})
 """Operations that leave nothing in force which could be read back."""
 
+POSITION_MODE = "set_position_mode"
+"""The operation whose subject is a symbol, a settle currency or, where it is empty, the account."""
+MARGIN_MOVES = {"add_margin": "added", "remove_margin": "removed"}
+"""Operations that move margin of one position, and what they have done with the amount. That they did, nobody can know
+afterwards: the position's margin is told as it is then.
+"""
+
 ALL_BUT_BNB = "all but BNB"
 
 
 class Setting(NamedTuple):
-    """What a command is about: the `subject` is a symbol or an asset, or empty."""
+    """What a command is about: the `subject` is a symbol, a settle currency or an asset, or empty."""
 
     account: str
     operation: str
@@ -59,9 +66,30 @@ class Doubt:
         return self.operation in SWEEPS
 
     @property
+    def is_margin_move(self) -> bool:
+        """Whether money was to be moved into a position, or out of it."""
+        return self.operation in MARGIN_MOVES
+
+    @property
+    def moves_money(self) -> bool:
+        """Whether nothing is in force that a later command could settle."""
+        return self.is_sweep or self.is_margin_move
+
+    @property
+    def position_side(self) -> str | None:
+        """The position that is meant, where the request says so."""
+        side = self.request.get("position_side")
+        return None if side is None else str(side)
+
+    @property
     def symbol(self) -> str | None:
-        """The market it is about."""
-        return None if self.is_sweep else self.subject
+        """The market it is about; None for a sweep, and for a position mode that is of more than one market."""
+        return None if self.is_sweep else self.request.get("symbol")
+
+    @property
+    def is_of_position_mode(self) -> bool:
+        """Whether a position mode is in doubt, and no terms of a market."""
+        return self.operation == POSITION_MODE
 
     @property
     def asset(self) -> str | None:
@@ -95,9 +123,11 @@ def wanted_of(operation: str, request: Mapping[str, Any]) -> dict[str, Any]:
     >>> wanted_of("pm_asset_collect", {"asset": "USDT"}), wanted_of("pm_auto_collect", {})
     ({'collected': 'USDT'}, {'collected': 'all but BNB'})
     """
+    if operation in MARGIN_MOVES:
+        return {MARGIN_MOVES[operation]: request["amount"]}
     if operation in SWEEPS:
         return {"collected": request.get("asset", ALL_BUT_BNB)}
-    return {name: request[name] for name in ("leverage", "margin_mode") if name in request}
+    return {name: request[name] for name in ("leverage", "margin_mode", "position_mode") if name in request}
 
 
 _COLUMNS = (
@@ -153,7 +183,7 @@ class Doubts:
     async def ended_by(self, setting: Setting, outcome: str) -> list[Doubt]:
         """The doubts that a command ends which has ended so; to be asked while the account is its own.
 
-        A sweep that succeeded tells nothing of an earlier one.
+        Money that was moved tells nothing of an earlier move.
         """
         known = self._doubted.get(setting.account)
         if known is None or not Outcome(outcome).succeeded:
@@ -161,7 +191,7 @@ class Doubts:
         doubts = await self.of(setting.account)
         if not doubts and self._doubted.get(setting.account) is known:
             del self._doubted[setting.account]
-        return [doubt for doubt in doubts if not doubt.is_sweep and _about(doubt) == setting]
+        return [doubt for doubt in doubts if not doubt.moves_money and _about(doubt) == setting]
 
     def end(self, doubts: Iterable[Doubt], result: str) -> None:
         """A command has ended doubts: they will be told."""
@@ -233,9 +263,12 @@ def _about(doubt: Doubt) -> Setting:
 def _rivals(doubt: Doubt) -> tuple[str, str, str]:
     """Commands that change the same: two operations by name, and a pattern of requests.
 
-    A margin mode may be that of the whole account, and in SQL's patterns a symbol matches at least itself.
+    A margin mode may be that of the whole account, and so may a position mode, with which a market may have another
+    leverage; in SQL's patterns a symbol matches at least itself.
     """
-    if doubt.is_sweep:
-        first, second = sorted(SWEEPS)
+    if doubt.moves_money:
+        first, second = sorted(SWEEPS if doubt.is_sweep else MARGIN_MOVES)
         return first, second, ""
-    return "set_margin_mode", "", f'%"symbol":{orjson.dumps(doubt.subject).decode()}%'
+    if doubt.is_of_position_mode:
+        return POSITION_MODE, "", ""
+    return "set_margin_mode", POSITION_MODE, f'%"symbol":{orjson.dumps(doubt.subject).decode()}%'

@@ -1,5 +1,6 @@
 """The seam below the ledger: plain SQL that SQLite and PostgreSQL both understand, and locks that die with us."""
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
@@ -43,6 +44,21 @@ def names(first: int, count: int) -> str:
     '$2, $3, $4'
     """
     return ", ".join(f"${number}" for number in range(first, first + count))
+
+
+MOST_NAMED = 500
+"""Values that one statement names at most. Both databases take some 32,000."""
+
+
+def deletions(table: str, key: str, values: Iterable[Value]) -> tuple[Statement, ...]:
+    """Delete the rows of all these keys: many in one statement, for each costs a way there and back.
+
+    >>> deletions("outbox", "position", (7, 9))[0]
+    Statement(sql='DELETE FROM outbox WHERE position IN ($1, $2)', values=(7, 9), must_match=False)
+    """
+    keys = tuple(values)
+    parts = (keys[first : first + MOST_NAMED] for first in range(0, len(keys), MOST_NAMED))
+    return tuple(Statement(f"DELETE FROM {table} WHERE {key} IN ({names(1, len(part))})", part) for part in parts)
 
 
 class Database(Protocol):

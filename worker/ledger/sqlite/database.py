@@ -1,11 +1,13 @@
 """The ledger in a SQLite file.
 
 Writes are carried out where they are asked for: one takes some tens of microseconds, less than handing it to a thread
-and back would. A commit that is only written outlives the death of this process, and once flushed (`write_log.py`) a
+and back would. A commit that is only written outlives the death of this process, and once flushed (`wal.py`) a
 power failure too.
 """
 
 import asyncio
+import hashlib
+import os
 import re
 import sqlite3
 from contextlib import AbstractAsyncContextManager, closing
@@ -27,7 +29,7 @@ from worker.ledger.sqlite.identity import (
     unusable,
 )
 from worker.ledger.sqlite.open_file import OpenFile
-from worker.ledger.sqlite.wal import WriteLog
+from worker.ledger.sqlite.wal import LONGEST_WRITES, WriteLog
 
 IDENTITY = "INTEGER PRIMARY KEY AUTOINCREMENT"
 
@@ -77,6 +79,9 @@ class SqliteDatabase:
         self._polling = asyncio.Lock()
         self._closed = False
         self._looked: float | None = None
+        self._folders = (str(path.absolute().parent), str(path.absolute().with_name(f"{path.name}.locks")))
+        self._marks: tuple[object, object] = (None, None)
+        """The folders as they were when all was in its place."""
 
     @classmethod
     async def open(cls, path: Path, remembered: Remembered) -> "SqliteDatabase":
@@ -98,7 +103,9 @@ class SqliteDatabase:
     async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> Rows:
         """Run statements in one transaction; the rows of each. Writes follow each other, with a latch or without."""
         rows = await self._run(statements)
-        self._log.written()
+        self._log.writes += 1
+        if self._log.writes >= LONGEST_WRITES:
+            self._log.shorten()
         if durable:
             await self._kept()
         return rows
@@ -151,7 +158,8 @@ class SqliteDatabase:
     async def _run(self, statements: tuple[Statement, ...]) -> Rows:
         give_up = monotonic() + BUSY_S
         while True:
-            await self._log.takes_writes()
+            if not self._log.takes_writes.is_set():
+                await self._log.takes_writes.wait()
             self._require_usable()
             try:
                 return self._execute(statements)
@@ -171,7 +179,7 @@ class SqliteDatabase:
 
     def _unavailable(self, error: sqlite3.Error) -> LedgerUnavailable:
         if is_damage(error):
-            self._looked = None
+            self._looked, self._marks = None, (None, None)
             return self._file.damaged(str(error))
         self._log.shorten()  # should the disk be full, that may make room
         return LedgerUnavailable(f"the ledger can't be used: {error}")
@@ -182,37 +190,50 @@ class SqliteDatabase:
             raise LedgerUnavailable("the ledger is closed")
         turn = asyncio.get_running_loop().time()  # uvloop's stands still during a turn, in ms; asyncio's goes on
         if turn != self._looked:
-            self._file.require()
-            self._locks.keep()
-            self._looked = turn
+            here, locks = map(_mark, self._folders)
+            if here is None or here != self._marks[0] or monotonic() >= self._file.look_at:
+                self._file.require()
+            if locks is None or locks != self._marks[1]:
+                self._locks.keep()
+            self._looked, self._marks = turn, (here, locks)
 
     def _connect_again(self, path: Path) -> sqlite3.Connection:
         self._file.require()
         return _connect(path, as_uri(path))
 
     def _execute(self, statements: tuple[Statement, ...]) -> Rows:
-        if len(statements) == 1:
-            return [self._rows(statements[0])]
-        self._connection.execute("BEGIN IMMEDIATE")
+        """All of them or none. One alone is a transaction by itself, which nothing of it outlives where it fails."""
+        found: Rows = []
+        if len(statements) > 1:
+            self._connection.execute("BEGIN IMMEDIATE")
         try:
-            rows = [self._rows(statement) for statement in statements]
-            self._connection.execute("COMMIT")
+            for statement in statements:
+                rows = self._connection.execute(_sqlite(statement.sql), statement.values).fetchall()
+                if statement.must_match and not rows:
+                    raise StaleWrite
+                found.append(rows)
+            if len(statements) > 1:
+                self._connection.execute("COMMIT")
         finally:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        return rows
+        return found
 
-    def _rows(self, statement: Statement) -> list[Row]:
-        rows = self._connection.execute(_sqlite(statement.sql), statement.values).fetchall()
-        if statement.must_match and not rows:
-            raise StaleWrite
-        return rows
+
+def _mark(folder: str) -> tuple[int, int, int] | None:
+    """What changes when a name in it is given to another file, or when another folder lies there."""
+    try:
+        found = os.stat(folder)
+    except OSError:
+        return None  # who looks closer tells why
+    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _connect(path: Path, uri: str | None = None) -> sqlite3.Connection:
     """Open a file; without a URI that says otherwise it is made where it is missing."""
     connection = sqlite3.connect(uri or path, timeout=BUSY_S, isolation_level=None, uri=uri is not None)
     try:
+        connection.create_function("audit_hash", 1, _audit_hash, deterministic=True)
         connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         _use_write_log(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
@@ -221,6 +242,10 @@ def _connect(path: Path, uri: str | None = None) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _audit_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _use_write_log(connection: sqlite3.Connection) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -35,28 +36,15 @@ class FileLocks:
         self._open: dict[str, int] = {}
         self._held: dict[str, int] = {}
         folder.mkdir(exist_ok=True, mode=0o700)
-        self._kept_at = self._folder_mark()
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Wait for a name, and hold it. Raises LedgerUnavailable."""
         return _Held(self, name)
 
-    async def take(self, name: str) -> None:
-        """Wait for a name. Raises LedgerUnavailable."""
-        # Who waits holds the turn. Whoever lets go and wants it again at once, as a busy worker does, comes after them.
-        queue = f"turn for {name}"
-        if not self._take(queue):
-            await self._wait(queue)
-        try:
-            if not self._take(name):
-                await self._wait(name)
-        finally:
-            self.give_back(queue)
-
     @asynccontextmanager
     async def try_lock(self, name: str) -> AsyncIterator[bool]:
         """Hold a name if it is free; tells whether. Raises LedgerUnavailable."""
-        taken = self._take(name)
+        taken = self.take(name)
         try:
             yield taken
         finally:
@@ -65,12 +53,9 @@ class FileLocks:
 
     def keep(self) -> None:
         """Take anew what we hold and whose file was removed. Raises LedgerUnavailable while another process has it."""
-        if (mark := self._folder_mark()) is not None and mark == self._kept_at:
-            return
         for name, descriptor in list(self._held.items()):
-            if not _lies_at(descriptor, self._file(name)):
+            if not _lies_at(descriptor, _file_of(self._folder, name)):
                 self._take_anew(name, descriptor)
-        self._kept_at = mark
 
     def close(self) -> None:
         """Close what nobody holds."""
@@ -78,7 +63,7 @@ class FileLocks:
             os.close(self._open.popitem()[1])
 
     def _take_anew(self, name: str, descriptor: int) -> None:
-        if not self._take(name):
+        if not self.take(name):
             raise LedgerUnavailable(
                 f"the files of the ledger's locks were removed from {self._folder} while in use, and another process "
                 "has taken one of ours; nothing is sent until it is ours again"
@@ -86,14 +71,10 @@ class FileLocks:
         os.close(descriptor)
         log.warning("lock_file_recreated", lock=name)
 
-    async def _wait(self, name: str) -> None:
-        await asyncio.sleep(POLL_S)
-        while not self._take(name):  # noqa: ASYNC110 - another process holds it
-            await asyncio.sleep(POLL_S)
-
-    def _take(self, name: str) -> bool:
+    def take(self, name: str) -> bool:
+        """Hold a name if it is free; tells whether. Raises LedgerUnavailable."""
         # Whoever holds a name has taken its file out: the same name asked for again opens the file anew, and waits.
-        file = self._file(name)
+        file = _file_of(self._folder, name)
         while True:
             descriptor = self._open.pop(name, None)
             if descriptor is None:
@@ -104,9 +85,6 @@ class FileLocks:
                 self._held[name] = descriptor
                 return True
             os.close(descriptor)
-
-    def _file(self, name: str) -> str:
-        return f"{self._folder}/{_file_of(name)}"
 
     def _opened(self, file: str) -> int:
         try:
@@ -124,34 +102,32 @@ class FileLocks:
         else:
             self._open[name] = descriptor
 
-    def _folder_mark(self) -> tuple[int, int] | None:
-        """What changes when a file in it is removed; None where it is missing."""
-        try:
-            found = os.stat(self._folder)
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns
 
-
+@dataclass(frozen=True, slots=True)
 class _Held:
     """A context as a class: it costs half of what a generator does."""
 
-    __slots__ = ("_locks", "_name")
-
-    def __init__(self, locks: FileLocks, name: str) -> None:
-        self._locks = locks
-        self._name = name
+    locks: FileLocks
+    name: str
 
     async def __aenter__(self) -> None:
-        await self._locks.take(self._name)
+        # Who waits holds the turn. Whoever lets go and wants it again at once, as a busy worker does, comes after them.
+        turn = f"turn for {self.name}"
+        while not self.locks.take(turn):  # noqa: ASYNC110 - another process holds it
+            await asyncio.sleep(POLL_S)
+        try:
+            while not self.locks.take(self.name):  # noqa: ASYNC110 - the same
+                await asyncio.sleep(POLL_S)
+        finally:
+            self.locks.give_back(turn)
 
     async def __aexit__(self, *_: object) -> None:
-        self._locks.give_back(self._name)
+        self.locks.give_back(self.name)
 
 
 @lru_cache(maxsize=2 * OPEN_FILES)
-def _file_of(name: str) -> str:
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
+def _file_of(folder: str, name: str) -> str:
+    return f"{folder}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def _locked(descriptor: int) -> bool:

@@ -13,7 +13,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from worker.ledger.sql.errors import LedgerGone, LedgerInPlace, LedgerUnavailable
-from worker.runtime.state_files import write_private
+from worker.runtime.files.state_files import write_private
 
 RESTORE = (
     "put it back, or a backup of it, and start again. With --new-ledger the start goes on without it: ids that were "

@@ -1,8 +1,8 @@
 """Whether the file of an open SQLite ledger is still the one that lies at its path.
 
 Whoever has a file open goes on writing to it after it was removed, replaced or unmounted, and nobody ever sees that
-again. SQLite does not look; so it is looked before statements, at the folder alone (a few microseconds), which tells
-whenever a name in it was given to another file, and once a second at all there is.
+again. SQLite does not look; so the database looks before statements, at the folder alone (a few microseconds), which
+tells whenever a name in it was given to another file; then, and once a second, all that there is is looked at here.
 """
 
 import os
@@ -25,26 +25,19 @@ class OpenFile:
 
     def __init__(self, path: Path, identity: str) -> None:
         self._path = path.absolute()
-        self._folder = str(self._path.parent)
         self._identity = identity
         self._damage: str | None = None
-        # The folder first: what changes between is then seen as a change.
-        self._folder_mark = _folder_mark(self._folder)
         self._marks = {str(file): _mark(str(file)) for file in self._files()}
-        self._look_at = 0.0
+        self.look_at = 0.0
+        """When all of it is looked at, by the monotonic clock."""
 
     def require(self) -> None:
         """Raises LedgerUnavailable where it is gone, is another one by now, or can't be read any more."""
         if self._damage is not None:
             raise LedgerUnavailable(self._damage)
-        try:
-            folder = _folder_mark(self._folder)
-        except OSError as error:
-            raise self._gone(self._path, error) from error
-        if folder != self._folder_mark or monotonic() >= self._look_at:
-            self._require_files()
-            self._require_content()
-            self._folder_mark, self._look_at = folder, monotonic() + LOOK_S
+        self._require_files()
+        self._require_content()
+        self.look_at = monotonic() + LOOK_S
 
     def damaged(self, how: str) -> LedgerUnavailable:
         """Remember damage, for good: what is still right in memory must not be mixed with what is not."""
@@ -98,12 +91,6 @@ def _read_all_tables(connection: sqlite3.Connection) -> str | None:
     for table in tables:
         connection.execute(f'SELECT 1 FROM "{table}" LIMIT 1').fetchall()
     return identity_of(connection) if "ledger_identity" in tables else None
-
-
-def _folder_mark(folder: str) -> Mark:
-    """What changes when a name in it is given to another file, or when another folder lies there."""
-    found = os.stat(folder)
-    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _mark(file: str) -> Mark:
