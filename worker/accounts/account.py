@@ -4,34 +4,23 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
+from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from schemas.control import Exchange, Network
+from schemas.guardrails import UNGUARDED, Guardrails
+from schemas.requests import PositionMode
 from worker.accounts.networks import MAINNET, require_network, venue_label
 from worker.accounts.regions import require_region
+from worker.accounts.slots import WrittenSlots
+from worker.accounts.venues import VENUES
 from worker.runtime.errors import ConfigurationError
 
 
 class RegistryError(ConfigurationError):
     """The registry can't be used as it is; the message names the file, the account and the remedy."""
-
-
-PositionMode = Literal["one_way", "hedge"]
-"""Whether long and short of a market are netted, or two positions of their own."""
-
-NEEDS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "binance": ("api_key", "secret"),
-        "bybit": ("api_key", "secret"),
-        "gate": ("api_key", "secret"),
-        "okx": ("api_key", "secret", "passphrase"),
-        "hyperliquid": ("secret", "account_address"),
-    }
-)
-"""What each venue wants to know of an account. Hyperliquid's `secret` is the private key of the signer."""
 
 
 class Site(NamedTuple):
@@ -62,6 +51,27 @@ class Site(NamedTuple):
         return self.exchange, self.network, self.base_url
 
 
+class MarginThresholds(BaseModel):
+    """From which margin ratio on an account's pools are told as in danger; 1 is liquidation.
+
+    A level is left when the ratio has fallen below its threshold by `hysteresis`, so that one that wavers is told once.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    warn: Annotated[Decimal, Field(gt=0, lt=1)] = Decimal("0.5")
+    critical: Annotated[Decimal, Field(gt=0, le=1)] = Decimal("0.8")
+    hysteresis: Annotated[Decimal, Field(ge=0, lt=1)] = Decimal("0.05")
+
+    @model_validator(mode="after")
+    def _are_apart(self) -> Self:
+        if self.warn >= self.critical:
+            raise ValueError(f"warn ({self.warn}) must be below critical ({self.critical})")
+        if self.hysteresis >= self.warn:
+            raise ValueError(f"hysteresis ({self.hysteresis}) must be below warn ({self.warn})")
+        return self
+
+
 class Account(BaseModel):
     """One exchange account. `base_url` is set for sandbox accounts only.
 
@@ -72,20 +82,27 @@ class Account(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,128}$")]
-    exchange: Exchange
-    network: Annotated[Network, Field(description="Which of the venue's networks the account is on")] = MAINNET
+    exchange: Annotated[Exchange, Field(description="The venue: `binance`, `bybit`, `gate`, `okx` or `hyperliquid`")]
+    network: Annotated[
+        Network, Field(description="The venue's real network; or `testnet` or `demo`, where it has one")
+    ] = MAINNET
     region: Annotated[
         str | None,
-        Field(description="The legal house of the venue that the account is at, where that is not its main one"),
+        Field(
+            description="The legal house of the venue that the account is at, where that is not its main one: `eea` on "
+            "OKX, `eu` on Bybit; `perps-dma accounts check --regions` finds it"
+        ),
     ] = None
     user_id: Annotated[
         str | None,
         Field(
             pattern=r"^[A-Za-z0-9]{1,64}$",
-            description="The venue's own id of the user, where it meters by that: keys of one user share its limits",
+            description="Gate, OKX: the venue's own id of the user, so that its keys share one count of its "
+            "limits from the "
+            "start; learnt from answers otherwise",
         ),
     ] = None
-    portfolio_margin: bool = False
+    portfolio_margin: Annotated[bool, Field(description="Whether it is a Binance Portfolio Margin account")] = False
     margin_mode_scope: Annotated[
         Literal["account", "symbol"],
         Field(description="Where a venue changes margin mode for the whole account only, `symbol` refuses that"),
@@ -93,11 +110,25 @@ class Account(BaseModel):
     position_mode: Annotated[
         PositionMode | None, Field(description="What the account is meant to be in; `accounts check` compares it")
     ] = None
-    api_key: SecretStr | None = None
-    secret: SecretStr
-    passphrase: SecretStr | None = None
-    account_address: str | None = None
-    vault_address: str | None = None
+    api_key: Annotated[
+        SecretStr | None, Field(description="By reference (`env:NAME`, `file:PATH`) or sealed; none on Hyperliquid")
+    ] = None
+    secret: Annotated[
+        SecretStr,
+        Field(description="The same; on Hyperliquid the private key of an approved agent wallet, which signs"),
+    ]
+    passphrase: Annotated[SecretStr | None, Field(description="The same; on OKX alone")] = None
+    account_address: Annotated[str | None, Field(description="Hyperliquid: who owns the positions")] = None
+    vault_address: Annotated[str | None, Field(description="Hyperliquid: a vault or sub-account to act for")] = None
+    guardrails: Annotated[
+        Guardrails, Field(description="What commands of the account may do at most; `[guardrails]` has the defaults")
+    ] = UNGUARDED
+    auto_collect: Annotated[
+        WrittenSlots | None, Field(description="When a Portfolio Margin account is swept by itself: `daily 00:05`")
+    ] = None
+    margin_thresholds: Annotated[
+        MarginThresholds, Field(description="From which margin ratio on its pools are told as in danger")
+    ] = MarginThresholds()
     base_url: str | None = None
 
     @property
@@ -112,7 +143,7 @@ class Account(BaseModel):
 
     @model_validator(mode="after")
     def _is_complete(self) -> Self:
-        missing = [name for name in NEEDS[self.exchange] if getattr(self, name) is None]
+        missing = [name for name in VENUES[self.exchange].credentials if getattr(self, name) is None]
         if missing:
             raise ValueError(f"an account on {self.exchange} also needs {' and '.join(missing)}")
         require_network(self.exchange, self.network)
@@ -121,6 +152,8 @@ class Account(BaseModel):
             raise ValueError("portfolio_margin is an account type of Binance only")
         if self.portfolio_margin and self.network != MAINNET:
             raise ValueError(f"Binance has no Portfolio Margin on its {self.network} network, only on {MAINNET}")
+        if self.auto_collect is not None and not self.portfolio_margin:
+            raise ValueError("auto_collect is for Portfolio Margin accounts only: portfolio_margin = true")
         return self
 
 
@@ -193,12 +226,19 @@ class Accounts(Mapping[str, Account]):
         One that was removed, or whose id means an account elsewhere now, stays what it was: its work is finished.
         """
         now = self._by_id.get(account.id)
+        if now is account:
+            return account
         return now if now is not None and now.site == account.site else account
+
+    def guardrails_of(self, account: Account) -> Guardrails:
+        """What commands of an account may do at most, as the registry has it now."""
+        return self.current(account).guardrails
 
 
 def _by_id(accounts: Iterable[Account]) -> dict[str, Account]:
     rows = tuple(accounts)
     by_id = {account.id: account for account in rows}
     if len(by_id) < len(rows):
-        raise RegistryError("two accounts have the same id; ids must be unique over registry and sandbox")
+        twice = [name for name, count in Counter(account.id for account in rows).items() if count > 1]
+        raise RegistryError(f"two accounts have the same id, {' and '.join(twice)}: give each an id of its own")
     return by_id

@@ -1,25 +1,16 @@
-"""The networks of each venue: the real one, and those where money is play money.
-
-What is offered is what ccxt can reach and sign for, and what the venues write of it: Bybit ("Demo Trading Service"),
-OKX ("Demo Trading Services"), Hyperliquid ("API servers"). Each has accounts, keys and markets of its own.
-"""
+"""The networks of each venue: the real one, and those where money is play money."""
 
 from collections.abc import Mapping
+from functools import cache
 from types import MappingProxyType
 
 from schemas.control import Exchange, Network
+from worker.accounts.venues import VENUES
 
 MAINNET: Network = "mainnet"
 
 LACKS: Mapping[tuple[Exchange, Network], str] = MappingProxyType(
-    {
-        ("binance", "demo"): "no Portfolio Margin, and the rights of a key can't be checked",
-        ("bybit", "testnet"): "no call that is used here; its markets and prices are its own",
-        ("bybit", "demo"): "some calls, among them the margin mode of single symbols; its limits can't be raised",
-        ("gate", "testnet"): "all markets but the perpetuals in USDT",
-        ("okx", "demo"): "no call that is used here; it has fewer markets",
-        ("hyperliquid", "testnet"): "no call that is used here; its markets and prices are its own",
-    }
+    {(exchange, network): lacks for exchange, facts in VENUES.items() for network, lacks in facts.networks.items()}
 )
 """What is offered beside the real network, and what is missing there."""
 
@@ -34,7 +25,7 @@ INSTEAD: Mapping[tuple[Exchange, Network], str] = MappingProxyType(
 
 def networks_of(exchange: Exchange) -> tuple[Network, ...]:
     """What a venue offers, the real network first."""
-    return (MAINNET, *(network for venue, network in LACKS if venue == exchange))
+    return (MAINNET, *VENUES[exchange].networks)
 
 
 def require_network(exchange: Exchange, network: Network) -> None:
@@ -46,6 +37,7 @@ def require_network(exchange: Exchange, network: Network) -> None:
     raise ValueError(f"{exchange} offers no {network}{because}, only {' and '.join(offered)}")
 
 
+@cache
 def venue_label(exchange: str, network: Network) -> str:
     """A venue, with its network unless that is the one where money is real; the label `venue` of metrics and logs.
 

@@ -1,6 +1,7 @@
 """The legal houses of each venue that has several: a key of one is none at another, for each has hosts of its own.
 
-The names stand here, where accounts are read; the hosts with their sources in `worker.venues.<venue>.hosts`.
+Their names stand in the table of venues, where accounts are read; the hosts with their sources in
+`worker.venues.<venue>.hosts`.
 """
 
 from collections.abc import Mapping
@@ -8,18 +9,15 @@ from types import MappingProxyType
 
 from schemas.control import Exchange, Network
 from worker.accounts.networks import MAINNET
+from worker.accounts.venues import VENUES
 
 MAIN = "global"
 """The house where an account is that names no region."""
 
 REGIONS: Mapping[Exchange, tuple[str, ...]] = MappingProxyType(
-    {
-        "bybit": (MAIN, "bytick", "nl", "tr", "kz", "ge", "ae", "eu", "id", "jp", "hk", "br", "ar"),
-        "gate": (MAIN, "eu", "us"),
-        "okx": (MAIN, "eea", "us"),
-    }
+    {exchange: (MAIN, *facts.regions) for exchange, facts in VENUES.items()}
 )
-"""The regions of the venues that have more than one, the main one first."""
+"""The regions of each venue, the main one first."""
 
 WITH_NETWORKS: frozenset[tuple[Exchange, Network]] = frozenset({("okx", "demo")})
 """Networks of play money that are at each house's own hosts. Bybit's testnet and demo trading have hosts for all."""
@@ -34,7 +32,7 @@ def require_region(exchange: Exchange, network: Network, region: str | None) -> 
     """Raise ValueError, naming what there is, for a region that a venue does not have, or not on this network."""
     if region is None:
         return
-    known = REGIONS.get(exchange, (MAIN,))
+    known = REGIONS[exchange]
     if region not in known:
         raise ValueError(f"{exchange} has no region {region!r}, only {', '.join(known)}")
     if not takes_region(exchange, network):

@@ -1,4 +1,9 @@
-"""The account registry: a TOML file of accounts, whose credentials stand elsewhere or are sealed."""
+"""The account registry: a TOML file of accounts, whose credentials stand elsewhere or are sealed.
+
+[guardrails]                        what commands may do at most, of every account that does not say otherwise
+[accounts.<id>]                     an account
+[accounts.<id>.guardrails]          its own, rule by rule in place of those
+"""
 
 import os
 import tomllib
@@ -8,14 +13,19 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, SecretStr, ValidationError, ValidationInfo
+from pydantic import AfterValidator, BaseModel, SecretStr, ValidationError, ValidationInfo
 
+from schemas.guardrails import UNGUARDED, Guardrails
 from schemas.problems import problems_of
 from worker.accounts.account import Account, RegistryError
+from worker.accounts.guardrails import WantedChange, WrittenGuardrails, breach_of, overlaid
 from worker.accounts.sealing import SEALED, Keyring, read_keys
 
 CREDENTIALS = ("api_key", "secret", "passphrase")
 """The fields of an account that are secret."""
+
+SWEEP = "pm_auto_collect"
+"""What `auto_collect` has done."""
 
 Keys = Callable[[], Keyring]
 """The sealing keys, read once something is sealed. Raises SealingError."""
@@ -60,11 +70,16 @@ def _resolve(written: SecretStr, info: ValidationInfo) -> SecretStr:
 Credential = Annotated[SecretStr, AfterValidator(_resolve)]
 
 
+class _Defaults(BaseModel):
+    guardrails: WrittenGuardrails = UNGUARDED
+
+
 class _RegisteredAccount(Account):
     api_key: Credential | None = None
     secret: Credential
     passphrase: Credential | None = None
     base_url: None = None
+    guardrails: WrittenGuardrails = UNGUARDED
 
 
 def read_registry(path: Path, sealing_keys: str | None = None) -> tuple[Account, ...]:
@@ -73,10 +88,11 @@ def read_registry(path: Path, sealing_keys: str | None = None) -> tuple[Account,
     Raises RegistryError that names everything wrong in it, and not just the first account.
     """
     keys: Keys = cache(lambda: read_keys(sealing_keys))
-    accounts, wrong = [], []
-    for account_id, table in _tables(path).items():
+    content, accounts, wrong = _content(path), [], []
+    defaults = _defaults(path, content.get("guardrails", {}))
+    for account_id, table in content["accounts"].items():
         try:
-            accounts.append(_account(account_id, table, keys))
+            accounts.append(_guarded(_account(account_id, table, keys), defaults))
         except ValidationError as error:
             wrong.append(f"account {account_id!r}: {_problems(error)}")
         except ValueError as error:
@@ -92,10 +108,10 @@ def sources_of(path: Path, sealing_keys: str | None = None) -> frozenset[Path]:
     if sealing_keys and not sealing_keys.startswith("env:"):
         files.add(Path(sealing_keys))
     try:
-        tables = _tables(path)
+        content = _content(path)
     except RegistryError:
         return frozenset(files)
-    return frozenset(files.union(_secret_files(tables)))
+    return frozenset(files.union(_secret_files(content["accounts"])))
 
 
 def _secret_files(tables: Mapping[str, Any]) -> Iterator[Path]:
@@ -104,17 +120,34 @@ def _secret_files(tables: Mapping[str, Any]) -> Iterator[Path]:
         yield from (Path(text[5:]) for text in written if isinstance(text, str) and text.startswith("file:"))
 
 
-def _tables(path: Path) -> Mapping[str, Any]:
+def _content(path: Path) -> Mapping[str, Any]:
     try:
         content = tomllib.loads(path.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise RegistryError(f"the account registry {path} can't be read: {error}") from error
-    if unknown := content.keys() - {"accounts"}:
-        raise RegistryError(f"{path}: {', '.join(sorted(unknown))} means nothing here; accounts are [accounts.<id>]")
+    if unknown := content.keys() - {"accounts", "guardrails"}:
+        raise RegistryError(
+            f"{path}: {', '.join(sorted(unknown))} means nothing here; accounts are [accounts.<id>], and what their "
+            "commands may do at most is [guardrails]"
+        )
     tables = content.get("accounts")
     if not isinstance(tables, dict) or not tables:
         raise RegistryError(f"{path} has no account; each is a table [accounts.<id>]")
-    return tables
+    return content
+
+
+def _defaults(path: Path, table: Any) -> Guardrails:
+    try:
+        return _Defaults(guardrails=table).guardrails
+    except ValidationError as error:
+        raise RegistryError(f"{path}: {_problems(error)}") from error
+
+
+def _guarded(account: Account, defaults: Guardrails) -> Account:
+    guardrails = overlaid(defaults, account.guardrails)
+    if account.auto_collect is not None and (breach := breach_of(guardrails, WantedChange(SWEEP))):
+        raise ValueError(f"auto_collect: its guardrails forbid it, {breach.message}")
+    return account.model_copy(update={"guardrails": guardrails})
 
 
 def _account(account_id: str, table: Any, keys: Keys) -> Account:

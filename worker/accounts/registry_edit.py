@@ -12,7 +12,7 @@ from tomlkit.exceptions import ParseError
 from worker.accounts.account import RegistryError
 from worker.accounts.registry import CREDENTIALS
 from worker.accounts.sealing import SEALED, Keyring, SealingError, version_of
-from worker.runtime.state_files import rewrite
+from worker.runtime.files.state_files import rewrite
 
 Tables = MutableMapping[str, Any]
 

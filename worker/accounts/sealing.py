@@ -19,7 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from worker.runtime.errors import ConfigurationError
-from worker.runtime.state_files import rewrite, write_private
+from worker.runtime.files.state_files import rewrite, write_private
 
 SEALED = "sealed"
 KEY_BYTES = 32

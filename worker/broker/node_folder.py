@@ -2,29 +2,31 @@
 
 import json
 import os
-import socket
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from worker.broker.permissions import HASHING, OWN_QUEUES, password_hash
 from worker.broker.policies import limits
-from worker.runtime.log_files import KEPT_LOGS, LARGEST_LOG, make_private
-from worker.runtime.state_files import kept_secret, write_private
+from worker.runtime.files.log_files import KEPT_LOGS, LARGEST_LOG, make_private
+from worker.runtime.files.state_files import kept_secret, write_private
+from worker.runtime.ports import LOOPBACK, free_ports
 
 NODE_NAME = "perps-dma@localhost"
 """The same for every folder: a node is known by its epmd, and each folder has an epmd of its own."""
 
 USER = "perps-dma"
 VHOST = "/"
-LOOPBACK = "127.0.0.1"
 
+# Streams are read over their own protocol as well (rabbitmq_stream); its clients connect to where the node says it is.
 # Both 3.10 and 4.x know every key used here. A key that only one of them knows (4.x: deprecated_features.*) would keep
 # the other from starting. The largest message is what 4.x has by default.
 _CONFIG = """\
 listeners.tcp.1 = {address}:{port}
 num_acceptors.tcp = 2
+stream.listeners.tcp.1 = {address}:{stream}
+stream.advertised_host = {address}
+stream.advertised_port = {stream}
 max_message_size = 16777216
 log.file.level = info
 log.file.rotation.size = {largest_log}
@@ -47,15 +49,12 @@ class Ports:
     amqp: int
     distribution: int
     epmd: int
+    stream: int
 
     @classmethod
     def free(cls) -> "Ports":
-        """Three ports that nobody listens on."""
-        with ExitStack() as held:
-            sockets = [held.enter_context(socket.socket()) for _ in range(3)]
-            for one in sockets:
-                one.bind((LOOPBACK, 0))
-            return cls(*(one.getsockname()[1] for one in sockets))
+        """Ports that nobody listens on."""
+        return cls(*free_ports(4))
 
 
 class NodeFolder:
@@ -74,8 +73,9 @@ class NodeFolder:
         self.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         make_private(self.log.parent)
         kept_secret(self.path / ".erlang.cookie")
-        write_private(self.path / "enabled_plugins", "[rabbitmq_consistent_hash_exchange].\n")
-        config = _CONFIG.format(address=LOOPBACK, port=ports.amqp, largest_log=LARGEST_LOG, kept_logs=KEPT_LOGS)
+        write_private(self.path / "enabled_plugins", "[rabbitmq_consistent_hash_exchange,rabbitmq_stream].\n")
+        places = {"address": LOOPBACK, "port": ports.amqp, "stream": ports.stream}
+        config = _CONFIG.format(**places, largest_log=LARGEST_LOG, kept_logs=KEPT_LOGS)
         write_private(self.path / "rabbitmq.conf", config)
         definitions = self.path / "definitions.json"
         write_private(definitions, json.dumps(self._definitions()))
@@ -86,6 +86,10 @@ class NodeFolder:
     def url(self, ports: Ports) -> str:
         """How a client reaches the node. It holds the password."""
         return f"amqp://{USER}:{self._password}@{LOOPBACK}:{ports.amqp}/"
+
+    def stream_url(self, ports: Ports) -> str:
+        """How a client of RabbitMQ's stream protocol reaches it. It holds the password."""
+        return f"rabbitmq-stream://{USER}:{self._password}@{LOOPBACK}:{ports.stream}/"
 
     def environment(self, ports: Ports) -> dict[str, str]:
         """The whole environment of the node: it inherits nothing that could point it to another node's files."""

@@ -1,8 +1,8 @@
 """What each user of the broker may do, as definitions that RabbitMQ imports.
 
 A strategy engine may ask, and read its own answers. A risk system may listen. The shim may ask for everything, and how
-many consume it, and reads by direct reply-to, which takes no right. The worker owns what carries the traffic, and
-nothing beside it. What queues may hold stands in `worker.broker.policies`.
+many consume it; it reads the log of events, and answers by direct reply-to, which takes no right. The worker owns what
+carries the traffic, and nothing beside it. What queues may hold stands in `worker.broker.policies`.
 """
 
 import base64
@@ -14,10 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 from schemas import OPERATIONS
-from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
+from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, EVENTS_LOG
 from worker.broker.policies import USER_LIMITS, limits
 from worker.bus.amqp.actors import SHIM_USER
-from worker.bus.amqp.topology import EVENTS_EXCHANGE, EVENTS_LOG, OURS
+from worker.bus.amqp.topology import EVENTS_EXCHANGE, OURS
 from worker.bus.sharding.shards import LED_EXCHANGE
 
 VHOST = "perps-dma"
@@ -70,7 +70,7 @@ RIGHTS: Mapping[str, Rights] = MappingProxyType(
         SHIM_USER: Rights(
             NOTHING,
             _only(_exact(COMMANDS_EXCHANGE), _exact(CONTROL_EXCHANGE), _exact(LED_EXCHANGE), ASKED_ABOUT),
-            NOTHING,
+            _only(_exact(EVENTS_LOG)),
         ),
     }
 )

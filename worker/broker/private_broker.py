@@ -15,13 +15,15 @@ from typing import Self
 import aiormq
 from pydantic import AmqpDsn
 
-from worker.broker.node_folder import LOOPBACK, NodeFolder, Ports
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, version_of
+from schemas.client.trouble import CONNECTION_TROUBLE
+from worker.broker.node_folder import NodeFolder, Ports
+from worker.bus.amqp.connection import version_of
 from worker.config.settings import Settings
 from worker.config.tls import secured
 from worker.runtime.child import POLL_S, Child, ChildFailed, tail
 from worker.runtime.errors import OperatorError
-from worker.runtime.state_files import hold_lock
+from worker.runtime.files.state_files import hold_lock
+from worker.runtime.ports import LOOPBACK
 
 START_S = 90
 """Longest start: about 5 s on a free machine, much more where many share it."""
@@ -122,6 +124,11 @@ class PrivateBroker:
     def url(self) -> str:
         """Where it listens, with user and password."""
         return self._folder.url(self._ports)
+
+    @property
+    def stream_url(self) -> str:
+        """Where it listens for clients of the stream protocol, with user and password."""
+        return self._folder.stream_url(self._ports)
 
     @property
     def address(self) -> str:

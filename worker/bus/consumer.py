@@ -1,33 +1,27 @@
 """Taking messages from the operation queues, each into a task of its own, and acknowledging them last."""
 
 import asyncio
-import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import datetime
-from typing import Any, cast
+from typing import cast
 
 import structlog
 from aio_pika.abc import AbstractQueue, AbstractRobustConnection, AbstractRobustQueue
 
 from schemas import OPERATIONS
-from schemas.problems import Problem
-from worker.bus.amqp import amqp10
-from worker.bus.amqp.actors import NOBODY, Delegates
-from worker.bus.amqp.connection import CLOSE_S, CONNECTION_TROUBLE, as_trouble, closed_soon
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
+from worker.bus.amqp.connection import CLOSE_S, closed_soon
+from worker.bus.amqp.deliveries import NOBODY, Delegates, read_delivery
 from worker.bus.amqp.incoming import Incoming, Taking
 from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.amqp.publishing import PublishFailed
-from worker.bus.amqp.tolerant_decoding import ILLEGIBLE, Illegible
-from worker.bus.amqp.topology import OURS, declare
+from worker.bus.amqp.topology import declare
 from worker.bus.sharding.assignment import Sharing
 from worker.bus.sharding.shards import UNSHARDED, Split, declare_shards, settle_count
 from worker.messages.wire import DeadLetter, Delivery, ShuttingDown
-from worker.runtime.clock import now
 from worker.runtime.stopping import set_within
 from worker.telemetry import tracing
 from worker.telemetry.metrics import DEAD_LETTERS
-from worker.telemetry.trace_context import TraceContext
 
 FIRST_PAUSE_S = 0.1
 LONGEST_PAUSE_S = 2.0
@@ -38,72 +32,9 @@ log = structlog.get_logger(__name__)
 LOOK_S = 0.2
 """How often we look whether our channel is there."""
 
-_OURS = re.compile(OURS)
-
 NOT_TOLD: tuple[type[Exception], ...] = (PublishFailed, *CONNECTION_TROUBLE)
 
 Handle = Callable[[Delivery], Awaitable[DeadLetter | None]]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
-
-
-def _deadline(message: Incoming, headers: Mapping[str, Any]) -> int | None:
-    """The header `deadline` (UTC ms), else the AMQP `expiration` counted from now.
-
-    The broker minds an expiration only while the message is in its queue, not once it was prefetched.
-    """
-    match headers.get("deadline"), message.expiration_ms:
-        case int(deadline), _:
-            return deadline
-        case None, int(milliseconds):
-            return now() + milliseconds
-    return None
-
-
-def _problem(message: Incoming, headers: Mapping[str, Any]) -> Problem | None:
-    """What can't be understood beside the body. A deadline that is not kept would be worse than a refusal."""
-    if isinstance(illegible := headers.get(ILLEGIBLE), Illegible):
-        return {"field": f"the property {illegible.name}", "problem": "can't be read, it is not as AMQP wants it"}
-    deadline = headers.get("deadline")
-    if isinstance(deadline, bool) or not isinstance(deadline, int | None):
-        return {"field": "deadline", "problem": "must be an integer, UTC milliseconds"}
-    return amqp10.problem_of(message, headers)
-
-
-def _answerable(reply_to: str | None) -> str | None:
-    """Where to answer. Nobody has us write to our own queues, where they could not write themselves."""
-    queue = amqp10.queue_of(reply_to) if reply_to else None
-    return None if queue and _OURS.fullmatch(queue) else queue
-
-
-def _published(message: Incoming, headers: Mapping[str, Any]) -> int | None:
-    """The header `timestamp_in_ms`, which our clients set and a broker may; else the last moment of AMQP's second."""
-    match headers.get("timestamp_in_ms"), message.timestamp:
-        case int(published), _:
-            return published
-        case _, datetime() as second:
-            return int(second.timestamp()) * 1000 + 999
-    return None
-
-
-def read_delivery(operation: str | None, message: Incoming, speakers: Delegates) -> Delivery:
-    """What of an AMQP message the execution of a command needs to know; no operation: it was not routed to one."""
-    headers = message.headers
-    return Delivery(
-        operation=operation or message.routing_key,
-        body=message.body,
-        message_id=message.message_id,
-        reply_to=_answerable(message.reply_to),
-        correlation_id=_text(message.correlation_id),
-        deadline=_deadline(message, headers),
-        actor=speakers.actor(message.user_id, _text(headers.get("actor"))),
-        problem=_problem(message, headers),
-        unrouted=operation is None,
-        published=_published(message, headers),
-        trace=TraceContext.read(headers.get("traceparent"), headers.get("tracestate")),
-    )
 
 
 def _told_of(message: Incoming, delivery: Delivery) -> tracing.Attributes:
@@ -207,7 +138,7 @@ class Consumer:
             late.add(self._leading)
         await self._end(late)
         await self._sharing.close()
-        await closed_soon(self._channel.close())
+        await closed_soon(self._channel.close)
 
     async def _end(self, late: set[asyncio.Task[None]]) -> None:
         """Nothing of ours goes on beside the next worker."""
@@ -283,28 +214,25 @@ class Consumer:
         delivery = read_delivery(queue, message, self._speakers)
         operation = delivery.operation
         known = operation if operation in OPERATIONS else "of no queue"
-        about = _told_of(message, delivery) if tracing.is_recorded() else tracing.NOTHING
+        about = _told_of(message, delivery) if tracing.recorded else tracing.NOTHING
         with tracing.arriving(delivery.trace, f"process {known}", tracing.Kind.CONSUMER, about):
             # This task is the delivery's own, and so are the lines that it logs.
             structlog.contextvars.bind_contextvars(
                 operation=operation, command_id=delivery.message_id, trace_id=tracing.trace_id()
             )
-            await self._tell(delivery, message)
-
-    async def _tell(self, delivery: Delivery, message: Incoming) -> None:
-        told = False
-        try:
-            if letter := await self._handle(delivery):
-                log.warning("message_dead_lettered", reason=letter.reason)
-                await self._publisher.dead_letter(delivery, letter)
-                DEAD_LETTERS.inc()
-            told = True
-        except* NOT_TOLD as errors:
-            log.warning("delivery_given_back", error="; ".join(map(str, errors.exceptions)))
-        except* ShuttingDown:
-            log.info("delivery_not_started")
-        finally:
-            await self._settle(message, told=told)
+            told = False
+            try:
+                if letter := await self._handle(delivery):
+                    log.warning("message_dead_lettered", reason=letter.reason)
+                    await self._publisher.dead_letter(delivery, letter)
+                    DEAD_LETTERS.inc()
+                told = True
+            except* NOT_TOLD as errors:
+                log.warning("delivery_given_back", error="; ".join(map(str, errors.exceptions)))
+            except* ShuttingDown:
+                log.info("delivery_not_started")
+            finally:
+                await self._settle(message, told=told)
 
     async def _settle(self, message: Incoming, *, told: bool) -> None:
         """Acknowledge what was told; give back what was not, after a pause, so that it is delivered again.

@@ -1,14 +1,15 @@
 """Which operations have a worker, as the broker says."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractChannel
 from aiormq.exceptions import ChannelNotFoundEntity
 
 from schemas import OPERATIONS
-from worker.bus.amqp.connection import as_trouble, plain_channel
+from schemas.client.trouble import as_trouble
+from worker.bus.amqp.connection import plain_channel
 from worker.bus.sharding.shards import LED_EXCHANGE, queues_of
 
 ANSWER_TIMEOUT_S = 2
@@ -29,17 +30,18 @@ class ConsumerCounts:
         """Whether the broker is there."""
         return self._connection.connected.is_set()
 
-    async def consumers(self) -> Mapping[str, int]:
-        """How many consumers each operation has: those of the one of its queues that has fewest.
+    async def consumers(self, operations: Collection[str] | None = None) -> Mapping[str, int]:
+        """How many consumers each operation has, or each of these: those of the one of its queues that has fewest.
 
         While commands are not led to the shards, it is as if there were none. Raises one of CONNECTION_TROUBLE.
         """
+        asked = self._queues if operations is None else operations
         async with asyncio.timeout(ANSWER_TIMEOUT_S), self._counting:
             try:
                 await self._require_led()
-                return {operation: await self._fewest(queues) for operation, queues in self._queues.items()}
+                return {operation: await self._fewest(self._queues[operation]) for operation in asked}
             except ChannelNotFoundEntity:
-                return dict.fromkeys(self._queues, 0)
+                return dict.fromkeys(asked, 0)
 
     async def _fewest(self, queues: Iterable[str]) -> int:
         return min([await self._consumers_of(queue) for queue in queues])

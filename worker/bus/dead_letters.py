@@ -12,25 +12,27 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractIncomingMessage, AbstractQueue
 from aiormq.exceptions import ChannelLockedResource, ChannelNotFoundEntity
 
 from schemas import OPERATIONS
-from schemas.base import utc_text
-from schemas.events import DeadLettersChange, DeadLettersEvent, event_id
+from schemas.base import Milliseconds, utc_text
+from schemas.client.trouble import CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from schemas.envelope import printable
+from schemas.events import DeadLettersAction, DeadLettersChange, DeadLettersEvent, event_id
 from schemas.operations import COMMANDS_EXCHANGE
-from worker.bus.amqp.actors import SHIM_USER, Delegates
-from worker.bus.amqp.connection import CONNECT_TIMEOUT_S, CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from worker.bus.amqp.actors import SHIM_USER
+from worker.bus.amqp.connection import CONNECT_TIMEOUT_S, prepare_client_library
+from worker.bus.amqp.deliveries import Delegates
 from worker.bus.amqp.publisher import publish_event
 from worker.bus.amqp.publishing import PublishFailed, properties, publish
 from worker.bus.amqp.tolerant_decoding import ILLEGIBLE
 from worker.bus.amqp.topology import DEAD_LETTERS, DELIVERY_LIMIT
 from worker.bus.letter_ids import LetterName, base_id, names_of
-from worker.bus.sharding.shards import ACCOUNT_HEADER
-from worker.messages.wire import named_account, outgoing
+from worker.messages.wire import ACCOUNT_HEADER, named_account, outgoing
 from worker.runtime.clock import now
 from worker.runtime.errors import OperatorError
 
@@ -64,6 +66,18 @@ SET_BY_DEATH = re.compile(r"x-(death|delivery-count|acquired-count|(first|last)-
 
 class LettersUnavailable(OperatorError):
     """The dead letters can't be read; the message says why."""
+
+
+class LettersBusy(LettersUnavailable):
+    """Somebody else has them at the moment."""
+
+
+class UnknownLetter(OperatorError):
+    """No letter is known by this id, or several are; the message says which."""
+
+    def __init__(self, message: str, letter_id: str) -> None:
+        super().__init__(message)
+        self.letter_id = letter_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,48 +154,91 @@ def _operation(message: AbstractIncomingMessage, death: Mapping[str, Any]) -> st
     return queue if queue in OPERATIONS else message.routing_key or ""
 
 
-class DeadLetters:
-    """All dead letters, while nobody else sees them. `left` counts those that are neither sent again nor dropped."""
+Record = Callable[[Letter], Awaitable[None]]
+"""Writes down, before a letter is taken out, that it is; what it raises leaves the letter where it is."""
 
-    def __init__(self, letters: tuple[Letter, ...], publishing: AbstractChannel) -> None:
+
+async def _no_record(letter: Letter) -> None:
+    """Whoever has a ledger writes down what is done; see `DeadLetters.telling` for who has none."""
+
+
+def change_event(
+    action: DeadLettersAction, actor: str | None, why: str | None, letters: Sequence[Letter], at: Milliseconds
+) -> DeadLettersEvent:
+    """What is told of letters that somebody has sent again or thrown away."""
+    done = DeadLettersChange(
+        action=action,
+        actor=actor,
+        letters=tuple(letter.id for letter in letters),
+        reasons=tuple(letter.reason for letter in letters),
+        why=why,
+        operations=tuple(letter.operation for letter in letters),
+        accounts=tuple(letter.account for letter in letters),
+        senders=tuple(letter.actor for letter in letters),
+    )
+    named = event_id("dead-letters", action, at, *done.letters)
+    return DeadLettersEvent(id=named, subject=DEAD_LETTERS, time=utc_text(at), data=done)
+
+
+class DeadLetters:
+    """Dead letters, while nobody else sees them. `left` counts those that are neither sent again nor dropped.
+
+    `more` is whether there are others behind them, which were not asked for.
+    """
+
+    def __init__(self, letters: tuple[Letter, ...], publishing: AbstractChannel, *, more: bool = False) -> None:
         self.letters = letters
         self.left = len(letters)
+        self.more = more
         self._publishing = publishing
 
-    async def requeue(self, letters: Iterable[Letter]) -> Settled:
+    def named(self, ids: Sequence[str]) -> tuple[Letter, ...]:
+        """The letters of these ids, in their own order. Raises UnknownLetter."""
+        known = {letter.own_id: letter for letter in self.letters} | {letter.id: letter for letter in self.letters}
+        if unknown := sorted(set(ids) - known.keys()):
+            raise UnknownLetter("; ".join(map(self._unknown, unknown)), unknown[0])
+        chosen = {known[wanted].id for wanted in ids}
+        return tuple(letter for letter in self.letters if letter.id in chosen)
+
+    def _unknown(self, wanted: str) -> str:
+        if same := [letter.id for letter in self.letters if letter.message.message_id == wanted]:
+            return f"{len(same)} dead letters have the command id {wanted}: name them as {', '.join(same)}"
+        return (
+            f"there is no dead letter {printable(wanted)}: it was sent again or dropped, or never was; "
+            "`perps-dma dead-letters list` shows those there are"
+        )
+
+    async def requeue(self, letters: Iterable[Letter], record: Record = _no_record) -> Settled:
         """Send letters again, as if they had just been sent for the first time: without their old deadline.
 
         Each is taken out only after the broker has confirmed the new message. A crash between the two leaves both;
         they have the same command id, with which a command is carried out only once.
         """
-        return await self._settle(letters, self._send_again)
 
-    async def drop(self, letters: Iterable[Letter]) -> Settled:
+        async def send_again(letter: Letter) -> None:
+            await self._publish(letter)
+            await record(letter)
+            await self._take_out(letter)
+
+        return await self._settle(letters, send_again)
+
+    async def drop(self, letters: Iterable[Letter], record: Record = _no_record) -> Settled:
         """Throw letters away."""
-        return await self._settle(letters, self._take_out)
 
-    async def tell(self, action: Literal["requeued", "dropped"], actor: str, letters: Sequence[Letter]) -> str | None:
-        """Publish for everybody what somebody has done with letters; what kept us from it, if anything."""
-        if not letters:
-            return None
-        done = DeadLettersChange(
-            action=action,
-            actor=actor,
-            letters=tuple(letter.id for letter in letters),
-            reasons=tuple(letter.reason for letter in letters),
-        )
-        at = now()
-        event = DeadLettersEvent(
-            id=event_id("dead-letters", action, at, *done.letters),
-            subject=DEAD_LETTERS,
-            time=utc_text(at),
-            data=done,
-        )
-        try:
+        async def throw_away(letter: Letter) -> None:
+            await record(letter)
+            await self._take_out(letter)
+
+        return await self._settle(letters, throw_away)
+
+    def telling(self, action: DeadLettersAction, actor: str, why: str | None = None) -> Record:
+        """Publishes for everybody what somebody does with a letter; a worker writes that into the audit."""
+
+        async def tell(letter: Letter) -> None:
+            event = change_event(action, actor, why, [letter], now())
             await publish_event(partial(publish, self._publishing), outgoing(event))
-        except PublishFailed as error:
-            return f"it is done, and could not be told as an event: {error}"
-        return None
+
+        return tell
 
     async def _settle(self, letters: Iterable[Letter], settle: Callable[[Letter], Awaitable[None]]) -> Settled:
         done: list[Letter] = []
@@ -192,10 +249,6 @@ class DeadLetters:
                 return Settled(tuple(done), f"{letter.id} stays, and those behind it: {error}")
             done.append(letter)
         return Settled(tuple(done))
-
-    async def _send_again(self, letter: Letter) -> None:
-        await self._publish(letter)
-        await self._take_out(letter)
 
     async def _take_out(self, letter: Letter) -> None:
         with as_trouble():
@@ -229,11 +282,15 @@ def _headers_without_death(letter: Letter) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterator[DeadLetters]:
-    """Hold all dead letters while the context lasts; those that are left of them then go back, in their order.
+async def hold_dead_letters(
+    url: str, shim_user: str = SHIM_USER, most: int | None = None
+) -> AsyncIterator[DeadLetters]:
+    """Hold the dead letters while the context lasts, all of them or the `most` oldest.
 
-    Raises LettersUnavailable or one of CONNECTION_TROUBLE. Whatever ends the process, nothing is lost.
+    Those that are left of them then go back, in their order. Raises LettersUnavailable or one of CONNECTION_TROUBLE.
+    Whatever ends the process, nothing is lost.
     """
+    prepare_client_library()
     connection = await aio_pika.connect(
         url,
         client_properties={"connection_name": "perps-dma dead-letters"},
@@ -243,13 +300,13 @@ async def hold_dead_letters(url: str, shim_user: str = SHIM_USER) -> AsyncIterat
     async with connection:
         reader = await _exclude_others(connection)
         reading = await connection.channel()
-        letters = await _read(reading, Delegates.beside(shim_user, url))
-        held = DeadLetters(letters, await connection.channel())
+        letters, beyond = await _read(reading, Delegates.beside(shim_user, url), most)
+        held = DeadLetters(letters, await connection.channel(), more=beyond > 0)
         try:
             yield held
         finally:
             await reading.close()
-            await _until_back(connection, held.left)
+            await _until_back(connection, held.left + beyond)
             # With its connection it would go as well, on RabbitMQ 4.3 some time later: the next may be there sooner.
             await reader.delete(if_unused=False, if_empty=False)
 
@@ -272,22 +329,25 @@ async def _exclude_others(connection: AbstractConnection) -> AbstractQueue:
     try:
         return await channel.declare_queue(READER, exclusive=True)
     except ChannelLockedResource as error:
-        raise LettersUnavailable(
-            "somebody else has the dead letters at the moment; try again when they are done"
-        ) from error
+        raise LettersBusy("somebody else has the dead letters at the moment; try again when they are done") from error
 
 
-async def _read(channel: AbstractChannel, speakers: Delegates) -> tuple[Letter, ...]:
+async def _read(channel: AbstractChannel, speakers: Delegates, most: int | None) -> tuple[tuple[Letter, ...], int]:
+    """The letters, and how many there are beyond those that were asked for."""
     try:
         queue = await channel.declare_queue(DEAD_LETTERS, passive=True)
     except ChannelNotFoundEntity as error:
         raise LettersUnavailable("no worker was ever started on this broker, it has no dead letters") from error
+    waiting = queue.declaration_result.message_count or 0
+    asked = waiting if most is None else min(waiting, most)
     inbox = asyncio.Queue[AbstractIncomingMessage]()
+    if asked < waiting:
+        await channel.set_qos(prefetch_count=asked)
     await queue.consume(inbox.put)
     messages: list[AbstractIncomingMessage] = []
     with suppress(TimeoutError):
-        for _ in range(queue.declaration_result.message_count or 0):
+        for _ in range(asked):
             async with asyncio.timeout(PATIENCE_S):
                 messages.append(await inbox.get())
     named = zip(messages, names_of(messages), strict=True)
-    return tuple(letter_of(message, name, speakers) for message, name in named)
+    return tuple(letter_of(message, name, speakers) for message, name in named), waiting - asked

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+from collections.abc import Awaitable
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import aiormq
@@ -10,8 +12,9 @@ from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractConnection, DeliveredMessage
 from pamqp.common import FieldTable
 
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble
-from worker.bus.amqp.topology import EVENTS_LOG
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
+from schemas.operations import EVENTS_LOG
+from worker.bus.amqp.connection import prepare_client_library
 from worker.execution.aftermath.epochs import LogUnavailable, Tail
 
 TAIL = 200
@@ -19,6 +22,9 @@ TAIL = 200
 
 MOST = 5_000
 READ_S = 10.0
+
+END_S = 1.0
+"""How long the end of the stream is not looked up again. An earlier one is as good: what follows it is read twice."""
 
 QUIET_S = 0.02
 EMPTY_S = 0.4
@@ -40,6 +46,7 @@ class EventStream:
         self._url = url
         self._read_over: object = None
         self._newest: Mark | None = None
+        self._end: tuple[float, int] | None = None
 
     @property
     def came_back(self) -> bool:
@@ -58,9 +65,29 @@ class EventStream:
         self._read_over, self._newest = transport, _mark(messages[-1]) if messages else None
         return Tail([event for message in messages if isinstance(event := _event(message), dict)], is_another)
 
-    async def _look(self) -> tuple[bool, list[DeliveredMessage]]:
+    async def end(self) -> int:
+        """Where the next event will stand; known anew each second at most. Raises LogUnavailable."""
+        if self._end is not None and monotonic() - self._end[0] < END_S:
+            return self._end[1]
+        asked = monotonic()
+        try:
+            async with asyncio.timeout(READ_S):
+                with as_trouble():
+                    async with await self._connected() as connection:
+                        last = await _read(connection, "last", MOST)
+        except CONNECTION_TROUBLE as error:
+            raise LogUnavailable(str(error) or type(error).__name__) from error
+        end = _offset(last[-1]) + 1 if last else 0
+        self._end = asked, end
+        return end
+
+    def _connected(self) -> Awaitable[AbstractConnection]:
+        prepare_client_library()
         name: FieldTable = {"connection_name": "perps-dma worker (events log)"}
-        async with await aiormq.connect(self._url, client_properties=name) as connection:
+        return aiormq.connect(self._url, client_properties=name)
+
+    async def _look(self) -> tuple[bool, list[DeliveredMessage]]:
+        async with await self._connected() as connection:
             is_another = self._newest is not None and not await _has(connection, self._newest)
             return is_another, await _tail(connection)
 

@@ -1,9 +1,10 @@
 """Asking a worker over the bus and waiting for its answer."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from typing import Required, TypedDict, Unpack
 from weakref import WeakSet
 
 from aio_pika.abc import AbstractChannel, AbstractRobustChannel, AbstractRobustConnection
@@ -13,13 +14,13 @@ from pydantic import AmqpDsn
 
 from schemas import Operation
 from schemas.base import Milliseconds
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, closed_soon, connected
+from schemas.client.trouble import CONNECTION_TROUBLE
+from worker.bus.amqp.connection import closed_soon, connected
 from worker.bus.amqp.incoming import Incoming, Taking
 from worker.bus.amqp.publishing import PublishFailed, Unroutable, properties, sending
 from worker.bus.amqp.renewal import RenewedChannel
 from worker.bus.consumer_counts import ConsumerCounts
-from worker.bus.sharding.shards import ACCOUNT_HEADER
-from worker.messages.wire import EXCHANGE_HEADER, named_account
+from worker.messages.wire import ACCOUNT_HEADER, EXCHANGE_HEADER, GUARDRAILS_HEADER, REASON_HEADER, named_account
 from worker.runtime.clock import now
 from worker.runtime.errors import ExecutionError
 from worker.runtime.stopping import set_within
@@ -76,25 +77,35 @@ def _answer(message: Incoming) -> RpcReply:
     return RpcReply(status=status, body=message.body, headers=headers, exchange=exchange)
 
 
+class About(TypedDict, total=False):
+    """What is said of a request beside its body. Its deadline is in UTC milliseconds.
+
+    `reason` is why its sender wants it, for the audit. `guardrails` are those of the sender's token, as JSON.
+    """
+
+    command_id: Required[str]
+    deadline: Required[Milliseconds]
+    actor: str | None
+    reason: str | None
+    guardrails: str | None
+
+
 def _request(
-    operation: Operation,
-    body: bytes,
-    *,
-    command_id: str,
-    deadline: Milliseconds,
-    actor: str | None,
-    correlation_id: str | None = None,
+    operation: Operation, body: bytes, about: About, correlation_id: str | None = None
 ) -> spec.Basic.Properties:
+    reason = about.get("reason")
     return properties(
         headers={
-            "deadline": deadline,
-            "actor": actor,
+            "deadline": about["deadline"],
+            "actor": about.get("actor"),
+            GUARDRAILS_HEADER: about.get("guardrails"),
             ACCOUNT_HEADER: named_account(body),
             "timestamp_in_ms": now(),
+            **({} if reason is None else {REASON_HEADER: reason}),
             **tracing.carried(),
         },
         persistent=operation.is_command,
-        message_id=command_id,
+        message_id=about["command_id"],
         message_type=operation.name,
         correlation_id=correlation_id,
         reply_to=REPLY_TO if correlation_id else None,
@@ -132,7 +143,7 @@ class _ReplyChannel:
         if waiting := set(self._waiting.values()):
             await asyncio.wait(waiting)
         self._left.add(channel)
-        await closed_soon(channel.close())
+        await closed_soon(channel.close)
 
     def _lose(self, channel: AbstractChannel | None, *_: object) -> None:
         """Nothing of what is waited for comes any more: direct replies go with the channel that they were asked on."""
@@ -174,6 +185,12 @@ class RpcClient:
         self._counts: Mapping[str, int] = {}
 
     @classmethod
+    async def for_few(cls, connection: AbstractRobustConnection, shards: int = 1) -> "RpcClient":
+        """A client on one channel, for a program that asks a little and ends: it looks for workers when it asks."""
+        channel = await _ReplyChannel.open(connection)
+        return cls(ConsumerCounts(connection, shards), channel, channel)
+
+    @classmethod
     @asynccontextmanager
     async def open(cls, connection: AbstractRobustConnection, shards: int = 1) -> AsyncIterator["RpcClient"]:
         """A client on two channels of a connection, which keeps an eye on the workers while it is open."""
@@ -186,9 +203,7 @@ class RpcClient:
             closing.set()
             await watching
 
-    async def call(
-        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
-    ) -> RpcReply:
+    async def call(self, operation: Operation, body: bytes, **about: Unpack[About]) -> RpcReply:
         """Publish a request and wait for its answer until shortly after the deadline.
 
         Raises NoWorker, NoAnswer, BrokerAway or RequestInDoubt.
@@ -197,18 +212,11 @@ class RpcClient:
         self._calls += 1
         correlation_id = f"{self._calls:x}"
         with side.expecting(correlation_id) as answer:
-            with sending(operation.exchange, operation.name, command_id):
-                message = _request(
-                    operation,
-                    body,
-                    command_id=command_id,
-                    deadline=deadline,
-                    actor=actor,
-                    correlation_id=correlation_id,
-                )
+            with sending(operation.exchange, operation.name, about["command_id"]):
+                message = _request(operation, body, about, correlation_id)
                 await self._publish(side, operation, body, message)
             try:
-                async with asyncio.timeout(max(0, deadline + REPLY_GRACE_MS - now()) / 1000):
+                async with asyncio.timeout(max(0, about["deadline"] + REPLY_GRACE_MS - now()) / 1000):
                     told = await answer
             except TimeoutError:
                 raise NoAnswer(f"no answer to {operation.name} before its deadline") from None
@@ -216,24 +224,24 @@ class RpcClient:
             raise RequestInDoubt("the connection to the broker was lost, and the answer with it")
         return told
 
-    async def post(
-        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None = None
-    ) -> None:
+    async def post(self, operation: Operation, body: bytes, **about: Unpack[About]) -> None:
         """Publish a command and wait for no answer; the broker has confirmed it.
 
         Raises NoWorker, BrokerAway or RequestInDoubt.
         """
-        with sending(operation.exchange, operation.name, command_id):
-            message = _request(operation, body, command_id=command_id, deadline=deadline, actor=actor)
-            await self._publish(self._commands, operation, body, message)
+        with sending(operation.exchange, operation.name, about["command_id"]):
+            await self._publish(self._commands, operation, body, _request(operation, body, about))
 
     async def consumers(self) -> Mapping[str, int]:
         """How many consumers each operation has, as the broker says now; none if one of its shards has none.
 
         Raises BrokerAway, or RightsMissing.
         """
+        return await self._looked_up(None)
+
+    async def _looked_up(self, operations: Collection[str] | None) -> Mapping[str, int]:
         try:
-            return await self._presence.consumers()
+            return await self._presence.consumers(operations)
         except ChannelAccessRefused as error:
             raise RightsMissing(
                 f"the broker does not tell our user who consumes ({error}); give it the rights that "
@@ -268,7 +276,7 @@ class RpcClient:
         """Trust the last look if it saw a worker; otherwise look again, for one may just have started."""
         if self._counts.get(operation.name):
             return
-        self._counts = await self.consumers()
+        self._counts = {**self._counts, **await self._looked_up([operation.name])}
         if not self._counts[operation.name]:
             raise NoWorker(f"no worker takes {operation.name} at the moment")
 
@@ -287,3 +295,10 @@ async def connect_rpc(url: AmqpDsn | str, name: str, shards: int = 1) -> AsyncIt
     """A client on a connection of its own. It has to know how many shards the workers are set to."""
     async with connected(url, name) as connection, RpcClient.open(connection, shards) as client:
         yield client
+
+
+@asynccontextmanager
+async def connect_for_few(url: AmqpDsn | str, name: str, shards: int = 1) -> AsyncIterator[RpcClient]:
+    """The same for a program that asks a little and ends."""
+    async with connected(url, name) as connection:
+        yield await RpcClient.for_few(connection, shards)

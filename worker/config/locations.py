@@ -1,19 +1,23 @@
-"""Where a running system keeps what its parts need of one another: accounts, the token secret, the broker."""
+"""Where a running system keeps what its parts need of one another: accounts, the token secret."""
 
 import json
+from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError
 
 from worker.accounts.account import Account, Accounts, RegistryError
-from worker.accounts.registry import read_registry
 from worker.config.settings import Settings
-from worker.config.tls import secured
 from worker.runtime.errors import ConfigurationError
 
 SHORTEST_SECRET = 32
 """Bytes: as many as HS256 has (RFC 7518, section 3.2)."""
+
+
+TOURED = "-tour-001"
+"""How the ids of the accounts end that `perps-dma tour` changes as it likes: they are the sandbox's alone."""
 
 
 def load_accounts(settings: Settings) -> Accounts:
@@ -24,19 +28,53 @@ def load_accounts(settings: Settings) -> Accounts:
 def read_accounts(settings: Settings) -> tuple[Account, ...]:
     """The same as they are written now, for whoever has loaded them before.
 
-    Raises RegistryError or ConfigurationError.
+    Where both have an id, it is the registry's: what somebody has registered is meant, and the sandbox's accounts are
+    there for want of any. Raises RegistryError or ConfigurationError.
     """
-    found: list[Account] = []
-    if settings.accounts:
-        found.extend(read_registry(settings.accounts, settings.sealing_keys))
-    if settings.sandbox_file.exists():
-        found.extend(_sandbox_accounts(settings))
+    registered, seeded = _registered(settings), _seeded(settings)
+    taken = _taken(registered, seeded, settings)
+    found = (*registered, *(account for account in seeded if account.id not in taken))
     if not found:
         raise ConfigurationError(
             "no exchange account is known: set PERPS_DMA_ACCOUNTS to a registry file, "
             "or start the sandbox venues with `make up` or `perps-dma sandbox`"
         )
-    return tuple(found)
+    return found
+
+
+def displaced_accounts(settings: Settings) -> tuple[str, ...]:
+    """The ids of the sandbox's accounts that the registry has taken. Raises what `read_accounts` raises."""
+    return _taken(_registered(settings), _seeded(settings), settings)
+
+
+def _registered(settings: Settings) -> tuple[Account, ...]:
+    if settings.accounts is None:
+        return ()
+    from worker.accounts.registry import read_registry
+
+    return read_registry(settings.accounts, settings.sealing_keys)
+
+
+def _seeded(settings: Settings) -> tuple[Account, ...]:
+    if not settings.sandbox_file.exists():
+        return ()
+    accounts = _sandbox_accounts(settings)
+    if twice := [name for name, count in Counter(account.id for account in accounts).items() if count > 1]:
+        raise RegistryError(f"{settings.sandbox_file} has two accounts {' and '.join(twice)}; start the sandbox again")
+    return accounts
+
+
+def _taken(registered: Sequence[Account], seeded: Sequence[Account], settings: Settings) -> tuple[str, ...]:
+    """The ids of both. Raises RegistryError for those that nobody may take."""
+    own = {account.id for account in registered}
+    taken = tuple(account.id for account in seeded if account.id in own)
+    if toured := [name for name in taken if name.endswith(TOURED)]:
+        raise RegistryError(
+            f"two accounts have the same id, {' and '.join(toured)}: one in {settings.accounts}, one in "
+            f"{settings.sandbox_file}, which `perps-dma tour` changes as it likes; give the one in "
+            f"{settings.accounts} another id"
+        )
+    return taken
 
 
 class _SandboxAccount(Account):
@@ -45,10 +83,10 @@ class _SandboxAccount(Account):
     base_url: Annotated[str, Field(pattern="^http://")]
 
 
-def _sandbox_accounts(settings: Settings) -> list[Account]:
+def _sandbox_accounts(settings: Settings) -> tuple[Account, ...]:
     try:
         listed = json.loads(settings.sandbox_file.read_text())["accounts"]
-        return [_SandboxAccount.model_validate(row) for row in listed]
+        return tuple(_SandboxAccount.model_validate(row) for row in listed)
     except (OSError, ValueError, KeyError, ValidationError) as error:
         raise RegistryError(
             f"{settings.sandbox_file} is not what the sandbox writes ({type(error).__name__}); start the sandbox again"
@@ -89,32 +127,3 @@ def _long_enough(secret: SecretStr, where: str) -> SecretStr:
             "such as those of `openssl rand -hex 32`"
         )
     return secret
-
-
-def amqp_url(settings: Settings) -> str:
-    """The broker: PERPS_DMA_AMQP_URL, else the one of a running `up`.
-
-    Raises ConfigurationError or CertificateProblem.
-    """
-    if settings.amqp_url:
-        return secured(str(settings.amqp_url), settings)
-    if (told := _told_by_up(settings)) is not None:
-        return str(told["amqp"])
-    raise ConfigurationError(
-        f"no broker: nothing runs in {settings.state}; start it with `make up`, or set PERPS_DMA_AMQP_URL"
-    )
-
-
-def http_url(settings: Settings) -> str:
-    """The HTTP API of a running `up`. Raises ConfigurationError."""
-    if (told := _told_by_up(settings)) is not None:
-        return str(told["http"])
-    raise ConfigurationError(f"nothing runs in {settings.state}; start it with `make up`")
-
-
-def _told_by_up(settings: Settings) -> dict[str, Any] | None:
-    try:
-        told: dict[str, Any] = json.loads(settings.up_file.read_text())
-    except FileNotFoundError:
-        return None
-    return told

@@ -8,9 +8,7 @@ import structlog
 
 from schemas.envelope import printable
 from worker.config.settings import Settings
-
-QUIET = ("ccxt", "aiormq", "aio_pika", "asyncio", "uvicorn", "httpx", "httpcore", "urllib3")
-"""Libraries whose chatter stays out. ccxt's debug lines hold signed headers and must never reach a sink."""
+from worker.runtime.library_logs import QUIET
 
 # The variables of a frame can hold keys and signed requests; a traceback names places only.
 _NO_LOCALS = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
@@ -58,12 +56,6 @@ _JSON: list[structlog.typing.Processor] = [
     structlog.processors.ExceptionRenderer(_NO_LOCALS),
     structlog.processors.JSONRenderer(serializer=orjson.dumps, default=repr),
 ]
-
-
-def silence_libraries() -> None:
-    """For commands that talk to a person: what went wrong is told by us, in one line."""
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def configure_logging(settings: Settings, process: str) -> None:

@@ -2,11 +2,9 @@
 
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from limits import RateLimitItem
-from limits import parse as parse_rate
 from pydantic import AmqpDsn, Field, PositiveInt, SecretStr, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -19,6 +17,9 @@ from pydantic_settings import (
 from worker.bus.amqp.actors import SHIM_USER
 from worker.ledger.postgres.url import require_sound
 from worker.ledger.sql.database import KINDS, POSTGRES, SQLITE
+
+if TYPE_CHECKING:
+    from limits import RateLimitItem
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -33,13 +34,17 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PERPS_DMA_", frozen=True)
 
     state: Annotated[Path, Field(description="Folder for everything that is written")] = Path(".perps-dma")
-    port: Annotated[int, Field(ge=1, le=65535, description="Port of the HTTP shim on loopback")] = 8080
+    port: Annotated[int, Field(ge=1, le=65535, description="Port of the HTTP shim")] = 8080
     host: Annotated[str, Field(description="Address the HTTP shim listens on")] = "127.0.0.1"
     amqp_url: Annotated[
         AmqpDsn | None, Field(description="A RabbitMQ of yours; without it `up` starts a private one")
     ] = None
     amqp_ca: Annotated[
-        Path | None, Field(description="Who vouches for the broker's certificate (PEM; amqps:// only)")
+        Path | None,
+        Field(
+            description="Who vouches for the broker's certificate (PEM; amqps:// only); the system's authorities "
+            "by default"
+        ),
     ] = None
     amqp_cert: Annotated[Path | None, Field(description="Our certificate for the broker (PEM)")] = None
     amqp_key: Annotated[Path | None, Field(description="The key of that certificate (PEM)")] = None
@@ -47,7 +52,10 @@ class Settings(BaseSettings):
     tls_key: Annotated[Path | None, Field(description="The key of that certificate (PEM)")] = None
     trusted_proxies: Annotated[
         str | None,
-        Field(description="Addresses whose X-Forwarded-For is believed, separated by commas; none by default"),
+        Field(
+            description="Addresses whose X-Forwarded-For is believed and whose connections are many clients', "
+            "with commas between"
+        ),
     ] = None
     http_receive_s: Annotated[
         float, Field(gt=0, le=600, description="How long the head of an HTTP request may take to arrive, and its body")
@@ -56,8 +64,16 @@ class Settings(BaseSettings):
     http_requests_of_subject: Annotated[
         int | None, Field(ge=1, description="How many of them may be of one subject; a sixth by default")
     ] = None
+    http_readers: Annotated[
+        int, Field(ge=1, description="How many may follow the events over HTTP at once, a sixth of them of one subject")
+    ] = 200
     http_connections: Annotated[
-        int | None, Field(ge=1, description="HTTP connections; by default as the file descriptors allow")
+        int | None,
+        Field(
+            ge=1,
+            description="HTTP connections; by default 4,096, or as many as the limit of open files leaves after "
+            "88 others",
+        ),
     ] = None
     http_connections_of_address: Annotated[
         int | None, Field(ge=1, description="How many of them may be from one address; half by default")
@@ -81,24 +97,35 @@ class Settings(BaseSettings):
         int, Field(ge=1, description="How long finished commands are remembered by their ids")
     ] = 30
     audit_days: Annotated[int, Field(ge=1, description="How long the audit is kept")] = 365
-    jwt_secret: Annotated[SecretStr | None, Field(description="Shared secret of the HTTP tokens, 32 bytes or more")] = (
-        None
-    )
+    jwt_secret: Annotated[
+        SecretStr | None,
+        Field(description="Shared secret of the HTTP tokens, 32 bytes or more; `up` makes one for itself"),
+    ] = None
     jwt_public_key: Annotated[Path | None, Field(description="Public keys of the HTTP tokens (PEM) instead")] = None
     jwt_jwks_url: Annotated[str | None, Field(description="Key set of an identity provider (JWKS) instead")] = None
     jwt_jwks_refresh_s: Annotated[float, Field(ge=1, description="How often the key set is fetched again")] = 300
     jwt_algorithms: Annotated[
-        frozenset[str] | None, NoDecode, Field(description="Only these of the algorithms that the key allows")
+        frozenset[str] | None,
+        NoDecode,
+        Field(description="Only these of the algorithms that the key allows, such as RS256,PS256; all by default"),
     ] = None
     jwt_issuer: Annotated[str | None, Field(min_length=1, description="Who must have issued a token (iss)")] = None
     jwt_audience: Annotated[str | None, Field(min_length=1, description="Whom a token must be for (aud)")] = None
     jwt_leeway_s: Annotated[int, Field(ge=0, le=300, description="How far clocks may differ")] = 5
     jwt_role_claim: Annotated[
-        str | None, Field(min_length=1, description="Path of the claim that names the roles: realm_access.roles")
+        str | None,
+        Field(
+            min_length=1,
+            description="Path of the claim that names the roles, such as realm_access.roles; `role` and `roles` "
+            "by default",
+        ),
     ] = None
     jwt_accounts_claim: Annotated[
         str, Field(min_length=1, description="Path of the claim that limits a token to accounts")
     ] = "accounts"
+    jwt_guardrails_claim: Annotated[
+        str, Field(min_length=1, description="Path of the claim that limits what the commands of a token may do")
+    ] = "guardrails"
     rate_limit: Annotated[
         str | None, Field(description="Requests of a subject over HTTP: 100/second; unlimited by default")
     ] = None
@@ -112,7 +139,13 @@ class Settings(BaseSettings):
         int, Field(ge=100, le=60_000, description="How long one request to a venue may take")
     ] = 5_000
     limit_share: Annotated[
-        float, Field(gt=0, le=1, description="Part of each venue's limit by address that is for this worker alone")
+        float,
+        Field(
+            gt=0,
+            le=1,
+            description="Part of each venue's limit by address that is for this worker alone; below about 0.14 "
+            "an auto-collection never has room",
+        ),
     ] = 1.0
     background_share: Annotated[
         float,
@@ -131,12 +164,19 @@ class Settings(BaseSettings):
     ] = 3_600
     prefetch: Annotated[int, Field(ge=1, le=2_000, description="Messages a worker takes from one queue at once")] = 200
     shards: Annotated[
-        int, Field(ge=1, le=64, description="Queues over which each operation's commands are split, by account")
+        int,
+        Field(
+            ge=1,
+            le=64,
+            description="Queues over which each operation's commands are split, by account; the same for all "
+            "workers and shims",
+        ),
     ] = 1
     query_queues: Annotated[
-        Literal["classic", "quorum"], Field(description="quorum where the broker has several nodes, and may lose one")
+        Literal["classic", "quorum"],
+        Field(description="quorum where the broker has several nodes: a classic queue is lost with its node"),
     ] = "classic"
-    workers: Annotated[int, Field(ge=1, description="How many workers share the shards")] = 1
+    workers: Annotated[int, Field(ge=1, description="How many workers share the shards; the same for all of them")] = 1
     snapshot_interval_ms: Annotated[
         int, Field(ge=0, description="How often each account's positions are read; 0: after commands only")
     ] = 10_000
@@ -146,6 +186,15 @@ class Settings(BaseSettings):
     snapshot_heartbeat_ms: Annotated[
         int, Field(ge=0, description="How often a snapshot is published at least, though nothing changed; 0: never")
     ] = 60_000
+    streams: Annotated[
+        Literal["on", "off"], Field(description="on: follow accounts by their venues' private streams, and poll seldom")
+    ] = "on"
+    snapshot_live_interval_ms: Annotated[
+        int, Field(ge=100, description="How often an account's positions are read while its venue pushes its changes")
+    ] = 300_000
+    snapshot_push_floor_ms: Annotated[
+        int, Field(ge=0, description="The shortest time between two reads of an account that pushes ask for")
+    ] = 250
     grace_ms: Annotated[int, Field(ge=0, description="How long a stopping worker lets running commands finish")] = (
         20_000
     )
@@ -161,10 +210,16 @@ class Settings(BaseSettings):
     traces: Annotated[
         Literal["off", "otlp"], Field(description="otlp: spans go where OTEL_EXPORTER_OTLP_ENDPOINT says")
     ] = "off"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
-    log_format: Annotated[Literal["auto", "json", "text"], Field(description="auto: text on a terminal, else JSON")] = (
-        "auto"
-    )
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="The least level that is logged")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Field(
+            description="auto: text on a terminal, else JSON. `up` keeps logs in STATE/log, 20 MB of each "
+            "program and four older ones"
+        ),
+    ] = "auto"
 
     @classmethod
     def settings_customise_sources(
@@ -198,7 +253,7 @@ class Settings(BaseSettings):
     def _is_a_rate(cls, rate: str | None) -> str | None:
         if rate is not None:
             try:
-                amount = parse_rate(rate).amount
+                amount = _parsed(rate).amount
             except ValueError:
                 amount = 0
             if amount < 1:
@@ -220,9 +275,9 @@ class Settings(BaseSettings):
         return {name.strip() for name in names.split(",") if name.strip()} if isinstance(names, str) else names
 
     @property
-    def rate(self) -> RateLimitItem | None:
+    def rate(self) -> "RateLimitItem | None":
         """How often a token may ask."""
-        return None if self.rate_limit is None else parse_rate(self.rate_limit)
+        return None if self.rate_limit is None else _parsed(self.rate_limit)
 
     @property
     def up_file(self) -> Path:
@@ -245,3 +300,10 @@ class Settings(BaseSettings):
     def jwt_secret_file(self) -> Path:
         """Where `up` keeps the secret it made."""
         return self.state / "jwt.secret"
+
+
+def _parsed(rate: str) -> "RateLimitItem":
+    """A rate as it is written. Raises ValueError. What reads it is brought in where there is one."""
+    from limits import parse
+
+    return parse(rate)

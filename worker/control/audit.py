@@ -1,17 +1,20 @@
 """The audit: reading it, and writing down what shims have denied, and what this worker has."""
 
 import asyncio
+import json
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
 from schemas import ERRORS, ErrorCode
 from schemas.audit import Audit, AuditEntry, Denial, DenialsReported, GetAudit, ReportDenials
+from schemas.audit_chain import ChainRecord
 from schemas.base import utc_text
 from schemas.events import DenialEvent, event_id
-from worker.execution.outbox_relay import OutboxRelay
 from worker.execution.service import ControlHandler
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.handlers.plan import QueryResult
 from worker.ledger.audit import Audited
 from worker.ledger.ledger import Ledger
@@ -41,12 +44,12 @@ class AuditOffice:
         return {"get_audit": self.get_audit, "report_denials": self.report_denials}
 
     async def get_audit(self, request: GetAudit, actor: str | None) -> QueryResult:
-        """The newest entries."""
-        entries = tuple(
-            AuditEntry(at=row.at, actor=row.actor, action=row.action, subject=row.subject, details=row.details)
-            for row in await self.ledger.audit.newest(request.limit)
-        )
-        return QueryResult(Audit(entries=entries, count=len(entries)))
+        """The newest entries, or those that follow a position in the chain."""
+        trail, after = self.ledger.audit, request.after
+        head = await trail.head()  # first, for what is appended meanwhile lies behind it
+        rows = await (trail.newest(request.limit) if after is None else trail.after(after, request.limit))
+        entries = tuple(_entry(row, to_the_letter=after is not None) for row in rows)
+        return QueryResult(Audit(entries=entries, count=len(entries), head=head))
 
     async def report_denials(self, request: ReportDenials, actor: str | None) -> QueryResult:
         """Write each denial down and tell everybody; one that was reported before stays as it is."""
@@ -110,6 +113,21 @@ class OwnDenials:
             return
         if not self._counts:
             self._something.clear()
+
+
+def _entry(row: ChainRecord, *, to_the_letter: bool) -> AuditEntry:
+    told = row.model_dump(exclude={"stored"})
+    stored = row.stored if to_the_letter else None
+    return AuditEntry.model_construct(**told, details=_details(row.stored), stored=stored)
+
+
+def _details(stored: str) -> dict[str, Any]:
+    """What was tampered with is shown as far as it can be; `stored` has it to the letter."""
+    try:
+        read = json.loads(stored)
+    except ValueError:
+        return {"unreadable": stored}
+    return read if isinstance(read, dict) else {"unreadable": stored}
 
 
 def _event(name: str, denial: Denial, epoch: int) -> DenialEvent:

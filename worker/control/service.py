@@ -2,15 +2,13 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from schemas import Outcome
+from schemas.audit_chain import Link
 from schemas.control import (
-    CommandState,
-    CommandStatus,
     Doubts,
     DoubtState,
     FreezeChanged,
@@ -21,18 +19,22 @@ from schemas.control import (
     GetDoubts,
     GetFreezes,
     GetStatus,
+    LimitState,
     Status,
+    StreamStatus,
     Unfreeze,
     VenueStatus,
     unknown_command,
 )
 from schemas.control import Freeze as FreezeRequest
 from schemas.events import event_id
+from schemas.problems import unknown_account
 from worker.accounts.account import Accounts
+from worker.control.book import command_status
 from worker.execution.aftermath.freezes import freeze_event
-from worker.execution.outbox_relay import OutboxRelay
-from worker.execution.requests import RequestRejected, unknown_account
+from worker.execution.requests import RequestRejected
 from worker.execution.service import ControlHandler
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.handlers.plan import QueryResult
 from worker.ledger.commands import Record
 from worker.ledger.freezes import Freeze
@@ -41,6 +43,7 @@ from worker.ledger.sql.errors import LedgerUnavailable, StaleWrite
 from worker.ledger.unresolved import Doubt
 from worker.messages.wire import Outgoing, outgoing
 from worker.runtime.clock import Clock
+from worker.venues.limits import Headroom
 
 UNDER_WAY_S = 5.0
 """How long a freeze waits for what has left for a venue before it; what is not over then is named in its answer."""
@@ -58,6 +61,8 @@ class ControlService:
     accounts: Accounts
     venues: Callable[[], tuple[VenueStatus, ...]]
     clock: Clock
+    streams: Callable[[], tuple[StreamStatus, ...]] = tuple
+    headroom: Callable[[], list[Headroom]] = list
 
     def handlers(self) -> dict[str, ControlHandler]:
         """The controls by name."""
@@ -76,13 +81,30 @@ class ControlService:
         if record is None:
             raise RequestRejected(unknown_command(request.command_id))
         doubt, resolution = await self.ledger.doubts.of_command(request.command_id)
-        return QueryResult(_status_of(record, self.ledger.epoch.number, doubt, resolution))
+        event_id_to_be = event_id("result", self.ledger.epoch.number, request.command_id)
+        published = record.event is None or not await self.ledger.outbox.holds(json.loads(record.event)["id"])
+        status = command_status(
+            record,
+            id_to_be=event_id_to_be,
+            published=published,
+            doubt=None if doubt is None else _doubt_state(doubt),
+            resolution=resolution,
+        )
+        return QueryResult(status.model_copy(update={"progress": await self._progress(record)}))
+
+    async def _progress(self, record: Record) -> dict[str, Any] | None:
+        """How far a command has come that applies terms."""
+        apply = await self.ledger.applies.find(record.entry.id) if record.finished is None else None
+        progress: dict[str, Any] | None = json.loads(apply.progress) if apply and apply.progress else None
+        return progress
 
     async def get_status(self, request: GetStatus, actor: str | None) -> QueryResult:
         """How this worker fares; the ledger is really written to."""
+        head: Link | None = None
         try:
             await self.ledger.probe()
             problem, waiting = self.ledger.patience.problem, await self.ledger.outbox.size()
+            head = await self.ledger.audit.head()
         except LedgerUnavailable as error:
             problem, waiting = str(error), self.relay.unconfirmed
         venues = self.venues()
@@ -92,8 +114,11 @@ class ControlService:
                 ready=problem is None and any(venue.markets_loaded for venue in venues),
                 ledger_writes=problem is None,
                 ledger_problem=problem,
+                audit_head=head,
                 outbox=waiting,
                 venues=venues,
+                streams=self.streams(),
+                limits=limit_states(self.headroom()),
                 accounts=len(self.accounts),
                 registry_problem=self.accounts.problem,
             )
@@ -125,7 +150,7 @@ class ControlService:
     async def unfreeze(self, request: Unfreeze, actor: str | None) -> QueryResult:
         """Lift the freeze of a scope."""
         self._require_known(request)
-        freeze = Freeze(request.scope, "", actor, self.clock())
+        freeze = Freeze(request.scope, request.reason or "", actor, self.clock())
         changed = await self._change(self.ledger.freezes.unfreeze, freeze, frozen=False)
         state = FreezeChanged(scope=freeze.scope, frozen=False, changed=changed)
         return QueryResult(state, message=f"{freeze.scope} is not frozen{_as_before(changed)}")
@@ -174,12 +199,6 @@ def _as_before(changed: bool) -> str:
     return "" if changed else ", as it was before"
 
 
-def _state_of(record: Record) -> CommandState:
-    if record.finished is not None:
-        return CommandState.FINISHED
-    return CommandState.RECEIVED if record.intended is None else CommandState.SENT
-
-
 def _doubt_state(doubt: Doubt) -> DoubtState:
     return DoubtState(
         command_id=doubt.command,
@@ -197,22 +216,26 @@ def _doubt_state(doubt: Doubt) -> DoubtState:
     )
 
 
-def _status_of(record: Record, epoch: int, doubt: Doubt | None, resolution: dict[str, Any] | None) -> CommandStatus:
-    entry = record.entry
-    return CommandStatus(
-        command_id=entry.id,
-        operation=entry.operation,
-        exchange=entry.exchange,
-        exchange_account_id=entry.account,
-        actor=entry.actor,
-        state=_state_of(record),
-        outcome=Outcome(record.outcome) if record.outcome else None,
-        message=json.loads(record.reply)["message"] if record.reply else None,
-        attempts=record.attempts,
-        received=entry.received,
-        deadline=entry.deadline,
-        finished=record.finished,
-        event_id=json.loads(record.event)["id"] if record.event else event_id("result", epoch, entry.id),
-        doubt=doubt and _doubt_state(doubt),
-        resolution=resolution,
+def limit_states(rows: Iterable[Headroom]) -> tuple[LimitState, ...]:
+    """One row for each limit of a venue's network. Of those that count by user, it is where least is left."""
+    least: dict[tuple[str, str, str], Headroom] = {}
+    for row in rows:
+        about = row.exchange, row.network, row.scope
+        least[about] = min(least.get(about, row), row, key=_tightness)
+    return tuple(
+        LimitState(
+            exchange=row.exchange,
+            network=row.network,
+            scope=row.scope,
+            by_user=row.user is not None,
+            limit=row.limit,
+            left=row.left,
+            closed_for_ms=row.closed_for,
+        )
+        for _, row in sorted(least.items())
     )
+
+
+def _tightness(row: Headroom) -> tuple[int, float]:
+    """The one that is closed for longer comes first, then the one that has less left of its limit."""
+    return -row.closed_for, 1.0 if row.left is None or not row.limit else row.left / row.limit

@@ -5,17 +5,16 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from schemas.base import Milliseconds
 from worker.execution.errors import Expired, Frozen
 from worker.execution.retries import QUERY
 from worker.ledger.owners import GONE_S
 from worker.runtime.clock import Clock
-from worker.venues.client.door import ChangeRequest, through
-from worker.venues.limits import RequestContext, Urgency, requesting, reserved
-from worker.venues.limits.permits import ReservedPermit
+from worker.venues.limits import CONTEXT, Urgency, requesting
+from worker.venues.port.door import Door, KeptRoom
 from worker.venues.port.errors import Ambiguous, LimitReached, NotSent, Refused, VenueError
 
 T = TypeVar("T")
@@ -39,17 +38,12 @@ class Interrupted:
     sent: Milliseconds
 
 
-Intend = Callable[[int], Awaitable[None]]
-"""Records that the n-th attempt is about to be sent. Raises what forbids it; then nothing is sent."""
+Intend = Callable[[int, Milliseconds], Awaitable[None]]
+"""Records that the n-th attempt is about to be sent, now. Raises what forbids it; then nothing is sent."""
 
 
-async def unrecorded(attempt: int) -> None:
+async def unrecorded(attempt: int, at: Milliseconds) -> None:
     """For calls that change nothing."""
-
-
-def _reserve(left: Milliseconds, *, read_back: bool) -> Milliseconds:
-    """What a change leaves of its time."""
-    return min(READ_BACK_RESERVE_MS, left // 3) if read_back else 0
 
 
 class VenueCalls:
@@ -70,26 +64,24 @@ class VenueCalls:
         self.attempts = interrupted.attempts if interrupted else 0
         self.sent: Milliseconds | None = interrupted.sent if interrupted else None
         self.venue_ms = 0.0
-        self._clock = clock
+        self.policy: str | None = None
+        """The version of the guardrails that the command was checked against last."""
+        self._ends = time.monotonic() + (deadline - clock()) / 1000
         self._intend = intend
-        self._held: tuple[ReservedPermit, ...] = ()
+        self._held: tuple[KeptRoom, ...] = ()
 
     def remaining(self) -> Milliseconds:
-        """Milliseconds until the deadline; negative behind it."""
-        return self.deadline - self._clock()
+        """Milliseconds until the deadline, as it was seen from the beginning; negative behind it."""
+        return math.ceil((self._ends - time.monotonic()) * 1000)
 
     async def read(self, read: Callable[[], Awaitable[T]]) -> T:
         """A call that changes nothing. Raises Expired when there is no time left for it."""
-        left = max(self.remaining(), RECOVERY_MS if self.interrupted else 0)
+        remaining = self.remaining()
+        left = max(remaining, RECOVERY_MS if self.interrupted else 0)
         if left <= 0:
             raise Expired("the deadline passed before the venue was asked")
-        async with self._limited(left):
+        async with self._limited(left, max(0, left - remaining)):
             return await read()
-
-    async def check(self, check: Callable[[], Awaitable[None]]) -> None:
-        """A check before anything is sent; what was sent already needs none."""
-        if not self.interrupted:
-            await self.read(check)
 
     async def query(self, read: Callable[[], Awaitable[T]]) -> T:
         """A read that is repeated when the venue fails it, within the deadline."""
@@ -104,20 +96,20 @@ class VenueCalls:
                     raise
                 await asyncio.sleep(wait / 1000)
 
-    async def change(self, send: Callable[[], Awaitable[T]], *, read_back: bool) -> T:
-        """A call that changes something. Each request of it is recorded before it leaves; none leaves late.
+    @asynccontextmanager
+    async def change(self, *, read_back: bool) -> AsyncIterator[Door]:
+        """In here something is changed, through the door. Each request is recorded before it leaves; none leaves late.
 
         With `read_back` to follow, some of the time left is kept for it. Raises Expired or NotSent where nothing was
         sent, and Ambiguous where only a part of what is to be sent could leave.
         """
         if (left := self.remaining()) <= 0:
             raise Expired("the deadline passed before it was sent")
-        sending = _Sending(self, read_back=read_back)
-        self.release()
+        reserve = min(READ_BACK_RESERVE_MS, left // 3) if read_back else 0
+        sending = _Sending(self, 2 if read_back else 1, (self.attempts, self.sent))
         try:
-            async with self._limited(left - _reserve(left, read_back=read_back)):
-                with through(sending):
-                    return await send()
+            async with self._limited(left - reserve, -reserve):
+                yield sending
         except (NotSent, LimitReached):
             sending.take_back()
             raise
@@ -141,30 +133,28 @@ class VenueCalls:
         It is recorded once more when we learn of that so late that others may believe us gone by now.
         """
         began = -math.inf
-        while time.monotonic() - began >= FRESH_S:
-            self._require(needed)
+        while True:
+            if (left := self.remaining()) < needed:  # at first, or by now: the ledger may have been slow
+                raise Expired(
+                    f"{max(0, left)} ms before the deadline, and until it is confirmed this venue usually takes up to "
+                    f"{needed} ms; nothing was sent"
+                )
+            if time.monotonic() - began < FRESH_S:
+                break
             began = time.monotonic()
-            await self._intend(self.attempts + 1)
-        self._require(needed)  # the ledger may have been slow
+            await self._intend(self.attempts + 1, self.deadline - left)
         self.attempts += 1
-        self.sent = self.sent or self._clock()
+        self.sent = self.sent or self.deadline - left
 
-    def _require(self, needed: Milliseconds) -> None:
-        if (left := self.remaining()) < needed:
-            raise Expired(
-                f"{max(0, left)} ms before the deadline, and until it is confirmed this venue usually takes up to "
-                f"{needed} ms; nothing was sent"
-            )
-
-    def hold(self, reservation: ReservedPermit) -> None:
+    def hold(self, room: KeptRoom) -> None:
         """Keep room for a read-back."""
-        self._held += (reservation,)
+        self._held += (room,)
 
     def release(self) -> None:
         """Give back the room that was kept for a read-back."""
         held, self._held = self._held, ()
-        for reservation in held:
-            reservation.end()
+        for room in held:
+            room.end()
 
     @asynccontextmanager
     async def holding(self, room: AbstractAsyncContextManager[None]) -> AsyncIterator[None]:
@@ -172,48 +162,60 @@ class VenueCalls:
         if self.remaining() <= 0:
             raise Expired("the deadline passed before it was sent")
         async with AsyncExitStack() as stack:
-            with requesting(RequestContext(self.deadline, self._urgency)):
+            with requesting(deadline=self.deadline, urgency=self._urgency):
                 await stack.enter_async_context(room)
             yield
 
     @asynccontextmanager
-    async def _limited(self, limit: Milliseconds) -> AsyncIterator[None]:
-        """What is asked of the venue in here takes no longer than this. Raises Ambiguous when it would."""
+    async def _limited(self, limit: Milliseconds, behind: Milliseconds) -> AsyncIterator[None]:
+        """What is asked of the venue in here takes no longer than this, until so long behind the deadline or before it.
+
+        Raises Ambiguous when it would.
+        """
         started = time.perf_counter()
-        context = RequestContext(self._clock() + limit, self._urgency)
+        context = CONTEXT.set(
+            replace(CONTEXT.get(), deadline=self.deadline + behind, urgency=self._urgency, held=self._held)
+        )
         try:
             async with asyncio.timeout(limit / 1000):
-                with requesting(context), reserved(*self._held):
-                    yield
+                yield
         except TimeoutError as error:
             raise Ambiguous(f"no answer from the venue within {limit} ms") from error
         finally:
+            CONTEXT.reset(context)
             self.venue_ms += (time.perf_counter() - started) * 1000
 
 
+@dataclass(slots=True)
 class _Sending:
-    """One attempt at a change: the door of its requests, of which there may be several."""
+    """One attempt at a change: the door (`Door`) of its requests, of which there may be several.
 
-    def __init__(self, calls: VenueCalls, *, read_back: bool) -> None:
-        self.recorded = 0
-        self.unsettled = 0
-        """Requests of which the venue may have made something."""
-        self._calls = calls
-        self._answers = 2 if read_back else 1
-        self._before = (calls.attempts, calls.sent)
+    So many `answers` must come in time; `before` is what the calls had noted of attempts until then.
+    """
 
-    async def send(self, request: ChangeRequest) -> Any:
-        """Send one request: let go by the limiter, in time, recorded, and only then sent."""
-        async with request.permit(self._calls.hold) as permit:
-            await self._calls.record(self._answers * request.usual_ms)
-            self.recorded += 1
-            self.unsettled += 1
-            try:
-                return await request.send(permit)
-            except Refused:
-                self.unsettled -= 1
-                raise
+    calls: VenueCalls
+    answers: int
+    before: tuple[int, Milliseconds | None]
+    recorded: int = 0
+    unsettled: int = 0
+    """Requests of which the venue may have made something."""
+
+    @asynccontextmanager
+    async def sending(self, usual_ms: Milliseconds) -> AsyncIterator[None]:
+        """A request leaves in here, in time and recorded. Raises what forbids that: Expired, Frozen, TakenOver."""
+        await self.calls.record(self.answers * usual_ms)
+        self.recorded += 1
+        self.unsettled += 1
+        try:
+            yield
+        except Refused:
+            self.unsettled -= 1
+            raise
+
+    def hold(self, room: KeptRoom) -> None:
+        """Keep room for the read-back."""
+        self.calls.hold(room)
 
     def take_back(self) -> None:
         """Nothing of this attempt has left this machine."""
-        self._calls.attempts, self._calls.sent = self._before
+        self.calls.attempts, self.calls.sent = self.before

@@ -1,5 +1,6 @@
 """Why a command is not carried out as it was meant to be; `worker.runtime.errors` has the whole tree."""
 
+from worker.accounts.guardrails import Breach
 from worker.ledger.freezes import Freeze
 from worker.runtime.errors import ExecutionError
 from worker.venues.port.errors import Ambiguous
@@ -32,6 +33,23 @@ class Frozen(ExecutionError):
     def details(self) -> dict[str, object]:
         """What a caller may use."""
         return {"scope": self.freeze.scope, "reason": self.freeze.reason, "since": self.freeze.since}
+
+
+class GuardrailBroken(ExecutionError):
+    """A guardrail of the account or of the sender's token forbids it; nothing was sent."""
+
+    def __init__(self, breach: Breach, whose: str, policy: str) -> None:
+        self.why = f"the guardrails of {whose} forbid it: {breach.message}"
+        super().__init__(f"{self.why}; nothing was sent")
+        self.breach = breach
+        self.whose = whose
+        self.policy = policy
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What a caller may use."""
+        told = {"rule": str(self.breach.rule), "allowed": self.breach.allowed, "asked": self.breach.asked}
+        return {**told, "of": self.whose, "policy": self.policy}
 
 
 class NotConfirmed(Ambiguous):

@@ -11,30 +11,32 @@ execute ─▶ a copy of one that runs here?  waits for the first, and is told t
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
 
 import structlog
 
-from worker.execution.answers import answered_in_time
-from worker.execution.calls import Interrupted, VenueCalls
+from schemas.base import Milliseconds
+from worker.execution.calls import VenueCalls
 from worker.execution.dispatch import Dispatch
-from worker.execution.errors import AccountLocked, Frozen, RecordGone, TakenOver
-from worker.execution.failures import CommandFailure, conflict, forgotten, held_elsewhere, refusal
+from worker.execution.errors import AccountLocked, RecordGone, TakenOver
+from worker.execution.failures import CommandFailure, conflict, forgotten, held_elsewhere
 from worker.execution.lanes import Lanes
-from worker.execution.outbox_relay import OutboxRelay
-from worker.execution.recorder import Abandoned, CommandRecorder, Finished, New, entry_of, interrupted_in
-from worker.execution.requests import Command, RequestRejected
-from worker.execution.results import CommandResponse, told_before
+from worker.execution.recorder import Abandoned, CommandRecorder, Finished, New, interrupted_in
+from worker.execution.requests import Command, RequestRejected, continued, entry_of
+from worker.execution.telling.outbox_relay import OutboxRelay
+from worker.execution.telling.results import CommandResponse, no_answer_yet, told_before
 from worker.handlers.plan import CommandHandler
 from worker.ledger.commands import Entry, Registration
-from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger
+from worker.ledger.patience import WAITS, Waits
 from worker.ledger.sql.errors import LockLost
 from worker.messages.wire import Reply, ShuttingDown
 from worker.runtime.clock import Clock
 from worker.telemetry import tracing
 from worker.telemetry.metrics import COMMANDS_REPEATED, command_told
-from worker.telemetry.stages import STAGES, Stage, spent
+from worker.telemetry.stages import STAGES, Stage
 from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER
 
 LOCK_MS = 250
@@ -43,7 +45,46 @@ LOCK_MS = 250
 BEHIND_MS = 100
 """How long behind its deadline a command may still get its account: what was under way there until then is over."""
 
+LATE_MS: Milliseconds = 300
+"""How long behind the deadline a command has for telling how it ended, if it is the ledger that it waits for.
+
+Whoever asks through the bus waits some 500 ms beyond its deadline."""
+
+AGAIN_MS: Milliseconds = 200
+
+Answer = Callable[[Reply], Awaitable[None]]
+
 log = structlog.get_logger(__name__)
+
+
+class InTime:
+    """The one answer to a command. Where the ledger holds it up behind its deadline, the sender is told just that."""
+
+    def __init__(self, command: Command, answer: Answer) -> None:
+        self._command = command
+        self._answer = answer
+        self._waits = Waits()
+        WAITS.set(self._waits)  # what the task, and those it makes, wait for from now on
+        self._early: asyncio.Task[None] | None = None
+        left_s = (command.deadline - command.received + LATE_MS) / 1000
+        self._timer = asyncio.get_running_loop().call_later(max(0, left_s), self._look)
+
+    async def answer(self, reply: Reply) -> None:
+        """Answer, unless that was done in time."""
+        await (self._answer(reply) if self._early is None else self._early)
+
+    def over(self) -> None:
+        """There is nothing more to wait for."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        if self._waits.are_long:
+            self._early = asyncio.create_task(self._tell())
+        else:
+            self._timer = asyncio.get_running_loop().call_later(AGAIN_MS / 1000, self._look)
+
+    async def _tell(self) -> None:
+        await self._answer(no_answer_yet(self._command))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +92,7 @@ class _Running:
     """A command that runs here, and what will be told of it."""
 
     fingerprint: str
-    response: "asyncio.Future[CommandResponse]" = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    response: "asyncio.Future[CommandResponse]"
 
 
 class CommandExecutor:
@@ -82,47 +121,56 @@ class CommandExecutor:
         """Begin nothing more. What has begun is finished; the rest raises ShuttingDown when it is its turn."""
         self._ceased = True
 
+    @property
+    def has_ceased(self) -> bool:
+        """Whether nothing more is begun here."""
+        return self._ceased
+
     def is_running(self, command_id: str) -> bool:
         """Whether the command runs in this process."""
         return command_id in self._running
 
-    async def execute(
-        self, command: Command, handler: CommandHandler, answer: Callable[[Reply], Awaitable[None]]
-    ) -> None:
-        """Carry a command out, or find out how it ended; answer its sender; publish the event.
+    async def execute(self, command: Command, handler: CommandHandler, answer: Answer) -> None:
+        """Carry a command out, or find out how it ended; answer its sender, in time; publish the event.
 
         Returns when the broker has the event. Raises RequestRejected for a command id that belongs to another command,
         TakenOver, and ShuttingDown.
         """
-        with answered_in_time(command, answer, self._clock) as in_time:
+        times, in_time = STAGES.get(), InTime(command, answer)
+        try:
             response = await self._deduplicate(command, handler)
+        finally:
+            in_time.over()
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
-        operation, venue = command.operation.name, command.account.site.venue
-        with spent(Stage.PUBLISH):
-            await in_time.answer(response.reply)
+        began = perf_counter()
+        await in_time.answer(response.reply)
+        times.intervals.append((Stage.PUBLISH, began, perf_counter()))
         if response.survives_crash:
             await self._flushed(gathered=True)
-        with spent(Stage.PUBLISH):
-            if response.outbox_id is None:
-                COMMANDS_REPEATED.labels(operation, venue).inc()
-                await self._relay.publish_again(response.event)
-                return
-            await self._relay.publish(response.outbox_id, response.event)
-        command_told(operation, venue, STAGES.get())
+        operation, venue = command.operation.name, command.account.site.venue
+        if response.outbox_id is None:
+            COMMANDS_REPEATED.labels(operation, venue).inc()
+            await self._relay.publish_again(response.event)
+            return
+        began = perf_counter()
+        await self._relay.publish(response.outbox_id, response.event)
+        times.intervals.append((Stage.PUBLISH, began, perf_counter()))
+        command_told(operation, venue, times)
+        tracing.waited(times)
         if response.owes_snapshot:
             self._owe_snapshot(command)
 
     async def _deduplicate(self, command: Command, handler: CommandHandler) -> CommandResponse:
         """What is told of the command. Copies wait for the first of them, and are told the same."""
-        fingerprint = command.fingerprint
+        entry = entry_of(command)
         if (first := self._running.get(command.id)) is not None:
-            if first.fingerprint != fingerprint:
+            if first.fingerprint != entry.fingerprint:
                 raise RequestRejected(conflict(command.id))
             return replace(await asyncio.shield(first.response), outbox_id=None)
-        running = self._running[command.id] = _Running(fingerprint)
+        running = self._running[command.id] = _Running(entry.fingerprint, asyncio.get_running_loop().create_future())
         try:
             try:
-                response = await self._in_lane(command, entry_of(command, fingerprint), handler)
+                response = await self._in_lane(command, entry, handler)
             except RecordGone:
                 response = await self._recorder.finish_anew(command, forgotten(), self._no_calls(command))
             if not response.survives_crash:
@@ -135,14 +183,16 @@ class CommandExecutor:
 
     async def _in_lane(self, command: Command, entry: Entry, handler: CommandHandler) -> CommandResponse:
         """Register it at once, so that it can be asked for; go on with it when it is its turn on the account."""
-        self._require_work()
+        if self._ceased:
+            raise ShuttingDown
         registering = asyncio.create_task(self._ledger.commands.register(entry))
         try:
             async with AsyncExitStack() as held:
                 if handler.room is not None and (full := await self._await_room(command, handler, registering, held)):
                     return await self._recorder.finish(command, full, self._no_calls(command))
-                with tracing.span("wait for the lane"), spent(Stage.LANE):
-                    await held.enter_async_context(self._lanes.lane(command.account.id))
+                began = perf_counter()
+                await held.enter_async_context(self._lanes.lane(command.account.id))
+                STAGES.get().intervals.append((Stage.LANE, began, perf_counter()))
                 return await self._with_account(command, entry, registering, handler)
         except AccountLocked:
             await registering
@@ -169,16 +219,20 @@ class CommandExecutor:
         while True:
             try:
                 async with self._exclusive(command):
-                    with spent(Stage.LEDGER):
-                        registration = await registering
+                    began = perf_counter()
+                    registration = await registering
+                    STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
                     match await self._recorder.standing(entry, registration):
                         case Finished(response):
                             return response
-                        case New(freeze):
-                            return await self._run(command, entry, handler, freeze, None)
                         case Abandoned(begun, freeze, interrupted):
-                            resumed = replace(command, received=begun.received, deadline=begun.deadline)
-                            return await self._run(resumed, begun, handler, freeze, interrupted)
+                            command = continued(command, begun)
+                        case New(freeze):
+                            begun, interrupted = entry, None
+                    intend = partial(self._recorder.record_intent, begun, durable=handler.moves_money)
+                    calls = VenueCalls(command.deadline, self._clock, intend, interrupted)
+                    ending = await self._dispatch.change(command, handler, calls, freeze)
+                    return await self._recorder.finish(command, ending, calls, handler)
             except LockLost as error:
                 log.warning("account_lost", error=str(error))
             except TakenOver:
@@ -186,25 +240,6 @@ class CommandExecutor:
                     return await self._recorder.told_elsewhere(entry)
                 log.warning("command_taken_back")
                 registering = asyncio.create_task(self._ledger.commands.register(entry))
-
-    async def _run(
-        self,
-        command: Command,
-        entry: Entry,
-        handler: CommandHandler,
-        freeze: Freeze | None,
-        interrupted: Interrupted | None,
-    ) -> CommandResponse:
-        """Change what is to be changed, and record how that ended."""
-
-        async def intend(attempt: int) -> None:
-            await self._recorder.record_intent(entry, attempt, durable=handler.moves_money)
-
-        calls = VenueCalls(command.deadline, self._clock, intend, interrupted)
-        if freeze is not None and interrupted is None:
-            return await self._recorder.finish(command, refusal(Frozen(freeze)), calls)
-        ending = await self._dispatch.change(command, handler, calls)
-        return await self._recorder.finish(command, ending, calls, handler)
 
     async def _await_room(
         self,
@@ -229,17 +264,21 @@ class CommandExecutor:
     @asynccontextmanager
     async def _exclusive(self, command: Command) -> AsyncIterator[None]:
         """The account is ours among all workers. Raises AccountLocked at the deadline, and ShuttingDown."""
-        self._require_work()
+        if self._ceased:
+            raise ShuttingDown
         async with AsyncExitStack() as held:
-            with tracing.span("wait for the account"), spent(Stage.LANE):
-                try:
-                    async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock() + BEHIND_MS) / 1000):
-                        await self._ledger.patience.retry_while_unavailable(
-                            lambda: held.enter_async_context(self._ledger.account_lock(command.account.id))
-                        )
-                except TimeoutError:
-                    raise AccountLocked from None
-            self._require_work()
+            began = perf_counter()
+            try:
+                async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock() + BEHIND_MS) / 1000):
+                    await self._ledger.patience.retry_while_unavailable(
+                        lambda: held.enter_async_context(self._ledger.commands.alone(command.account.id))
+                    )
+            except TimeoutError:
+                raise AccountLocked from None
+            finally:
+                STAGES.get().intervals.append((Stage.LANE, began, perf_counter()))
+            if self._ceased:
+                raise ShuttingDown
             yield
 
     async def _give_up(self, command: Command, entry: Entry) -> CommandResponse:
@@ -254,13 +293,10 @@ class CommandExecutor:
 
     async def _flushed(self, *, gathered: bool = False) -> None:
         """Wait for the disk; not in the account's turn, for the next command need not."""
-        with spent(Stage.LEDGER):
-            await self._ledger.flushed(gathered=gathered)
+        began = perf_counter()
+        await self._ledger.flushed(gathered=gathered)
+        STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
 
     def _no_calls(self, command: Command) -> VenueCalls:
         """The calls of a command that has made none."""
         return VenueCalls(command.deadline, self._clock)
-
-    def _require_work(self) -> None:
-        if self._ceased:
-            raise ShuttingDown

@@ -9,9 +9,9 @@ import orjson
 
 from schemas import ErrorCode, Failure, Outcome, failure
 from schemas.base import Milliseconds
-from worker.execution.errors import Expired, Frozen, NotConfirmed
+from worker.execution.errors import Expired, Frozen, GuardrailBroken, NotConfirmed
 from worker.execution.requests import Command, RequestRejected
-from worker.ledger.unresolved import SWEEPS, wanted_of
+from worker.ledger.unresolved import MARGIN_MOVES, SWEEPS, wanted_of
 from worker.venues.port import errors
 
 KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
@@ -30,6 +30,7 @@ KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
         errors.Refused: (Outcome.REJECTED, ErrorCode.REJECTED),
         Expired: (Outcome.EXPIRED, ErrorCode.EXPIRED),
         Frozen: (Outcome.REJECTED, ErrorCode.FROZEN),
+        GuardrailBroken: (Outcome.REJECTED, ErrorCode.GUARDRAIL),
     }
 )
 
@@ -81,6 +82,11 @@ LOOK_YOURSELF = (
     "a control.doubt event will carry them as they are read afterwards"
 )
 
+LOOK_AT_THE_MARGIN = (
+    "; it is never sent again: look at the position with get_positions (GET /positions, `collateral`); "
+    "a control.doubt event will carry its margin as it is read afterwards"
+)
+
 
 def doubt_about(command: Command) -> dict[str, Any]:
     """What is in doubt once a command has ended as unknown: its symbol or asset, and what was wanted."""
@@ -94,7 +100,8 @@ def in_doubt(ended: CommandFailure, command: Command, since: Milliseconds) -> Co
     envelope, error = ended.envelope, ended.envelope.error
     named = {"exchange_account_id": command.account.id, "operation": command.operation.name, "since": since}
     told = error.model_copy(update={"details": error.details | named | doubt_about(command)})
-    how = LOOK_YOURSELF if command.operation.name in SWEEPS else LOOK_AGAIN
+    name = command.operation.name
+    how = LOOK_YOURSELF if name in SWEEPS else LOOK_AT_THE_MARGIN if name in MARGIN_MOVES else LOOK_AGAIN
     return replace(ended, envelope=envelope.model_copy(update={"message": envelope.message + how, "error": told}))
 
 

@@ -1,29 +1,39 @@
 """What the ledger is told of a command on its way, and what it tells: whose it is, what was sent, how it ended."""
 
 from dataclasses import dataclass
+from time import perf_counter
 
 import orjson
 import structlog
 
-from schemas import Outcome
+from schemas import ErrorCode, Outcome
+from schemas.base import Milliseconds
 from worker.execution.calls import Interrupted, VenueCalls
 from worker.execution.errors import Expired, Frozen, RecordGone, TakenOver
 from worker.execution.failures import CommandFailure, conflict, doubt_about, forgotten, in_doubt
-from worker.execution.requests import Command, RequestRejected
-from worker.execution.results import CommandResponse, envelope_of, outcome_of, reply_to, result_event, told_before
+from worker.execution.requests import Command, RequestRejected, entry_of
+from worker.execution.telling.results import (
+    CommandResponse,
+    envelope_of,
+    outcome_of,
+    reply_to,
+    result_event,
+    told_before,
+)
 from worker.handlers.plan import Applied, CommandHandler
+from worker.ledger.audit import Audited, audit_rows
 from worker.ledger.commands import CommandEnding, Entry, Record, Registration
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger
-from worker.ledger.owed_snapshots import Owed
+from worker.ledger.observed.owed_snapshots import Owed
 from worker.ledger.sql.database import Statement
 from worker.ledger.sql.errors import NotInTime, StaleWrite
 from worker.ledger.unresolved import Setting
-from worker.messages.wire import outgoing_result
+from worker.messages.wire import Outgoing, Reply, encode, outgoing_result
 from worker.runtime.clock import Clock
 from worker.telemetry import tracing
 from worker.telemetry.metrics import COMMANDS
-from worker.telemetry.stages import Stage, spent
+from worker.telemetry.stages import STAGES, Stage
 
 log = structlog.get_logger(__name__)
 
@@ -97,18 +107,19 @@ class CommandRecorder:
         log.warning("command_finished_elsewhere", outcome=record.outcome)
         return told_before(record)
 
-    async def record_intent(self, entry: Entry, attempt: int, *, durable: bool) -> None:
+    async def record_intent(self, entry: Entry, attempt: int, at: Milliseconds, *, durable: bool) -> None:
         """Write down that an attempt is about to be sent. Raises what forbids that: Expired, Frozen, TakenOver."""
+        began = perf_counter()
         try:
-            with spent(Stage.LEDGER):
-                await self._ledger.commands.record_intent(entry, attempt, self._clock(), durable=durable)
+            await self._ledger.commands.record_intent(entry, attempt, at, durable=durable)
+            STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
         except NotInTime as error:
             raise Expired(f"the deadline passed before it was sent: {error}") from None
         except StaleWrite:
             if attempt == 1 and await self._ledger.commands.found(entry.id) is None:
                 # Nothing of it was sent, so that nothing is lost but a row.
                 await self._register_anew(entry)
-                return await self.record_intent(entry, attempt, durable=durable)
+                return await self.record_intent(entry, attempt, self._clock(), durable=durable)
             freeze = await self._ledger.patience.retry_while_unavailable(
                 lambda: self._ledger.freezes.of(entry.exchange, entry.account)
             )
@@ -127,41 +138,60 @@ class CommandRecorder:
         finished, outcome = self._clock(), outcome_of(ending)
         if isinstance(ending, CommandFailure) and outcome is Outcome.UNKNOWN:
             ending = in_doubt(ending, command, finished)
-        reply = reply_to(command.id, ending, command.account.exchange)
+        reply = reply_to(command.id, ending, command.account.exchange, calls.policy)
         event = outgoing_result(result_event(command, ending, calls, finished, self._ledger.epoch.number), reply)
-        written = CommandEnding(
-            outcome=outcome,
-            finished=finished,
-            attempts=calls.attempts,
-            status=reply.status,
-            reply=reply.body.decode(),
-            headers=orjson.dumps(reply.headers).decode(),
-            event=event,
-        )
-        owes: tuple[Statement, ...] = ()
-        if handler is not None and handler.moves_terms and calls.sent is not None:
-            owes = (self._ledger.owed.owing(Owed(command.id, command.account.id), finished),)
+        written = _as_written(outcome, finished, calls.attempts, reply, event)
+        owes = handler is not None and handler.moves_terms and calls.sent is not None
+        owing = [self._ledger.owed.owing(Owed(command.id, command.account.id), finished)] if owes else []
         # That it was so already may not be so any more, if the account is another worker's.
         holding = command.account.id if outcome.succeeded and calls.sent is None else None
+        began = perf_counter()
         try:
-            with spent(Stage.LEDGER):
-                position = await self._ledger.commands.finish(
-                    command.id, written, _setting(command), owes=owes, holding=holding
-                )
+            position = await self._ledger.commands.finish(
+                command.id,
+                written,
+                _setting(command),
+                more=(*owing, *_audited(command, ending, finished)),
+                holding=holding,
+            )
+            STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
         except StaleWrite:
             return await self._finish_lost(command, ending, calls)
         COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
-        tracing.tell(outcome=outcome)
+        if tracing.recorded:
+            tracing.tell(outcome=outcome)
         _log_finished(command, outcome, calls.attempts)
         stands = handler is not None and not handler.moves_money and outcome.succeeded
-        return CommandResponse(reply, event, position, owes_snapshot=bool(owes), survives_crash=stands)
+        return CommandResponse(reply, event, position, owes_snapshot=owes, survives_crash=stands)
+
+    async def finish_parent(
+        self, command: Command, ending: Applied | CommandFailure, ended: Statement
+    ) -> CommandResponse:
+        """Record how a command ended that has sent nothing itself: what is in doubt, its commands have left.
+
+        `ended` is written with it. Raises TakenOver.
+        """
+        finished, outcome = self._clock(), outcome_of(ending)
+        calls = VenueCalls(command.deadline, self._clock)
+        reply = reply_to(command.id, ending, command.account.exchange, calls.policy)
+        event = outgoing_result(result_event(command, ending, calls, finished, self._ledger.epoch.number), reply)
+        written = _as_written(outcome, finished, 0, reply, event)
+        try:
+            position = await self._ledger.commands.finish(
+                command.id, written, more=(ended, *_audited(command, ending, finished))
+            )
+        except StaleWrite:
+            raise TakenOver from None
+        COMMANDS.labels(command.operation.name, command.account.site.venue, outcome).inc()
+        _log_finished(command, outcome, 0)
+        return CommandResponse(reply, event, position)
 
     async def finish_anew(
         self, command: Command, ending: Applied | CommandFailure, calls: VenueCalls
     ) -> CommandResponse:
         """Tell how a command ended whose record is gone. Raises TakenOver when somebody has received it again."""
         log.error("command_record_lost", outcome=outcome_of(ending))
-        await self._register_anew(entry_of(command, command.fingerprint))
+        await self._register_anew(entry_of(command))
         return await self.finish(command, ending, calls)
 
     async def _finish_lost(
@@ -178,18 +208,26 @@ class CommandRecorder:
             raise TakenOver
 
 
-def entry_of(command: Command, fingerprint: str) -> Entry:
-    """A command as the ledger registers it."""
-    return Entry(
-        id=command.id,
-        operation=command.operation.name,
-        exchange=command.account.exchange,
-        account=command.account.id,
-        actor=command.actor,
-        fingerprint=fingerprint,
-        request=command.request_json.decode(),
-        received=command.received,
-        deadline=command.deadline,
+def _audited(command: Command, ending: Applied | CommandFailure, at: Milliseconds) -> tuple[Statement, ...]:
+    """What the audit keeps of an ending: that a guardrail has forbidden it, and which."""
+    if not isinstance(ending, CommandFailure) or ending.envelope.error.code is not ErrorCode.GUARDRAIL:
+        return ()
+    told = orjson.loads(encode(ending.envelope.error.details))
+    details = {"operation": command.operation.name, "command_id": command.id, **told}
+    return audit_rows(Audited(at, command.actor, "guardrail", f"account:{command.account.id}", details))
+
+
+def _as_written(
+    outcome: Outcome, finished: Milliseconds, attempts: int, reply: Reply, event: Outgoing
+) -> CommandEnding:
+    return CommandEnding(
+        outcome=outcome,
+        finished=finished,
+        attempts=attempts,
+        status=reply.status,
+        reply=reply.body.decode(),
+        headers=orjson.dumps(reply.headers).decode(),
+        event=event,
     )
 
 
@@ -200,8 +238,8 @@ def interrupted_in(record: Record) -> Interrupted | None:
 
 def _setting(command: Command) -> Setting:
     asked = command.request
-    subject = getattr(asked, "symbol", None) or getattr(asked, "asset", None) or ""
-    return Setting(command.account.id, command.operation.name, subject)
+    named = (getattr(asked, name, None) for name in ("symbol", "settle", "asset"))
+    return Setting(command.account.id, command.operation.name, next(filter(None, named), ""))
 
 
 def _log_finished(command: Command, outcome: Outcome, attempts: int) -> None:

@@ -2,21 +2,24 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
 
 from schemas import OPERATIONS, ErrorCode, Failure, Operation, failure
 from schemas.base import Milliseconds, WireModel
-from schemas.control import ControlRequest
+from schemas.control import LONGEST_WHY, ControlRequest
+from schemas.guardrails import UNGUARDED, Guardrails
 from schemas.operations import CONTROL_EXCHANGE
-from schemas.problems import invalid_request, problems_of
+from schemas.problems import invalid_request, problems_of, unknown_account
 from schemas.requests import Request
 from worker.accounts.account import Account, Accounts
-from worker.messages.wire import LARGEST_BODY, LONGEST_ACTOR, Delivery, encode
+from worker.accounts.guardrails import FORBIDS_ALL, canonical_of
+from worker.ledger.commands import Entry
+from worker.messages.wire import GUARDRAILS_HEADER, LARGEST_BODY, LONGEST_ACTOR, Delivery, encode
 from worker.runtime.errors import ExecutionError
 
 T = TypeVar("T", bound=WireModel)
@@ -24,12 +27,18 @@ T = TypeVar("T", bound=WireModel)
 LONGEST_DEADLINE_MS: Milliseconds = 3_600_000
 """A deadline farther away counts as this far: an hour is long for a setting, and can be waited for."""
 
+LASTING = frozenset({"keep_terms"})
+"""Controls by which the service changes accounts later, in its own name."""
+
 _COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """A request that names a known operation and account, and has the documented form."""
+    """A request that names a known operation and account, and has the documented form.
+
+    `guardrails` are those of its sender's token; the account's are asked for when it is carried out.
+    """
 
     id: str
     operation: Operation
@@ -38,17 +47,55 @@ class Command:
     actor: str | None
     received: Milliseconds
     deadline: Milliseconds
+    reason: str | None = None
+    guardrails: Guardrails = UNGUARDED
 
     @property
     def request_json(self) -> bytes:
-        """The request as it was understood, always written in the same way."""
-        return encode(self.request)
+        """The request as it was understood, without what was not given, always written in the same way."""
+        return encode(self.request.model_dump(exclude_none=True))
 
     @property
     def fingerprint(self) -> str:
-        """Tells one request from another: the same for the same operation and fields, however they were written."""
-        fields = {name: _plainest(value) for name, value in self.request}
+        """Tells one request from another: the same for the same operation and fields, however they were written.
+
+        What was not given counts as nothing, so that a field more leaves the fingerprints of before as they were.
+        """
+        fields = {
+            name: value.normalize() if isinstance(value, Decimal) else value  # 10, 10.0 and 1e1 are one number
+            for name, value in self.request
+            if value is not None
+        }
         return hashlib.sha256(encode([self.operation.name, fields])).hexdigest()
+
+
+def entry_of(command: Command) -> Entry:
+    """A command as the ledger registers it."""
+    return Entry(
+        id=command.id,
+        operation=command.operation.name,
+        exchange=command.account.exchange,
+        account=command.account.id,
+        actor=command.actor,
+        fingerprint=command.fingerprint,
+        request=command.request_json.decode(),
+        received=command.received,
+        deadline=command.deadline,
+        reason=command.reason,
+        guardrails=None if command.guardrails == UNGUARDED else canonical_of(command.guardrails),
+    )
+
+
+def continued(command: Command, begun: Entry) -> Command:
+    """A command that another worker has begun: its time and its guardrails are those that it began with.
+
+    Where those can't be read, a later version has written them, nothing more of it is sent.
+    """
+    try:
+        guardrails = guardrails_in(begun.guardrails)
+    except RequestRejected:
+        guardrails = FORBIDS_ALL
+    return replace(command, received=begun.received, deadline=begun.deadline, guardrails=guardrails)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,18 +127,21 @@ class RequestParser:
         operation = self._operation(delivery)
         _require_sound(delivery)
         if issubclass(operation.request, ControlRequest):
+            _require_unguarded(operation, delivery)
             return Control(operation, _parsed(operation.request, delivery.body), actor_of(delivery))
         request = _parsed(operation.request, delivery.body)
         return Command(
             id=self.command_id(delivery),
             operation=operation,
             request=request,
-            account=self._account(request.exchange_account_id),
             actor=actor_of(delivery),
             received=received,
             deadline=received + self._timeout_ms
             if delivery.deadline is None
             else _bounded(delivery.deadline, received),
+            reason=_legible(delivery.reason, LONGEST_WHY),
+            guardrails=guardrails_in(delivery.guardrails),
+            account=self._account(request.exchange_account_id),
         )
 
     @staticmethod
@@ -131,14 +181,35 @@ def _require_sound(delivery: Delivery) -> None:
         raise RequestRejected(failure(ErrorCode.PAYLOAD_TOO_LARGE, message, details={"limit_bytes": LARGEST_BODY}))
 
 
-def _plainest(value: Any) -> Any:
-    """10, 10.0 and 1e1 are one number."""
-    return value.normalize() if isinstance(value, Decimal) else value
-
-
 def actor_of(delivery: Delivery) -> str | None:
     """Who asks, as text that every database and terminal takes, and no longer than a name is."""
-    return delivery.actor and "".join(filter(str.isprintable, delivery.actor))[:LONGEST_ACTOR]
+    return _legible(delivery.actor, LONGEST_ACTOR)
+
+
+def _legible(text: str | None, longest: int) -> str | None:
+    return text and "".join(filter(str.isprintable, text))[:longest]
+
+
+def _require_unguarded(operation: Operation, delivery: Delivery) -> None:
+    """Whoever is held to guardrails has nothing done by the service itself, which would not be held to theirs."""
+    if operation.name in LASTING and guardrails_in(delivery.guardrails) != UNGUARDED:
+        message = (
+            f"{operation.name} is not for a token with guardrails: what it has done later would not be held to them"
+        )
+        raise RequestRejected(failure(ErrorCode.FORBIDDEN, message))
+
+
+def guardrails_in(text: str | None) -> Guardrails:
+    """Guardrails as a message carries them. Raises RequestRejected: what is not understood may forbid anything."""
+    if text is None:
+        return UNGUARDED
+    try:
+        return Guardrails.model_validate_json(text)
+    except ValidationError as error:
+        rows = problems_of(error)
+        raise RequestRejected(
+            invalid_request([{**row, "field": f"the header {GUARDRAILS_HEADER}, {row['field']}"} for row in rows])
+        ) from error
 
 
 def _bounded(deadline: Milliseconds, received: Milliseconds) -> Milliseconds:
@@ -150,9 +221,3 @@ def _parsed(model: type[T], body: bytes) -> T:
         return model.model_validate_json(body, strict=True)
     except ValidationError as error:
         raise RequestRejected(invalid_request(problems_of(error))) from error
-
-
-def unknown_account(account_id: str) -> Failure:
-    """What to tell whoever names an account that is not registered."""
-    message = f"no account {account_id!r} is registered; `perps-dma accounts` lists those that are"
-    return failure(ErrorCode.UNKNOWN_ACCOUNT, message, details={"exchange_account_id": account_id})

@@ -1,34 +1,30 @@
 """What happens to a delivery: received, carried out in its account's lane, told to everybody, answered."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from time import perf_counter
 from typing import Any, Protocol
 
 import structlog
 
 from schemas import ErrorCode, failure
-from schemas.base import Milliseconds
 from worker.execution.calls import VenueCalls
 from worker.execution.dispatch import Dispatch
 from worker.execution.errors import TakenOver
-from worker.execution.executor import CommandExecutor
+from worker.execution.executor import Answer, CommandExecutor
 from worker.execution.failures import refusal
 from worker.execution.requests import Command, Control, RequestParser, RequestRejected, actor_of
-from worker.execution.results import reply_to
+from worker.execution.telling.results import reply_to
 from worker.handlers.plan import CommandHandler, QueryHandler, QueryResult
 from worker.ledger.sql.errors import CommitInDoubt, LedgerUnavailable
 from worker.messages.wire import LARGEST_BODY, DeadLetter, Delivery, Reply, named_account
 from worker.runtime.clock import Clock
-from worker.telemetry import tracing
+from worker.telemetry import stages, tracing
 from worker.telemetry.metrics import NOT_ACCEPTED, query_answered
-from worker.telemetry.stages import STAGES, Stage, counting, spent
-from worker.venues.limits.request_context import Urgency
+from worker.telemetry.stages import STAGES, Stage
 
 log = structlog.get_logger(__name__)
-
-LONGEST_QUEUED_MS: Milliseconds = 86_400_000
-"""Whatever says that it was published earlier was dated wrongly, or is long past its deadline."""
 
 
 class Replies(Protocol):
@@ -48,6 +44,13 @@ Raises RequestRejected.
 """
 
 
+LongCommand = Callable[[Command, Answer], Awaitable[None]]
+"""Takes a command on that may last for long; returns when it is over, or recorded so that it is gone on with.
+
+Raises RequestRejected, TakenOver, and ShuttingDown.
+"""
+
+
 @dataclass(frozen=True, slots=True)
 class Handlers:
     """The functions behind the operations, by name."""
@@ -55,6 +58,7 @@ class Handlers:
     commands: Mapping[str, CommandHandler]
     queries: Mapping[str, QueryHandler]
     controls: Mapping[str, ControlHandler]
+    long_commands: Mapping[str, LongCommand] = field(default_factory=dict)
 
 
 class Service:
@@ -88,20 +92,26 @@ class Service:
         delivery's own: what it is about is bound to all that the task logs from then on.
         """
         now = self._clock()
-        with counting(_queued_ms(delivery, now) / 1000):
-            try:
-                request = self._parser.parse(delivery, now)
-                if isinstance(request, Control):
-                    return await self._control(delivery, request)
-                _about(request)
-                if not request.operation.is_command:
-                    return await self._answer(delivery, request)
-                handler = self._handlers.commands[request.operation.name]
-                await self._executor.execute(request, handler, partial(self._replies.reply, delivery))
-            except RequestRejected as error:
-                return await self._turn_away(delivery, error)
-            except TakenOver:
-                log.warning("command_taken_over_elsewhere")
+        stages.begin(delivery.published, now)
+        try:
+            request = self._parser.parse(delivery, now)
+            if isinstance(request, Control):
+                return await self._control(delivery, request)
+            account = request.account
+            names = {"command_id": request.id, "account": account.id, "venue": account.site.venue}
+            structlog.contextvars.bind_contextvars(operation=request.operation.name, **names)
+            if tracing.recorded:
+                tracing.tell(**names)
+            if (take_on := self._handlers.long_commands.get(request.operation.name)) is not None:
+                await take_on(request, partial(self._replies.reply, delivery))
+                return None
+            if (handler := self._handlers.commands.get(request.operation.name)) is None:
+                return await self._answer(delivery, request)
+            await self._executor.execute(request, handler, partial(self._replies.reply, delivery))
+        except RequestRejected as error:
+            return await self._turn_away(delivery, error)
+        except TakenOver:
+            log.warning("command_taken_over_elsewhere")
         return None
 
     async def _turn_away(self, delivery: Delivery, error: RequestRejected) -> DeadLetter | None:
@@ -118,15 +128,18 @@ class Service:
     async def _answer(self, delivery: Delivery, command: Command) -> DeadLetter | None:
         if delivery.reply_to is None:
             return _nobody_to_tell(delivery)
-        calls = VenueCalls(command.deadline, self._clock, urgency=Urgency.QUERY)
-        ending = await self._dispatch.query(command, self._handlers.queries[command.operation.name], calls)
+        handler = self._handlers.queries[command.operation.name]
+        calls = VenueCalls(command.deadline, self._clock, urgency=handler.urgency)
+        ending = await self._dispatch.query(command, handler, calls)
         account = command.account
         reply = reply_to(command.id, ending, account.exchange)
-        with spent(Stage.PUBLISH):
-            await self._replies.reply(delivery, reply)
+        began, times = perf_counter(), STAGES.get()
+        await self._replies.reply(delivery, reply)
+        times.intervals.append((Stage.PUBLISH, began, perf_counter()))
         if isinstance(ending, QueryResult):
             self._answered(account.id)
-        query_answered(command.operation.name, account.site.venue, reply.status, STAGES.get())
+        query_answered(command.operation.name, account.site.venue, reply.status, times)
+        tracing.waited(times)
         return None
 
     async def _control(self, delivery: Delivery, control: Control) -> DeadLetter | None:
@@ -141,20 +154,6 @@ class Service:
             raise RequestRejected(failure(ErrorCode.LEDGER_UNAVAILABLE, f"{error}; nothing was changed")) from error
         await self._replies.reply(delivery, reply_to(delivery.message_id, found))
         return None
-
-
-def _about(command: Command) -> None:
-    """What the lines and the span of this task are about from now on."""
-    account = command.account
-    names = {"command_id": command.id, "account": account.id, "venue": account.site.venue}
-    structlog.contextvars.bind_contextvars(operation=command.operation.name, **names)
-    tracing.tell(**names)
-
-
-def _queued_ms(delivery: Delivery, now: Milliseconds) -> Milliseconds:
-    """How long it waited in its queue; nothing where that is not known, or what is said of it can't be."""
-    waited = 0 if delivery.published is None else now - delivery.published
-    return waited if 0 < waited < LONGEST_QUEUED_MS else 0
 
 
 def _nobody_to_tell(delivery: Delivery) -> DeadLetter:

@@ -1,7 +1,10 @@
 """Setting and reading leverage."""
 
+from functools import partial
+
 from schemas.replies import Leverage, LeverageEcho, LeverageSet
 from schemas.requests import GetLeverage, SetLeverage
+from worker.handlers.leverage_tiers import require_tier
 from worker.handlers.plan import Applied, CommandPlan, Confirmed, QueryPlan, QueryResult
 from worker.venues.port.adapter import Adapter, SymbolState
 
@@ -25,10 +28,12 @@ def set_leverage(request: SetLeverage, adapter: Adapter) -> CommandPlan:
         )
 
     return CommandPlan(
-        check=lambda: adapter.check_leverage(market, leverage),
-        send=lambda: adapter.set_leverage(market, leverage),
+        check=partial(adapter.check_leverage, market, leverage)
+        if request.notional is None
+        else partial(require_tier, adapter, market, leverage, request.notional),
+        send=partial(adapter.set_leverage, market, leverage),
         echoed=lambda echo: echo.leverage == leverage,
-        read_back=lambda: adapter.terms(market),
+        read_back=partial(adapter.terms, market),
         shown=lambda terms: terms.all_at(leverage),
         present=present,
     )
@@ -53,4 +58,4 @@ def get_leverage(request: GetLeverage, adapter: Adapter) -> QueryPlan[SymbolStat
             )
         )
 
-    return QueryPlan(lambda: adapter.symbol_state(market), present)
+    return QueryPlan(partial(adapter.symbol_state, market), present)

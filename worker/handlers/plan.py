@@ -11,8 +11,12 @@ from typing import Any, Generic, TypeVar
 
 from schemas import Outcome
 from schemas.base import WireModel
-from schemas.events import ConfirmedBy, Scope
-from worker.venues.port.adapter import Adapter, Capability, Echo, MarginSettings
+from schemas.events import ConfirmedBy
+from schemas.outcomes import Scope
+from worker.accounts.venues import Capability
+from worker.venues.limits import Urgency
+from worker.venues.port.adapter import Adapter, Echo, SettingRead
+from worker.venues.port.door import Door
 
 T = TypeVar("T")
 
@@ -28,15 +32,22 @@ class Confirmed:
     note: str | None = None
     venue_code: str | None = None
 
+    @property
+    def answer(self) -> dict[str, Any]:
+        """The venue's answer, where it is an object, and what there is to say about it."""
+        answer = dict(self.raw) if isinstance(self.raw, dict) else {}
+        return answer | ({"note": self.note} if self.note else {})
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """A command that succeeded. `applied` is the setting as the venue confirmed it."""
+    """A command that succeeded, or one about many symbols that did in part. `applied` is what the venue confirmed."""
 
     message: str
     data: WireModel
     applied: dict[str, Any]
     confirmed: Confirmed
+    status: int = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +63,21 @@ class QueryResult:
 class CommandPlan:
     """A change: how to send it, what in an echo or a read-back shows that it is in force, and what is told then.
 
-    What can't be read back is never sent again once it may have been sent. The `check` comes before anything is sent
-    and raises what the venue would refuse.
+    What can't be read back is never sent again once it may have been sent, and neither is what is to be sent `once`:
+    that moves money, so that a read-back may prove it and never refute it. The `check` comes before anything is sent
+    and raises what the venue would refuse; the `guard` before each sending, and raises what we refuse ourselves.
+    `look_after` reads what there is to tell of a change that was echoed; that it can't be read changes nothing.
     """
 
-    send: Callable[[], Awaitable[Echo]]
+    send: Callable[[Door], Awaitable[Echo]]
     echoed: Callable[[Echo], bool]
     present: Callable[[Confirmed], Applied]
     check: Callable[[], Awaitable[None]] | None = None
-    read_back: Callable[[], Awaitable[MarginSettings]] | None = None
-    shown: Callable[[MarginSettings], bool] = lambda _: False
+    read_back: Callable[[], Awaitable[SettingRead]] | None = None
+    shown: Callable[[Any], bool] = lambda _: False
+    guard: Callable[[], Awaitable[None]] | None = None
+    once: bool = False
+    look_after: Callable[[], Awaitable[None]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +106,12 @@ class CommandHandler:
 
 @dataclass(frozen=True, slots=True)
 class QueryHandler:
-    """The plan of a query, and what a venue must be capable of for it."""
+    """The plan of a query, and what a venue must be capable of for it.
 
-    plan: Callable[[Any, Adapter], QueryPlan[Any]]
+    One that `is_guarded` tells what guardrails forbid, and is given what knows that, behind request and adapter.
+    """
+
+    plan: Callable[..., QueryPlan[Any]]
     needs: Capability
+    is_guarded: bool = False
+    urgency: Urgency = Urgency.QUERY

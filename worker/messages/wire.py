@@ -12,12 +12,20 @@ from schemas.envelope import Envelope
 from schemas.events import Event, ResultEvent
 from schemas.problems import Problem
 from worker.runtime.errors import ExecutionError
-from worker.telemetry.trace_context import TraceContext
+from worker.telemetry.tracing import TraceContext
 
 LONGEST_ACCOUNT_ID = 128
 LONGEST_ACTOR = 200
+REASON_HEADER = "audit-reason"
+"""In a command: why its sender wants it. What a dead letter died of is its header `reason`."""
 LARGEST_BODY = 64 * 1024
 """Bytes of a request. None that is documented comes near it."""
+ACCOUNT_HEADER = "account"
+"""In a request: the account that it names. Where commands are split over shards, it decides to which one it goes."""
+
+GUARDRAILS_HEADER = "guardrails"
+"""In a request: what it may do at most, by the token of its sender. It can only forbid, so anybody may write it."""
+
 EXCHANGE_HEADER = "Exchange"
 """In a reply: the venue of the account that was asked about."""
 
@@ -26,8 +34,9 @@ EXCHANGE_HEADER = "Exchange"
 class Delivery:
     """A request as it came from a queue, before anybody looked into its body.
 
-    `problem` is what could not be understood of its properties. It is `unrouted` when the broker knew no queue for it
-    where it was published. `published` may be known or not.
+    `guardrails` is JSON that may forbid more than the account's own do. `problem` is what could not be understood of
+    its properties. It is `unrouted` when the broker knew no queue for it where it was published. `published` may be
+    known or not.
     """
 
     operation: str
@@ -37,6 +46,8 @@ class Delivery:
     correlation_id: str | None = None
     deadline: Milliseconds | None = None
     actor: str | None = None
+    reason: str | None = None
+    guardrails: str | None = None
     problem: Problem | None = None
     unrouted: bool = False
     published: Milliseconds | None = None
@@ -86,8 +97,8 @@ def _digits(value: Decimal) -> str:
         return text
     if not value:
         return "0"
-    point = text.find(".")
-    return text if point < 0 else text[: max(len(text.rstrip("0")), point + 3)]
+    whole, _, decimals = text.partition(".")
+    return text if len(decimals) < 3 else text[: len(whole) + 3] + decimals[2:].rstrip("0")
 
 
 def _encode_unknown(value: Any) -> Any:

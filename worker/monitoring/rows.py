@@ -41,7 +41,9 @@ def http_connections(count: int) -> GaugeMetricFamily:
 def http_connections_dropped(counts: Mapping[str, int]) -> CounterMetricFamily:
     """Connections that made room for others, by the limit that was reached."""
     family = CounterMetricFamily(
-        "perps_dma_http_connections_dropped", "Connections closed to make room, by what had none", labels=("reason",)
+        "perps_dma_http_connections_dropped",
+        "Connections closed to make room: for `all`, an `address`, or want of `descriptors`",
+        labels=("reason",),
     )
     for reason, count in counts.items():
         family.add_metric((reason,), count)
@@ -51,4 +53,6 @@ def http_connections_dropped(counts: Mapping[str, int]) -> CounterMetricFamily:
 @cache
 def build_info() -> GaugeMetricFamily:
     """Which version runs."""
-    return gauges("perps_dma_build_info", "Always 1; the label tells", ("version",), [((version("perps-dma"),), 1)])
+    return gauges(
+        "perps_dma_build_info", "Always 1; the label tells the version", ("version",), [((version("perps-dma"),), 1)]
+    )

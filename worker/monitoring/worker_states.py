@@ -1,7 +1,8 @@
 """How a worker fares, collected when it is asked for, from where each thing lives."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,14 +10,17 @@ import structlog
 from prometheus_client.core import Metric
 
 from schemas.base import Milliseconds
-from schemas.control import VenueHealth, VenueStatus
+from schemas.client.trouble import CONNECTION_TROUBLE
+from schemas.control import StreamHealth, StreamStatus, VenueHealth, VenueStatus
+from schemas.margin import MarginLevel
 from worker.accounts.account import Account
 from worker.accounts.networks import venue_label
-from worker.bus.amqp.connection import CONNECTION_TROUBLE
 from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable
-from worker.monitoring.rows import Rows, broker_connected, build_info, consumers, gauge, gauges
+from worker.monitoring.rows import broker_connected, build_info, consumers, gauge, gauges
 from worker.runtime.clock import Clock, now
+from worker.snapshots.margin import told_of
+from worker.snapshots.margin_levels import ORDER
 from worker.telemetry.metrics import WORKER
 from worker.venues.limits import Headroom
 
@@ -27,6 +31,9 @@ PATIENCE_S = 3.0
 
 BY_HEALTH = (VenueHealth.UP, VenueHealth.FAILING, VenueHealth.DOWN)
 """The better one first."""
+
+BY_STREAM = (StreamHealth.LIVE, StreamHealth.BLIND, StreamHealth.NONE)
+"""The one that tells most first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +55,14 @@ class WorkerStates:
     venues: Callable[[], tuple[VenueStatus, ...]]
     headroom: Callable[[], list[Headroom]]
     clock: Clock = now
+    streams: Callable[[], tuple[StreamStatus, ...]] = tuple
     attachment: Attachment | None = None
     counted = WORKER
 
     async def states(self) -> Iterable[Metric]:
         """What is a state, collected now. What can't be told while ledger or broker is away is left out."""
         ledger, bus = await asyncio.gather(self._ledger(), self._bus())
-        return (build_info(), *self._venues(), *self._limits(), *bus, *ledger)
+        return (build_info(), *self._venues(), *self._streams(), *self._limits(), *bus, *ledger)
 
     async def readiness(self) -> tuple[bool, Mapping[str, Any]]:
         """Ready means: it consumes, its ledger was written to, and a venue's markets are loaded."""
@@ -86,7 +94,10 @@ class WorkerStates:
             worst[venue] = max(worst.get(venue, VenueHealth.UP), state.health, key=BY_HEALTH.index)
         rows = (((venue, health), float(found is health)) for venue, found in worst.items() for health in BY_HEALTH)
         yield gauges(
-            "perps_dma_venue_health", "1 at the state in which this worker finds a venue", ("venue", "state"), rows
+            "perps_dma_venue_health",
+            "1 at the state in which this worker finds a venue: up, failing, down",
+            ("venue", "state"),
+            rows,
         )
 
         intervals = {
@@ -97,6 +108,53 @@ class WorkerStates:
             "How often each account of a venue is read on schedule, as far as its limits allow",
             ("venue",),
             intervals.items(),
+        )
+
+    def _streams(self) -> Iterable[Metric]:
+        counts, blind = Counter[tuple[str, ...]](), dict[tuple[str, ...], float]()
+        statuses = [status for status in self.streams() if status.exchange_account_id in self.accounts]
+        for status in statuses:
+            venue = self.accounts[status.exchange_account_id].site.venue
+            counts.update({(venue, state): state is status.state for state in StreamHealth})
+            is_blind = status.state is StreamHealth.BLIND
+            blind[(venue,)] = max(blind.get((venue,), 0.0), self._age_s(status.since) if is_blind else 0.0)
+        yield gauges(
+            "perps_dma_stream_accounts",
+            "Accounts that are live, blind or followed by no stream (none), whichever worker follows them",
+            ("venue", "state"),
+            counts.items(),
+        )
+        yield gauges(
+            "perps_dma_stream_blind_seconds",
+            "Since when the account is blind that is so for the longest time; 0 without any",
+            ("venue",),
+            blind.items(),
+        )
+        yield from self._streams_by_account(statuses)
+
+    def _streams_by_account(self, statuses: Sequence[StreamStatus]) -> Iterable[Metric]:
+        places = [
+            (status.exchange_account_id, self.accounts[status.exchange_account_id].site.venue, status)
+            for status in statuses
+        ]
+        labels = ("account", "venue")
+        yield gauges(
+            "perps_dma_stream_state",
+            "0: live, 1: blind, 2: none, so that the account is only polled",
+            labels,
+            (((account, venue), BY_STREAM.index(status.state)) for account, venue, status in places),
+        )
+        yield gauges(
+            "perps_dma_stream_state_seconds",
+            "Since when that is so",
+            labels,
+            (((account, venue), self._age_s(status.since)) for account, venue, status in places),
+        )
+        yield gauges(
+            "perps_dma_stream_poll_seconds",
+            "How often the account is polled as long as that is so",
+            labels,
+            (((account, venue), status.poll_interval_ms / 1000) for account, venue, status in places),
         )
 
     def _limits(self) -> Iterable[Metric]:
@@ -138,6 +196,7 @@ class WorkerStates:
         try:
             async with asyncio.timeout(PATIENCE_S):
                 rows += [*await self._outbox(), *await self._doubts(), *await self._snapshots(), await self._freezes()]
+                rows += await self._margin()
         except (LedgerUnavailable, TimeoutError) as error:
             log.warning("ledger_metrics_not_read", error=str(error))
         return rows
@@ -159,17 +218,60 @@ class WorkerStates:
 
     async def _snapshots(self) -> Iterable[Metric]:
         seen = await self.ledger.snapshots.seen()
-        known = ((self.accounts[account], at) for account, at in seen.items() if account in self.accounts)
-        rows: Rows = (((account.id, account.site.venue), self._age_s(at)) for account, at in known)
-        help_text = "Since when the venue has not shown an account's positions"
+        known = [(self.accounts[account], at) for account, at in seen.items() if account in self.accounts]
+        ages = {(account.id, account.site.venue): self._age_s(at) for account, at in known}
+        intervals = {status.exchange_account_id: status.poll_interval_ms / 1000 for status in self.streams()}
+        overdue = {labels: max(0.0, age - intervals.get(labels[0], 0.0)) for labels, age in ages.items()}
+        labels = ("account", "venue")
         _, since = await self.ledger.owed.oldest()
         return (
-            gauges("perps_dma_snapshot_age_seconds", help_text, ("account", "venue"), rows),
+            gauges(
+                "perps_dma_snapshot_age_seconds",
+                "Since when the venue has not shown an account's positions",
+                labels,
+                ages.items(),
+            ),
+            gauges(
+                "perps_dma_snapshot_overdue_seconds",
+                "For how long that is more than the interval at which the account is read now",
+                labels,
+                overdue.items(),
+            ),
             gauge(
                 "perps_dma_snapshot_owed_seconds",
                 "Since when the oldest snapshot is owed that a command has left to be taken; 0 without any",
                 self._age_s(since),
             ),
+        )
+
+    async def _margin(self) -> Iterable[Metric]:
+        """Out of the ledger, so that every worker tells the same, and what was crossed before a restart."""
+        told = await self.ledger.margin.all()
+        known = [(self.accounts[name], kept) for name, kept in told.items() if name in self.accounts]
+        ratios, levels, ages = dict[tuple[str, ...], float](), dict[tuple[str, ...], float](), {}
+        for account, kept in known:
+            labels = account.id, account.site.venue
+            data = told_of(kept)
+            ages[labels] = self._age_s(kept.as_of)
+            levels[labels] = ORDER.index(MarginLevel(data["level"]))
+            for pool in data["pools"]:
+                if pool["margin_ratio"] is not None:
+                    kind = (*labels, pool["margin_mode"])
+                    ratios[kind] = max(ratios.get(kind, 0.0), float(pool["margin_ratio"]))
+        return (
+            gauges(
+                "perps_dma_margin_ratio",
+                "The highest margin ratio of an account, as it was told last: 1 is liquidation",
+                ("account", "venue", "pool"),
+                ratios.items(),
+            ),
+            gauges(
+                "perps_dma_margin_level",
+                "0: ok, 1: warn, 2: critical, by the thresholds of the account",
+                ("account", "venue"),
+                levels.items(),
+            ),
+            gauges("perps_dma_margin_age_seconds", "Since when that is so", ("account", "venue"), ages.items()),
         )
 
     async def _freezes(self) -> Metric:

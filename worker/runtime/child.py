@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from worker.runtime.errors import OperatorError
-from worker.runtime.log_files import open_log, rotate_log
+from worker.runtime.files.log_files import open_log, rotate_log
 
 POLL_S = 0.03
 """How often a condition of another process is looked at; nothing tells us when a port opens or a file appears."""

@@ -44,9 +44,9 @@ class Clocks:
                 break
         return utc - after
 
-    def in_steady(self, utc: Milliseconds) -> Milliseconds:
-        """A time told in UTC, as the steady clock will show it if nobody sets UTC until then."""
-        return utc - self.ahead()
+    def both(self, utc: Milliseconds) -> tuple[Milliseconds, Milliseconds]:
+        """Now, and a time told in UTC, as the steady clock shows the one and will show the other unless UTC is set."""
+        return self.steady(), utc - self.ahead()
 
 
 CLOCKS = Clocks()

@@ -16,6 +16,9 @@ OperatorError
 ├── BrokerUnavailable     no RabbitMQ of our own can be run here
 ├── TopologyRefused       the broker has queues or exchanges that are not ours, or gives no right to them
 ├── LettersUnavailable    the dead letters can't be read
+├── UnknownLetter         no dead letter is known by an id, or several are
+├── ServiceAway           the server of tools can't reach the service, or lost its answer
+├── ArchiveUnreadable     a file is no archive of the audit
 ├── WorkerRefused         a worker answers a question of the command line with an error
 ├── UpFailed              what `up` runs together can't be started
 ├── ChildFailed           a program that was started here has ended, or never began
@@ -25,6 +28,7 @@ ExecutionError
 ├── RequestRejected       refused on receipt; nothing was sent anywhere
 ├── Expired               the deadline passed before anything was sent
 ├── Frozen                an admin has forbidden changes
+├── GuardrailBroken       a guardrail of the account, or of the sender's token, forbids it
 ├── TakenOver             another worker has the command, and tells how it ended
 ├── AccountLocked         another worker held the account until the deadline
 ├── RecordGone            the ledger knew a command, and knows it no more

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from schemas import HTTP_PREFIXES, ROUTES, Operation
 from worker.shim.auth.access import AccessControl
 from worker.shim.auth.slots import Places
+from worker.shim.console.routes import console_routes
 from worker.shim.http.access_log import AccessLog
 from worker.shim.http.limits import Bounded, Bounds
 from worker.shim.http.observation import Observation
@@ -19,6 +20,7 @@ from worker.shim.kit.caller import Caller
 from worker.shim.kit.envelope import fault, refuse
 from worker.shim.routes.capabilities import capability_routes
 from worker.shim.routes.docs import document_routes
+from worker.shim.routes.events import Readers, event_routes
 from worker.shim.routes.health import health_routes
 from worker.shim.routes.operations import OperationsEndpoint
 
@@ -36,14 +38,16 @@ def _operation_routes(caller: Caller, gate: AccessControl, bounds: Bounds) -> li
     ]
 
 
-def create_app(caller: Caller, gate: AccessControl, bounds: Bounds) -> ASGIApp:
-    """The ASGI application."""
+def create_app(caller: Caller, gate: AccessControl, bounds: Bounds, events_url: str | None = None) -> ASGIApp:
+    """The ASGI application. The events are read from the broker of `events_url`; without it they are not served."""
     app = Starlette(
         routes=[
             *_operation_routes(caller, gate, bounds),
             *capability_routes(gate),
+            *(event_routes(caller, gate, events_url, Readers(bounds.readers)) if events_url else ()),
             *health_routes(caller, gate),
             *document_routes(),
+            *console_routes(gate),
         ],
         middleware=[Middleware(Observation), Middleware(AccessLog), Middleware(Bounded)],
         exception_handlers={HTTPException: refuse, Exception: fault},

@@ -9,12 +9,14 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from worker.bus.rpc import connect_rpc
-from worker.config.locations import amqp_url, jwt_secret, require_one_kind_of_keys
+from worker.config.addresses import amqp_url
+from worker.config.locations import jwt_secret, require_one_kind_of_keys
 from worker.config.settings import Settings
 from worker.config.tls import server_context
 from worker.monitoring.server import monitored
 from worker.monitoring.traces import recorded
 from worker.runtime.background import in_background
+from worker.runtime.collector import collect_seldom, made_to_stay
 from worker.shim.app import create_app
 from worker.shim.auth.access import AccessControl
 from worker.shim.auth.claims import ROLE_CLAIMS, ClaimPaths
@@ -46,12 +48,13 @@ def keys_of(settings: Settings) -> Keys:
 def rules_of(settings: Settings) -> TokenRules:
     """What tokens must say."""
     roles = (settings.jwt_role_claim,) if settings.jwt_role_claim else ROLE_CLAIMS
-    claims = ClaimPaths(roles=roles, accounts=settings.jwt_accounts_claim)
+    claims = ClaimPaths(roles, settings.jwt_accounts_claim, settings.jwt_guardrails_claim)
     return TokenRules(settings.jwt_issuer, settings.jwt_audience, settings.jwt_leeway_s, claims)
 
 
 async def run_shim(settings: Settings) -> None:
     """Serve the documented HTTP API until told to stop."""
+    collect_seldom()
     keys, certificate = keys_of(settings), server_context(settings)
     async with (
         recorded(settings, "shim") as traces,
@@ -70,8 +73,10 @@ async def run_shim(settings: Settings) -> None:
             work.append(Renewal(certificate, settings).run())
         gate, connections = _gate(settings, keys, denials), Connections(connection_limits(settings))
         bounds = _bounds(settings, connections.limits)
-        config = uvicorn_config(create_app(caller, gate, bounds), settings, certificate)
+        config = uvicorn_config(create_app(caller, gate, bounds, amqp_url(settings)), settings, certificate)
         states = ShimStates(caller, readiness_of(caller, gate), connections)
+        with made_to_stay():
+            config.load()
         async with in_background(*work), monitored(settings, states):
             await ShimServer(config, connections, at_end).serve()
 
@@ -117,7 +122,13 @@ def _gate(settings: Settings, keys: Keys, denials: Denials) -> AccessControl:
 def _bounds(settings: Settings, limits: ConnectionLimits) -> Bounds:
     """What is granted; not more requests at once than there can be connections."""
     at_once = min(settings.http_requests, limits.most)
-    return Bounds(settings.timeout_ms, settings.http_receive_s, at_once, settings.http_requests_of_subject)
+    return Bounds(
+        settings.timeout_ms,
+        settings.http_receive_s,
+        at_once,
+        settings.http_requests_of_subject,
+        readers=settings.http_readers,
+    )
 
 
 def uvicorn_config(app: ASGIApp, settings: Settings, certificate: ssl.SSLContext | None) -> uvicorn.Config:

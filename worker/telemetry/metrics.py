@@ -5,11 +5,11 @@ Labels are names out of our own tables and never what a client sends. All counts
 
 from functools import cache
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-from worker.telemetry.stages import OF_A_QUERY, Stage, Stages
+from worker.telemetry.stages import OF_A_QUERY, Stage, StageTimes
 
 disable_created_metrics()  # type: ignore[no-untyped-call]  # a gauge more for every counter, which nobody asks for
 
@@ -28,7 +28,10 @@ COMMANDS = Counter(
     "perps_dma_commands_total", "Commands that ended, by outcome", (*_OF_OPERATION, "outcome"), registry=WORKER
 )
 COMMANDS_REPEATED = Counter(
-    "perps_dma_commands_repeated_total", "Commands delivered again and told again", _OF_OPERATION, registry=WORKER
+    "perps_dma_commands_repeated_total",
+    "Commands that were delivered again, and told again",
+    _OF_OPERATION,
+    registry=WORKER,
 )
 COMMAND_SECONDS = Histogram(
     "perps_dma_command_seconds",
@@ -64,7 +67,7 @@ QUERY_STAGE_SECONDS = Histogram(
 NOT_ACCEPTED = Counter(
     "perps_dma_messages_not_accepted_total", "Messages refused on receipt, by error code", ("code",), registry=WORKER
 )
-DEAD_LETTERS = Counter("perps_dma_dead_letters_total", "Messages that nobody could be told about", (), registry=WORKER)
+DEAD_LETTERS = Counter("perps_dma_dead_letters_total", "Messages whose senders could not be told", (), registry=WORKER)
 VENUE_SECONDS = Histogram(
     "perps_dma_venue_request_seconds",
     "Requests to venues from first byte to meaning: answered, failed, or given up",
@@ -85,9 +88,42 @@ UNKNOWN_RECORDS = Counter(
     registry=WORKER,
 )
 
+SCHEDULED_SWEEPS = Counter(
+    "perps_dma_scheduled_sweeps_total",
+    "Slots of scheduled sweeps: the command published, or missed",
+    ("venue", "result"),
+    registry=WORKER,
+)
+
+STREAM_FRAMES = Counter(
+    "perps_dma_stream_frames_total", "Frames that venues pushed over private streams", ("venue",), registry=WORKER
+)
+STREAM_NOT_UNDERSTOOD = Counter(
+    "perps_dma_stream_frames_not_understood_total",
+    "Pushed frames that are not as documented; the account is read instead",
+    ("venue",),
+    registry=WORKER,
+)
+STREAM_NUDGES = Counter(
+    "perps_dma_stream_nudges_total",
+    "Changes that venues pushed, by what they say has changed",
+    ("venue", "why"),
+    registry=WORKER,
+)
+STREAM_READS = Counter("perps_dma_stream_reads_total", "Readings of accounts after pushes", ("venue",), registry=WORKER)
+STREAM_CONNECTIONS = Counter(
+    "perps_dma_stream_connections_total",
+    "Private connections: opened and acknowledged, ended, or not come about",
+    ("venue", "state"),
+    registry=WORKER,
+)
+
 EVENTS = Counter("perps_dma_events_total", "Events that the broker has confirmed", ("type",), registry=WORKER)
 EVENT_FAILURES = Counter(
-    "perps_dma_event_failures_total", "Publishings of events that were not confirmed", (), registry=WORKER
+    "perps_dma_event_failures_total",
+    "Publishings of events that were not confirmed, and were repeated",
+    (),
+    registry=WORKER,
 )
 
 HTTP_REQUESTS = Counter(
@@ -100,6 +136,7 @@ HTTP_SECONDS = Histogram(
     buckets=BUCKETS,
     registry=SHIM,
 )
+EVENT_READERS = Gauge("perps_dma_event_readers", "Clients that follow the events over HTTP", registry=SHIM)
 HTTP_REFUSED = Counter(
     "perps_dma_http_refused_total",
     "Requests that the shim refused itself, by error code: denials are unauthorized, forbidden, rate_limited",
@@ -115,22 +152,21 @@ def _observers(operation: str, venue: str) -> tuple[Histogram, dict[Stage, Histo
     return COMMAND_SECONDS.labels(operation, venue), parts
 
 
-def command_told(operation: str, venue: str, stages: Stages | None) -> None:
+def command_told(operation: str, venue: str, times: StageTimes) -> None:
     """A command was carried out here, and its event is with the broker."""
-    if stages is not None:
-        whole, parts = _observers(operation, venue)
-        whole.observe(stages.whole)
-        for stage, seconds in stages.spent.items():
-            parts[stage].observe(seconds)
+    whole, parts = _observers(operation, venue)
+    whole.observe(times.whole)
+    for stage, seconds in times.spent().items():
+        parts[stage].observe(seconds)
 
 
-def query_answered(operation: str, venue: str, status: int, stages: Stages | None) -> None:
+def query_answered(operation: str, venue: str, status: int, times: StageTimes) -> None:
     """A query was answered."""
     QUERIES.labels(operation, venue, status).inc()
-    if stages is not None:
-        QUERY_SECONDS.labels(operation, venue).observe(stages.whole)
-        for stage in OF_A_QUERY:
-            QUERY_STAGE_SECONDS.labels(venue, stage).observe(stages.spent[stage])
+    QUERY_SECONDS.labels(operation, venue).observe(times.whole)
+    spent = times.spent()
+    for stage in OF_A_QUERY:
+        QUERY_STAGE_SECONDS.labels(venue, stage).observe(spent[stage])
 
 
 @cache

@@ -1,5 +1,6 @@
 """Recording spans with OpenTelemetry. Imported only where traces are turned on."""
 
+import time
 from contextvars import Token
 from importlib.metadata import version
 from os import environ
@@ -14,8 +15,9 @@ from opentelemetry.sdk.resources import SERVICE_INSTANCE_ID, SERVICE_NAME, SERVI
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-from worker.telemetry.trace_context import TraceContext
-from worker.telemetry.tracing import CURRENT, Attributes, Kind
+from worker.telemetry.tracing import CURRENT, Attributes, Kind, TraceContext
+
+NS = 1_000_000_000
 
 _KINDS = {kind: trace.SpanKind[kind.name] for kind in Kind}
 
@@ -92,6 +94,12 @@ class OtelTracer:
     def span(self, name: str, kind: Kind, attributes: Attributes) -> _RecordedSpan:
         """A span under the one that is open."""
         return _RecordedSpan(self._tracer.start_span(name, _parent(), _KINDS[kind], dict(attributes)))
+
+    def passed(self, name: str, began: float, ended: float) -> None:
+        """A span of what is over."""
+        ahead = time.time_ns() - int(time.perf_counter() * NS)
+        span = self._tracer.start_span(name, _parent(), start_time=ahead + int(began * NS))
+        span.end(ahead + int(ended * NS))
 
     def close(self) -> None:
         """Send what is recorded and not sent yet. Blocks meanwhile, ten seconds and more where nobody takes it."""

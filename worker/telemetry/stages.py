@@ -1,4 +1,4 @@
-"""Where the time of a command goes: added up while it is carried out, and observed when it has been told.
+"""Where the time of a command goes: noted while it is carried out, and added up when it has been told.
 
 queue     from its publishing to its receipt
 lane      until it is its turn on its account
@@ -12,12 +12,15 @@ What is left of the whole is our own work. What runs side by side within one sta
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections import deque
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.runtime.context import bound
+from schemas.base import Milliseconds
+
+MOST_INTERVALS = 10_000
+"""Of one command. What runs on behind it, in tasks that it has begun, is noted here too, and must not pile up."""
 
 
 class Stage(StrEnum):
@@ -35,88 +38,63 @@ class Stage(StrEnum):
 OF_A_QUERY = (Stage.QUEUE, Stage.LIMITER, Stage.VENUE, Stage.PUBLISH)
 """A query waits for no lane, and nothing is written down."""
 
+Interval = tuple[Stage, float, float]
+"""A stage, and from when to when it lasted, by `time.perf_counter`.
 
-class Stages:
-    """The time of one command or query, in seconds. `asking` is what requests to the venue are counted as now."""
+That of a read-back only says which requests to the venue were made for it; those count, and not what is between them.
+"""
 
-    __slots__ = ("_began", "_open", "asking", "spent")
 
-    def __init__(self, queued_s: float) -> None:
-        self.asking = Stage.VENUE
-        self.spent = dict.fromkeys(Stage, 0.0)
-        self.spent[Stage.QUEUE] = queued_s
-        self._began = time.perf_counter()
-        self._open: dict[Stage, tuple[int, float]] = {}
+@dataclass(frozen=True, slots=True)
+class StageTimes:
+    """The time of one command or query: when it was published, and what is noted of it since.
+
+    Whoever waits appends to `intervals`: that costs less than a context manager, and shows as one line where it is.
+    """
+
+    published: float
+    intervals: "deque[Interval]"
 
     @property
     def whole(self) -> float:
-        """All of it until now, from its publishing on."""
-        return self.spent[Stage.QUEUE] + time.perf_counter() - self._began
+        """Seconds from its publishing until now."""
+        return time.perf_counter() - self.published
 
-    def enter(self, stage: Stage) -> None:
-        """The stage begins, or somebody joins it."""
-        users, began = self._open.get(stage, (0, 0.0))
-        self._open[stage] = (users + 1, began if users else time.perf_counter())
+    def ends(self, stage: Stage) -> list[float]:
+        """When what is noted of a stage was over, by `time.perf_counter`."""
+        return [ended for noted, _, ended in self.intervals if noted is stage]
 
-    def leave(self, stage: Stage) -> None:
-        """Somebody leaves the stage; it ends with the last one."""
-        users, began = self._open.pop(stage)
-        if users > 1:
-            self._open[stage] = (users - 1, began)
-        else:
-            self.spent[stage] += time.perf_counter() - began
-
-
-STAGES: ContextVar[Stages | None] = ContextVar("stages", default=None)
-"""The command that the running task works on."""
-
-
-@contextmanager
-def counting(queued_s: float) -> Iterator[Stages]:
-    """Add up the time of a delivery, which has waited so long in its queue."""
-    stages = Stages(queued_s)
-    with bound(STAGES, stages):
-        yield stages
+    def spent(self) -> dict[Stage, float]:
+        """The seconds of each stage."""
+        read_backs = [(began, ended) for stage, began, ended in self.intervals if stage is Stage.READ_BACK]
+        spent, until = dict.fromkeys(Stage, 0.0), dict.fromkeys(Stage, 0.0)
+        for noted, began, ended in sorted(self.intervals, key=lambda interval: interval[1]):
+            if noted is Stage.READ_BACK:
+                continue
+            stage: Stage = noted
+            if noted is Stage.VENUE and any(first <= began <= last for first, last in read_backs):
+                stage = Stage.READ_BACK
+            if ended > until[stage]:
+                spent[stage] += ended - max(began, until[stage])
+                until[stage] = ended
+        return spent
 
 
-class _Spent:
-    """A context as a class: entered many times a command, it costs half of what a generator does."""
-
-    __slots__ = ("_stage", "_stages")
-
-    def __init__(self, stage: Stage) -> None:
-        self._stage = stage
-        self._stages = STAGES.get()
-
-    def __enter__(self) -> None:
-        if self._stages is not None:
-            self._stages.enter(self._stage)
-
-    def __exit__(self, *_: object) -> None:
-        if self._stages is not None:
-            self._stages.leave(self._stage)
+STAGES: ContextVar[StageTimes] = ContextVar("stages", default=StageTimes(0.0, deque(maxlen=0)))  # noqa: B039 - it keeps nothing
+"""The times of the command that the running task works on; without one nothing is kept."""
 
 
-def spent(stage: Stage) -> AbstractContextManager[None]:
-    """Time that counts as this stage of the command, if it belongs to one."""
-    return _Spent(stage)
+LONGEST_QUEUED_MS: Milliseconds = 86_400_000
+"""Whatever says that it was published earlier was dated wrongly, or is long past its deadline."""
 
 
-def asking() -> AbstractContextManager[None]:
-    """A request to the venue: the change or query itself, or its read-back."""
-    stages = STAGES.get()
-    return _Spent(Stage.VENUE if stages is None else stages.asking)
+def begin(published: Milliseconds | None, received: Milliseconds) -> StageTimes:
+    """The times of a delivery, noted by this task from now on.
 
-
-@contextmanager
-def reading_back() -> Iterator[None]:
-    """What the venue is asked in here counts as read-back."""
-    stages = STAGES.get()
-    if stages is None:
-        yield
-        return
-    stages.asking = Stage.READ_BACK
-    try:
-        yield
-    finally:
-        stages.asking = Stage.VENUE
+    It has waited in its queue since it was published; not at all where that is not known, or can't be.
+    """
+    waited = 0 if published is None else received - published
+    now, queued_s = time.perf_counter(), waited / 1000 if 0 < waited < LONGEST_QUEUED_MS else 0.0
+    times = StageTimes(now - queued_s, deque([(Stage.QUEUE, now - queued_s, now)], MOST_INTERVALS))
+    STAGES.set(times)
+    return times

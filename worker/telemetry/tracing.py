@@ -4,13 +4,67 @@ Without recording a span is one object that does nothing, and OpenTelemetry is n
 on all the same, from HTTP to AMQP to events, so that the lines of all our logs name the trace of their caller.
 """
 
+import os
+import random
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, Self
 
-from worker.telemetry.trace_context import TraceContext
+from worker.telemetry.stages import Stage, StageTimes
+
+_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+
+_IDS = random.Random()  # noqa: S311 - ids that are told to everybody; they guard nothing
+"""Seeded once by the system, in each process of its own, so that an id costs no call of the system."""
+
+os.register_at_fork(after_in_child=_IDS.seed)
+
+LONGEST = 512
+"""Characters of a `traceparent` or `tracestate` that are looked at; a longer one is no context of anybody's."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraceContext:
+    """A trace, and the span in it that what follows belongs to. `state` is what tracing systems pass on (tracestate).
+
+    >>> TraceContext.read("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01").trace_id
+    '4bf92f3577b34da6a3ce929d0e0e4736'
+    """
+
+    trace_id: str
+    span_id: str
+    flags: str
+    state: str | None = None
+
+    @classmethod
+    def read(cls, traceparent: object, tracestate: object = None) -> Self | None:
+        """The context that headers name; None where they name none, or none that is valid."""
+        if not isinstance(traceparent, str) or len(traceparent) > LONGEST:
+            return None
+        if (found := _TRACEPARENT.fullmatch(traceparent)) is None:
+            return None
+        usable = isinstance(tracestate, str) and 0 < len(tracestate) <= LONGEST and tracestate.isprintable()
+        return cls(found[1], found[2], found[3], str(tracestate) if usable else None)
+
+    @classmethod
+    def new(cls) -> Self:
+        """A trace that begins here. Whoever records spans behind us may record it."""
+        return cls(f"{_IDS.getrandbits(128) or 1:032x}", f"{_IDS.getrandbits(64) or 1:016x}", "01")
+
+    @property
+    def traceparent(self) -> str:
+        """The header of this name."""
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+    def headers(self) -> dict[str, str]:
+        """The headers that carry it on."""
+        carried = {"traceparent": self.traceparent}
+        return carried if self.state is None else carried | {"tracestate": self.state}
+
 
 Attributes = Mapping[str, str | int | bool]
 """What is said of a span, by OpenTelemetry's conventions. Never a query string, a header of a request or a body."""
@@ -49,6 +103,9 @@ class Tracer(Protocol):
     def span(self, name: str, kind: Kind, attributes: Attributes) -> AbstractContextManager[Span]:
         """A span under the one that is open. What is raised through it has failed."""
 
+    def passed(self, name: str, began: float, ended: float) -> None:
+        """A span under the one that is open, of what is over: from when to when, by `time.perf_counter`."""
+
 
 class _NoSpan:
     """Work that nobody records."""
@@ -78,6 +135,9 @@ class _Off:
     def span(self, name: str, kind: Kind, attributes: Attributes) -> _NoSpan:
         return self.span_of_nobody
 
+    def passed(self, name: str, began: float, ended: float) -> None:
+        pass
+
 
 OFF: Tracer = _Off()
 
@@ -89,16 +149,14 @@ _ARRIVED: ContextVar[Span] = ContextVar("arrived", default=_Off.span_of_nobody)
 
 _tracer = OFF
 
+recorded = False
+"""Whether anybody hears what is said of a span."""
+
 
 def record_with(tracer: Tracer) -> None:
     """From now on spans of this process are recorded by this tracer. OFF ends that."""
-    global _tracer  # noqa: PLW0603 - there is one for a process, as there is one log
-    _tracer = tracer
-
-
-def is_recorded() -> bool:
-    """Whether anybody hears what is said of a span."""
-    return _tracer.records
+    global _tracer, recorded
+    _tracer, recorded = tracer, tracer.records
 
 
 def span(name: str, kind: Kind = Kind.INTERNAL, attributes: Attributes = NOTHING) -> AbstractContextManager[Span]:
@@ -109,8 +167,11 @@ def span(name: str, kind: Kind = Kind.INTERNAL, attributes: Attributes = NOTHING
 @contextmanager
 def arriving(told: TraceContext | None, name: str, kind: Kind, attributes: Attributes) -> Iterator[Span]:
     """Work that a request from outside begins: in the trace that it names, or in a new one."""
-    token = CURRENT.set(told or (None if _tracer.records else TraceContext.new()))
+    token = CURRENT.set(told or (None if recorded else TraceContext.new()))
     try:
+        if not recorded:
+            yield _Off.span_of_nobody
+            return
         with _tracer.span(name, kind, attributes) as begun:
             arrived = _ARRIVED.set(begun)
             try:
@@ -119,6 +180,17 @@ def arriving(told: TraceContext | None, name: str, kind: Kind, attributes: Attri
                 _ARRIVED.reset(arrived)
     finally:
         CURRENT.reset(token)
+
+
+WAITS = {Stage.LANE: "wait for the lane", Stage.LIMITER: "wait for the limiter"}
+"""The stages that are told as spans of their own, once they are over. Requests and publishings have theirs anyway."""
+
+
+def waited(times: StageTimes) -> None:
+    """Tell what the request that the running task carries out has waited for, each in one span."""
+    for stage, name in WAITS.items() if recorded else ():
+        if waits := [(began, ended) for waited_for, began, ended in times.intervals if waited_for is stage]:
+            _tracer.passed(name, waits[0][0], waits[-1][1])
 
 
 def tell(**attributes: str) -> None:

@@ -17,9 +17,10 @@ from aiormq import spec
 from aiormq.exceptions import ConnectionInternalError
 
 from schemas.base import Milliseconds
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
 from schemas.envelope import failure
 from schemas.outcomes import ErrorCode
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble, closed_soon, connect_beside
+from worker.bus.amqp.connection import closed_soon, connect_beside
 from worker.bus.amqp.publishing import PublishFailed, QueueFull, TooLarge, Unroutable, properties, publish
 from worker.bus.amqp.renewal import RenewedChannel
 from worker.messages.wire import Delivery, Reply, reply_of
@@ -151,7 +152,7 @@ class AnswerPublisher:
     async def _leave_apart(self) -> None:
         connection, self._connection_apart, self._apart = self._connection_apart, None, None
         if connection is not None:
-            await closed_soon(connection.close())
+            await closed_soon(connection.close)
 
     def _require_there(self, reply_to: str) -> None:
         if time.monotonic() < self._gone.get(reply_to, 0.0):

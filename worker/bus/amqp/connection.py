@@ -2,10 +2,8 @@
 
 import asyncio
 import random
-import ssl
-from collections.abc import AsyncIterator, Awaitable
-from contextlib import AbstractContextManager, asynccontextmanager, suppress
-from types import TracebackType
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,7 +12,11 @@ import aiormq
 from aio_pika.abc import AbstractConnection, AbstractRobustConnection
 from pydantic import AmqpDsn
 
-HEARTBEAT_S = 5
+from schemas.client.trouble import CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
+from worker.bus.amqp.incoming import take_directly
+from worker.bus.amqp.tolerant_decoding import read_everything
+from worker.bus.amqp.unopened import forget_unopened
+
 CONNECT_TIMEOUT_S = 10
 CLOSE_S = 1
 """How long a broker may take to say goodbye; one that is frozen never does."""
@@ -28,41 +30,17 @@ is held back by it: the writer hands what it takes to the transport, whose buffe
 
 aiormq.connection.Connection.FRAME_BUFFER_SIZE = FRAMES
 
-CONNECTION_TROUBLE: tuple[type[Exception], ...] = (
-    aiormq.exceptions.AMQPError,
-    aiormq.exceptions.ChannelInvalidStateError,
-    ConnectionError,
-    asyncio.TimeoutError,
-    OSError,
-    ssl.SSLError,
-)
-"""What the client library raises when the broker is away, closing, or too busy to answer; see `as_trouble`."""
 
+def prepare_client_library() -> None:
+    """Mend the client library in this process, whoever opens a connection of it; done once, however often it is asked.
 
-class _AsTrouble:
-    def __enter__(self) -> None:
-        """Whatever is raised from here on is looked at."""
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if kind in {Exception, RuntimeError}:
-            raise ConnectionError(str(error) or "the connection closed") from error
-        # A stop of ours cancels the task itself.
-        if kind is asyncio.CancelledError and not ((task := asyncio.current_task()) and task.cancelling()):
-            raise ConnectionError("the connection froze") from error
-
-
-_AS_TROUBLE = _AsTrouble()
-
-
-def as_trouble() -> AbstractContextManager[None]:
-    """Raises ConnectionError for what else the client library raises when a connection goes.
-
-    That is a bare Exception for whoever waits for a confirm, a RuntimeError for whoever opens a channel, and, when the
-    broker froze, a cancellation from inside.
+    pamqp ends a connection over one message that it can't decode (`tolerant_decoding`), and aio-pika makes an object of
+    its own of each message, which costs more than all that we do with it (`incoming`). It also says goodbye to brokers
+    that never let it in (`unopened`). None of these has a seam.
     """
-    return _AS_TROUBLE
+    read_everything()
+    take_directly()
+    forget_unopened()
 
 
 async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:
@@ -71,6 +49,7 @@ async def connect(url: AmqpDsn | str, name: str) -> AbstractRobustConnection:
     The reconnect interval is drawn once per connection, so that after a broker restart not all come back at once. A
     heartbeat that the URL asks for (`?heartbeat=10`, seconds) is kept.
     """
+    prepare_client_library()
     asked = dict(parse_qsl(urlsplit(str(url)).query))
     return await aio_pika.connect_robust(
         str(url),
@@ -94,14 +73,14 @@ async def connected(url: AmqpDsn | str, name: str) -> AsyncIterator[AbstractRobu
     try:
         yield connection
     finally:
-        await closed_soon(connection.close())
+        await closed_soon(connection.close)
 
 
-async def closed_soon(closing: Awaitable[None]) -> None:
+async def closed_soon(close: Callable[[], Awaitable[object]]) -> None:
     """Close a channel or a connection in order if the broker answers; the end of our process closes it in any case."""
     with suppress(*CONNECTION_TROUBLE), as_trouble():
         async with asyncio.timeout(CLOSE_S):
-            await closing
+            await close()
 
 
 async def plain_channel(connection: AbstractRobustConnection) -> aiormq.abc.AbstractChannel:

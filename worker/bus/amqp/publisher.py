@@ -5,11 +5,25 @@ from collections.abc import Awaitable, Callable
 import structlog
 from aio_pika.abc import AbstractRobustConnection
 
+from schemas import Operation
+from schemas.base import Milliseconds
+from schemas.control import LONGEST_WHY
 from worker.bus.amqp.answers import AnswerPublisher
 from worker.bus.amqp.publishing import PublishFailed, QueueFull, properties, sending
 from worker.bus.amqp.renewal import RenewedChannel
 from worker.bus.amqp.topology import DEAD_EXCHANGE, EVENTS_EXCHANGE, KEPT_EXCHANGE, declare_events
-from worker.messages.wire import LONGEST_ACTOR, DeadLetter, Delivery, Outgoing, Reply
+from worker.messages.wire import (
+    ACCOUNT_HEADER,
+    GUARDRAILS_HEADER,
+    LONGEST_ACTOR,
+    REASON_HEADER,
+    DeadLetter,
+    Delivery,
+    Outgoing,
+    Reply,
+    named_account,
+)
+from worker.runtime.clock import now
 from worker.telemetry import tracing
 from worker.telemetry.metrics import EVENT_FAILURES, EVENTS
 
@@ -72,6 +86,24 @@ class MessagePublisher:
             raise
         EVENTS.labels(event.type).inc()
 
+    async def command(
+        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str
+    ) -> None:
+        """Publish a command, as anybody does, and wait until the broker has it. Raises PublishFailed."""
+        message = properties(
+            message_id=command_id,
+            message_type=operation.name,
+            headers={
+                "deadline": deadline,
+                "actor": actor,
+                ACCOUNT_HEADER: named_account(body),
+                "timestamp_in_ms": now(),
+                **tracing.carried(),
+            },
+        )
+        with sending(operation.exchange, operation.name, command_id):
+            await self._events.publish(body, message, exchange=operation.exchange, routing_key=operation.name)
+
     async def reply(self, delivery: Delivery, reply: Reply) -> None:
         """Answer whoever asked to be answered. A requester that left is no error, and is not waited for.
 
@@ -97,6 +129,9 @@ class MessagePublisher:
                 "reason": letter.reason[:LONGEST_REASON],
                 "operation": delivery.operation,
                 "actor": delivery.actor and delivery.actor[:LONGEST_ACTOR],
+                REASON_HEADER: delivery.reason and delivery.reason[:LONGEST_WHY],
+                # Whoever sends it again lends it nothing that its sender did not have.
+                GUARDRAILS_HEADER: delivery.guardrails,
             },
         )
         await self._events.publish(delivery.body, message, exchange=DEAD_EXCHANGE, routing_key=delivery.operation)

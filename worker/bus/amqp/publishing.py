@@ -13,8 +13,8 @@ from aiormq import Channel, spec
 from aiormq.abc import DeliveredMessage
 from aiormq.exceptions import DeliveryError
 
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
 from worker.bus.amqp.actors import user_of
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble
 from worker.messages.wire import NotPublished
 from worker.telemetry import tracing
 
@@ -135,7 +135,7 @@ async def _restore(channel: AbstractChannel) -> aiormq.abc.AbstractChannel:
 
 def sending(exchange: str, routing_key: str, message_id: str) -> AbstractContextManager[tracing.Span]:
     """The span of a publishing. What is published in it carries the trace on."""
-    if not tracing.is_recorded():
+    if not tracing.recorded:
         return tracing.span("send")
     about = {
         "messaging.system": "rabbitmq",

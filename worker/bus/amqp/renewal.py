@@ -12,20 +12,21 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
 
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble, closed_soon
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
+from worker.bus.amqp.connection import closed_soon
 from worker.bus.amqp.publishing import PUBLISH_TIMEOUT_S, QueueFull, publish
 from worker.bus.amqp.topology import TopologyRefused
+from worker.runtime.logger import get_logger
 
 RENEWED_S = 1.0
 """How long a channel is kept at least: who publishes to a queue that is full does not open one each time."""
 
 NOT_OPENED: tuple[type[Exception], ...] = (*CONNECTION_TROUBLE, TopologyRefused)
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 Prepare = Callable[[AbstractRobustChannel], Awaitable[None]]
 """What has to be declared and consumed on a channel before it is published on."""
@@ -36,7 +37,7 @@ Leave = Callable[[AbstractRobustChannel], Awaitable[None]]
 
 async def close(channel: AbstractRobustChannel) -> None:
     """Leave a channel at once."""
-    await closed_soon(channel.close())
+    await closed_soon(channel.close)
 
 
 @dataclass(slots=True, eq=False)

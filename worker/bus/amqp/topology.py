@@ -3,7 +3,8 @@
     dma.commands ─┬─<operation>──▶ one queue per operation ──poison──▶ dma.dead ─▶ dma.dead-letters
     dma.control  ─┘ (what only admins may ask for)
          └── no such operation ──▶ dma.unrouted ─▶ dma.unrouted
-    dma.events   ──#──▶ dma.events.log (stream) ◀──#── dma.events.kept (what a subscriber's queue refused)
+    dma.events ─┬─#──▶ dma.events.log (stream) ◀──#── dma.events.kept (what a subscriber's queue refused)
+                └─control.dead-letters──▶ dma.dead-letters.settled (until it stands in the audit)
 
 Commands wait in quorum queues, one consumer at a time, so that they survive a broker and keep their order. Queries are
 worth nothing after a restart: classic queues, transient messages, competing consumers. A classic queue is on one node
@@ -26,16 +27,17 @@ from aio_pika.abc import AbstractChannel, AbstractQueue
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS, Operation
-from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
+from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, EVENTS_LOG
 from worker.runtime.errors import OperatorError
 
 EVENTS_EXCHANGE = "dma.events"
-EVENTS_LOG = "dma.events.log"
 KEPT_EXCHANGE = "dma.events.kept"
 """Leads to the log alone, and no subscriber may bind a queue to it."""
 
 DEAD_EXCHANGE = "dma.dead"
 DEAD_LETTERS = "dma.dead-letters"
+SETTLED_LETTERS = "dma.dead-letters.settled"
+SETTLED_KEY = "control.dead-letters"
 UNROUTED = "dma.unrouted"
 
 OURS = rf"dma\..+|({'|'.join(OPERATIONS)})(\..+)?"
@@ -170,10 +172,12 @@ async def _declare_operations(
 
 
 async def declare_events(channel: AbstractChannel) -> None:
-    """Declare where events go, and the log that keeps them all. Raises TopologyRefused."""
+    """Declare where events go, the log that keeps them all, and what keeps some for us. Raises TopologyRefused."""
     with as_refusal():
         events = await channel.declare_exchange(EVENTS_EXCHANGE, ExchangeType.TOPIC, durable=True)
         log = await channel.declare_queue(EVENTS_LOG, durable=True, arguments=dict(EVENTS_STREAM))
         kept = await channel.declare_exchange(KEPT_EXCHANGE, ExchangeType.TOPIC, durable=True)
         for exchange in (events, kept):
             await log.bind(exchange, routing_key="#")
+        settled = await channel.declare_queue(SETTLED_LETTERS, durable=True, arguments=dict(DEAD_LETTER_QUEUE))
+        await settled.bind(events, routing_key=SETTLED_KEY)

@@ -13,7 +13,8 @@ import structlog
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 
 from schemas import OPERATIONS
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, as_trouble, closed_soon
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
+from worker.bus.amqp.connection import closed_soon
 from worker.bus.amqp.incoming import Incoming, Taking
 from worker.bus.amqp.topology import queue_arguments
 from worker.bus.sharding.seats import Seats
@@ -84,7 +85,7 @@ class ShardConsumer:
         """End it, whatever runs."""
         if (channel := self.channel) is not None:
             self.channel = None
-            await closed_soon(channel.close())
+            await closed_soon(channel.close)
 
     async def _open(self) -> None:
         channel: AbstractRobustChannel = await self._connection.channel()
@@ -96,7 +97,7 @@ class ShardConsumer:
                 queue = await channel.declare_queue(name, durable=True, arguments=arguments)
                 await queue.consume(self._receiver(operation), consumer_tag=f"{name}-{self._worker}")
         except BaseException:
-            await closed_soon(channel.close())
+            await closed_soon(channel.close)
             raise
         channel.reopen_callbacks.add(lambda *_: self._reopened(self))
         self.channel = channel

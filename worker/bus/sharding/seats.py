@@ -15,7 +15,8 @@ from aio_pika.abc import AbstractRobustConnection
 from aiormq.abc import AbstractChannel, DeliveredMessage
 from aiormq.exceptions import ChannelLockedResource
 
-from worker.bus.amqp.connection import as_trouble, plain_channel
+from schemas.client.trouble import as_trouble
+from worker.bus.amqp.connection import plain_channel
 
 SEATS_EXCHANGE = "dma.shards.seats"
 

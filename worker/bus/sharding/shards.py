@@ -11,7 +11,6 @@ number of workers. A message without the header goes to one and the same shard, 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import structlog
 from aio_pika import ExchangeType
 from aio_pika.abc import AbstractQueue, AbstractRobustChannel, AbstractRobustConnection, AbstractRobustExchange
 from aiormq import spec
@@ -21,8 +20,9 @@ from schemas import COMMANDS, Operation
 from schemas.operations import COMMANDS_EXCHANGE
 from worker.bus.amqp.connection import plain_channel
 from worker.bus.amqp.topology import TopologyRefused, as_refusal, queue_arguments
+from worker.messages.wire import ACCOUNT_HEADER
+from worker.runtime.logger import get_logger
 
-ACCOUNT_HEADER = "account"
 MAX_SHARDS = 64
 
 COUNT_EXCHANGE = "dma.shards"
@@ -38,7 +38,7 @@ WEIGHT = "1"
 UNKNOWN_KIND = "exchange type"
 """In what the broker says when it lacks the plugin."""
 
-log = structlog.get_logger(__name__)
+log = get_logger(__name__)
 
 
 Shard = Mapping[str, AbstractQueue]

@@ -46,14 +46,17 @@ class AccessControl:
 def require_account(actor: Actor, operation: Operation, request: WireModel) -> None:
     """Whether a token may name the account of a request, or ask for what tells of all. Raises Denied (403).
 
-    A request that names no account, though it could, is about several: a freeze of a venue, or of everything.
+    A request that names no account, though it could, is about several: a freeze of a venue, or of everything. Where
+    the rows of the answer name theirs, it is shown those that it may see.
     """
     if actor.accounts is None:
         return
     if operation.tells_of_all:
         raise _not_allowed(actor, "this tells of all accounts, and the token is limited to some")
     if "exchange_account_id" in operation.request.model_fields:
-        require_known(actor, getattr(request, "exchange_account_id", None))
+        account = getattr(request, "exchange_account_id", None)
+        if account is not None or not operation.rows_by_account:
+            require_known(actor, account)
 
 
 def require_known(actor: Actor, account: str | None) -> None:

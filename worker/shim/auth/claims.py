@@ -4,6 +4,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from pydantic import ValidationError
+
+from schemas.guardrails import Guardrails
+from worker.accounts.guardrails import FORBIDS_ALL, canonical_of
 from worker.messages.wire import LONGEST_ACTOR
 
 ABSENT = object()
@@ -13,11 +17,12 @@ ROLE_CLAIMS = ("role", "roles")
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who a token speaks for. `accounts` is None where no claim limits it."""
+    """Who a token speaks for. `accounts` is None where no claim limits it, and so are `guardrails`, which are JSON."""
 
     subject: str | None
     roles: frozenset[str]
     accounts: frozenset[str] | None
+    guardrails: str | None = None
 
     @property
     def bucket(self) -> str:
@@ -31,20 +36,22 @@ class Actor:
 
 @dataclass(frozen=True, slots=True)
 class ClaimPaths:
-    """Where roles and accounts stand in a token."""
+    """Where roles, accounts and guardrails stand in a token."""
 
     roles: tuple[str, ...] = ROLE_CLAIMS
     accounts: str = "accounts"
+    guardrails: str = "guardrails"
 
     def actor(self, claims: dict[str, Any]) -> Actor:
-        """Whom claims name. One that limits accounts and can't be understood allows none."""
-        limits = claim_at(claims, self.accounts)
+        """Whom claims name. One that limits accounts and can't be understood allows none; so do guardrails."""
+        limits, guardrails = claim_at(claims, self.accounts), claim_at(claims, self.guardrails)
         return Actor(
             subject=claims.get("sub"),
             roles=frozenset(
                 role for path in self.roles for text in _texts(claim_at(claims, path)) for role in text.split()
             ),
             accounts=None if limits is ABSENT else frozenset(_texts(limits)),
+            guardrails=None if guardrails is ABSENT else canonical_of(_guardrails(guardrails)),
         )
 
 
@@ -73,6 +80,13 @@ def claim_at(claims: dict[str, Any], path: str) -> Any:
             return ABSENT
         found = found[name]
     return found
+
+
+def _guardrails(claim: Any) -> Guardrails:
+    try:
+        return Guardrails.model_validate(claim)
+    except ValidationError:
+        return FORBIDS_ALL
 
 
 def _texts(value: Any) -> Iterable[str]:

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import SecretStr
 
 from worker.runtime.errors import ConfigurationError, ExecutionError
-from worker.runtime.file_watch import FileWatch
+from worker.runtime.files.file_watch import FileWatch
 
 HMAC: Mapping[str, int] = MappingProxyType({"HS256": 32, "HS384": 48, "HS512": 64})
 """Bytes that a secret needs for each (RFC 7518, section 3.2)."""

@@ -14,7 +14,9 @@ from pydantic import SecretStr
 from schemas import ErrorCode, Failure, failure
 from schemas.audit import DenialReason
 from schemas.base import Milliseconds
+from schemas.guardrails import UNGUARDED, Guardrails
 from schemas.operations import READERS
+from worker.accounts.guardrails import canonical_of
 from worker.messages.wire import LONGEST_ACTOR
 from worker.shim.auth.claims import Actor, ClaimPaths, is_subject
 from worker.shim.auth.keys import Keys, KeysUnavailable, VerificationKey
@@ -79,10 +81,16 @@ def issue_token(
     lifetime_s: int,
     now: Milliseconds,
     accounts: Sequence[str] = (),
+    guardrails: Guardrails = UNGUARDED,
 ) -> str:
-    """A token for a role, valid from now for a number of seconds; `accounts` limits it to these."""
+    """A token for a role, valid from now for a number of seconds; `accounts` limits it to these.
+
+    Its commands may do what its `guardrails` and those of the account both allow.
+    """
     issued = now // 1000
-    limits = {"accounts": list(accounts)} if accounts else {}
+    limits: dict[str, Any] = {"accounts": list(accounts)} if accounts else {}
+    if guardrails != UNGUARDED:
+        limits["guardrails"] = orjson.loads(canonical_of(guardrails))
     claims = {"sub": subject, "role": role, "iat": issued, "exp": issued + lifetime_s, **limits}
     return jwt.encode(claims, secret.get_secret_value(), algorithm="HS256")
 

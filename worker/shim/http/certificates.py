@@ -6,7 +6,7 @@ import structlog
 
 from worker.config.settings import Settings
 from worker.config.tls import CertificateProblem, load_pair
-from worker.runtime.file_watch import FileWatch
+from worker.runtime.files.file_watch import FileWatch
 from worker.runtime.periodic import periodically
 
 LOOK_S = 5.0

@@ -22,7 +22,8 @@ class Bounds:
 
     `timeout_ms` is how long an answer is waited for unless the request prefers otherwise, `receive_s` how long the
     request itself may take to arrive. Of the places of `at_once` one subject may have `of_subject`, by default a
-    sixth, which is less than a worker takes from one queue at once; admins' controls have `kept` ones beyond these.
+    sixth, which is less than a worker takes from one queue at once; admins' controls have `kept` ones beyond these. So
+    many `readers` may follow the events.
     """
 
     timeout_ms: Milliseconds = 10_000
@@ -30,6 +31,7 @@ class Bounds:
     at_once: int = 1_000
     of_subject: int | None = None
     kept: int = 16
+    readers: int = 200
 
     @property
     def share(self) -> int:

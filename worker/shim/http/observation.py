@@ -8,7 +8,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from worker.telemetry import tracing
 from worker.telemetry.metrics import HTTP_REQUESTS, HTTP_SECONDS
-from worker.telemetry.trace_context import TraceContext
+from worker.telemetry.tracing import TraceContext
 
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 """Whatever else a client may call a method is counted as one."""

@@ -11,10 +11,11 @@ from starlette.types import Receive, Scope, Send
 
 from schemas import ErrorCode, Failure, Operation, Outcome, Success, failure
 from schemas.base import Milliseconds
+from schemas.book import Book, limited
 from schemas.control import unknown_command
 from schemas.replies import Accepted
-from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
-from worker.messages.wire import encode, named_account
+from worker.bus.rpc import About, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
+from worker.messages.wire import encode
 from worker.runtime.clock import now
 from worker.shim.auth.access import AccessControl, require_account
 from worker.shim.auth.claims import Actor
@@ -24,7 +25,7 @@ from worker.shim.http.limits import Bounds
 from worker.shim.kit.caller import Caller
 from worker.shim.kit.envelope import JSON, HttpRefusal, envelope_response, method_not_allowed
 from worker.shim.routes.parsing import request_body
-from worker.shim.routes.preferences import Preferences, command_id, preferences
+from worker.shim.routes.preferences import Preferences, audit_reason, command_id, preferences
 from worker.telemetry import tracing
 
 _WATCH = "the result event with this command id will tell what became of it"
@@ -37,10 +38,12 @@ class Call:
 
     operation: Operation
     body: bytes
+    account: str | None
     command_id: str
     actor: Actor
     preferences: Preferences
     timeout_ms: Milliseconds
+    reason: str | None
 
 
 def bus_failure(error: BusError, call: Call) -> Failure:
@@ -103,24 +106,20 @@ class OperationsEndpoint:
         require_account(actor, operation, understood.request)
         preferred = preferences(request.headers, is_command=operation.is_command)
         timeout_ms = preferred.timeout_ms(self._bounds.timeout_ms)
-        return Call(operation, understood.body, command_id(request.headers), actor, preferred, timeout_ms)
+        account = getattr(understood.request, "exchange_account_id", None)
+        named, why = command_id(request.headers), audit_reason(request.headers) if operation.is_command else None
+        return Call(operation, understood.body, account, named, actor, preferred, timeout_ms, why)
 
     async def _ask(self, call: Call) -> Response:
         headers = {"Command-Id": call.command_id, **call.preferences.applied}
         structlog.contextvars.bind_contextvars(
-            operation=call.operation.name, command_id=call.command_id, account=named_account(call.body)
+            operation=call.operation.name, command_id=call.command_id, account=call.account
         )
         tracing.tell(command_id=call.command_id, operation=call.operation.name)
         try:
             if call.preferences.respond_async:
                 return await self._post(call, headers)
-            answer = await self._caller.call(
-                call.operation,
-                call.body,
-                command_id=call.command_id,
-                deadline=_deadline(call),
-                actor=call.actor.subject,
-            )
+            answer = await self._caller.call(call.operation, call.body, **_about(call))
         except BusError as error:
             return envelope_response(bus_failure(error, call), headers)
         if answer.exchange:
@@ -129,15 +128,23 @@ class OperationsEndpoint:
         return Response(_visible(call, answer), answer.status, {**answer.headers, **headers}, JSON)
 
     async def _post(self, call: Call, headers: Mapping[str, str]) -> Response:
-        await self._caller.post(
-            call.operation, call.body, command_id=call.command_id, deadline=_deadline(call), actor=call.actor.subject
-        )
+        await self._caller.post(call.operation, call.body, **_about(call))
         envelope = Success(
             message=f"{call.operation.name} was taken; its result event will tell what became of it",
             statusCode=202,
             data=Accepted(command_id=call.command_id),
         )
         return Response(encode(envelope), 202, headers, JSON)
+
+
+def _about(call: Call) -> About:
+    return About(
+        command_id=call.command_id,
+        deadline=_deadline(call),
+        actor=call.actor.subject,
+        reason=call.reason,
+        guardrails=call.actor.guardrails,
+    )
 
 
 def _require_answer(call: Call, answer: RpcReply, headers: Mapping[str, str]) -> None:
@@ -162,8 +169,12 @@ def _visible(call: Call, answer: RpcReply) -> bytes:
         return answer.body
     envelope = orjson.loads(answer.body)
     data = envelope["data"]
-    data[listed] = [row for row in data[listed] if call.actor.may_name(row["exchange_account_id"])]
-    data["count"] = len(data[listed])
+    if call.operation.data is Book:
+        told = Book.model_validate_json(orjson.dumps(data))
+        return encode(Success(message=envelope["message"], data=limited(told, call.actor.may_name)))
+    data[listed] = [row for row in data.get(listed, ()) if call.actor.may_name(row["exchange_account_id"])]
+    if "count" in data:
+        data["count"] = len(data[listed])
     return orjson.dumps(envelope)
 
 

@@ -71,11 +71,16 @@ async def _json_body(operation: Operation, request: Request, receive_s: float) -
     return Understood(body, operation.request.model_validate_json(body, strict=True))
 
 
-def _query_body(operation: Operation, request: Request) -> Understood:
-    pairs = parse_qsl(request.url.query, keep_blank_values=True)
+def query_of(request: Request) -> dict[str, str]:
+    """The parameters of a query string. Raises HttpRefusal where one is given more than once."""
+    pairs = parse_qsl(request.scope["query_string"].decode(), keep_blank_values=True)
     counts = Counter(name for name, _ in pairs)
     _refuse({"field": name, "problem": "is given more than once"} for name, count in counts.items() if count > 1)
-    named = {**dict(pairs), **{name: request.path_params[name] for name in operation.path_names}}
+    return dict(pairs)
+
+
+def _query_body(operation: Operation, request: Request) -> Understood:
+    named = {**query_of(request), **{name: request.path_params[name] for name in operation.path_names}}
     understood = operation.request.model_validate_strings(named)
     return Understood(understood.model_dump_json(exclude_unset=True).encode(), understood)
 

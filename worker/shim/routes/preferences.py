@@ -1,12 +1,14 @@
-"""Request headers that steer a call: `Prefer` (RFC 7240) and `Idempotency-Key`."""
+"""Request headers that steer a call: `Prefer` (RFC 7240), `Idempotency-Key` and `Audit-Reason`."""
 
 import re
 from dataclasses import dataclass
+from urllib.parse import unquote
 from uuid import uuid4
 
 from starlette.datastructures import Headers
 
 from schemas.base import Milliseconds
+from schemas.control import ENCODED_WHY, LONGEST_WHY
 from schemas.problems import invalid_request
 from worker.shim.kit.envelope import HttpRefusal
 
@@ -14,6 +16,7 @@ LONGEST_WAIT_S = 600
 
 _PREFERENCE = re.compile(r'\s*([\w-]+)\s*(?:=\s*"?([^",;]*)"?)?')
 _KEY = re.compile(r"[!-~]{1,128}")
+_WHY = re.compile(ENCODED_WHY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +66,14 @@ def command_id(headers: Headers) -> str:
         problem = "must be 1 to 128 visible ASCII characters, such as a UUID"
         raise HttpRefusal(invalid_request([{"field": "Idempotency-Key", "problem": problem}]))
     return key
+
+
+def audit_reason(headers: Headers) -> str | None:
+    """Why the client wants a command, if it says; percent-encoded (RFC 3986). Raises HttpRefusal for what can't be."""
+    told = headers.get("audit-reason")
+    if told is None:
+        return None
+    if not _WHY.fullmatch(told):
+        problem = f"must be 1 to {LONGEST_WHY} characters on one line, percent-encoded (RFC 3986)"
+        raise HttpRefusal(invalid_request([{"field": "Audit-Reason", "problem": problem}]))
+    return unquote(told)

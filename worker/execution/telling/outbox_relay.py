@@ -66,7 +66,7 @@ class OutboxRelay:
 
     async def publish_again(self, event: Outgoing) -> None:
         """Publish an event that may have been published before; it has the same id."""
-        backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        backoff: Backoff | None = None
         self.unconfirmed += 1
         try:
             while True:
@@ -74,6 +74,7 @@ class OutboxRelay:
                     return await self._publisher.event(event)
                 except NotPublished as error:
                     log.warning("event_not_published", event_id=event.id, error=str(error))
+                backoff = backoff or Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
                 await backoff.wait()
         finally:
             self.unconfirmed -= 1
