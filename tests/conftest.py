@@ -13,6 +13,7 @@ import pytest
 from tests.support.postgres import PostgresServer, postgres_server
 from tests.support.rabbitmq_container import engine_answers, rabbitmq_container
 from worker.broker.private_broker import Broker, BrokerUnavailable, find_broker, find_server
+from worker.bus.amqp.connection import prepare_client_library
 from worker.config.settings import Settings
 
 collect_ignore = ["support/amqp10_strategy.py"]
@@ -101,6 +102,11 @@ async def a_loop_apart() -> AsyncIterator[None]:
     ours = asyncio.get_running_loop()
     yield
     asyncio.set_event_loop(ours)
+
+
+def pytest_configure() -> None:
+    """Tests open connections themselves; one that was refused would warn whichever test runs as it is collected."""
+    prepare_client_library()
 
 
 @pytest.hookimpl(wrapper=True)

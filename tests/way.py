@@ -2,7 +2,8 @@
 
 Ledger, limiter, adapter and stand-in venue are the real ones, in this process; the message goes in at the consumer's
 callback. Told are the different functions entered and their files, how often the next one is in another file, and how
-often that is one which was left before. A coroutine is entered once, however often it goes on; comprehensions are not.
+often that is one which was left before. A coroutine is entered once, however often it goes on; comprehensions are not,
+and neither is what the stand-in venue calls of ours, nor what is left of the command before.
 """
 
 import asyncio
@@ -23,8 +24,8 @@ import aiohttp
 from tests.support.memory_venue import MemoryBus
 from tests.support.sandbox_harness import SandboxHarness, sandbox_harness
 from worker.accounts.account import Accounts
-from worker.app.bootstrap import build_worker
-from worker.bus.amqp.actors import NOBODY
+from worker.app.parts import build_worker
+from worker.bus.amqp.deliveries import NOBODY
 from worker.bus.consumer import Consumer
 from worker.bus.sharding.shards import UNSHARDED
 from worker.config.settings import Settings
@@ -44,6 +45,13 @@ def is_ours(frame: FrameType) -> bool:
     """Whether a frame is of the program itself, not of a library, a test, or the stand-in venue."""
     file = frame.f_code.co_filename
     return file.startswith(OURS) and not file.startswith(NOT_OURS)
+
+
+def is_asked_by_the_venue(frame: FrameType | None) -> bool:
+    """Whether the stand-in venue, which runs in this process too, is who called it."""
+    while frame is not None and not frame.f_code.co_filename.startswith(NOT_OURS):
+        frame = frame.f_back
+    return frame is not None
 
 
 @dataclass(slots=True)
@@ -87,6 +95,8 @@ class Tracer:
         if event != "call" or id(frame) in self._seen or not is_ours(frame):
             return
         if (name := frame.f_code.co_qualname).endswith(("<genexpr>", "<listcomp>", "<dictcomp>", "<setcomp>")):
+            return
+        if is_asked_by_the_venue(frame):
             return
         self._seen[id(frame)] = frame
         file = str(Path(frame.f_code.co_filename).relative_to(ROOT))
@@ -145,9 +155,9 @@ def message(leverage: int) -> Any:
     )
 
 
-async def carried_out(consumer: Consumer, leverage: int) -> None:
+async def carried_out(consumer: Consumer, command: Any) -> None:
     """From the callback to the acknowledgement."""
-    task = consumer._start("set_leverage", message(leverage))
+    task = consumer._start("set_leverage", command)
     assert task is not None
     async with asyncio.timeout(WAIT_S):
         await task
@@ -164,11 +174,13 @@ async def followed(harness: SandboxHarness, folder: Path) -> Tracer:
     async with open_ledger(f"sqlite:///{folder / 'ledger.db'}") as ledger:
         worker = build_worker(Settings(state=folder), accounts, lambda _: adapter, ledger, bus)
         consumer = Consumer(None, None, worker.handle, UNSHARDED, NOBODY)  # type: ignore[arg-type]  # nothing is consumed
-        await carried_out(consumer, 7)
+        await carried_out(consumer, message(7))
         await worker.after_commands.settled()
+        await worker.relay.close()
         tracer.stack.clear()
+        second = message(9)
         with tracer.following():
-            await carried_out(consumer, 9)
+            await carried_out(consumer, second)
         await worker.after_commands.settled()
         await worker.relay.close()
     assert [result["outcome"] for result in bus.told("result")] == ["applied", "applied"]

@@ -13,22 +13,14 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.support.forks import Ended, perps_dma, prepare
 from tests.support.processes import free_port
 from tests.support.strategy import Strategy
 
 READY_S = 90
 
-GRANTED = {"hyperliquid": {"weight": 1_000_000}, "binance": {"futures weight": 1_000_000}}
+GRANTED = {"hyperliquid": {"weight": 1_000_000}, "binance": {"futures weight": 1_000_000, "papi weight": 1_000_000}}
 """The cards ask these for more in a minute than they allow; each card begins with their counts at nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """What a command printed, and its exit code."""
-
-    code: int
-    out: str
-    err: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,18 +35,24 @@ class RunningUp:
 
     async def cli(self, *arguments: str) -> Ended:
         """Run `perps-dma` against it."""
+        return await perps_dma(*arguments, environment=self.environment)
+
+    async def shell(self, script: str, folder: Path, **more: str) -> Ended:
+        """Run a block of commands as somebody would who has `perps-dma` on the path; the first that fails ends it."""
+        path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker.app.cli", *arguments),
+            *("bash", "-euo", "pipefail", "-c", script),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
-            env=self.environment,
+            cwd=folder,
+            env={**self.environment, **more, "PATH": path},
         )
         out, err = await process.communicate()
         return Ended(process.returncode or 0, out.decode(), err.decode())
 
 
 @asynccontextmanager
-async def up(folder: Path, granted: Mapping[str, Mapping[str, int]]) -> AsyncIterator[RunningUp]:
+async def up(folder: Path, granted: Mapping[str, Mapping[str, int]], **settings: str) -> AsyncIterator[RunningUp]:
     """`perps-dma up` in a state folder and on a port of its own."""
     state, port = folder / ".perps-dma", free_port()
     environment = {
@@ -63,15 +61,20 @@ async def up(folder: Path, granted: Mapping[str, Mapping[str, int]]) -> AsyncIte
         "PERPS_DMA_PORT": str(port),
         "PERPS_DMA_GRANTED_LIMITS": json.dumps(granted),
         "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",  # tests count what a venue was asked
+        "PERPS_DMA_STREAMS": "off",
+        **settings,
     }
+    prepare()
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker.app.cli", "up"), stdout=asyncio.subprocess.PIPE, env=environment
     )
     assert process.stdout is not None
     try:
+        said: list[str] = []
         async with asyncio.timeout(READY_S):
             while not (line := await process.stdout.readline()).startswith(b"ready"):
-                assert line, "up ended before it was ready"
+                said.append(line.decode())
+                assert line, f"up ended before it was ready:\n{''.join(said)}"
         told = json.loads((state / "up.json").read_text())
         venues = json.loads((state / "sandbox.json").read_text())["venues"]
         control_urls = {name: venue["control_url"] for name, venue in venues.items()}
@@ -104,8 +107,8 @@ class Venue:
         return [(row["method"], row["path"]) for row in rows]
 
     async def changes(self) -> list[str]:
-        """The paths of the requests that could change something."""
-        return [path for method, path in await self.requests() if method == "POST"]
+        """The paths of the requests that could change something of an account."""
+        return [path for method, path in await self.requests() if method == "POST" and not path.endswith("listenKey")]
 
 
 @pytest.fixture

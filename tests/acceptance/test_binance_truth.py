@@ -106,7 +106,8 @@ async def test_a_perpetual_with_a_delisting_date_keeps_its_place(trader: httpx.A
 
 async def test_a_family_that_is_barred_is_named_and_the_rest_is_told(trader: httpx.AsyncClient, venue: Venue) -> None:
     barred = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action"}
-    await venue.misbehave(path="/dapi/v1/positionRisk", fault="status", status=401, body=barred)
+    for path in ("/dapi/v1/positionRisk", "/dapi/v1/account"):
+        await venue.misbehave(path=path, fault="status", status=401, body=barred)
     response = await get(trader, "/positions")
     assert response.status_code == 200
     assert "BTC/USDT:USDT" in {row["symbol"] for row in response.json()["data"]["positions"]}

@@ -9,12 +9,14 @@ import httpx
 import pytest
 
 from schemas import Failure, Position
+from schemas.replies import AccountType
 from tests.acceptance.conftest import RunningUp, Venue
-from tests.acceptance.venues import CHANGES, FRACTIONS
 from tests.support.strategy import Strategy
+from tests.support.venues import DESCRIBED
+from tests.support.venues.description import MarginCase
+from worker.accounts.venues import Capability
 from worker.console.seeded import SEEDED, Seeded
-from worker.venues.port.adapter import Capability
-from worker.venues.port.capabilities import DECLARED, AccountType
+from worker.venues.port.capabilities import DECLARED
 
 ROUTE = "/oems/execution"
 Body = dict[str, Any]
@@ -49,7 +51,7 @@ class Table:
     @property
     def change(self) -> str:
         """The path of the request that sets leverage."""
-        return CHANGES[self.seeded.exchange]
+        return DESCRIBED[self.seeded.exchange].set_leverage
 
     async def get(self, path: str, **parameters: Any) -> Body:
         """The data of a query that must succeed."""
@@ -131,7 +133,7 @@ async def test_card_04_a_leverage_beyond_the_maximum_is_refused_with_the_maximum
 @declaring(Capability.LEVERAGE)
 async def test_card_05_a_fraction_is_taken_only_where_the_venue_takes_it(table: Table) -> None:
     response = await table.post("/leverage", symbol=table.seeded.held, leverage=4.5)
-    if table.seeded.exchange not in FRACTIONS:
+    if not DESCRIBED[table.seeded.exchange].takes_fractions:
         assert response.status_code == 400
         assert table.change not in [path for _, path in await table.venue.requests()]
     else:
@@ -257,6 +259,10 @@ DASHES = [
 ]
 REQUESTS: dict[Capability, tuple[str, str, Body]] = {
     Capability.MARGIN_MODE: ("POST", "/margin-mode", {"margin_mode": "isolated"}),
+    Capability.POSITION_MODE: ("POST", "/position-mode", {"position_mode": "hedge"}),
+    Capability.LEVERAGE_TIERS: ("GET", "/leverage-tiers", {}),
+    Capability.MARGIN_HEALTH: ("GET", "/margin-health", {}),
+    Capability.ISOLATED_MARGIN: ("POST", "/margin/add", {"amount": 1}),
     Capability.PORTFOLIO_MARGIN: ("GET", "/portfolio-margin/balance", {}),
 }
 
@@ -301,3 +307,146 @@ async def test_card_18_in_hedge_mode_both_sides_get_the_leverage_and_keep_their_
     assert {row.leverage for row in after if row.symbol == table.seeded.held} == {3}
     terms = await table.leverage(table.seeded.held)
     assert (terms["position_side"], terms["leverage"]) == ("both", 3)
+
+
+CLOSED: dict[str, list[Body]] = {
+    "binance": [{"symbol": "BTCUSDT", "amount": 0}],
+    "gate": [
+        {"contract": "BTC_USDT", "size": 0},
+        {"contract": "SOL_USDT", "size": 0, "margin_mode": "isolated", "leverage": 5},
+    ],
+    "okx": [
+        {"instrument_id": "BTC-USDT-SWAP", "amount": 0},
+        {"instrument_id": "SOL-USDT-SWAP", "amount": 0, "mode": "isolated"},
+        {"instrument_id": "BTC-USD-SWAP", "amount": 0},
+        {"instrument_id": "BTC-USDT-CURRENT", "amount": 0},
+    ],
+}
+"""What has to be closed before a seeded account can change its position mode, as its stand-in is told."""
+
+
+def part_of(seeded: Seeded, symbol: str) -> Body:
+    """What names the part of an account that a position mode is of, where its venue keeps several."""
+    return {"bybit": {"symbol": symbol}, "gate": {"settle": "USDT"}}.get(seeded.exchange, {})
+
+
+@declaring(Capability.POSITION_MODE)
+async def test_card_19_a_position_mode_is_switched_and_told_with_its_reach(table: Table, strategy: Strategy) -> None:
+    change = {"positions": CLOSED.get(table.seeded.exchange, [])}
+    (await table.venue.client.patch(f"accounts/{table.seeded.account}", json=change)).raise_for_status()
+    part = part_of(table.seeded, table.seeded.flat)
+    response = await table.post("/position-mode", position_mode="hedge", **part)
+    assert (response.status_code, response.headers["outcome"]) == (200, "applied"), response.text
+    data = response.json()["data"]
+    reach = {"bybit": ("symbol", table.seeded.flat), "gate": ("settle", "USDT")}
+    expected = reach.get(table.seeded.exchange, ("account", table.seeded.account))
+    assert (data["position_mode"], data["scope"], data["part"]) == ("hedge", *expected)
+    result = await strategy.event("result", response.headers["command-id"])
+    assert (result["applied"]["position_mode"], result["scope"]) == ("hedge", data["scope"])
+    told = await table.get("/position-mode", **part)
+    assert (told["position_mode"], told["expected"]) == ("hedge", None)
+
+
+@declaring(Capability.POSITION_MODE)
+async def test_card_20_the_position_mode_it_has_already_is_unchanged_and_nothing_is_sent(table: Table) -> None:
+    part = part_of(table.seeded, table.seeded.held)
+    response = await table.post("/position-mode", position_mode="one_way", **part)
+    assert (response.status_code, response.headers["outcome"]) == (200, "unchanged"), response.text
+    assert [path for method, path in await table.venue.requests() if method == "POST" and "mode" in path] == []
+    assert [path for method, path in await table.venue.requests() if (method, path[-5:]) == ("POST", "/dual")] == []
+
+
+@declaring(Capability.POSITION_MODE)
+async def test_card_21_the_position_mode_of_what_is_held_is_a_conflict_that_names_it(table: Table) -> None:
+    part = part_of(table.seeded, table.seeded.held)
+    response = await table.post("/position-mode", position_mode="hedge", **part)
+    assert (response.status_code, response.headers["outcome"]) == (409, "precondition_failed"), response.text
+    assert f"{table.seeded.held} long" in response.json()["message"]
+    assert "close them" in response.json()["message"]
+    assert (await table.get("/position-mode", **part))["position_mode"] == "one_way"
+
+
+@declaring(Capability.POSITION_MODE)
+async def test_card_22_a_position_mode_that_came_through_unanswered_is_applied(table: Table) -> None:
+    change = {"positions": CLOSED.get(table.seeded.exchange, [])}
+    (await table.venue.client.patch(f"accounts/{table.seeded.account}", json=change)).raise_for_status()
+    path = DESCRIBED[table.seeded.exchange].modes[0].paths[0]
+    await table.venue.misbehave(method="POST", path=path, apply=True, fault="status", status=502)
+    response = await table.post("/position-mode", position_mode="hedge", **part_of(table.seeded, table.seeded.flat))
+    assert response.headers["outcome"] == "applied", response.text
+    assert [asked for method, asked in await table.venue.requests() if (method, asked) == ("POST", path)] == [path]
+
+
+@declaring(Capability.LEVERAGE_TIERS)
+async def test_card_23_a_leverage_that_no_position_of_the_size_may_have_is_refused_beforehand(table: Table) -> None:
+    data = await table.get("/leverage-tiers", symbol=table.seeded.held)
+    (told,) = data["markets"]
+    first, second = told["tiers"][:2]
+    assert (told["symbol"], first["notional_floor"], data["as_of"] > 0) == (table.seeded.held, 0, True)
+    above = int(second["notional_floor"]) + 1
+    highest = int(second["max_leverage"])
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=highest + 1, notional=above)
+    failure = Failure.model_validate_json(response.content)
+    assert (response.status_code, failure.error.code) == (400, "rejected"), response.text
+    assert f"takes 1x to {second['max_leverage']:g}x at {above}" in failure.message
+    assert told["currency"] in failure.message
+    assert table.change not in [path for _, path in await table.venue.requests()]
+    response = await table.post("/leverage", symbol=table.seeded.held, leverage=highest, notional=above)
+    assert response.headers["outcome"] == "applied", response.text
+
+
+@declaring(Capability.MARGIN_HEALTH)
+async def test_card_19_how_near_an_account_is_to_liquidation_means_the_same_everywhere(table: Table) -> None:
+    health = await table.get("/margin-health")
+    ratios = [pool["margin_ratio"] for pool in health["pools"] if pool["margin_ratio"] is not None]
+    assert health["worst_ratio"] == max(ratios)
+    assert 0 < health["worst_ratio"] < 1
+    assert health["unread"] == []
+    held = [pool for pool in health["pools"] if pool["positions"]]
+    assert sum(pool["positions"] for pool in held) >= len(await table.positions())
+    for pool in held:
+        near = pool["nearest_liquidation"]
+        assert ("nearest_liquidation" in pool["untold"]) is (near is None)
+        assert near is None or near["distance_percent"] > 0
+
+
+MOVABLE = [
+    (replace(SEEDED[name], account=venue.account(case.account)), case)
+    for name, venue in DESCRIBED.items()
+    for case in venue.margins[:1]
+]
+
+
+@pytest.mark.parametrize(("seeded", "case"), MOVABLE, ids=[seeded.exchange for seeded, _ in MOVABLE])
+async def test_card_20_margin_is_moved_once_and_told_with_what_it_was_and_is(
+    table: Table, case: MarginCase, strategy: Strategy
+) -> None:
+    named = {"symbol": case.symbol} | ({} if case.side is None else {"position_side": case.side})
+    before = Decimal(case.margin)
+    for path, amount, after in (("/margin/add", 4, before + 4), ("/margin/remove", 4, before)):
+        response = await table.post(path, **named, amount=amount)
+        assert (response.status_code, response.headers["outcome"]) == (200, "applied"), response.text
+        data = response.json()["data"]
+        assert (data["margin_after"], data["currency"]) == (pytest.approx(float(after)), case.currency)
+        result = await strategy.event("result", response.headers["command-id"])
+        assert (result["confirmed_by"], result["attempts"]) == ("echo", 1)
+    assert [path for _, path in await table.venue.requests()].count(case.path) == 2
+
+
+@pytest.mark.parametrize(("seeded", "case"), MOVABLE, ids=[seeded.exchange for seeded, _ in MOVABLE])
+@pytest.mark.parametrize("applied", [True, False])
+async def test_card_21_margin_whose_answer_is_lost_is_never_moved_again(
+    table: Table, case: MarginCase, applied: bool
+) -> None:
+    named = {"symbol": case.symbol} | ({} if case.side is None else {"position_side": case.side})
+    await table.venue.misbehave(path=case.path, fault="status", status=502, apply=applied)
+    response = await table.post("/margin/add", **named, amount=4)
+    assert response.headers["outcome"] == ("applied" if applied else "unknown"), response.text
+    assert [path for _, path in await table.venue.requests()].count(case.path) == 1
+
+
+@declaring(Capability.ISOLATED_MARGIN)
+async def test_card_22_a_cross_position_has_no_margin_of_its_own(table: Table) -> None:
+    response = await table.post("/margin/add", symbol=table.seeded.held, amount=1)
+    assert (response.status_code, response.headers["outcome"]) == (409, "precondition_failed"), response.text
+    assert "is in cross margin" in response.json()["message"]

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 from tests.acceptance.conftest import RunningUp, Venue
-from tests.acceptance.venues import CHANGES
 from tests.support.strategy import Strategy
+from tests.support.venues import DESCRIBED
 from worker.console.seeded import SEEDED, Seeded
 
 ROUTE, PM_ACCOUNT = "/oems/execution", "binance-pm-001"
@@ -63,7 +63,7 @@ async def obscured(running_up: RunningUp, trader_token: str, seeded: Seeded) -> 
 async def test_a_setting_is_read_again_when_the_venue_answers_and_its_end_is_told(
     obscured: Obscured, strategy: Strategy, seeded: Seeded
 ) -> None:
-    path = CHANGES[seeded.exchange]
+    path = DESCRIBED[seeded.exchange].set_leverage
     body = {"exchange_account_id": seeded.account, "symbol": seeded.held, "leverage": 8}
     response = await obscured.unknown("/leverage", path, body)
     command_id = response.headers["Command-Id"]
@@ -88,7 +88,7 @@ async def test_people_see_it_in_every_place_they_look(
     running_up: RunningUp, obscured: Obscured, strategy: Strategy, seeded: Seeded
 ) -> None:
     body = {"exchange_account_id": seeded.account, "symbol": seeded.held, "leverage": 4}
-    response = await obscured.unknown("/leverage", CHANGES["binance"], body)
+    response = await obscured.unknown("/leverage", DESCRIBED["binance"].set_leverage, body)
     command_id = response.headers["Command-Id"]
     doubts, status, command = await asyncio.gather(
         running_up.cli("doubts"), running_up.cli("status"), running_up.cli("command", command_id)

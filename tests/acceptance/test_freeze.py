@@ -147,3 +147,12 @@ async def test_only_admins_freeze_over_http(trader: httpx.AsyncClient, admin: ht
     done = (await admin.post(f"{ROUTE}/freeze", json=request)).json()["data"]
     assert done == {"scope": "exchange:binance", "frozen": True, "changed": True, "under_way": []}
     await assert_frozen(trader, venue, "audit")
+
+
+async def test_why_a_freeze_is_lifted_is_told_and_kept(running_up: RunningUp, strategy: Strategy) -> None:
+    await running_up.cli("freeze", "--account", ACCOUNT, "--reason", "key leaked")
+    await running_up.cli("unfreeze", "--account", ACCOUNT, "--reason", "key changed")
+    assert (await strategy.told("freeze", frozen=False, scope=f"account:{ACCOUNT}"))["reason"] == "key changed"
+    rows = json.loads((await running_up.cli("audit", "--limit", "20", "--json")).out)
+    lifted = next(row for row in rows if row["action"] == "unfreeze")  # denials of others may be noted meanwhile
+    assert (lifted["subject"], lifted["details"]["reason"]) == (f"account:{ACCOUNT}", "key changed")

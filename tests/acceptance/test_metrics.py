@@ -1,4 +1,4 @@
-"""What a running worker and shim tell Prometheus: all that dashboard, alerts and README name, and it is true."""
+"""What a running worker and shim tell Prometheus: all that dashboard, alerts and documentation name, and it is true."""
 
 import asyncio
 import json
@@ -178,11 +178,14 @@ async def test_dashboard_and_alerts_group_by_labels_that_there_are(trader: httpx
             assert labels_in(expression) <= there | PROMETHEUS_ADDS, expression
 
 
-async def test_the_readme_explains_every_metric_and_no_other(ports: Ports) -> None:
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    explained = Counter(re.findall(rf"^\| `({OURS}\w+)", readme, re.MULTILINE))
-    there = {name for name in await exported(ports) if name.startswith(OURS)}
-    assert explained == dict.fromkeys(there, 1)
+async def test_the_reference_lists_every_metric_with_its_labels_and_no_other(ports: Ports) -> None:
+    page = (Path(__file__).parents[2] / "deploy" / "docs" / "reference" / "metrics.md").read_text()
+    rows = re.findall(rf"^\| `({OURS}\w+)` \| \w+ \|([^|]*)\|", page, re.MULTILINE)
+    there = {name: family.samples for name, family in (await exported(ports)).items() if name.startswith(OURS)}
+    assert Counter(name for name, _ in rows) == dict.fromkeys(there, 1)
+    for name, labels in rows:
+        for sample in there[name]:
+            assert sample.labels.keys() - {"le"} == set(re.findall(r"`(\w+)`", labels)), name
 
 
 async def test_labels_hold_nothing_that_clients_choose(trader: httpx.AsyncClient, ports: Ports) -> None:

@@ -45,7 +45,8 @@ async def test_a_code_in_no_table_refuses_nothing_for_certain(
 
 async def test_a_family_that_is_barred_hides_no_other_and_is_named(trader: httpx.AsyncClient, venue: Venue) -> None:
     barred = {"code": -2015, "msg": "Invalid API-key, IP, or permissions for action."}
-    await venue.misbehave(path="/dapi/v1/positionRisk", fault="status", status=401, body=barred, times=None)
+    for path in ("/dapi/v1/positionRisk", "/dapi/v1/account"):
+        await venue.misbehave(path=path, fault="status", status=401, body=barred, times=None)
     await venue.misbehave(path="/dapi/v1/income", fault="status", status=401, body=barred, times=None)
     positions = await trader.get(POSITIONS, params={"exchange_account_id": PERP})
     assert (positions.status_code, positions.headers["coverage"]) == (200, "linear")

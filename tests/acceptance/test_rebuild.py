@@ -16,12 +16,12 @@ from schemas import PositionsEvent, PositionSnapshot
 from schemas.base import utc_text
 from schemas.events import Trigger
 from tests.acceptance.conftest import RunningUp, Venue
-from tests.acceptance.test_readme import BLOCKS
+from tests.support.pages import DOCS, named_blocks
 from tests.support.strategy import Body, Strategy
 from worker.messages.wire import Outgoing, outgoing
 from worker.runtime.clock import now
 
-REBUILD = BLOCKS["rebuild.py"]
+REBUILD = named_blocks(DOCS / "how-to" / "risk.md")["rebuild.py"]
 
 PERP, BTC = "binance-perp-001", "BTC/USDT:USDT"
 TO_25X = {"exchange_account_id": PERP, "symbol": BTC, "leverage": 25}

@@ -12,6 +12,7 @@ import uvloop
 from schemas import HTTP_PREFIXES
 from tests.benchmarks.as_users import measured_as_users
 from tests.benchmarks.bus import bus_against_echo
+from tests.benchmarks.crowd import crowd_rows, crowds, show_crowds
 from tests.benchmarks.ledger import ledger_costs
 from tests.benchmarks.limits import bursts, changes_after_collections
 from tests.benchmarks.memory import account_costs
@@ -29,11 +30,13 @@ from tests.benchmarks.routes import Venue, leverage_routes, positions_routes
 from tests.benchmarks.rows import show
 from tests.benchmarks.scale import FULL, QUICK, Scale
 from tests.benchmarks.services import sandbox, shim, worker
+from tests.benchmarks.streams import pushed_changes, stream_rows
+from tests.benchmarks.terms import terms_rows
 from tests.support.processes import free_port
 from tests.support.rabbitmq4 import rabbitmq4
 from worker.broker.private_broker import find_broker
 from worker.config.settings import Settings
-from worker.console.display import console
+from worker.console.kit.display import console
 
 
 class Measured(NamedTuple):
@@ -91,6 +94,11 @@ async def main(scale: Scale, *, markdown: bool) -> None:
             if scale.whole:
                 with measuring("what the ledger adds to a command"):
                     ledger = await ledger_costs(broker.url)
+            with measuring("how soon a pushed change is told"):
+                streams = await pushed_changes(broker.url, scale.rounds)
+            with measuring("what accounts cost whose venues push"):
+                crowded = await crowds(settings, settings.state / "crowds", scale.crowds)
+            terms = await terms_rows(settings, settings.state / "terms")
             there = await _measure_routes(settings, scale)
             as_users = await measured_as_users(settings, scale)
     console.print()
@@ -104,7 +112,9 @@ async def main(scale: Scale, *, markdown: bool) -> None:
     ):
         show_samples(title, unit, runs, markdown=markdown)
     as_users.show(scale, markdown=markdown)
-    rows = ratios(bus, there.leverage, there.positions) + as_users.rows
+    show_crowds(crowded, markdown=markdown)
+    rows = ratios(bus, there.leverage, there.positions) + as_users.rows + list(stream_rows(streams))
+    rows += crowd_rows(crowded) + terms
     if scale.whole:
         rows += limit_ratios(there.reads, there.after_collections) + ledger_ratios(ledger) + memory_ratios(there.memory)
     show(rows, markdown=markdown)
@@ -113,6 +123,6 @@ async def main(scale: Scale, *, markdown: bool) -> None:
 if __name__ == "__main__":
     options = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
     options.add_argument("--quick", action="store_true", help="fewer samples, no million of commands, no soak")
-    options.add_argument("--markdown", action="store_true", help="tables as the README has them")
+    options.add_argument("--markdown", action="store_true", help="tables as the documentation has them")
     chosen = options.parse_args()
     uvloop.run(main(QUICK if chosen.quick else FULL, markdown=chosen.markdown))

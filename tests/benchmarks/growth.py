@@ -22,7 +22,7 @@ from tests.benchmarks.services import NO_SCHEDULE, worker
 from tests.benchmarks.stage import LIFTED, LIFTED_BY_US, Desk, Stage, stage
 from worker.bus.rpc import connect_rpc
 from worker.config.settings import Settings
-from worker.console.display import console
+from worker.console.kit.display import console
 
 COMMANDS = 40
 PACE_S = 0.13

@@ -38,6 +38,13 @@ async def _taken() -> AsyncIterator[bool]:
     yield True
 
 
+def _returned(what: str) -> list[Row]:
+    """What a new command is told when it is registered, or one number; nothing for who asks for nothing."""
+    if not what:
+        return []
+    return [(0, 0, EPOCH)] if "EXISTS" in what else [(0,)]
+
+
 class ForgetfulDatabase:
     """Says yes to everything and remembers none of it: every command is new, and nothing is frozen."""
 
@@ -45,7 +52,7 @@ class ForgetfulDatabase:
 
     async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
         """A row for whatever returns one: new, neither frozen nor in doubt, in its epoch; a position of the outbox."""
-        return [[(0, 0, EPOCH)] if "RETURNING" in statement.sql else [] for statement in statements]
+        return [_returned(statement.sql.partition("RETURNING")[2]) for statement in statements]
 
     async def write_holding(
         self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None

@@ -11,11 +11,10 @@ from decimal import Decimal
 from schemas import MarketType
 from tests.benchmarks.measure import Call, Samples, interleaved
 from tests.benchmarks.routes import SYMBOL, Venue, account_id
-from tests.support.sandbox_harness import unguarded
+from tests.support.sandbox_harness import OpenAdapter, unguarded
 from worker.accounts.account import Account
 from worker.venues.client.connections import VenueConnections
 from worker.venues.lifecycle.registry import VENUES
-from worker.venues.port.adapter import Adapter
 
 READS = 20
 PORTFOLIO_MARGIN = "binance-pm-001"
@@ -25,7 +24,7 @@ ROUNDS = 2
 
 
 @asynccontextmanager
-async def _adapters(venue: Venue) -> AsyncIterator[tuple[Adapter, Adapter]]:
+async def _adapters(venue: Venue) -> AsyncIterator[tuple[OpenAdapter, OpenAdapter]]:
     """A standard account and one with Portfolio Margin, as a worker has them."""
     async with VenueConnections() as connections:
         binance = VENUES["binance"](connections, venue.base_url, TIMEOUT_MS, "mainnet")

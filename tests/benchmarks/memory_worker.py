@@ -12,10 +12,12 @@ import uvloop
 from tests.benchmarks.ledger import KINDS, ForgetfulDatabase
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.accounts.account import Accounts
-from worker.app.bootstrap import build_worker, consuming
+from worker.app.bootstrap import consuming
+from worker.app.parts import build_worker
 from worker.config.logs import configure_logging
 from worker.config.settings import Settings
 from worker.ledger.ledger import Ledger, open_ledger
+from worker.runtime.collector import collect_seldom
 
 
 @asynccontextmanager
@@ -30,8 +32,9 @@ async def _ledger(kind: str, settings: Settings) -> AsyncIterator[Ledger]:
 async def serve(url: str, kind: str) -> None:
     """Consume until killed."""
     with tempfile.TemporaryDirectory() as state:
-        settings = Settings(amqp_url=url, state=Path(state), snapshot_interval_ms=0)
+        settings = Settings(amqp_url=url, state=Path(state), snapshot_interval_ms=0, streams="off")
         configure_logging(settings, "worker")
+        collect_seldom()
         venue = MemoryVenue()
         async with (
             _ledger(kind, settings) as ledger,

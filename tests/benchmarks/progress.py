@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from worker.console.display import console
+from worker.console.kit.display import console
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from tests.benchmarks.services import NONE, worker
 from tests.benchmarks.stage import DOCUMENTED, Desk, stage
 from worker.bus.rpc import NoAnswer, RpcClient, RpcReply, connect_rpc
 from worker.config.settings import Settings
-from worker.console.display import console
+from worker.console.kit.display import console
 
 ACCOUNTS = 1_000
 PACE_S = 0.5

@@ -5,8 +5,8 @@ import statistics
 import time
 from contextlib import aclosing
 
+from schemas.client.stream import followed as events
 from tests.benchmarks.rows import Row
-from worker.console.watch import events
 
 EVENTS = 2_000
 ROUNDS = 3

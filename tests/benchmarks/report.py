@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from tests.benchmarks.measure import Samples
 from tests.benchmarks.rows import Row, at_most, medians, print_table
-from worker.console.display import console
+from worker.console.kit.display import console
 
 Runs = Mapping[int, Mapping[str, Samples]]
 

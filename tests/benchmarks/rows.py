@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from tests.benchmarks.measure import Samples
-from worker.console.display import console, table
+from worker.console.kit.display import console, table
 
 NO_TARGET = "(no target)"
 

@@ -17,6 +17,8 @@ class Scale:
     growth_kept: tuple[int, ...]
     refusals_s: float
     soak_s: float
+    crowds: tuple[int, ...]
+    """Accounts whose venues push, at all of them."""
     whole: bool
     """Whether the costs of ledger, limits and memory are measured too."""
 
@@ -30,6 +32,7 @@ FULL = Scale(
     growth_kept=(10_000, 100_000, 1_000_000),
     refusals_s=75,
     soak_s=40,
+    crowds=(1, 100, 1_000),
     whole=True,
 )
 QUICK = Scale(
@@ -41,5 +44,6 @@ QUICK = Scale(
     growth_kept=(10_000, 100_000),
     refusals_s=15,
     soak_s=0,
+    crowds=(10, 100),
     whole=False,
 )

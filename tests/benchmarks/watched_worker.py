@@ -13,7 +13,7 @@ from pathlib import Path
 from worker.app.bootstrap import run_worker
 from worker.config.logs import configure_logging
 from worker.config.settings import Settings
-from worker.console.terminal import read_settings, run
+from worker.console.kit.terminal import read_settings, run
 from worker.runtime.background import in_background
 
 EACH_S = 0.005

@@ -10,12 +10,13 @@ from pathlib import Path
 
 import aiormq
 
+from schemas.client.trouble import CONNECTION_TROUBLE
 from tests.support.processes import free_port
-from worker.broker.node_folder import LOOPBACK, USER, NodeFolder, Ports
+from worker.broker.node_folder import USER, NodeFolder, Ports
 from worker.broker.private_broker import find_server, server_version
-from worker.bus.amqp.connection import CONNECTION_TROUBLE
 from worker.runtime.child import Child
-from worker.runtime.state_files import write_private
+from worker.runtime.files.state_files import write_private
+from worker.runtime.ports import LOOPBACK
 
 SIZE = 3
 START_S = 120
@@ -103,7 +104,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
 
 
 def _member(folder: Path, number: int, epmd: int) -> Member:
-    ports = Ports(free_port(), free_port(), epmd)  # nobody else gets them while the node is down
+    ports = Ports(free_port(), free_port(), epmd, free_port())  # nobody else gets them while the node is down
     node, name = NodeFolder(folder / f"n{number}"), f"n{number}@localhost"
     node.path.mkdir(parents=True)
     for secret in (".erlang.cookie", "password"):

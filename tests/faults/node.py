@@ -9,8 +9,9 @@ from pathlib import Path
 import aio_pika
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from worker.broker.node_folder import LOOPBACK, NODE_NAME
+from worker.broker.node_folder import NODE_NAME
 from worker.broker.private_broker import PrivateBroker
+from worker.runtime.ports import LOOPBACK
 
 # An Erlang machine beside the node, which evaluates there what it reads here, line by line: starting `rabbitmqctl` for
 # each takes seconds, this takes none.

@@ -4,7 +4,6 @@ import asyncio
 import json
 import os
 import signal
-import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +15,7 @@ from uuid import uuid4
 import aio_pika
 
 from tests.faults.tally import Tally
+from tests.support.forks import Fork, prepare
 from worker.sandbox.app.server import Sandbox
 from worker.sandbox.server.faults import Fault
 from worker.sandbox.server.journal import JournalEntry
@@ -47,15 +47,13 @@ class WorkerProcess:
     module: tuple[str, ...]
     environment: Mapping[str, str]
     log: Path
-    process: asyncio.subprocess.Process | None = None
+    process: Fork | None = None
 
     async def start(self) -> None:
         """Start it; returns when it consumes."""
-        with self.log.open("ab") as log:
-            began = log.tell()
-            self.process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *self.module), stderr=log, env=self.environment
-            )
+        self.log.touch()
+        began = self.log.stat().st_size
+        self.process = Fork(*self.module, environment=self.environment, err=self.log)
         await until(lambda: self._says(READY, began), READY_S)
 
     def _says(self, text: bytes, after: int) -> bool:
@@ -77,13 +75,12 @@ class WorkerProcess:
     def send(self, number: signal.Signals) -> None:
         """Send it a signal."""
         assert self.process is not None
-        os.kill(self.process.pid, number)
+        self.process.send_signal(number)
 
     async def kill(self) -> None:
         """`kill -9`, if it runs."""
-        if self.process is not None and self.process.returncode is None:
+        if self.process is not None:
             self.send(signal.SIGKILL)
-            self.send(signal.SIGCONT)
             await self.process.wait()
 
 
@@ -108,6 +105,7 @@ class Stage:
             "PERPS_DMA_LOG_LEVEL": "info",
             "PERPS_DMA_TIMEOUT_MS": TIMEOUT_MS,
             "PERPS_DMA_SNAPSHOT_INTERVAL_MS": "0",
+            "PERPS_DMA_STREAMS": "off",
             "PERPS_DMA_GRANTED_LIMITS": self.granted,
             **settings,
         }
@@ -171,7 +169,11 @@ class Stage:
     @property
     def changes(self) -> list[JournalEntry]:
         """What the venue was asked to change."""
-        return [entry for entry in self.sandbox.desks["binance"].journal.entries if entry.method == "POST"]
+        return [
+            entry
+            for entry in self.sandbox.desks["binance"].journal.entries
+            if entry.method == "POST" and not entry.path.endswith("listenKey")
+        ]
 
     def at_venue(self) -> int:
         """How many changes the venue has not answered yet."""
@@ -206,6 +208,7 @@ class Stage:
 @asynccontextmanager
 async def staged(url: str, state: Path) -> AsyncIterator[Stage]:
     """A stage, whose workers are killed at its end."""
+    prepare()
     async with Sandbox() as sandbox:
         stage = Stage(sandbox, url, state)
         stage.open_accounts()

@@ -11,7 +11,7 @@ import aio_pika
 import aiormq
 from aio_pika.abc import AbstractIncomingMessage
 
-from worker.bus.amqp.topology import EVENTS_LOG
+from schemas.operations import EVENTS_LOG
 
 Body = dict[str, Any]
 PATIENCE_S = 60

@@ -16,6 +16,7 @@ from tests.faults.node import Node, consumers, waiting
 from tests.faults.stage import LEVERAGE, PRODUCTION, SYMBOL, Stage, until
 from worker.bus.amqp.topology import DEAD_LETTERS, EVENTS_EXCHANGE
 from worker.ledger.ledger import open_ledger
+from worker.runtime.clock import now
 
 RESTARTS = 20
 CRASHES = (5, 11, 17)
@@ -149,12 +150,14 @@ async def test_the_publishing_connections_alone_are_cut_again_and_again(stage: S
     stage.hold(50)
     worker = stage.worker(*PRODUCTION, **PATIENT)
     await worker.start()
+    ends = now() + 600_000  # until then an answer that can't be sent is tried again
     async with await aio_pika.connect(stage.url) as connection:
         channel = await connection.channel()
         replies = await channel.declare_queue(exclusive=True)
         for leverage in range(1, each + 1):
             for account in accounts:
                 asked: dict[str, Any] = {"symbol": SYMBOL, "leverage": leverage, "reply_to": replies.name}
+                asked["headers"] = {"deadline": ends}
                 await stage.send(channel, "set_leverage", account, **asked)
         for cuts in range(1, 6):
             await until(partial(has_seen, stage, 40 * cuts))

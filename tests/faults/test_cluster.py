@@ -19,6 +19,7 @@ import pytest
 from aiormq.exceptions import ChannelPreconditionFailed
 
 from schemas import OPERATIONS
+from schemas.operations import EVENTS_LOG
 from tests.faults.cluster import Cluster, Member, clustered
 from tests.faults.conftest import Count
 from tests.faults.stage import until
@@ -27,7 +28,6 @@ from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.strategy import Body
 from worker.accounts.account import Accounts
 from worker.app.bootstrap import running_worker
-from worker.bus.amqp.topology import EVENTS_LOG
 from worker.bus.rpc import BusError, NoAnswer, RpcClient, connect_rpc
 from worker.config.settings import Settings
 from worker.runtime.clock import now

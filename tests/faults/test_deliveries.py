@@ -88,7 +88,7 @@ async def test_an_expiration_counts_for_what_was_prefetched_too(working: Stage, 
 
 
 async def test_a_copy_that_comes_after_its_deadline_is_told_what_was_done(working: Stage, count: Count) -> None:
-    deadline, command_id = int(time.time() * 1000) + 1_500, f"copy-{working.state.name}"
+    deadline, command_id = int(time.time() * 1000) + 4_000, f"copy-{working.state.name}"
     for late in (False, True):
         if late:
             await working.tally.collect(working.url)

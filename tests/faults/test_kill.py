@@ -11,6 +11,7 @@ from tests.faults.stage import COLLECTION, LEVERAGE, SYMBOL, Stage
 
 ACCOUNTS = ("f-1", "f-2", "f-3")
 PER_ACCOUNT = 6
+POSITION_MODE = "/fapi/v1/positionSide/dual"
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -32,6 +33,30 @@ async def test_a_setter_outlives_a_worker_killed_after(stage: Stage, count: Coun
     count(len(stage.tally.expected), lost=len(stage.tally.lost), doubled=doubled)
     assert stage.tally.outcomes == {"applied": len(ACCOUNTS) * PER_ACCOUNT}
     assert set(seen) == {(account, str(leverage)) for account, leverage in stage.published.values()}
+
+
+@pytest.mark.parametrize("step", ["intended", "sent", "finished"])
+async def test_a_position_mode_outlives_a_worker_killed_after(stage: Stage, count: Count, step: str) -> None:
+    """Each command switches what the one before has switched, so that a second sending of one would be seen."""
+    stage.open_accounts(*ACCOUNTS)
+    (stage.state / "die").touch()
+    worker = stage.worker("tests.faults.dying_worker", step)
+    await worker.start()
+    async with await aio_pika.connect(stage.url) as connection:
+        channel = await connection.channel()
+        for mode in ("hedge", "one_way") * 2:
+            for account in ACCOUNTS:
+                await stage.send(channel, "set_position_mode", account, position_mode=mode)
+    assert await worker.ended() == -signal.SIGKILL
+    await worker.start()
+    await stage.tally.collect(stage.url)
+    sent = [entry for entry in stage.changes if entry.path == POSITION_MODE]
+    commands = len(stage.tally.expected)
+    count(commands, lost=len(stage.tally.lost), doubled=len(sent) - commands + len(stage.tally.contradicted))
+    assert stage.tally.outcomes == {"applied": commands}
+    for account in ACCOUNTS:
+        asked = [entry.params["dualSidePosition"] for entry in sent if entry.account == account]
+        assert asked == ["true", "false"] * 2
 
 
 @pytest.mark.parametrize("step", STEPS)

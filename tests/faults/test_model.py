@@ -23,9 +23,9 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from schemas import OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MAX_LEVERAGE, MemoryBus, MemoryVenue, Misbehaviour
 from worker.execution.dispatch import Dispatch
-from worker.execution.executor import CommandExecutor
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.executor import Answer, CommandExecutor
 from worker.execution.requests import Command, RequestRejected
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.handlers import COMMAND_HANDLERS
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger, open_ledger
@@ -108,6 +108,10 @@ class Promises(RuleBasedStateMachine):
     def no_snapshot(self, command: Command) -> None:
         """The snapshots are not the model's."""
 
+    async def execute(self, command: Command, answer: Answer) -> None:
+        """Have a command carried out as the service does."""
+        await self.executor.execute(command, COMMAND_HANDLERS[command.operation.name], answer)
+
     def deliver(self, asked: Asked) -> bool:
         """Deliver a command once; whether the worker lived through it."""
         before = len(self.bus.events)
@@ -116,7 +120,7 @@ class Promises(RuleBasedStateMachine):
             asked.replies.append(reply)
 
         try:
-            self.run(self.executor.execute(asked.command(self.time), COMMAND_HANDLERS[asked.operation], answer))
+            self.run(self.execute(asked.command(self.time), answer))
         except Died:
             self.restart()
             return False
@@ -189,7 +193,7 @@ class Promises(RuleBasedStateMachine):
 
         command = asked.command(self.time, **other)
         with pytest.raises(RequestRejected) as conflict:
-            self.run(self.executor.execute(command, COMMAND_HANDLERS[asked.operation], answer))
+            self.run(self.execute(command, answer))
         assert conflict.value.envelope.statusCode == 409
         assert self.venue.log == log
 

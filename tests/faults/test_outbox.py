@@ -5,10 +5,11 @@ import asyncio
 import aio_pika
 import pytest
 
+from schemas.operations import EVENTS_LOG
 from tests.faults.conftest import Count
 from tests.faults.node import Node
 from tests.faults.stage import POLL_S, PRODUCTION, SYMBOL, Stage, WorkerProcess, until
-from worker.bus.amqp.topology import EVENTS_EXCHANGE, EVENTS_LOG
+from worker.bus.amqp.topology import EVENTS_EXCHANGE
 from worker.ledger.ledger import open_ledger
 
 ACCOUNTS = tuple(f"o-{number}" for number in range(60))

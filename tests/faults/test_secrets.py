@@ -1,9 +1,11 @@
 """No secret reaches a log line, an event, a reply, a dead letter, a metric, the ledger or a terminal, whatever fails.
 
-The canaries are the keys of all accounts, the passwords of broker and ledger, the secret of the tokens, and the tokens.
+The canaries are the keys of all accounts and of their streams, the passwords of broker and ledger, the secret of the
+tokens, and the tokens.
 """
 
 import asyncio
+import json
 import secrets
 import sys
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -22,15 +24,16 @@ from pydantic import AmqpDsn
 
 from schemas import HTTP_PREFIXES, OPERATIONS
 from schemas import Kind as OperationKind
+from schemas.operations import EVENTS_LOG
 from tests.faults.node import Node
 from tests.faults.stage import PRODUCTION, Stage, staged, until
-from tests.support.canaries import SIGNED_HEADERS, Canaries, forms, of_accounts
+from tests.support.canaries import SIGNED_HEADERS, Canaries, forms, of_accounts, of_streams
+from tests.support.forks import perps_dma
 from tests.support.postgres import PostgresServer
 from tests.support.processes import free_port, listening_ports
 from tests.support.strategy import Strategy
 from tests.unit.test_masking import WRITINGS
 from worker.accounts.account import Account
-from worker.bus.amqp.topology import EVENTS_LOG
 from worker.bus.dead_letters import hold_dead_letters
 from worker.config.settings import Settings
 from worker.console.accounts.checks import check_accounts
@@ -40,6 +43,7 @@ from worker.console.service.status import show_status
 from worker.runtime.child import Child
 from worker.runtime.clock import now
 from worker.sandbox.server.faults import Fault, Kind
+from worker.sandbox.server.streams import StreamFault
 
 SYMBOLS: Mapping[str, str] = {"hyperliquid": "BTC/USDC:USDC"}
 SYMBOL = "BTC/USDT:USDT"
@@ -121,20 +125,9 @@ class Deployment:
 
     async def cli(self, *arguments: str, **settings: str) -> str:
         """What a command prints, on both its outputs."""
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "worker.app.cli", *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={**self.environment, **settings},
-        )
-        try:
-            async with asyncio.timeout(PATIENCE_S):
-                out, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
-        return out.decode()
+        async with asyncio.timeout(PATIENCE_S):
+            ended = await perps_dma(*arguments, environment={**self.environment, **settings})
+        return ended.out + ended.err
 
 
 @pytest.fixture
@@ -147,6 +140,7 @@ async def deployment(breakable: str, postgres: PostgresServer, tmp_path: Path) -
             "PERPS_DMA_LEDGER_URL": ledger_url,
             "PERPS_DMA_JWT_SECRET": secrets.token_urlsafe(48),
             "PERPS_DMA_LOG_LEVEL": "debug",
+            "PERPS_DMA_STREAMS": "on",
             "PERPS_DMA_LOG_FORMAT": "json",
             "PERPS_DMA_VENUE_TIMEOUT_MS": str(VENUE_TIMEOUT_MS),
             "PERPS_DMA_PORT": str(port),
@@ -212,6 +206,33 @@ async def through_every_fault_of_the_sandbox(deployment: Deployment, sinks: Sink
         await sinks.ask_everything(strategy, turn)
         for desk in desks:
             desk.venue.clock.offset = 0
+
+
+def frames_with(key: str) -> Iterable[str]:
+    """Frames that hold a listen key where it may be taken for something else."""
+    yield "{" + key
+    yield json.dumps({"e": key})
+    yield json.dumps({"stream": "another", "data": {"e": key}})
+    yield json.dumps({"e": "ACCOUNT_UPDATE", "a": {"m": key, "P": [{"s": key, "mt": key}]}})
+    yield json.dumps({"e": "MARGIN_CALL", "E": key, "p": [{"s": key}]})
+    yield json.dumps({"error": {"code": 2, "msg": f"Invalid request: {key}"}, "id": 1})
+
+
+async def through_every_fault_of_the_streams(deployment: Deployment) -> None:
+    """A venue that repeats the keys of its streams: in frames, in the reason of a close, in answers to requests."""
+    desk = deployment.stage.sandbox.desks["binance"]
+    await until(lambda: len(of_streams(deployment.stage.sandbox)) > 0)
+    for status, ending in ((400, "drop"), (503, "close"), (400, "order")):
+        key, *others = of_streams(deployment.stage.sandbox).values()
+        known = 1 + len(others)
+        answer = {"code": -1125, "msg": f"This listenKey {key} does not exist."}
+        desk.faults.add(Fault(fault="status", status=status, method="POST", path="/fapi/v1/listenKey", body=answer))
+        for frame in frames_with(key):
+            desk.streams.order(StreamFault(fault="malformed", text=frame))
+        desk.streams.order(StreamFault(fault=ending, reason=key, name="expire_key"))
+        desk.streams.order(StreamFault(fault="order", name="expire_key"))
+        await until(lambda: len(of_streams(deployment.stage.sandbox)) > known)  # noqa: B023 - waited for in here
+    await until(lambda: not desk.faults.pending)
 
 
 async def with_a_misplaced_secret(deployment: Deployment, sinks: Sinks) -> None:
@@ -347,9 +368,8 @@ async def test_no_secret_reaches_any_sink(
     signatures = {
         f"signature of {name}": token.rpartition(".")[2] for name, token in tokens.items() if token[-1] != "."
     }
-    canaries = Canaries.of(of_accounts(deployment.stage.sandbox.accounts) | passwords | signatures, tokens)
-
     await through_every_fault_of_the_sandbox(deployment, sinks)
+    await through_every_fault_of_the_streams(deployment)
     await with_a_misplaced_secret(deployment, sinks)
     await over_http(deployment, sinks, tokens)
     await without_the_ledger(deployment, sinks)
@@ -357,6 +377,8 @@ async def test_no_secret_reaches_any_sink(
     await on_a_terminal(deployment, sinks, capsys)
     await written_down(deployment, sinks)
 
+    keys = of_accounts(deployment.stage.sandbox.accounts) | of_streams(deployment.stage.sandbox)
+    canaries = Canaries.of(keys | passwords | signatures, tokens)
     leaked = {sink: found for sink, texts in sinks.texts.items() if (found := canaries.found("\n".join(texts)))}
     assert leaked == {}
     written = "\n".join(text for texts in sinks.texts.values() for text in texts)

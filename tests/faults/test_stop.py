@@ -3,7 +3,6 @@
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 import pytest
 
@@ -74,11 +73,10 @@ async def test_under_load_it_finishes_what_is_at_the_venue_and_leaves_the_rest(
 async def test_further_signals_change_nothing(stage: Stage, worker: WorkerProcess, count: Count) -> None:
     stopping = asyncio.create_task(worker.ended(GRACE_S + GOODBYE_S))
     signals = 0
-    with suppress(ProcessLookupError):  # it ends between two of them, and is not noticed to at once
-        while not stopping.done():
-            worker.send((signal.SIGTERM, signal.SIGINT)[signals % 2])
-            signals += 1
-            await asyncio.sleep(POLL_S / 10)
+    while not stopping.done():
+        worker.send((signal.SIGTERM, signal.SIGINT)[signals % 2])
+        signals += 1
+        await asyncio.sleep(POLL_S / 10)
     assert await stopping == 0
     left_whole(stage, worker)
     await finished_by_the_next(stage, count, signals=signals)

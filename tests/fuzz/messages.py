@@ -20,6 +20,7 @@ VALID: Mapping[str, Any] = {
     "symbol": BTC.symbol,
     "leverage": 10,
     "margin_mode": "isolated",
+    "position_mode": "hedge",
     "asset": "USDT",
     "market_type": "swap",
     "since": 0,

@@ -5,8 +5,9 @@ The messages are written byte for byte, for a broker passes on what no client li
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from jsonschema import Draft202012Validator
 from structlog.testing import capture_logs
 
 from schemas import COMMANDS, OPERATIONS
+from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
 from tests.fuzz.conftest import fuzzed
 from tests.fuzz.messages import Sent, messages
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
@@ -36,6 +38,8 @@ PATIENCE_S = 20
 LONGEST_MESSAGE = 2_000
 CONNECTIONS = "aiormq.connection"
 """Who says when a connection is lost. (A channel that the broker closed to the sender is no matter.)"""
+OURS = "name=sender"
+"""Marks the URL of the sender's connection: that the broker ends it is none of the worker's business."""
 REFUSED = (aiormq.exceptions.AMQPError, aiormq.exceptions.ChannelInvalidStateError)
 """What the broker itself does not take is none of the worker's business."""
 
@@ -75,18 +79,28 @@ def is_a_valid_change(message: RawMessage) -> bool:
 class Sender:
     """Publishes one message after the other, and sees what becomes of each."""
 
+    url: str
     connection: AbstractConnection
     strategy: Strategy
     venue: MemoryVenue
     channel: AbstractChannel
 
     async def publish(self, message: RawMessage) -> bool:
-        """Publish; tells whether the broker took it."""
-        if self.channel.is_closed:
-            self.channel = await self.connection.channel()
+        """Publish; tells whether the broker took it.
+
+        RabbitMQ 3.10 ends a connection over some properties, with INTERNAL_ERROR: then this one is opened anew.
+        """
         try:
-            await publish_raw(self.channel, message)
+            with as_trouble():
+                if self.channel.is_closed:
+                    self.channel = await self.connection.channel()
+                await publish_raw(self.channel, message)
         except REFUSED:
+            return False
+        except ConnectionError:
+            with suppress(*CONNECTION_TROUBLE):
+                await self.connection.close()
+            self.connection = await aio_pika.connect(self.url)
             return False
         return True
 
@@ -153,12 +167,17 @@ async def sender(amqp_url: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
     await emptied(amqp_url)
     with capture_logs() as logged:
         async with working(amqp_url, tmp_path) as venue, Strategy.connected(amqp_url) as strategy:
-            async with await aio_pika.connect(amqp_url) as connection:
-                yield Sender(connection, strategy, venue, await connection.channel())
+            url = f"{amqp_url}?{OURS}"
+            connection = await aio_pika.connect(url)
+            sender = Sender(url, connection, strategy, venue, await connection.channel())
+            yield sender
+            await sender.connection.close()
             await left_nothing_to_publish(strategy)
     assert [line for line in logged if line["log_level"] in ("error", "critical")] == []
     records = [record for phase in ("setup", "call", "teardown") for record in caplog.get_records(phase)]
-    assert [record.getMessage() for record in records if record.name == CONNECTIONS] == []
+    lost = [record.getMessage() for record in records if record.name == CONNECTIONS]
+    ours = [line for line in lost if OURS in line]
+    assert len(lost) <= 2 * len(ours), lost  # the library says twice that one is lost, and of the second not which
     assert await left(amqp_url) == {}
     async with await aio_pika.connect(amqp_url) as connection:
         await (await (await connection.channel()).get_queue(DEAD_LETTERS)).purge()
@@ -190,5 +209,9 @@ async def test_every_message_is_answered_told_or_buried(sender: Sender, sent: Se
         assert is_a_valid_change(message)
 
 
+CHANGE = re.compile(r"(leverage|margin) -?\d|(margin|position) mode |auto |collect ")
+"""How what was changed stands in the log of the venue in memory."""
+
+
 def changes_of(venue: MemoryVenue) -> list[str]:
-    return [row for row in venue.log if row.startswith(("leverage", "margin mode", "auto", "collect"))]
+    return [row for row in venue.log if CHANGE.match(row)]

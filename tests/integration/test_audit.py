@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from schemas.audit_chain import GENESIS
 from tests.support.memory_venue import MemoryBus
-from tests.support.worker_harness import Body, WorkerHarness, worker_harness
+from tests.support.worker_harness import TO_10X, Body, WorkerHarness, worker_harness
 
 DENIAL: Body = {
     "at": 1_706_745_600_000,
@@ -39,6 +40,9 @@ async def entries(harness: WorkerHarness, **more: Any) -> list[Body]:
 async def test_a_denial_is_an_entry_and_an_event(harness: WorkerHarness) -> None:
     assert (await harness.ask("report_denials", REPORT))["data"] == {"recorded": 2}
     newest, oldest = await entries(harness)
+    link = {name: oldest.pop(name) for name in ("position", "previous", "hash", "stored")}
+    assert (link["position"], link["previous"], link["stored"]) == (1, GENESIS, None)
+    assert newest["previous"] == link["hash"]
     assert oldest == {
         "at": DENIAL["at"],
         "actor": "engine-7",
@@ -101,3 +105,36 @@ BAD: dict[str, Body] = {
 async def test_a_report_that_is_none_is_refused(harness: WorkerHarness, change: Body) -> None:
     assert (await harness.ask("report_denials", {**REPORT, **change}))["statusCode"] == 400
     assert await entries(harness) == []
+
+
+async def test_a_command_that_comes_with_a_reason_is_an_entry_once(harness: WorkerHarness) -> None:
+    for _ in range(3):
+        await harness.deliver(command_id="c-1", reason="the leverage was mistyped")
+    [entry] = await entries(harness)
+    assert (entry["actor"], entry["action"], entry["subject"]) == ("ann", "command", "set_leverage")
+    assert entry["details"] == {
+        "reason": "the leverage was mistyped",
+        "command_id": "c-1",
+        "request": {**TO_10X, "market_type": "swap"},
+    }
+
+
+async def test_a_command_without_a_reason_and_a_query_are_no_entry(harness: WorkerHarness) -> None:
+    await harness.deliver(command_id="c-1")
+    await harness.deliver(
+        "get_leverage", {name: TO_10X[name] for name in ("exchange_account_id", "symbol")}, reason="x"
+    )
+    assert await entries(harness) == []
+
+
+async def test_a_reason_is_kept_as_text_that_every_database_takes(harness: WorkerHarness) -> None:
+    await harness.deliver(command_id="c-1", reason="two\nlines\x00" + "x" * 600)
+    [entry] = await entries(harness)
+    assert entry["details"]["reason"] == ("twolines" + "x" * 600)[:500]
+
+
+async def test_why_a_freeze_was_lifted_is_in_the_audit(harness: WorkerHarness) -> None:
+    await harness.ask("freeze", {"all": True, "reason": "key leaked"})
+    await harness.ask("unfreeze", {"all": True, "reason": "key changed"})
+    told = [(entry["action"], entry["details"]["reason"]) for entry in await entries(harness)]
+    assert told == [("unfreeze", "key changed"), ("freeze", "key leaked")]

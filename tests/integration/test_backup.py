@@ -1,4 +1,4 @@
-"""A ledger out of a backup remembers what was done, as deploy/GUIDE.md has it."""
+"""A ledger out of a backup remembers what was done, as deploy/docs/GUIDE.md has it."""
 
 import asyncio
 import shutil

@@ -15,11 +15,11 @@ import pytest
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue
 from aiormq.exceptions import ChannelNotFoundEntity, ChannelPreconditionFailed, DeliveryError, InvalidFrameError
 
-from schemas.operations import COMMANDS_EXCHANGE
+from schemas.operations import COMMANDS_EXCHANGE, EVENTS_LOG
 from tests.support.broker_users import BrokerWithUsers, rabbitmqctl, until
 from worker.broker.permissions import CLIENTS, RIGHTS, RISK_USER, STRATEGY_USER, WORKER_USER
 from worker.broker.private_broker import PrivateBroker
-from worker.bus.amqp.topology import DEAD_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE, EVENTS_LOG, declare
+from worker.bus.amqp.topology import DEAD_EXCHANGE, DEAD_LETTERS, EVENTS_EXCHANGE, declare
 from worker.console.definitions import definitions_text
 
 KIB = 1024

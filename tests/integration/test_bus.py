@@ -7,13 +7,14 @@ from uuid import uuid4
 
 import pytest
 
-from schemas import COMMANDS, OPERATIONS
+from schemas import COMMANDS, OPERATIONS, MarginMode
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.support.strategy import Body, Strategy
 from worker.bus.amqp.connection import connect
 from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.amqp.publishing import LARGEST_MESSAGE, TooLarge
 from worker.bus.rpc import NoAnswer, NoWorker, RpcClient, connect_rpc
+from worker.ledger.unresolved import MARGIN_MOVES
 from worker.messages.wire import Delivery, Outgoing, Reply
 from worker.venues.port.errors import Ambiguous
 
@@ -56,13 +57,19 @@ async def test_the_commands_exchange_routes_by_operation(strategy: Strategy) -> 
 REQUESTS: dict[str, Body] = {
     "set_leverage": {"symbol": BTC.symbol, "leverage": 10},
     "set_margin_mode": {"symbol": BTC.symbol, "margin_mode": "isolated"},
+    "set_position_mode": {"position_mode": "hedge"},
+    "add_margin": {"symbol": BTC.symbol, "amount": 5},
+    "remove_margin": {"symbol": BTC.symbol, "amount": 5},
+    "apply_terms": {"symbols": {BTC.symbol: {"leverage": 12}}, "force": True},
     "pm_auto_collect": {},
     "pm_asset_collect": {"asset": "USDT"},
 }
 
 
 @pytest.mark.parametrize("operation", [row.name for row in COMMANDS])
-async def test_every_command_ends_in_one_result_event(strategy: Strategy, operation: str) -> None:
+async def test_every_command_ends_in_one_result_event(strategy: Strategy, venue: MemoryVenue, operation: str) -> None:
+    if operation in MARGIN_MOVES:
+        venue.margin_mode = MarginMode.ISOLATED
     command_id = await strategy.publish(operation, {"exchange_account_id": ACCOUNT.id, **REQUESTS[operation]})
     assert (await strategy.event("result", command_id))["outcome"] == "applied"
 

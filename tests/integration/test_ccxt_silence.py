@@ -12,7 +12,7 @@ from worker.venues.client.signing import SigningExchange
 from worker.venues.port.errors import VenueError
 
 
-@pytest.mark.parametrize("exchange", get_args(Exchange))
+@pytest.mark.parametrize("exchange", get_args(Exchange.__value__))
 async def test_it_says_nothing_even_when_it_is_told_to_say_everything(
     exchange: Exchange,
     monkeypatch: pytest.MonkeyPatch,

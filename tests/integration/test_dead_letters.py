@@ -22,11 +22,12 @@ from tests.support.operation_queues import emptied
 from tests.support.strategy import Body, Strategy
 from worker.accounts.account import Accounts
 from worker.app.bootstrap import running_worker
-from worker.bus.amqp.connection import connect
+from worker.bus.amqp.connection import connect, connected
 from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.amqp.topology import DEAD_EXCHANGE, DEAD_LETTERS, DELIVERY_LIMIT
 from worker.bus.consumer import Consumer
 from worker.bus.dead_letters import Letter, LettersUnavailable, Settled, hold_dead_letters
+from worker.bus.settled_letters import SettledLetters
 from worker.config.settings import Settings
 from worker.console.service.dead_letters import drop_letters, requeue_letters, show_letter, show_letters
 from worker.messages.wire import DeadLetter, Delivery
@@ -397,7 +398,7 @@ async def test_whatever_is_in_a_letter_the_list_stays_readable(amqp_url: str, co
 
 LIST = """
 import asyncio, sys
-from worker.console import display
+from worker.console.kit import display
 from worker.console.service.dead_letters import show_letters
 from worker.config.settings import Settings
 display.console.width = int(sys.argv[1])
@@ -414,3 +415,17 @@ async def test_programs_get_all_of_a_letter(amqp_url: str, capsys: pytest.Captur
     assert (row["operation"], row["reason"], row["account"]) == ("k" * 255, "why " * 450, "a" * 300)
     await show_letter(settings, "c-1", as_json=False)
     assert "a" * 300 in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("idle")
+async def test_who_writes_down_what_was_settled_ends_at_whichever_moment_it_is_stopped(amqp_url: str) -> None:
+    async def adopt(*_: object) -> None:
+        """There is nothing to write down."""
+
+    async with connected(amqp_url, "settled") as connection:
+        for moment in range(60):
+            running = asyncio.create_task(SettledLetters(connection, adopt).run())
+            await asyncio.sleep(moment * 0.0005)
+            running.cancel()
+            done, _ = await asyncio.wait({running}, timeout=5)
+            assert done, f"stopped after {moment / 2} ms"

@@ -20,7 +20,7 @@ from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHa
 from worker.accounts.account import Accounts
 from worker.execution.aftermath.recovery import Retention
 from worker.execution.aftermath.resolver import LONGEST_WAIT_MS, SETTLE_MS, SOONEST_MS, DoubtResolver
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger import migrations
 from worker.ledger.ledger import open_ledger
 from worker.ledger.postgres import database as postgres
@@ -154,7 +154,8 @@ async def test_a_look_that_shows_what_was_wanted_ends_it_at_once_and_is_told(har
     await fall_into_doubt(harness, name="c-1")
     (doubt,) = await in_doubt(harness)
     (told,) = await Watched(harness).looks()
-    assert (told["in_force"], told["as_wanted"]) == ({"leverage": 10, "margin_mode": "cross", "sides": []}, True)
+    in_force = {"leverage": 10, "margin_mode": "cross", "position_mode": None, "sides": []}
+    assert (told["in_force"], told["as_wanted"]) == (in_force, True)
     assert (told["confirmed_by"], told["settled_by"], told["balances"]) == ("read_back", None, None)
     for name in ("command_id", "exchange_account_id", "operation", "symbol", "wanted", "since"):
         assert told[name] == doubt[name]
@@ -411,7 +412,7 @@ async def test_commands_about_other_markets_dont_hold_it_up(harness: WorkerHarne
     beside = (
         "INSERT INTO commands SELECT $1, operation, exchange, account, actor, fingerprint, $2, received, deadline, "
     )
-    rest = "owner, attempts, intended, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM commands WHERE id = $3"
+    rest = "owner, attempts, intended, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM commands WHERE id = $3"
     other = orjson.dumps({**TO_10X, "symbol": "ETH/USDT:USDT"}).decode()
     await harness.ledger.database.write(Statement(beside + rest, ("c-9", other, doubt.command)))
     assert len(await Watched(harness).looks()) == 1
@@ -537,3 +538,33 @@ async def test_doubts_that_an_older_program_has_left_are_looked_at_too(ledger_ur
         assert (kept["command_id"], kept["wanted"], kept["since"], kept["tries"]) == ("c-1", {"leverage": 10}, 4, 0)
         (told,) = await Watched(harness).looks()
         assert (told["in_force"]["leverage"], told["as_wanted"]) == (5, False)
+
+
+HEDGE: Body = {"exchange_account_id": ACCOUNT.id, "position_mode": "hedge"}
+
+
+async def test_a_position_mode_in_doubt_is_read_back_by_itself(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, "set_position_mode", HEDGE, name="c-1")
+    (doubt,) = await in_doubt(harness)
+    assert (doubt["symbol"], doubt["asset"], doubt["wanted"]) == (None, None, {"position_mode": "hedge"})
+    (told,) = await Watched(harness).looks()
+    assert (told["in_force"]["position_mode"], told["in_force"]["leverage"], told["as_wanted"]) == ("hedge", None, True)
+    assert told["message"] == f"{ACCOUNT.id} in hedge mode, as was wanted"
+    assert harness.venue.log == ["position modes"]
+
+
+async def test_a_position_mode_and_the_terms_of_a_market_are_two_questions(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, "set_position_mode", HEDGE, name="c-1")
+    await fall_into_doubt(harness, name="c-2")
+    told = await Watched(harness).looks()
+    assert [(row["command_id"], row["as_wanted"]) for row in told] == [("c-1", True), ("c-2", True)]
+    assert sorted(harness.venue.log) == ["position modes", "terms"]
+
+
+async def test_a_later_position_mode_ends_the_doubt_of_an_earlier_one(harness: WorkerHarness) -> None:
+    await fall_into_doubt(harness, "set_position_mode", HEDGE, applied=False, name="c-1")
+    await harness.deliver("set_position_mode", {**HEDGE, "position_mode": "hedge"}, "c-2")
+    assert harness.outcomes[-1] == "applied"
+    (told,) = await Watched(harness).looks()
+    assert (told["command_id"], told["settled_by"], told["as_wanted"]) == ("c-1", "c-2", True)
+    assert told["in_force"]["position_mode"] == "hedge"

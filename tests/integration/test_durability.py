@@ -10,7 +10,7 @@ import pytest
 from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
 from tests.support.worker_harness import COLLECT, TIMEOUT_MS, TO_10X, Body, WorkerHarness
 from worker.accounts.account import Accounts
-from worker.app.bootstrap import build_worker
+from worker.app.parts import build_worker
 from worker.config.settings import Settings
 from worker.ledger.ledger import Ledger, open_database
 from worker.ledger.sql.database import Database

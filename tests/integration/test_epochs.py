@@ -18,6 +18,8 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from pydantic import SecretStr
 
+from schemas.client.trouble import CONNECTION_TROUBLE
+from schemas.operations import EVENTS_LOG
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.support.operation_queues import emptied
 from tests.support.postgres import PostgresServer
@@ -25,8 +27,6 @@ from tests.support.strategy import Body, Strategy
 from worker.accounts.account import Accounts
 from worker.app.bootstrap import running_worker
 from worker.broker.private_broker import PrivateBroker
-from worker.bus.amqp.connection import CONNECTION_TROUBLE
-from worker.bus.amqp.topology import EVENTS_LOG
 from worker.config.settings import Settings
 
 RISKY = ACCOUNT.model_copy(update={"id": "memory-risk-001"})

@@ -16,7 +16,7 @@ from tests.support.memory_venue import MemoryBus
 from tests.support.postgres import PostgresServer
 from tests.support.sandbox_harness import PATIENCE_MS, SandboxHarness, sandbox_harness
 from worker.accounts.account import Account, Accounts
-from worker.app.bootstrap import Worker, build_worker
+from worker.app.parts import Worker, build_worker
 from worker.config.settings import Settings
 from worker.ledger.commands import Entry
 from worker.ledger.freezes import Freeze

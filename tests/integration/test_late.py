@@ -14,12 +14,12 @@ from tests.support.memory_venue import MemoryBus
 from tests.support.sandbox_harness import PATIENCE_MS, SandboxHarness, sandbox_harness
 from tests.support.worker_harness import COLLECT, TO_10X, worker_harness
 from worker.accounts.account import Account, Accounts
-from worker.app.bootstrap import Worker, build_worker
+from worker.app.parts import Worker, build_worker
 from worker.config.settings import Settings
 from worker.ledger.ledger import open_ledger
 from worker.messages.wire import Delivery
 from worker.runtime.clock import now
-from worker.venues.client.latency import QUICKEST_MS, SAMPLES, SLOWEST_MS, UNMEASURED_MS, Latency
+from worker.venues.client.observer import QUICKEST_MS, SAMPLES, SLOWEST_MS, UNMEASURED_MS, Latency
 from worker.venues.limits import Limits
 
 SYMBOL = "BTC/USDT:USDT"

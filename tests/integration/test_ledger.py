@@ -18,9 +18,10 @@ from worker.ledger import migrations
 from worker.ledger.commands import CommandEnding, Entry
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger, open_database, open_ledger
+from worker.ledger.observed.newest import Kept
+from worker.ledger.outbox import insertion
 from worker.ledger.postgres import database as postgres
-from worker.ledger.snapshots import Kept
-from worker.ledger.sql.database import Database, Statement
+from worker.ledger.sql.database import MOST_NAMED, Database, Statement
 from worker.ledger.sql.errors import LedgerTooNew, LedgerUnavailable, StaleWrite
 from worker.ledger.sqlite import database as sqlite
 from worker.messages.wire import Outgoing
@@ -65,6 +66,14 @@ async def test_a_result_is_kept_together_with_its_event(ledger: Ledger) -> None:
     assert position is not None
     await ledger.outbox.confirmed(position)
     assert await ledger.outbox.size() == 0
+
+
+async def test_however_many_events_are_confirmed_at_once_all_are_struck_out_and_no_other(ledger: Ledger) -> None:
+    events = [replace(EVENT, id=f"e-{number}") for number in range(2 * MOST_NAMED + 3)]
+    written = await ledger.database.write(*(insertion(event, ledger.owner, 1) for event in events))
+    first, *positions = [int(row[0] or 0) for (row,) in written]
+    await ledger.outbox.confirmed(*positions)
+    assert [row.position for row in await ledger.outbox.of(ledger.owner, len(events))] == [first]
 
 
 async def test_the_first_intent_stays_the_first(ledger: Ledger) -> None:
@@ -279,14 +288,34 @@ async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -
 
 async def test_the_commands_since_a_moment_are_those_that_may_explain_a_change(ledger: Ledger) -> None:
     for number, finished in enumerate((500, 2_000, None)):
-        entry = replace(ENTRY, id=f"c-{number}")
+        entry = replace(ENTRY, id=f"c-{number}", request=f"{number}")
         await ledger.commands.register(entry)
         async with ledger.account_lock(entry.account):
             await ledger.commands.record_intent(entry, 1, 400, durable=False)
         if finished is not None:
             await ledger.commands.finish(entry.id, replace(ENDING, finished=finished))
-    await ledger.commands.register(replace(ENTRY, id="never sent"))
-    assert sorted(record.entry.id for record in await ledger.commands.since("a-1", 1_000)) == ["c-1", "c-2"]
+    await ledger.commands.register(replace(ENTRY, id="never sent", request="never sent"))
+    assert sorted(change.request for change in await ledger.sent_changes.since("a-1", 1_000)) == ["1", "2"]
+
+
+async def test_of_commands_that_asked_for_the_same_no_more_is_read_than_tells_what_they_did(ledger: Ledger) -> None:
+    for number, (operation, outcome) in enumerate(
+        (
+            ("set_leverage", "applied"),
+            ("set_leverage", "applied"),
+            ("set_leverage", "rejected"),
+            ("set_margin_mode", "applied"),
+        )
+    ):
+        entry = replace(ENTRY, id=f"c-{number}", operation=operation)
+        await ledger.commands.register(entry)
+        async with ledger.account_lock(entry.account):
+            await ledger.commands.record_intent(entry, 1, 400, durable=False)
+        await ledger.commands.finish(entry.id, replace(ENDING, outcome=outcome))
+    found = {(change.operation, change.outcome): change for change in await ledger.sent_changes.since("a-1", 1)}
+    assert len(found) == len(await ledger.sent_changes.since("a-1", 1)) == 3
+    assert {key for key, change in found.items() if change.reply is not None} == {("set_leverage", "rejected")}
+    assert {key for key, change in found.items() if change.event is not None} == {("set_margin_mode", "applied")}
 
 
 async def test_retention_forgets_what_is_finished_and_nothing_else(ledger: Ledger) -> None:

@@ -13,7 +13,7 @@ from tests.support.worker_harness import COLLECT, TO_10X, Stalls, WorkerHarness,
 from worker.ledger.audit import Audited
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger, open_ledger
-from worker.ledger.snapshots import Kept
+from worker.ledger.observed.newest import Kept
 from worker.ledger.sql.database import Statement
 from worker.ledger.sql.errors import CommitInDoubt, StaleWrite
 

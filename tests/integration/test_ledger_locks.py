@@ -25,6 +25,7 @@ from worker.ledger.owners import GONE_S
 from worker.ledger.sql.errors import LedgerUnavailable, LockLost, NotInTime
 from worker.runtime.clock import now
 from worker.venues.port.adapter import Echo, Market
+from worker.venues.port.door import Door
 
 LOCK_HOLDERS = """
     SELECT DISTINCT pid FROM pg_locks JOIN pg_database ON pg_database.oid = pg_locks.database
@@ -150,15 +151,15 @@ async def test_what_is_only_true_while_an_account_is_ours_is_not_told_when_it_wa
 class StallsOnce(Stalls):
     """A venue that answers its first change when it is told to, and carries it out no earlier."""
 
-    async def set_leverage(self, market: Market, leverage: Decimal) -> Echo:
+    async def set_leverage(self, market: Market, leverage: Decimal, door: Door) -> Echo:
         if self.reached.is_set():
             self.go_on, go_on = asyncio.Event(), self.go_on
             self.go_on.set()
             try:
-                return await super().set_leverage(market, leverage)
+                return await super().set_leverage(market, leverage, door)
             finally:
                 self.go_on = go_on
-        return await super().set_leverage(market, leverage)
+        return await super().set_leverage(market, leverage, door)
 
 
 @pytest.mark.long

@@ -25,7 +25,7 @@ from tests.support.sandbox_harness import (
     unguarded,
 )
 from worker.accounts.account import Account, Accounts
-from worker.app.bootstrap import build_worker
+from worker.app.parts import build_worker
 from worker.config.settings import Settings
 from worker.execution.calls import VenueCalls
 from worker.execution.confirmation import send_until_confirmed
@@ -212,7 +212,7 @@ async def test_a_higher_limit_is_used_as_soon_as_the_venue_tells_it(bybit: Sandb
 async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_is_sent(
     binance: SandboxHarness,
 ) -> None:
-    adapter = binance.adapter()
+    adapter = binance.venue.adapter(binance.account())
     await binance.fault("/fapi/v1/symbolConfig", "status", status=429, code=-1003, msg="Too many.", retry_after=30)
     with pytest.raises(Throttled):
         await read(adapter)

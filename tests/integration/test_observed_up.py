@@ -15,7 +15,7 @@ import pytest
 from tests.integration.test_up import new_settings, up
 from tests.support.otlp_collector import Collector, Span, collecting
 from tests.support.strategy import Strategy
-from worker.telemetry.trace_context import TraceContext
+from worker.telemetry.tracing import TraceContext
 
 Line = dict[str, Any]
 

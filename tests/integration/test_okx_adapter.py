@@ -1,19 +1,16 @@
 """The OKX adapter against the sandbox: every operation, every kind of account, and the venue at its worst."""
 
 import asyncio
-import logging
 import time
 from collections.abc import Awaitable
 from decimal import Decimal
 from typing import Any
 
 import pytest
-from pydantic import SecretStr
 from structlog.testing import capture_logs
 
 from schemas.requests import MarginMode, MarketType
 from tests.support.sandbox_harness import (
-    BROKEN_ANSWERS,
     FUTURE,
     PATIENCE_MS,
     SWAP,
@@ -27,20 +24,16 @@ from worker.telemetry.metrics import WORKER
 from worker.venues.limits import within
 from worker.venues.okx import OkxVenue
 from worker.venues.okx import client as okx_client
-from worker.venues.port.adapter import Capability, History, HistoryQuery, Market
+from worker.venues.port.adapter import History, HistoryQuery, Market
 from worker.venues.port.errors import (
-    AccessDenied,
     AlreadySo,
     Ambiguous,
     NotSent,
     NotSupported,
     PreconditionFailed,
     Refused,
-    Throttled,
     UnknownSymbol,
-    Unlisted,
     ValueRefused,
-    VenueError,
 )
 from worker.venues.reading.history import DAY
 
@@ -65,31 +58,6 @@ def future(harness: SandboxHarness) -> Market:
 
 
 class TestLeverage:
-    @pytest.mark.parametrize(
-        ("account_id", "symbol", "mode"),
-        [
-            (PERP, LINEAR, CROSS),
-            (PERP, FLAT, CROSS),
-            (PERP, SOL, ISOLATED),
-            (PERP, INVERSE, CROSS),
-            (HEDGE, LINEAR, CROSS),
-            (HEDGE, FLAT, ISOLATED),
-            (HEDGE, INVERSE, CROSS),
-            (PORTFOLIO, FLAT, ISOLATED),
-        ],
-    )
-    async def test_the_echo_and_the_read_back_show_it_in_the_mode_of_the_position(
-        self, harness: SandboxHarness, account_id: str, symbol: str, mode: MarginMode
-    ) -> None:
-        adapter = harness.adapter(account_id)
-        wanted = market(adapter, symbol)
-        before = (await adapter.terms(wanted)).margin_mode if account_id != PORTFOLIO else mode
-        echo = await adapter.set_leverage(wanted, Decimal(7))
-        assert (echo.leverage, echo.margin_mode, before) == (Decimal(7), mode, mode)
-        terms = await adapter.terms(wanted)
-        assert terms.all_at(Decimal(7))
-        assert terms.margin_mode is mode
-
     async def test_an_isolated_market_of_two_sides_takes_a_call_for_each(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(HEDGE)
         assert (await adapter.terms(market(adapter, FLAT))).sides == (Decimal(10), Decimal(5))
@@ -121,18 +89,6 @@ class TestLeverage:
         assert (await adapter.terms(wanted)).leverage == Decimal(4)
         assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(10)
 
-    async def test_more_than_the_instrument_allows_names_the_maximum_that_is_in_force_now(
-        self, harness: SandboxHarness
-    ) -> None:
-        adapter = harness.adapter(PERP)
-        await adapter.check_leverage(market(adapter, LINEAR), Decimal(100))
-        assert await harness.requests() == []
-        with pytest.raises(ValueRefused, match="BTC/USDT:USDT takes 1x to 100x, not 200x"):
-            await adapter.check_leverage(market(adapter, LINEAR), Decimal(200))
-        with pytest.raises(ValueRefused, match="takes 1x to 50x"):
-            await adapter.check_leverage(market(adapter, SOL), Decimal(51))
-        assert [entry["params"]["instId"] for entry in await harness.requests()] == ["BTC-USDT-SWAP", "SOL-USDT-SWAP"]
-
     async def test_a_maximum_raised_at_the_venue_is_taken_at_once(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         row = {"instId": "SOL-USDT-SWAP", "instType": "SWAP", "lever": "75"}
@@ -140,37 +96,6 @@ class TestLeverage:
         await adapter.check_leverage(market(adapter, SOL), Decimal(75))
         with pytest.raises(ValueRefused, match="takes 1x to 75x, not 76x"):
             await adapter.check_leverage(market(adapter, SOL), Decimal(76))
-
-    async def test_a_fraction_is_the_venues_to_take(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        echo = await adapter.set_leverage(market(adapter, LINEAR), Decimal("4.5"))
-        assert echo.leverage == (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal("4.5")
-
-    @pytest.mark.parametrize(("symbol", "code"), [(LINEAR, "59107"), (SOL, "59101")])
-    async def test_open_orders_are_a_precondition(self, harness: SandboxHarness, symbol: str, code: str) -> None:
-        adapter = harness.adapter(PERP)
-        await harness.change(PERP, open_orders={market(adapter, symbol).id: 1})
-        with pytest.raises(PreconditionFailed, match="cancel the open orders") as caught:
-            await adapter.set_leverage(market(adapter, symbol), Decimal(7))
-        assert caught.value.venue_code == code
-
-    @pytest.mark.parametrize(("symbol", "code"), [(LINEAR, "59669"), (SOL, "59668")])
-    async def test_orders_that_wait_and_bots_are_a_precondition(
-        self, harness: SandboxHarness, symbol: str, code: str
-    ) -> None:
-        adapter = harness.adapter(PERP)
-        await harness.change(PERP, waiting_orders={market(adapter, symbol).id: 1})
-        with pytest.raises(PreconditionFailed, match="stop its bots") as caught:
-            await adapter.set_leverage(market(adapter, symbol), Decimal(7))
-        assert caught.value.venue_code == code
-
-    async def test_margin_that_does_not_suffice_is_a_precondition(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(HEDGE)
-        await harness.change(HEDGE, positions=[{"instrument_id": "BTC-USDT-SWAP", "amount": 200, "entry_price": 98505,
-                                              "side": "long"}])  # fmt: skip
-        with pytest.raises(PreconditionFailed) as caught:
-            await adapter.set_leverage(market(adapter, LINEAR), Decimal(1))
-        assert caught.value.venue_code == "59108"
 
     async def test_cross_positions_of_a_portfolio_margin_account_are_refused_before_anything_is_sent(
         self, harness: SandboxHarness
@@ -213,24 +138,6 @@ class TestLeverage:
         await harness.change(PORTFOLIO, level=2)
         assert (await adapter.set_leverage(market(adapter, LINEAR), Decimal(7))).leverage == Decimal(7)
 
-    @pytest.mark.parametrize("path", [POSITIONS, CONFIG])
-    @pytest.mark.parametrize("fault", [{"fault": "html"}, {"fault": "status", "status": 502}], ids=str)
-    async def test_what_cannot_be_read_ahead_of_it_means_that_nothing_was_sent(
-        self, harness: SandboxHarness, path: str, fault: dict[str, Any]
-    ) -> None:
-        adapter = harness.adapter(PERP)
-        await harness.fault(path, **fault)
-        with pytest.raises(NotSent, match="nothing was changed"):
-            await adapter.set_leverage(market(adapter, LINEAR), Decimal(7))
-        assert await harness.requests(SET_LEVERAGE) == []
-
-    async def test_an_echo_for_another_market_is_no_confirmation(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        row = {"instId": "ETH-USDT-SWAP", "lever": "7", "mgnMode": "cross", "posSide": "net"}
-        await harness.fault(SET_LEVERAGE, "status", body={"code": "0", "data": [row], "msg": ""})
-        with pytest.raises(Ambiguous, match="not about the cross leverage of BTC-USDT-SWAP"):
-            await adapter.set_leverage(market(adapter, LINEAR), Decimal(7))
-
 
 class TestMarginMode:
     async def test_a_flat_market_gets_its_leverage_in_the_other_mode_and_is_told_what_that_means(
@@ -252,20 +159,6 @@ class TestMarginMode:
         assert (await adapter.set_margin_mode(market(adapter, INVERSE), ISOLATED)).leverage == Decimal(6)
         assert [entry["params"]["posSide"] for entry in await harness.requests(SET_LEVERAGE)] == ["long", "short"]
 
-    @pytest.mark.parametrize(
-        ("account_id", "symbol", "mode"),
-        [(PERP, FLAT, CROSS), (PERP, LINEAR, CROSS), (PERP, SOL, ISOLATED), (HEDGE, FLAT, ISOLATED),
-         (PORTFOLIO, LINEAR, CROSS)],
-    )  # fmt: skip
-    async def test_what_is_so_already_is_no_change(
-        self, harness: SandboxHarness, account_id: str, symbol: str, mode: MarginMode
-    ) -> None:
-        adapter = harness.adapter(account_id)
-        with pytest.raises(AlreadySo) as caught:
-            await adapter.set_margin_mode(market(adapter, symbol), mode)
-        assert caught.value.note
-        assert await harness.requests(SET_LEVERAGE) == []
-
     async def test_a_flat_market_whose_other_leverage_is_the_same_has_nothing_to_change(
         self, harness: SandboxHarness
     ) -> None:
@@ -273,25 +166,6 @@ class TestMarginMode:
         await adapter.set_margin_mode(market(adapter, FLAT), ISOLATED)
         with pytest.raises(AlreadySo, match="its isolated leverage is 5x already"):
             await adapter.set_margin_mode(market(adapter, FLAT), ISOLATED)
-
-    @pytest.mark.parametrize(
-        ("account_id", "symbol", "mode", "named"),
-        [
-            (PERP, LINEAR, ISOLATED, "an open cross position (long 5)"),
-            (PERP, SOL, CROSS, "an open isolated position (short 20)"),
-            (HEDGE, LINEAR, ISOLATED, "an open cross position (long 10 and short 4)"),
-            (HEDGE, SOL, CROSS, "an open isolated position (short 10)"),
-            (PORTFOLIO, LINEAR, ISOLATED, "an open cross position (long 20)"),
-        ],
-    )
-    async def test_an_open_position_of_the_other_mode_is_named(
-        self, harness: SandboxHarness, account_id: str, symbol: str, mode: MarginMode, named: str
-    ) -> None:
-        adapter = harness.adapter(account_id)
-        with pytest.raises(PreconditionFailed) as caught:
-            await adapter.set_margin_mode(market(adapter, symbol), mode)
-        assert caught.value.message == f"{symbol} has {named}; close it before trading it {mode}"
-        assert await harness.requests(SET_LEVERAGE) == []
 
     async def test_a_flat_market_of_a_portfolio_margin_account_has_nothing_to_set(
         self, harness: SandboxHarness
@@ -310,22 +184,6 @@ class TestMarginMode:
 
 
 class TestSymbolState:
-    async def test_the_documented_position(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        state = await adapter.symbol_state(market(adapter, LINEAR))
-        assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(10), CROSS)
-        assert (state.side, state.size, state.notional) == ("long", Decimal("0.05"), Decimal("4925.25"))
-        assert state.unrealized_pnl == Decimal("25.25")
-
-    @pytest.mark.parametrize(("account_id", "symbol", "leverage"), [(PERP, FLAT, 5), (PERP, "ETH/USD:ETH", 3)])
-    async def test_a_flat_market_has_its_cross_leverage_and_no_side(
-        self, harness: SandboxHarness, account_id: str, symbol: str, leverage: int
-    ) -> None:
-        adapter = harness.adapter(account_id)
-        state = await adapter.symbol_state(market(adapter, symbol))
-        assert (state.side, state.size) == (None, Decimal(0))
-        assert (state.terms.leverage, state.terms.margin_mode) == (Decimal(leverage), CROSS)
-
     async def test_a_position_that_was_closed_a_moment_ago_is_flat(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         await harness.change(PERP, positions=[{"instrument_id": "BTC-USDT-SWAP", "amount": 0}])
@@ -351,18 +209,6 @@ class TestSymbolState:
 
 
 class TestPositions:
-    async def test_swaps_and_futures_are_told_apart(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        swaps, futures, both = [await adapter.positions(kind) for kind in (SWAP, FUTURE, None)]
-        assert {(row.symbol, row.side, row.margin_mode) for row in swaps.positions} == {
-            (LINEAR, "long", CROSS),
-            (SOL, "short", ISOLATED),
-            (INVERSE, "long", CROSS),
-        }
-        assert [row.symbol for row in futures.positions] == [future(harness).symbol]
-        assert {row.symbol for row in both.positions} == {row.symbol for row in swaps.positions + futures.positions}
-        assert [found.coverage for found in (swaps, futures, both)] == [("swap",), ("future",), ("swap", "future")]
-
     async def test_cross_and_isolated_positions_of_a_market_are_both_listed(self, harness: SandboxHarness) -> None:
         rows = (await harness.adapter(HEDGE).positions(SWAP)).positions
         assert sorted((row.symbol, row.side, row.margin_mode.value) for row in rows) == [
@@ -397,11 +243,6 @@ class TestPositions:
         assert [row.symbol for row in found.positions] == [LINEAR]
         assert [entry["params"] for entry in await harness.requests()] == [{"instId": "BTC-USDT-SWAP"}]
 
-    async def test_a_hundred_positions_come_whole(self, harness: SandboxHarness) -> None:
-        account = harness.sandbox.open_account("okx", id="hundred", open_positions=100)
-        found = await harness.venue.adapter(account).positions()
-        assert len({row.symbol for row in found.positions}) == 100
-
     async def test_a_position_in_a_market_that_is_not_loaded_is_not_left_out(self, harness: SandboxHarness) -> None:
         row = {"instId": "NEW-USDT-SWAP", "pos": "1", "posSide": "net"}
         await harness.fault(POSITIONS, "status", body={"code": "0", "data": [row], "msg": ""})
@@ -434,45 +275,12 @@ async def patiently(asked: Awaitable[History]) -> History:
 
 
 class TestHistory:
-    async def test_all_funding_comes_once_and_in_order_over_several_pages(self, harness: SandboxHarness) -> None:
-        with within(now() + PATIENCE_MS):
-            history = await harness.adapter(PERP).funding_history(query(since=0))
-        times = [entry.timestamp for entry in history.entries]
-        assert times == sorted(times)
-        assert len({entry.id for entry in history.entries}) == len(times) == 89 * 3
-        assert all(times.count(at) == 3 for at in set(times))
-        assert {(entry.symbol, entry.code) for entry in history.entries} == {
-            (LINEAR, "USDT"),
-            (SOL, "USDT"),
-            (INVERSE, "BTC"),
-        }
-
-    async def test_funding_of_cross_and_of_isolated_positions_has_its_sign(self, harness: SandboxHarness) -> None:
-        newest = (await harness.adapter(PERP).funding_history(query(limit=3))).entries
-        assert {entry.symbol: entry.amount for entry in newest} == {
-            LINEAR: Decimal("-0.15"),
-            SOL: Decimal("0.03"),
-            INVERSE: Decimal("-0.00000152"),
-        }
-
     async def test_one_symbol_is_asked_for_and_given_alone(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
         history = await adapter.funding_history(query(market(adapter, LINEAR), since=0))
         assert {entry.symbol for entry in history.entries} == {LINEAR}
         assert len(history.entries) == 89
         assert {entry["params"]["instId"] for entry in await harness.requests(ARCHIVE)} == {"BTC-USDT-SWAP"}
-
-    async def test_from_since_on_the_first_entries_are_given(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        with within(now() + PATIENCE_MS):
-            everything = (await adapter.funding_history(query(since=0))).entries
-            since = everything[-60].timestamp
-            some = await adapter.funding_history(query(since=since, limit=21))
-            on = await adapter.funding_history(query(limit=21, cursor=some.next_cursor))
-        after = [entry for entry in everything if entry.timestamp >= since]
-        assert [*some.entries, *on.entries] == after[:42]
-        assert some.complete_from == since
-        assert some.complete_to < some.entries[-1].timestamp + DAY
 
     async def test_the_first_few_of_thousands_of_bills_cost_few_requests_and_no_instant_is_too_full(
         self, harness: SandboxHarness
@@ -491,16 +299,6 @@ class TestHistory:
             answers.append(await patiently(adapter.funding_history(on)))
         crowd = [entry.id for answer in answers for entry in answer.entries if entry.timestamp == at]
         assert len(set(crowd)) == len(crowd) == 450
-
-    async def test_without_since_and_limit_a_week_is_given(self, harness: SandboxHarness) -> None:
-        week = await harness.adapter(PERP).funding_history(query())
-        assert len(week.entries) == 21
-        assert abs(week.complete_from - (time.time_ns() // 1_000_000 - 7 * DAY)) < 60_000
-
-    async def test_what_the_venue_forgot_is_admitted(self, harness: SandboxHarness) -> None:
-        with within(now() + PATIENCE_MS):
-            forgets = await harness.adapter(PERP).funding_history(query(since=1))
-        assert abs(forgets.complete_from - (time.time_ns() // 1_000_000 - 89 * DAY)) < 60_000
 
     async def test_futures_are_asked_for_their_funding_for_x_perps_pay_it(self, harness: SandboxHarness) -> None:
         with within(now() + PATIENCE_MS):
@@ -553,11 +351,6 @@ class TestHistory:
         assert [(entry.symbol, entry.amount) for entry in delivered] == [(delivered[0].info["instId"], Decimal("61.4"))]
         assert {entry.symbol for entry in entries if entry not in delivered} == {future(harness).symbol}
         assert [entry.amount for entry in entries if entry.info["type"] == "34"] == [Decimal("3.3")]
-
-    async def test_a_broken_page_breaks_the_history(self, harness: SandboxHarness) -> None:
-        await harness.fault(ARCHIVE, "html")
-        with pytest.raises(Ambiguous):
-            await harness.adapter(PERP).funding_history(query(since=0))
 
 
 class TestParts:
@@ -618,72 +411,6 @@ def refused(code: str) -> dict[str, Any]:
 
 
 class TestTheVenueAtItsWorst:
-    @pytest.mark.parametrize(
-        ("fault", "error"),
-        [
-            *BROKEN_ANSWERS,
-            ({"fault": "status", "status": 503, "body": refused("50001")}, Ambiguous),
-            ({"fault": "status", "status": 400, "body": refused("50004")}, Ambiguous),
-            ({"fault": "status", "status": 429, "body": refused("50013")}, Ambiguous),
-            ({"fault": "status", "body": refused("63999")}, Ambiguous),
-            ({"fault": "status", "status": 429, "body": refused("50011")}, Throttled),
-            ({"fault": "status", "body": refused("50061")}, Throttled),
-            ({"fault": "status", "status": 429, "body": "Too Many Requests"}, Throttled),
-            ({"fault": "status", "status": 401, "body": refused("50113")}, AccessDenied),
-            ({"fault": "status", "body": refused("59000")}, PreconditionFailed),
-            ({"fault": "status", "body": refused("99999")}, Unlisted),
-        ],
-        ids=str,
-    )  # fmt: skip
-    async def test_each_misbehaviour_is_told_apart(
-        self, harness: SandboxHarness, fault: dict[str, Any], error: type[VenueError]
-    ) -> None:
-        adapter = harness.adapter(PERP)
-        await harness.fault(SET_LEVERAGE, **fault)
-        with pytest.raises(error) as caught:
-            await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-        assert type(caught.value) is error
-        account = harness.account(PERP)
-        told = f"{caught.value!r} {vars(caught.value)}"
-        for secret in (*(account.reveal(name) for name in ("api_key", "secret", "passphrase")), "http://"):
-            assert secret not in told
-        if isinstance(caught.value, Throttled):
-            assert caught.value.retry_after == 2_000
-
-    async def test_what_was_applied_before_the_connection_broke_can_be_read_back(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        await harness.fault(SET_LEVERAGE, "reset", apply=True)
-        with pytest.raises(Ambiguous):
-            await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-        assert (await adapter.terms(market(adapter, LINEAR))).leverage == Decimal(5)
-
-    @pytest.mark.parametrize("offset_ms", [-120_000, 120_000])
-    async def test_a_clock_that_differs_is_set_and_the_request_sent_again(
-        self, harness: SandboxHarness, offset_ms: int
-    ) -> None:
-        await harness.control.put("/clock", json={"offset_ms": offset_ms})
-        adapter = harness.adapter(PERP)
-        echo = await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-        assert echo.leverage == Decimal(5)
-        statuses = [(entry["path"].rpartition("/")[2], entry["status"]) for entry in await harness.requests()]
-        assert statuses == [
-            ("positions", 401),
-            ("time", 200),
-            ("positions", 200),
-            ("config", 200),
-            ("set-leverage", 200),
-        ]
-
-    @pytest.mark.parametrize(
-        ("credential", "code"), [("secret", "50113"), ("passphrase", "50105"), ("api_key", "50119")]
-    )
-    async def test_each_wrong_credential_is_refused(self, harness: SandboxHarness, credential: str, code: str) -> None:
-        wrong = SecretStr("00000000-0000-4000-8000-000000000000")
-        account = harness.account(PERP).model_copy(update={credential: wrong})
-        with pytest.raises(AccessDenied) as caught:
-            await harness.venue.adapter(account).positions(SWAP)
-        assert caught.value.venue_code == code
-
     async def test_a_burst_of_reads_keeps_to_the_limit_and_none_is_refused(self, harness: SandboxHarness) -> None:
         adapter, started = harness.adapter(PERP), time.monotonic()
         with within(now() + PATIENCE_MS):
@@ -704,32 +431,8 @@ class TestTheVenueAtItsWorst:
         assert ({entry["account"] for entry in entries}, len(entries)) == ({PERP, "second-key"}, 16)
         assert {entry["status"] for entry in entries} == {200}
 
-    async def test_a_cancelled_call_stays_cancelled(self, harness: SandboxHarness) -> None:
-        adapter = harness.adapter(PERP)
-        await harness.fault(SET_LEVERAGE, "delay", delay_ms=TIMEOUT_MS)
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
-                await adapter.set_leverage(market(adapter, LINEAR), Decimal(5))
-
-    async def test_no_log_line_tells_a_credential(
-        self, harness: SandboxHarness, caplog: pytest.LogCaptureFixture
-    ) -> None:
-        account = harness.account(PERP)
-        with caplog.at_level(logging.DEBUG):
-            await harness.adapter(PERP).positions(SWAP)
-        for name in ("api_key", "secret", "passphrase"):
-            assert account.reveal(name) not in caplog.text
-
 
 class TestMarkets:
-    async def test_a_venue_that_lists_no_markets_is_reported(self, harness: SandboxHarness) -> None:
-        venue = OkxVenue(harness.connections, harness.sandbox.base_urls["okx"], TIMEOUT_MS)
-        await harness.fault(INSTRUMENTS, "html")
-        with pytest.raises(Ambiguous):
-            await venue.load()
-        await venue.load()
-        assert venue.adapter(harness.account(PERP)).market(LINEAR, SWAP).id == "BTC-USDT-SWAP"
-
     async def loaded(self, harness: SandboxHarness, *rows: dict[str, Any]) -> OkxVenue:
         """A venue that lists these swaps beside BTC's, and no futures."""
         await harness.fault(INSTRUMENTS, "status", body=listing(BTC, *rows), params={"instType": "SWAP"})
@@ -793,11 +496,28 @@ class TestMarkets:
         await harness.fault(INSTRUMENTS, "status", body=refused("51000"), params={"instType": "FUTURES"}, status=400)
         assert not await venue.load()
 
-    async def test_a_misspelt_symbol_is_answered_with_what_was_probably_meant(self, harness: SandboxHarness) -> None:
-        with pytest.raises(UnknownSymbol, match="did you mean BTC/USDT:USDT"):
-            harness.adapter(PERP).market("BTCUSDT", SWAP)
 
-    def test_everything_but_portfolio_margin_is_declared(self, harness: SandboxHarness) -> None:
+class TestIsolatedMargin:
+    async def test_what_was_moved_stands_in_the_bills(self, harness: SandboxHarness) -> None:
         adapter = harness.adapter(PERP)
-        assert adapter.capabilities == frozenset(Capability) - {Capability.PORTFOLIO_MARGIN}
-        assert adapter.portfolio_margin is None
+        sol, began = market(adapter, "SOL/USDT:USDT"), now() - 1_000
+        assert await adapter.margin_movements(sol, began) == ()
+        held = await adapter.isolated_margin(sol, None)
+        for amount in (Decimal("10.5"), Decimal("-2.25")):
+            await adapter.move_margin(sol, held, amount)
+        moves = await adapter.margin_movements(sol, began)
+        assert {(move.side, move.amount) for move in moves or ()} == {(None, Decimal("10.5")), (None, Decimal("-2.25"))}
+        assert await adapter.margin_movements(market(adapter, LINEAR), began) == ()
+        assert await adapter.margin_movements(sol, now() + 3_600_000) == ()
+
+    async def test_other_bills_and_margin_that_okx_added_by_itself_are_no_moves(self, harness: SandboxHarness) -> None:
+        adapter = harness.adapter(PERP)
+        sol = market(adapter, "SOL/USDT:USDT")
+        row = {"type": "6", "subType": "162", "instId": sol.id, "posBalChg": "5", "ts": str(now())}
+        others = [row, row | {"subType": "161", "posBalChg": "-5"}, row | {"subType": "160", "instId": "BTC-USDT-SWAP"}]
+        await harness.fault(
+            "/api/v5/account/bills", "status", body={"code": "0", "data": others, "msg": ""}, status=200
+        )
+        moves = await adapter.margin_movements(sol, 0)
+        assert moves is not None
+        assert [move.amount for move in moves] == [Decimal(-5)]

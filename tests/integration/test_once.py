@@ -8,11 +8,13 @@ from decimal import Decimal
 import pytest
 
 from schemas import OPERATIONS
+from schemas.guardrails import UNGUARDED
 from schemas.requests import SetLeverage
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue, Misbehaviour
 from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHarness, in_time, worker_harness
 from worker.accounts.account import Accounts
+from worker.accounts.guardrails import version_of
 from worker.execution.aftermath.recovery import AGAIN_MS, BATCH, BATCHES, Recovery
 from worker.execution.requests import Command
 from worker.ledger.commands import Entry
@@ -45,7 +47,13 @@ async def test_the_answer_has_the_same_headers_every_time(harness: WorkerHarness
         await harness.deliver(command_id="c-1")
     (_, first), (_, again) = harness.bus.replies
     assert first == again
-    assert first.headers == {"Command-Id": "c-1", "Exchange": "binance", "Outcome": "applied"}
+    assert first.headers == {
+        "Command-Id": "c-1",
+        "Exchange": "binance",
+        "Outcome": "applied",
+        "Confirmed-By": "echo",
+        "Policy": version_of(UNGUARDED),
+    }
 
 
 async def test_fifty_at_once_are_one_change_and_fifty_answers(harness: WorkerHarness) -> None:

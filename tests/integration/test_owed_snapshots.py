@@ -12,7 +12,7 @@ from tests.support.memory_venue import ACCOUNT, MemoryBus, MemoryVenue
 from tests.support.worker_harness import TO_10X, in_time, worker_harness
 from worker.accounts.account import Accounts
 from worker.ledger.ledger import open_ledger
-from worker.ledger.owed_snapshots import Owed
+from worker.ledger.observed.owed_snapshots import Owed
 from worker.messages.wire import Delivery
 from worker.snapshots.after_commands import LOOK_S
 from worker.venues.port.adapter import Market, OpenPositions

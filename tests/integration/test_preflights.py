@@ -11,7 +11,8 @@ from pydantic import SecretStr
 from schemas.control import Exchange
 from tests.support.processes import free_port
 from tests.support.sandbox_harness import TIMEOUT_MS, SandboxHarness, sandbox_harness
-from worker.accounts.account import NEEDS, Account
+from worker.accounts.account import Account
+from worker.accounts.venues import VENUES as FACTS
 from worker.sandbox.kit.clock import DAY, HOUR, SECOND
 from worker.venues.hyperliquid.credentials import credentials_of
 from worker.venues.lifecycle.account_checks import Report, check_accounts
@@ -291,7 +292,12 @@ async def test_the_accounts_own_key_works_and_is_warned_about(harnesses: Harness
 
 @pytest.mark.parametrize(
     ("exchange", "credential"),
-    [(exchange, name) for exchange in EXCHANGES if "api_key" in NEEDS[exchange] for name in NEEDS[exchange]],
+    [
+        (exchange, name)
+        for exchange in EXCHANGES
+        if "api_key" in FACTS[exchange].credentials
+        for name in FACTS[exchange].credentials
+    ],
 )
 async def test_a_refused_key_is_one_problem_and_what_needs_it_says_so(
     harnesses: Harnesses, exchange: Exchange, credential: str
@@ -303,7 +309,7 @@ async def test_a_refused_key_is_one_problem_and_what_needs_it_says_so(
     assert wrong(found) == [KEY]
     assert [finding.check for finding in found if finding.verdict is OK] == [CLOCK]
     text = " ".join(f"{finding.says} {finding.remedy}" for finding in found)
-    for secret in NEEDS[exchange]:
+    for secret in FACTS[exchange].credentials:
         assert harnesses[exchange].account().reveal(secret) not in text
     assert mistyped.get_secret_value() not in text
 

@@ -39,6 +39,7 @@ class Registry:
     folder: Path
     sandbox: Sandbox
     tables: dict[str, dict[str, str]] = field(default_factory=dict)
+    more: str = ""
 
     @property
     def path(self) -> Path:
@@ -62,7 +63,7 @@ class Registry:
 
     def write(self) -> None:
         draft = self.path.with_suffix(".draft")
-        draft.write_text("".join(_table(name, fields) for name, fields in self.tables.items()))
+        draft.write_text("".join((self.more, *(_table(name, fields) for name, fields in self.tables.items()))))
         draft.replace(self.path)
 
     def read(self) -> tuple[Account, ...]:
@@ -177,6 +178,27 @@ async def test_an_account_that_is_added_is_served_with_its_venue_and_its_snapsho
     assert (await floor.strategy.told("positions", exchange_account_id="new", stale=False))["exchange"] == "okx"
     status = await floor.status()
     assert (status["accounts"], [venue["exchange"] for venue in status["venues"]]) == (2, ["bybit", "okx"])
+
+
+async def test_guardrails_are_in_force_as_they_are_written_also_for_what_waits(floor: Floor) -> None:
+    async def limited(highest: int) -> bool:
+        return floor.accounts["ours"].guardrails.max_leverage == highest
+
+    async with waiting(floor) as commands:
+        floor.registry.more = "[guardrails]\nmax_leverage = 12\n"
+        floor.registry.write()
+        await until(partial(limited, 12))
+    assert await outcomes(floor, commands) == ["applied", "applied", "rejected"]
+    assert (await floor.ask("ours", "set_leverage", leverage=13))["error"]["code"] == "guardrail"
+    floor.registry.more = "[guardrails]\nmax_leverage = 0\n"
+    floor.registry.write()
+
+    async def told() -> bool:
+        return "guardrails.max_leverage" in ((await floor.status())["registry_problem"] or "")
+
+    await until(told)
+    assert (await floor.ask("ours", "set_leverage", leverage=13))["error"]["code"] == "guardrail"
+    assert len(floor.changes()) == 2
 
 
 async def test_a_mounted_secret_that_is_rotated_takes_effect(floor: Floor) -> None:

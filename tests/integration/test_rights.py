@@ -12,8 +12,8 @@ import pytest
 from aio_pika.abc import AbstractChannel
 from aiormq.exceptions import AMQPError, ChannelAccessRefused, ChannelLockedResource, ProbableAuthenticationError
 
-from schemas import OPERATIONS
-from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE
+from schemas import OPERATIONS, NotAllowed, NotServed, Outcome, PerpsDma
+from schemas.operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, EVENTS_LOG
 from tests.support.broker_users import (
     EXCHANGES,
     QUEUES,
@@ -36,7 +36,9 @@ from worker.app.bootstrap import running_worker
 from worker.broker.permissions import RIGHTS, RISK_USER, STRATEGY_USER, VHOST, WORKER_USER, definitions, password_hash
 from worker.broker.private_broker import PrivateBroker
 from worker.bus.amqp.actors import SHIM_USER
-from worker.bus.amqp.topology import EVENTS_EXCHANGE, EVENTS_LOG, declare
+from worker.bus.amqp.connection import connected
+from worker.bus.amqp.publisher import MessagePublisher
+from worker.bus.amqp.topology import EVENTS_EXCHANGE, declare
 from worker.bus.dead_letters import Letter, hold_dead_letters
 from worker.bus.rpc import REPLY_TO, RpcClient
 from worker.bus.sharding.shards import shard_queue
@@ -91,7 +93,7 @@ async def test_each_user_publishes_where_it_may_and_nowhere_else(place: BrokerWi
 async def test_each_user_reads_what_it_may_and_nothing_else(place: BrokerWithUsers) -> None:
     assert await readable(place, STRATEGY_USER) == set()
     assert await readable(place, RISK_USER) == {EVENTS_LOG}
-    assert await readable(place, SHIM_USER) == set()
+    assert await readable(place, SHIM_USER) == {EVENTS_LOG}
 
 
 async def test_events_alone_can_be_had_and_by_risk_systems_alone(place: BrokerWithUsers) -> None:
@@ -187,6 +189,24 @@ async def test_a_strategys_command_is_answered_and_its_user_is_the_actor(place: 
         assert told["message"] == "Leverage set to 10x for BTC/USDT:USDT"
         status = await answer(channel, COMMANDS_EXCHANGE, "get_command", {"command_id": command_id})
     assert status["data"]["actor"] == STRATEGY_USER
+
+
+async def test_a_workers_own_command_goes_the_way_of_all_and_its_actor_is_who_it_names(place: BrokerWithUsers) -> None:
+    command_id, body = str(uuid4()), json.dumps({"exchange_account_id": ACCOUNT.id}).encode()
+    async with connected(place.url(WORKER_USER), "tests") as events, connected(place.url(WORKER_USER), "t") as answers:
+        publisher = await MessagePublisher.open(events, answers)
+        sweep, deadline = OPERATIONS["pm_auto_collect"], now() + 20_000
+        for _ in range(2):
+            await publisher.command(sweep, body, command_id=command_id, deadline=deadline, actor="schedule")
+    async with place.rpc() as rpc, asyncio.timeout(20):
+        asked = json.dumps({"command_id": command_id}).encode()
+        while (
+            status := await rpc.call(OPERATIONS["get_command"], asked, command_id="1", deadline=now() + 5_000)
+        ).status:
+            told = json.loads(status.body)
+            if status.status == 200 and told["data"]["state"] == "finished":
+                break
+    assert (told["data"]["actor"], told["data"]["outcome"], told["data"]["attempts"]) == ("schedule", "applied", 1)
 
 
 async def test_direct_reply_to_takes_no_right(place: BrokerWithUsers) -> None:
@@ -353,3 +373,34 @@ async def test_a_subscriber_that_refuses_events_holds_nobody_up(place: BrokerWit
                 return await ledger.outbox.size() == 0
 
             await until(is_told)
+
+
+async def test_the_typed_client_asks_as_one_user_and_follows_as_another(place: BrokerWithUsers) -> None:
+    async with PerpsDma(place.url(STRATEGY_USER), events_url=place.url(RISK_USER)) as dma:
+        book = dma.book()
+        result = await dma.set_leverage(ACCOUNT.id, BTC.symbol, 12)
+        while result.command_id not in (change := await anext(book)).snapshot.command_ids:
+            """What was there before."""
+        await book.aclose()
+        told = (await dma.get_commands(actor=STRATEGY_USER)).data.commands
+        with pytest.raises(NotAllowed):
+            await dma.freeze("a drill", all=True)
+    assert (result.outcome, change.account) == (Outcome.APPLIED, ACCOUNT.id)
+    assert result.command_id in {row.command_id for row in told}
+
+
+async def test_the_typed_client_tells_that_a_broker_has_no_worker_yet(node: PrivateBroker) -> None:
+    async with PerpsDma(node.url) as dma:
+        with pytest.raises(NotServed):
+            await dma.set_leverage(ACCOUNT.id, BTC.symbol, 12)
+        with pytest.raises(NotServed):
+            await anext(dma.events())
+    async with PerpsDma(node.url, waits_for_worker=False) as dma:
+        with pytest.raises(NotServed, match="no worker was ever started"):
+            await dma.get_status()
+
+
+async def test_who_may_not_read_the_events_is_told_by_the_typed_client(place: BrokerWithUsers) -> None:
+    async with PerpsDma(place.url(STRATEGY_USER)) as dma:
+        with pytest.raises(NotAllowed):
+            await anext(dma.events(start="first"))

@@ -18,12 +18,12 @@ from uuid import uuid4
 import pytest
 
 from schemas import COMMANDS, OPERATIONS
+from schemas.client.stream import followed as events
 from tests.support.broker_users import rabbitmqctl
 from tests.support.memory_venue import BTC
 from tests.support.recording_worker import ACCOUNTS, Change, read_record
 from worker.broker.private_broker import PrivateBroker
 from worker.bus.rpc import BusError, RpcClient, connect_rpc
-from worker.console.watch import events
 
 SHARDS = 8
 PER_ACCOUNT = 60

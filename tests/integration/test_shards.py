@@ -15,14 +15,14 @@ import pytest
 from aio_pika.abc import AbstractChannel
 
 from schemas import COMMANDS, OPERATIONS
-from schemas.operations import COMMANDS_EXCHANGE
+from schemas.operations import COMMANDS_EXCHANGE, EVENTS_LOG
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from worker.accounts.account import Accounts
 from worker.app.bootstrap import running_worker
 from worker.broker.private_broker import PrivateBroker
 from worker.bus.amqp.connection import connect
 from worker.bus.amqp.publisher import MessagePublisher
-from worker.bus.amqp.topology import DEAD_LETTERS, EVENTS_LOG, UNROUTED, TopologyRefused
+from worker.bus.amqp.topology import DEAD_LETTERS, UNROUTED, TopologyRefused
 from worker.bus.consumer import Consumer
 from worker.bus.rpc import NoWorker, RpcClient, connect_rpc
 from worker.bus.sharding.shards import Split, queues_of

@@ -192,3 +192,21 @@ def gapless(risk: Risk) -> bool:
     """Every number is there, and each once; of two workers the one may be told before the other."""
     seqs = sorted(snapshot["seq"] for snapshot in risk.all("positions"))
     return seqs == list(range(seqs[0], seqs[0] + len(seqs)))
+
+
+async def test_margin_is_told_on_the_rhythm_and_what_it_crosses_beside_it(
+    amqp_url: str, sqlite_url: str, risk: Risk
+) -> None:
+    venue = MemoryVenue()
+    async with worker(amqp_url, sqlite_url, venue):
+        first = await risk.next("margin")
+        venue.maintenance = venue.equity * Decimal("0.9")
+        crossed = await risk.next("threshold")
+    assert (first["seq"], first["trigger"], first["worst_ratio"], first["level"]) == (1, "schedule", 0.02, "ok")
+    assert (crossed["pool"], crossed["direction"], crossed["level"], crossed["seq"]) == (
+        "linear/USDT",
+        "up",
+        "critical",
+        2,
+    )
+    assert risk.all("margin")[-1]["levels"] == {"linear/USDT": "critical"}

@@ -47,7 +47,7 @@ async def _is_consumed(connection: AbstractRobustConnection) -> bool:
     except ChannelNotFoundEntity:
         return False
     finally:
-        await closed_soon(channel.close())
+        await closed_soon(channel.close)
 
 
 async def test_as_many_frames_as_are_under_way_find_room(amqp_url: str) -> None:

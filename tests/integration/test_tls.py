@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from schemas import OPERATIONS
+from schemas.client.trouble import CONNECTION_TROUBLE
 from tests.support.certificates import Authority, Pair
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.memory_venue import ACCOUNT, MemoryVenue
@@ -23,9 +24,9 @@ from tests.support.shim_client import BOUNDS, gate
 from worker.accounts.account import Accounts
 from worker.app.bootstrap import running_worker
 from worker.broker.private_broker import BrokerUnavailable, PrivateBroker, find_broker
-from worker.bus.amqp.connection import CONNECTION_TROUBLE, connected
+from worker.bus.amqp.connection import connected
 from worker.bus.rpc import connect_rpc
-from worker.config.locations import amqp_url
+from worker.config.addresses import amqp_url
 from worker.config.settings import Settings
 from worker.config.tls import CertificateProblem, local_client_context, server_context
 from worker.runtime.clock import now

@@ -16,7 +16,7 @@ import pytest
 from tests.support.processes import family, free_port, gone
 from worker.config.settings import Settings
 from worker.ledger.ledger import open_ledger
-from worker.runtime.log_files import LARGEST_LOG
+from worker.runtime.files.log_files import LARGEST_LOG
 
 READY_S = 90
 STOP_S = 40
@@ -80,6 +80,16 @@ def files_under(folder: Path) -> set[Path]:
     return {file for file in folder.rglob("*") if not skipped.intersection(file.parts)}
 
 
+async def first_steps_are_said(running: Run, url: str) -> None:
+    """A request, the events, the positions: lines that stand whole on 80 columns."""
+    steps: list[str] = []
+    while not steps or not steps[-1].startswith("perps-dma positions "):
+        steps.append(await running.says(""))
+    assert f"{url}/oems/execution/positions" in steps
+    assert "perps-dma watch --from 15m" in steps
+    assert [step for step in steps if len(step) > 78 and not step.startswith("export ")] == []
+
+
 async def test_up_serves_says_how_to_try_it_and_leaves_nothing_behind_on_ctrl_c(tmp_path: Path) -> None:
     before = files_under(Path.cwd())
     settings = new_settings(tmp_path / "state")
@@ -87,9 +97,13 @@ async def test_up_serves_says_how_to_try_it_and_leaves_nothing_behind_on_ctrl_c(
     async with up(settings) as running:
         url = await running.says("ready")
         token = await running.says("token")
+        link = await running.says("console")
         assert url == f"http://127.0.0.1:{running.settings.port}"
-        assert f"curl -H 'Authorization: Bearer {token}' '{url}/" in await running.says("try")
+        assert await running.says("try") == "in another terminal, in this folder:"
+        await first_steps_are_said(running, url)
+        assert running.output.count(token) == 1
         await ask_leverage(url, token)
+        await console_opens(link, url)
         assert logs_of_others(settings.state) == []
         await grown_log_is_put_aside(settings.state / "log" / "worker.log")
         pids = family(running.process.pid)
@@ -136,11 +150,20 @@ async def ask_leverage(url: str, token: str) -> None:
     assert (answer.status_code, answer.json()["isError"]) == (200, False)
 
 
+async def console_opens(link: str, url: str) -> None:
+    """The link brings an admin's token where no server sees it: behind the #."""
+    page, _, token = link.partition("#token=")
+    assert page == f"{url}/console"
+    async with httpx.AsyncClient(headers={"Authorization": f"Bearer {token}"}, timeout=20) as client:
+        assert "/console/page/main.js" in (await client.get(page)).text
+        assert (await client.get(f"{page}/session")).json()["data"]["roles"] == ["admin"]
+
+
 def check_up_file(running: Run) -> None:
     file = running.settings.up_file
     said = json.loads(file.read_text())
     assert file.stat().st_mode & 0o077 == 0
-    assert set(said) == {"http", "amqp", "broker", "metrics", "pid", "started"}
+    assert set(said) == {"http", "amqp", "stream", "broker", "metrics", "pid", "started"}
     assert said["http"] == f"http://127.0.0.1:{running.settings.port}"
     assert said["pid"] == running.process.pid
     assert f"rabbitmq  {said['broker']}" in running.output
@@ -255,6 +278,16 @@ async def test_without_a_broker_up_says_what_to_do_and_ends(tmp_path: Path) -> N
         assert await running.ends() == 1
     assert "no RabbitMQ lets us in at 127.0.0.1:1" in running.output
     assert "Traceback" not in running.output
+
+
+async def test_an_account_that_is_registered_under_an_id_of_the_sandbox_is_said(tmp_path: Path) -> None:
+    registry = tmp_path / "accounts.toml"
+    registry.write_text('[accounts.binance-perp-001]\nexchange = "binance"\napi_key = "env:KEY"\nsecret = "env:KEY"\n')
+    async with up(new_settings(tmp_path / "state"), PERPS_DMA_ACCOUNTS=str(registry), KEY="something") as running:
+        said = await running.says("accounts")
+        running.process.send_signal(signal.SIGINT)
+        assert await running.ends() == 0
+    assert said == f"binance-perp-001: as {registry} has it, not the sandbox"
 
 
 async def test_a_service_that_cannot_start_is_named_with_its_last_words(tmp_path: Path) -> None:

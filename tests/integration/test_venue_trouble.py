@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from schemas import OPERATIONS
-from schemas.control import Status, VenueHealth
+from schemas.control import Exchange, Status, VenueHealth
 from tests.support.operation_queues import emptied
 from tests.support.shim_client import BOUNDS, gate
 from tests.support.strategy import Body, Strategy
@@ -28,7 +28,8 @@ from worker.sandbox.server.faults import Fault
 from worker.shim.app import create_app
 from worker.venues.limits import Limits
 
-GOOD, BAD = "binance", "bybit"
+GOOD: Exchange = "binance"
+BAD: Exchange = "bybit"
 HANGING_ACCOUNTS = tuple(f"bybit-hanging-{number}" for number in range(5))
 FOR_EVER = 10**6
 

@@ -15,16 +15,18 @@ from schemas.requests import SetLeverage
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
 from worker.accounts.account import Account, Accounts
-from worker.execution.outbox_relay import OutboxRelay
 from worker.execution.requests import Command
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.commands import CommandEnding, Entry
 from worker.ledger.ledger import Ledger, open_ledger
 from worker.messages.wire import Outgoing
 from worker.snapshots.after_commands import GATHER_MS, AfterCommands
 from worker.snapshots.intervals import Interval
+from worker.snapshots.margin import MarginWatch
 from worker.snapshots.pacing import Pacing
 from worker.snapshots.schedule import Schedule
 from worker.snapshots.snapshots import Snapshots
+from worker.snapshots.stream_board import StreamBoard
 from worker.venues.port.adapter import Adapter
 
 SECOND: Milliseconds = 1_000
@@ -45,6 +47,7 @@ class Desk:
     after_commands: AfterCommands
     schedule: Schedule
     relay: OutboxRelay
+    board: StreamBoard
 
     async def look(self, after: Milliseconds = INTERVAL) -> None:
         """The scheduled look of so much later."""
@@ -85,17 +88,19 @@ async def desk(
     rhythm: Interval = RHYTHM,
     gather_ms: Milliseconds = GATHER_MS,
     floor_ms: Milliseconds = 0,
+    tells_margin: bool = False,
 ) -> AsyncIterator[Desk]:
     """A worker on a ledger, which others may share."""
     bus, clock = bus or MemoryBus(), clock or HandClock()
     async with open_ledger(url) as ledger:
         relay = OutboxRelay(ledger, bus)
-        snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock)
+        margin = MarginWatch(ledger, rhythm.heartbeat) if tells_margin else None
+        snapshots = Snapshots(adapter_of or (lambda _: venue), ledger, relay, 1_000, clock, margin=margin)
         served = accounts or Accounts([ACCOUNT])
-        pacing = Pacing(rhythm.interval, served)
-        schedule = Schedule(snapshots, ledger, served, rhythm, clock=clock, pacing=pacing)
+        pacing, board = Pacing(rhythm.interval, served), StreamBoard()
+        schedule = Schedule(snapshots, ledger, served, rhythm, clock=clock, pacing=pacing, board=board)
         after_commands = AfterCommands(snapshots, ledger, served, gather_ms, floor_ms=floor_ms)
-        yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay)
+        yield Desk(ledger, bus, clock, snapshots, after_commands, schedule, relay, board)
         await after_commands.close(0)
         await relay.close()
 

@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from tests.support.hostile_venue import answering, head
-from tests.support.sandbox_harness import open_door
+from tests.support.sandbox_harness import OPEN
 from tests.support.scripted_venue import ScriptedVenue, answers
 from tests.unit.test_transport import ECHO, PATH, SET_LEVERAGE, WANTED, account
 from worker.sandbox.server.faults import packed_blanks
@@ -22,9 +22,6 @@ from worker.venues.client.connections import LARGEST_ANSWER, LARGEST_LISTING, MI
 from worker.venues.client.observer import RequestObserver
 from worker.venues.port.errors import Ambiguous, VenueError
 from worker.venues.port.response import DEEPEST, read_json
-
-__all__ = ["open_door"]
-pytestmark = pytest.mark.usefixtures("open_door")
 
 TIMEOUT_MS, PATIENCE_MS = 400, 10_000
 Sent = tuple[bytes, bytes]
@@ -114,7 +111,7 @@ def transport(connections: VenueConnections, url: str) -> BinanceTransport:
 async def test_what_is_too_large_tells_nothing_and_is_not_kept(sent: Callable[[], Sent]) -> None:
     async with VenueConnections() as connections, answering(*sent()) as url, watched() as loop:
         with memory() as most, pytest.raises(Ambiguous, match="AnswerTooLarge"):
-            await transport(connections, url).call(SET_LEVERAGE, WANTED)
+            await transport(connections, url).change(OPEN, SET_LEVERAGE, WANTED)
     assert most[0] < 3 * LARGEST_ANSWER
     assert loop.longest < LONGEST_S
 
@@ -123,7 +120,7 @@ async def test_what_is_too_large_tells_nothing_and_is_not_kept(sent: Callable[[]
 async def test_what_surrounds_an_answer_is_bounded_as_well(sent: Sent) -> None:
     async with VenueConnections() as connections, answering(*sent) as url, watched() as loop:
         with memory() as most, pytest.raises(Ambiguous):
-            await transport(connections, url).call(SET_LEVERAGE, WANTED)
+            await transport(connections, url).change(OPEN, SET_LEVERAGE, WANTED)
     assert most[0] < 3 * LARGEST_ANSWER
     assert loop.longest < LONGEST_S
 
@@ -133,10 +130,10 @@ async def test_other_venues_are_not_delayed() -> None:
     async with VenueConnections() as connections, ScriptedVenue() as venue, answering(*TOO_LARGE["no end"]()) as url:
         venue.on(PATH, answers(ECHO))
         hostile, good = transport(connections, url), transport(connections, venue.url)
-        flood = [asyncio.create_task(hostile.call(SET_LEVERAGE, WANTED)) for _ in range(20)]
+        flood = [asyncio.create_task(hostile.change(OPEN, SET_LEVERAGE, WANTED)) for _ in range(20)]
         began = time.thread_time()
         while not all(call.done() for call in flood):
-            assert await good.call(SET_LEVERAGE, WANTED) == ECHO
+            assert await good.change(OPEN, SET_LEVERAGE, WANTED) == ECHO
         assert {type(error) for error in await asyncio.gather(*flood, return_exceptions=True)} == {Ambiguous}
         assert len(venue.asked) > 1, f"none was answered in {time.thread_time() - began} s"
 
@@ -145,7 +142,7 @@ async def test_it_counts_as_a_failure_of_the_venue() -> None:
     heard: list[str | None] = []
     async with VenueConnections() as connections, answering(*TOO_LARGE["400 kB of gzip"]()) as url:
         with pytest.raises(Ambiguous):
-            await transport(connections.heard_by(RequestObserver(heard.append)), url).call(SET_LEVERAGE, WANTED)
+            await transport(connections.heard_by(RequestObserver(heard.append)), url).change(OPEN, SET_LEVERAGE, WANTED)
     assert heard == ["a request to binance failed (AnswerTooLarge)"]
 
 
@@ -157,7 +154,7 @@ async def test_what_is_as_large_as_documented_is_read_packed_or_not() -> None:
     async with VenueConnections() as connections:
         for sent in (lengthy(len(body)) + body, zipped):
             async with answering(sent) as url:
-                assert await transport(connections, url).call(SET_LEVERAGE, WANTED) == rows
+                assert await transport(connections, url).change(OPEN, SET_LEVERAGE, WANTED) == rows
 
 
 NO_SYMBOLS = b'{"symbols": []}'
@@ -181,14 +178,14 @@ async def test_a_venue_does_not_choose_how_its_answer_is_read() -> None:
     sent = b"HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=punycode\r\nContent-Length: %d\r\n\r\n" % len(body)
     async with VenueConnections() as connections, answering(sent + body) as url, watched() as loop:
         with pytest.raises(Ambiguous, match="no JSON"):
-            await transport(connections, url).call(SET_LEVERAGE, WANTED)
+            await transport(connections, url).change(OPEN, SET_LEVERAGE, WANTED)
     assert loop.longest < LONGEST_S
 
 
 async def test_an_answer_that_stops_half_way_is_given_up_in_time() -> None:
     async with VenueConnections() as connections, answering(lengthy(100), b"") as url:
         with pytest.raises(Ambiguous, match=f"within {TIMEOUT_MS} ms"):
-            await transport(connections, url).call(SET_LEVERAGE, WANTED)
+            await transport(connections, url).change(OPEN, SET_LEVERAGE, WANTED)
 
 
 def nested(levels: int) -> str:
@@ -211,6 +208,6 @@ async def test_a_deep_answer_is_no_answer(status: int) -> None:
     async with VenueConnections() as connections, ScriptedVenue() as venue:
         venue.on(PATH, answers(body, status))
         with pytest.raises(VenueError) as caught:
-            await transport(connections, venue.url).call(SET_LEVERAGE, WANTED)
+            await transport(connections, venue.url).change(OPEN, SET_LEVERAGE, WANTED)
     assert isinstance(caught.value, Ambiguous)
     assert caught.value.raw is None

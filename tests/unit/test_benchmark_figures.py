@@ -9,14 +9,21 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks import rows
+from tests.benchmarks.crowd import OTHERS, SEATS, gated_s, spread, widened_limits
 from tests.benchmarks.history import remember, snapshots_taken
 from tests.benchmarks.measure import Samples, load
 from tests.benchmarks.process_cpu import cpu_ms
+from tests.benchmarks.request_weights import readings, shares
 from tests.benchmarks.stage import LIFTED_BY_US, Desk
 from worker.execution.aftermath.recovery import Retention
 from worker.ledger.ledger import open_ledger
 from worker.runtime.clock import now
+from worker.streams.dials import DialGate
+from worker.venues.gate.endpoints import PARTS
+from worker.venues.gate.streams.feed import CONNECTIONS
+from worker.venues.hyperliquid.streams.feed import RULES as OF_HYPERLIQUID
 from worker.venues.lifecycle.registry import limits_kept
+from worker.venues.port.streams import FeedRules
 
 
 def test_the_limits_that_a_desk_lifts_are_some_that_its_venue_has() -> None:
@@ -68,7 +75,8 @@ async def test_the_past_of_a_ledger_is_kept_but_for_what_is_old(tmp_path: Path) 
     await remember(url, 300, 4, old=250)
     async with open_ledger(url) as ledger:
         assert await Retention(ledger, 30, 365, now).clean() == 250
-        assert len(await ledger.commands.since("desk-1", 0)) == 75
+        left = await ledger.commands.finished_before((2**62, "x"), 1_000)
+        assert [command.account for command in left].count("desk-1") == 75
     assert snapshots_taken(url) == 0
 
 
@@ -77,3 +85,46 @@ def test_processor_time_is_counted() -> None:
     while time.process_time() < end:
         pass
     assert cpu_ms(os.getpid()) - before >= 30
+
+
+def test_the_limits_that_a_crowd_widens_are_some_that_the_venues_have() -> None:
+    granted = json.loads(widened_limits()["PERPS_DMA_GRANTED_LIMITS"])
+    assert granted["binance"]["futures weight"] == 24_000
+    assert limits_kept(1.0, granted).headroom() == []  # raises UnknownLimit for another name
+
+
+@pytest.mark.parametrize("accounts", [1, 10, 100, 1_000])
+def test_a_crowd_is_spread_over_all_seats_there_are(accounts: int) -> None:
+    counts = spread(accounts)
+    assert sum(counts.values()) == accounts
+    assert all(counts[name] <= most for name, most in SEATS.items())
+    assert max(counts[name] for name in OTHERS) - min(counts[name] for name in OTHERS) <= 1
+
+
+def test_the_seats_of_a_crowd_are_those_of_the_venues() -> None:
+    assert {"hyperliquid": OF_HYPERLIQUID.seats, "gate": CONNECTIONS // len(PARTS)} == SEATS
+
+
+async def test_what_the_rules_of_dialling_make_of_a_crowd_is_what_a_gate_does() -> None:
+    rules = FeedRules(ping=None, ping_s=1, silent_s=1, dials=5, dials_in_s=0.2)
+    for connections in (5, 6, 16):
+        gate, began = DialGate(rules.dials, rules.dials_in_s), time.monotonic()
+        for _ in range(connections):
+            await gate.passed()
+        least = gated_s(rules, connections)
+        assert least <= time.monotonic() - began < least + 0.19
+
+
+def asked(account: str, path: str, **params: str) -> dict[str, object]:
+    return {"method": "GET", "path": path, "account": account, "params": {"timestamp": str(now()), **params}}
+
+
+def test_the_share_of_a_limit_is_of_readings_by_their_weight_and_interval() -> None:
+    lists = [asked(name, "/v5/position/list", settleCoin=coin) for name in "aab" for coin in ("USDT", "USDC")]
+    streams = [
+        {"exchange": "bybit", "state": state, "poll_interval_ms": 300_000} for state in ("live", "live", "blind")
+    ]
+    assert readings(lists) == 3
+    (share,) = shares(streams, {"bybit": lists, "binance": [], "gate": [], "okx": [], "hyperliquid": []})
+    assert (share.exchange, share.accounts, share.weight, share.each_s) == ("bybit", 2, 2.0, 300)
+    assert share.percent == pytest.approx(100 * 2 * 2 / 300 * 5 / 600)

@@ -6,8 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from worker.venues.binance.codes import BY_FAMILY
-from worker.venues.binance.errors import STATUSES, UNAVAILABLE, judge
+from worker.venues.binance.errors import BY_FAMILY, STATUSES, UNAVAILABLE, judge
 from worker.venues.port.errors import (
     AccessDenied,
     AlreadySo,

@@ -7,14 +7,26 @@ import pytest
 
 from schemas.requests import MarketType
 from worker.venues.binance.endpoints import STANDARD
-from worker.venues.binance.settings import FRESH_S, Brackets, check_leverage
+from worker.venues.binance.terms.brackets import Brackets, check_leverage
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused
+from worker.venues.reading.tiers import FRESH_S, highest_of
 
 LINEAR = STANDARD[0]
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
 ETH = Market("ETH/USDT:USDT", "ETHUSDT", MarketType.SWAP, False, "ETH", "USDT", "USDT", Decimal(1))
-LADDERS = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 125}, {"initialLeverage": 100}]}]
+
+
+def bracket(leverage: object, floor: int = 0) -> dict[str, Any]:
+    return {
+        "initialLeverage": leverage,
+        "notionalFloor": floor,
+        "notionalCap": floor + 50_000,
+        "maintMarginRatio": 0.004,
+    }
+
+
+LADDERS = [{"symbol": "BTCUSDT", "brackets": [bracket(125), bracket(100, 50_000)]}]
 
 
 class Venue:
@@ -70,7 +82,7 @@ async def test_a_whole_leverage_passes_however_it_is_written(leverage: str) -> N
 
 
 EMPTY = [{"symbol": "BTCUSDT", "brackets": []}]
-ODD = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": ""}]}]
+ODD = [{"symbol": "BTCUSDT", "brackets": [bracket("")]}]
 
 
 @pytest.mark.parametrize(
@@ -95,7 +107,7 @@ async def test_what_was_raised_at_the_venue_is_not_refused_from_memory(as_list: 
     venue = Venue(LADDERS)
     brackets = Brackets(venue)
     await check_leverage(brackets, LINEAR, BTC, Decimal(125))
-    raised = {"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 150}]}
+    raised = {"symbol": "BTCUSDT", "brackets": [bracket(150)]}
     venue.of_one = [raised] if as_list else raised
     await check_leverage(brackets, LINEAR, BTC, Decimal(150))
     with pytest.raises(ValueRefused, match="takes 1x to 150x, not 151x"):
@@ -111,9 +123,10 @@ async def test_brackets_that_cannot_be_read_anew_refuse_nothing() -> None:
 async def test_brackets_are_read_once_an_hour() -> None:
     venue, clock = Venue(LADDERS), HandClock()
     brackets = Brackets(venue, clock)
-    assert [await brackets.maximum(LINEAR, BTC) for _ in range(3)] == [125, 125, 125]
+    for _ in range(3):
+        await check_leverage(brackets, LINEAR, BTC, Decimal(125))
     assert venue.calls == 1
     clock.seconds = FRESH_S
-    venue.body = [{"symbol": "BTCUSDT", "brackets": [{"initialLeverage": 50}]}]
-    assert await brackets.maximum(LINEAR, BTC) == 50
+    venue.body = [{"symbol": "BTCUSDT", "brackets": [bracket(50)]}]
+    assert highest_of((await brackets.of_all(LINEAR)).by_id["BTCUSDT"]) == 50
     assert venue.calls == 2

@@ -8,12 +8,11 @@ import pytest
 
 from schemas.base import Milliseconds
 from schemas.requests import PmAssetCollect, PmAutoCollect
-from tests.support.memory_venue import ACCOUNT, MemoryRequest, MemoryVenue
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from worker.execution.calls import READ_BACK_RESERVE_MS, VenueCalls
 from worker.execution.errors import Expired
 from worker.handlers import COMMAND_HANDLERS
 from worker.handlers.portfolio_margin import room_to_asset_collect, room_to_auto_collect
-from worker.venues.client.door import door_for
 from worker.venues.limits import CONTEXT
 from worker.venues.port.errors import LimitReached, NotSupported
 
@@ -31,12 +30,14 @@ async def told() -> Milliseconds | None:
 
 async def test_a_call_knows_until_when_it_must_have_its_answer() -> None:
     assert await calls().read(told) == START + 10_000
-    assert await calls().change(told, read_back=False) == START + 10_000
+    async with calls().change(read_back=False):
+        assert await told() == START + 10_000
     assert CONTEXT.get().deadline is None
 
 
 async def test_a_change_leaves_time_for_its_read_back() -> None:
-    assert await calls().change(told, read_back=True) == START + 10_000 - READ_BACK_RESERVE_MS
+    async with calls().change(read_back=True):
+        assert await told() == START + 10_000 - READ_BACK_RESERVE_MS
 
 
 async def test_an_intent_that_took_long_to_record_is_recorded_anew_before_anything_is_sent(
@@ -45,19 +46,14 @@ async def test_an_intent_that_took_long_to_record_is_recorded_anew_before_anythi
     monkeypatch.setattr("worker.execution.calls.FRESH_S", 0.05)
     log: list[str] = []
 
-    async def intend(attempt: int) -> None:
+    async def intend(attempt: int, at: Milliseconds) -> None:
         log.append(f"intent {attempt}")
         if len(log) == 1:
             time.sleep(0.1)  # noqa: ASYNC251 - the whole process stands still
 
-    async def sent() -> None:
-        log.append("sent")
-
-    async def send() -> None:
-        await door_for("a change").send(MemoryRequest(50, sent))
-
     recording = VenueCalls(START + 10_000, lambda: START, intend)
-    await recording.change(send, read_back=False)
+    async with recording.change(read_back=False) as door, door.sending(50):
+        log.append("sent")
     assert log == ["intent 1", "intent 1", "sent"]
     assert recording.attempts == 1
 

@@ -6,9 +6,10 @@ import pytest
 
 from schemas import Outcome
 from schemas.events import ConfirmedBy
-from schemas.requests import PmAutoCollect, SetLeverage, SetMarginMode
+from schemas.outcomes import Scope
+from schemas.requests import PmAutoCollect, PositionMode, SetLeverage, SetMarginMode, SetPositionMode
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
-from worker.execution.calls import VenueCalls
+from worker.execution.calls import Interrupted, VenueCalls
 from worker.execution.confirmation import send_until_confirmed
 from worker.execution.errors import Expired, NotConfirmed
 from worker.execution.failures import refusal
@@ -16,6 +17,7 @@ from worker.handlers.leverage import set_leverage
 from worker.handlers.margin_mode import set_margin_mode
 from worker.handlers.plan import Applied
 from worker.handlers.portfolio_margin import pm_auto_collect
+from worker.handlers.position_mode import set_position_mode
 from worker.runtime.clock import now
 from worker.venues.port.errors import (
     AlreadySo,
@@ -212,3 +214,48 @@ async def test_a_leverage_above_the_bracket_is_refused_before_sending(venue: Mem
     with pytest.raises(ValueRefused, match="1x to 125x"):
         await send_until_confirmed(set_leverage(above, venue), calls())
     assert venue.log == []
+
+
+TO_HEDGE = SetPositionMode(exchange_account_id=ACCOUNT.id, position_mode=PositionMode.HEDGE)
+
+
+async def to_hedge(venue: MemoryVenue) -> Applied:
+    return await send_until_confirmed(set_position_mode(TO_HEDGE, venue), calls())
+
+
+async def test_a_position_mode_that_is_not_echoed_is_read_back_with_its_reach(venue: MemoryVenue) -> None:
+    venue.echoes = False
+    done = await to_hedge(venue)
+    assert (done.confirmed.confirmed_by, done.confirmed.scope) == (ConfirmedBy.READ_BACK, Scope.ACCOUNT)
+    assert venue.log == ["position mode hedge", "position modes"]
+    assert done.message == f"Position mode set to hedge for {ACCOUNT.id} (scope: account)"
+
+
+async def test_a_position_mode_that_came_through_unanswered_reaches_as_far_as_was_read(venue: MemoryVenue) -> None:
+    venue.fail(GATEWAY_TIMEOUT, applied=True)
+    done = await to_hedge(venue)
+    assert (done.confirmed.outcome, done.confirmed.scope) == (Outcome.APPLIED, Scope.ACCOUNT)
+
+
+async def test_a_position_mode_that_is_so_already_is_not_sent(venue: MemoryVenue) -> None:
+    venue.position_mode = PositionMode.HEDGE
+    done = await to_hedge(venue)
+    assert (done.confirmed.outcome, done.applied["part"]) == (Outcome.UNCHANGED, ACCOUNT.id)
+    assert venue.log == []
+
+
+async def test_a_position_mode_that_never_comes_into_force_says_what_was_read(venue: MemoryVenue) -> None:
+    venue.fail(*[GATEWAY_TIMEOUT] * 3, applied=False)
+    with pytest.raises(NotConfirmed, match=f"504; a read-back shows {ACCOUNT.id} in one_way mode") as raised:
+        await to_hedge(venue)
+    assert raised.value.details["read_back"] == {"position_mode": PositionMode.ONE_WAY}
+
+
+async def test_a_position_mode_that_another_worker_may_have_sent_is_read_back_and_not_sent_again(
+    venue: MemoryVenue,
+) -> None:
+    venue.position_mode = PositionMode.HEDGE
+    resumed = VenueCalls(now() + 10_000, now, interrupted=Interrupted(1, now() - 1_000))
+    done = await send_until_confirmed(set_position_mode(TO_HEDGE, venue), resumed)
+    assert (done.confirmed.outcome, done.confirmed.scope) == (Outcome.APPLIED, Scope.ACCOUNT)
+    assert venue.log == ["position modes"]

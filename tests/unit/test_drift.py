@@ -13,7 +13,7 @@ from schemas import MarginMode, PositionSnapshot
 from schemas.events import DriftedTerms
 from schemas.replies import Position
 from tests.unit.snapshot_desk import LONG, snapshot
-from worker.ledger.commands import Entry, Record
+from worker.ledger.sent_changes import SentChange
 from worker.snapshots.drift import changed_terms, from_outside
 from worker.snapshots.explained_changes import asked_by
 
@@ -85,40 +85,38 @@ def test_whatever_is_held_only_what_is_in_both_snapshots_can_have_changed(
     exchange: str, before: list[Position], after: list[Position]
 ) -> None:
     changed = changed_terms(of(exchange, *before), of(exchange, *after))
-    was = {(row.symbol, row.side, row.margin_mode): row.leverage for row in before}
-    now = {(row.symbol, row.side, row.margin_mode): row.leverage for row in after}
+    was = {(row.symbol, str(row.side), row.margin_mode): row.leverage for row in before}
+    now = {(row.symbol, str(row.side), row.margin_mode): row.leverage for row in after}
     for row in changed:
-        assert was[row.symbol, row.side, row.margin_mode_before or CROSS] == row.leverage_before
-        assert now[row.symbol, row.side, row.margin_mode or CROSS] == row.leverage
+        assert was[row.symbol, str(row.side), row.margin_mode_before or CROSS] == row.leverage_before
+        assert now[row.symbol, str(row.side), row.margin_mode or CROSS] == row.leverage
     stayed = was.keys() & now.keys()
-    told = {(row.symbol, row.side, row.margin_mode) for row in changed}
+    told = {(row.symbol, str(row.side), row.margin_mode) for row in changed}
     assert {place for place in stayed if was[place] != now[place]} == told & stayed
 
 
 # What explains it
 
 
-def record(
+def change(
     operation: str = "set_leverage",
     *,
     outcome: str | None = "applied",
     event: dict[str, Any] | None = None,
     **more: Any,
-) -> Record:
+) -> SentChange:
     request = {"exchange_account_id": "a", "symbol": BTC, "market_type": "swap", **more.pop("request", {})}
     exchange = more.pop("exchange", "binance")
-    entry = Entry("c", operation, exchange, "a", None, "", json.dumps(request), 0, 0)
     told = None if outcome is None else json.dumps({"data": event or {"confirmed_by": "echo", "scope": "symbol"}})
-    row = Record(entry, "owner", 1, 0, None if outcome is None else 1, outcome, 200, "{}", "{}", told)
-    return replace(row, **more)
+    return replace(SentChange(operation, exchange, json.dumps(request), outcome, 1, "{}", told), **more)
 
 
-def to(leverage: Any, **more: Any) -> Record:
-    return record(request={"leverage": leverage, **more.pop("request", {})}, **more)
+def to(leverage: Any, **more: Any) -> SentChange:
+    return change(request={"leverage": leverage, **more.pop("request", {})}, **more)
 
 
-def to_isolated(**more: Any) -> Record:
-    return record("set_margin_mode", request={"margin_mode": "isolated"}, **more)
+def to_isolated(**more: Any) -> SentChange:
+    return change("set_margin_mode", request={"margin_mode": "isolated"}, **more)
 
 
 TO_20X = DriftedTerms(
@@ -133,8 +131,8 @@ TO_ISOLATED = TO_20X.model_copy(update={"leverage": Decimal(5), "margin_mode": I
 ETH_TO_ISOLATED = TO_ISOLATED.model_copy(update={"symbol": ETH})
 
 
-def is_ours(changed: DriftedTerms, *records: Record) -> bool:
-    return from_outside([changed], asked_by(records)) == ()
+def is_ours(changed: DriftedTerms, *sent: SentChange) -> bool:
+    return from_outside([changed], asked_by(sent)) == ()
 
 
 EXPLAINED: dict[str, tuple[Any, ...]] = {
@@ -166,6 +164,10 @@ EXPLAINED: dict[str, tuple[Any, ...]] = {
         to(20, exchange="okx", request={"symbol": "BTC/USDT:USDT-260327"}),
     ),
 }
+EXPLAINED["the leverage that OKX works out after margin was moved"] = (
+    TO_20X,
+    change("add_margin", exchange="okx", request={"amount": 10}),
+)
 NOT_EXPLAINED: dict[str, tuple[Any, ...]] = {
     "another value": (TO_20X, to(21)),
     "another symbol": (TO_20X, to(20, request={"symbol": ETH})),
@@ -175,10 +177,16 @@ NOT_EXPLAINED: dict[str, tuple[Any, ...]] = {
     "never sent": (TO_20X, to(20, outcome="expired", reply='{"error": {"code": "expired"}}')),
     "a mode": (TO_20X, to_isolated()),
     "a leverage": (TO_ISOLATED, to(5)),
-    "the other mode": (TO_ISOLATED, record("set_margin_mode", request={"margin_mode": "cross"})),
+    "the other mode": (TO_ISOLATED, change("set_margin_mode", request={"margin_mode": "cross"})),
     "the mode of another symbol": (ETH_TO_ISOLATED, to_isolated()),
     "no leverage any more": (TO_20X.model_copy(update={"leverage": None}), to_isolated()),
-    "a sweep": (TO_20X, record("pm_auto_collect")),
+    "a sweep": (TO_20X, change("pm_auto_collect")),
+    "margin that was moved elsewhere": (TO_20X, change("add_margin", request={"amount": 10})),
+    "margin of another market": (TO_20X, change("add_margin", exchange="okx", request={"symbol": ETH, "amount": 10})),
+    "a mode, by margin that was moved": (
+        TO_ISOLATED,
+        change("remove_margin", exchange="okx", request={"amount": 10}),
+    ),
     "a future of another index": (
         TO_20X.model_copy(update={"symbol": "ETH/USDT:USDT-260626"}),
         to(20, exchange="okx", request={"symbol": "BTC/USDT:USDT-260327"}),

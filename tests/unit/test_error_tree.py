@@ -2,6 +2,7 @@
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 import worker
@@ -11,6 +12,7 @@ CODE = Path(worker.__file__).parent
 ROOTS = {"Exception", "BaseException", "ValueError", "RuntimeError", "OSError", "LookupError", "TypeError"}
 
 
+@cache
 def classes() -> dict[str, list[str]]:
     """The bases of each class of the worker."""
     return {

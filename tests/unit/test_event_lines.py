@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from schemas.documents import EVENTS
-from worker.console.event_lines import LINES, event_line, is_about
+from worker.console.events.lines import LINES, event_line, is_about
 
 POSITION = {"symbol": "BTC/USDT:USDT", "side": "long", "contracts": 0.05, "leverage": 10}
 DRIFTED = {
@@ -29,6 +29,16 @@ DENIAL = {
     "account": "okx-main",
     "count": 3,
 }
+LIVE = {"state": "live", "since": 1, "reason": None, "gap": None}
+RISK = {
+    "kind": "risk_level",
+    "level": "MARGIN_CALL",
+    "symbols": ["BTC/USDT:USDT"],
+    "figures": {"uniMMR": "1.21"},
+    "at": 1,
+}
+APPLYING = {"stage": "progress", "done": 2, "total": 9, "counts": {"applied": 2}, "command_id": "c-1"}
+KEPT = {"state": "suspended", "version": 2, "actor": "keeper", "reason": "all is frozen: audit"}
 FLOOD = {"status": 401, "reason": "no_token", "operation": "several", "actor": None, "address": None, "account": None}
 
 UNKNOWN = {
@@ -57,6 +67,25 @@ SWEPT = {
     "as_wanted": None,
     "balances": {"USDT": {"total_wallet_balance": 10.5}, "BTC": {"total_wallet_balance": 0}},
     "message": "nobody knows",
+}
+
+MOVED = {
+    **RESOLVED,
+    "operation": "add_margin",
+    "wanted": {"added": 2.5},
+    "as_wanted": None,
+    "balances": {"BTC/USDT:USDT": {"side": "long", "isolated_margin": 100, "currency": "USDT"}},
+    "message": "nobody knows; its margin is 100 USDT now",
+}
+NEAR = {"symbol": "BTC/USDT:USDT", "side": "long", "distance_percent": 10.5}
+MARGIN = {"level": "warn", "worst_ratio": 0.51, "nearest_liquidation": NEAR}
+CROSSED = {
+    "pool": "linear/USDT",
+    "direction": "up",
+    "level_before": "ok",
+    "level": "warn",
+    "margin_ratio": 0.51,
+    "threshold": 0.5,
 }
 
 TOLD: list[tuple[str, dict[str, Any], str]] = [
@@ -95,14 +124,38 @@ TOLD: list[tuple[str, dict[str, Any], str]] = [
         "doubt ended  nobody knows; command c-1, pm_auto_collect: all assets, wanted collected all but BNB, "
         "since 2024-02-01T00:00:00Z; balances: USDT 10.5",
     ),
+    (
+        "doubt",
+        MOVED,
+        "doubt ended  nobody knows; its margin is 100 USDT now; command c-1, add_margin: BTC/USDT:USDT, "
+        "wanted added 2.5, since 2024-02-01T00:00:00Z",
+    ),
+    ("margin", MARGIN, "margin warn: worst ratio 0.51, nearest BTC/USDT:USDT long in 10.5 %"),
+    ("margin", {"level": "ok", "worst_ratio": None, "nearest_liquidation": None}, "margin ok: no ratio"),
+    ("threshold", CROSSED, "threshold up linear/USDT: ok → warn, ratio 0.51 at 0.5"),
+    (
+        "threshold",
+        {**CROSSED, "direction": "down", "level_before": "warn", "level": "ok", "margin_ratio": None},
+        "threshold down linear/USDT: warn → ok, the pool is gone at 0.5",
+    ),
     ("freeze", FREEZE, "exchange:binance frozen by ann: audit"),
-    ("freeze", {**FREEZE, "frozen": False, "actor": None}, "exchange:binance unfrozen"),
+    ("freeze", {**FREEZE, "frozen": False, "actor": None}, "exchange:binance unfrozen: audit"),
     ("venue", VENUE, "down: no answer"),
     ("venue", {**VENUE, "health": "up", "reason": None}, "up"),
     (
         "epoch",
         {"epoch": 2, "since": 1, "reason": "the stream shows epoch 1"},
         "a new epoch of the ledger, it replaces what was told before: the stream shows epoch 1",
+    ),
+    (
+        "sweeps-missed",
+        {"count": 1, "last": 1_706_745_600_000, "reason": "nobody was there"},
+        "a sweep was missed, the last at 2024-02-01T00:00:00Z: nobody was there",
+    ),
+    (
+        "sweeps-missed",
+        {"count": 3, "last": 1_706_745_600_000, "reason": "nobody was there"},
+        "3 sweeps were missed, the last at 2024-02-01T00:00:00Z: nobody was there",
     ),
     ("dead-letters", LETTERS, "2 requeued by ann: 1, 2"),
     ("denial", DENIAL, "403 denied set_leverage for okx-main to engine-7 from 10.0.0.7: account, 3 times"),
@@ -112,6 +165,16 @@ TOLD: list[tuple[str, dict[str, Any], str]] = [
         {**DENIAL, "actor": "\x1b[2J", "account": None, "address": None},
         "403 denied set_leverage to \ufffd[2J: account, 3 times",
     ),
+    ("stream", {**LIVE, "gap": {"begin": 1_000, "end": 2_500}}, "stream live, read after 1.5 s"),
+    (
+        "stream",
+        {**LIVE, "state": "blind", "since": 1_706_745_600_000, "reason": "no frame"},
+        "stream blind since 2024-02-01T00:00:00Z: no frame",
+    ),
+    ("stream", {**LIVE, "state": "none", "reason": "streams are turned off"}, "stream none: streams are turned off"),
+    ("risk", RISK, "risk level: MARGIN_CALL, BTC/USDT:USDT, uniMMR 1.21"),
+    ("terms", APPLYING, "terms progress: 2 of 9 symbols (2 applied); command c-1"),
+    ("keep", KEPT, "terms suspended, version 2 by keeper: all is frozen: audit"),
     ("not-yet-known", {"a": 1}, '{"a":1}'),
 ]
 

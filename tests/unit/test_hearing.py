@@ -8,7 +8,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.support.processes import free_port
-from tests.support.sandbox_harness import open_door
+from tests.support.sandbox_harness import OPEN
 from tests.support.scripted_venue import Answering, ScriptedVenue, answers, hangs_up, hangs_up_half_way, says_nothing
 from worker.accounts.account import Account
 from worker.venues.binance.client import BinanceTransport, without_keys
@@ -17,8 +17,6 @@ from worker.venues.client.observer import RequestObserver
 from worker.venues.port.errors import AccessDenied, LimitReached, Throttled, VenueError
 
 KEY, SECRET = "k" * 64, "s" * 64
-__all__ = ["open_door"]
-pytestmark = pytest.mark.usefixtures("open_door")
 
 SET_LEVERAGE, PATH = "fapiPrivatePostLeverage", "/fapi/v1/leverage"
 ECHO = {"symbol": "BTCUSDT", "leverage": 10, "maxNotionalValue": "1000000"}
@@ -47,7 +45,7 @@ async def heard() -> AsyncIterator[Heard]:
 
 async def test_a_success_is_an_answer(heard: Heard) -> None:
     heard.venue.on(PATH, answers(ECHO))
-    await heard.transport().call(SET_LEVERAGE)
+    await heard.transport().change(OPEN, SET_LEVERAGE)
     assert heard.told == [None]
 
 
@@ -64,7 +62,7 @@ async def test_a_success_is_an_answer(heard: Heard) -> None:
 async def test_a_refusal_is_an_answer(heard: Heard, refusal: Answering) -> None:
     heard.venue.on(PATH, refusal)
     with pytest.raises(VenueError):
-        await heard.transport().call(SET_LEVERAGE)
+        await heard.transport().change(OPEN, SET_LEVERAGE)
     assert heard.told == [None]
 
 
@@ -84,7 +82,7 @@ async def test_what_tells_nothing_is_a_failure_and_its_reason_no_secret(
 ) -> None:
     heard.venue.on(PATH, misbehaviour)
     with pytest.raises(VenueError):
-        await heard.transport().call(SET_LEVERAGE)
+        await heard.transport().change(OPEN, SET_LEVERAGE)
     (told,) = heard.told
     assert told
     assert reason in told
@@ -94,14 +92,14 @@ async def test_what_tells_nothing_is_a_failure_and_its_reason_no_secret(
 async def test_no_connection_is_a_failure(heard: Heard) -> None:
     url = f"http://127.0.0.1:{free_port()}"
     with pytest.raises(VenueError):
-        await heard.transport(url=url).call(SET_LEVERAGE)
+        await heard.transport(url=url).change(OPEN, SET_LEVERAGE)
     assert heard.told == ["a request to binance failed (ClientConnectorError)"]
 
 
 async def test_a_time_limit_that_runs_out_is_a_failure(heard: Heard) -> None:
     heard.venue.on(PATH, says_nothing)
     with pytest.raises(VenueError):
-        await heard.transport().call(SET_LEVERAGE, timeout_ms=3 * PATIENCE_MS)
+        await heard.transport().change(OPEN, SET_LEVERAGE, timeout_ms=3 * PATIENCE_MS)
     (told,) = heard.told
     assert told
     assert told.startswith("no answer from binance within")
@@ -111,13 +109,13 @@ async def test_a_request_given_up_after_a_while_is_a_failure_whoever_gave_it_up(
     heard.venue.on(PATH, says_nothing)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(2 * PATIENCE_MS / 1000):
-            await heard.transport().call(SET_LEVERAGE)
+            await heard.transport().change(OPEN, SET_LEVERAGE)
     assert len(heard.told) == 1
 
 
 async def test_a_request_given_up_at_once_says_nothing(heard: Heard) -> None:
     heard.venue.on(PATH, says_nothing)
-    call = asyncio.create_task(heard.transport().call(SET_LEVERAGE))
+    call = asyncio.create_task(heard.transport().change(OPEN, SET_LEVERAGE))
     await heard.venue.reached.wait()
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -127,7 +125,7 @@ async def test_a_request_given_up_at_once_says_nothing(heard: Heard) -> None:
 
 async def test_what_can_not_be_signed_says_nothing_of_the_venue(heard: Heard) -> None:
     with pytest.raises(AccessDenied):
-        await heard.transport(secret="PRIVATE KEY" + "x" * 150).call(SET_LEVERAGE)
+        await heard.transport(secret="PRIVATE KEY" + "x" * 150).change(OPEN, SET_LEVERAGE)
     assert heard.told == []
 
 
@@ -136,7 +134,7 @@ async def test_what_a_limit_of_ours_holds_back_says_nothing_of_the_venue(heard: 
     transport = heard.transport()
     for kind in (Throttled, LimitReached):
         with pytest.raises(kind):
-            await transport.call(SET_LEVERAGE)
+            await transport.change(OPEN, SET_LEVERAGE)
     assert heard.told == [None]
     assert len(heard.venue.asked) == 1
 
@@ -144,8 +142,8 @@ async def test_what_a_limit_of_ours_holds_back_says_nothing_of_the_venue(heard: 
 async def test_each_venue_has_its_own_hearing_over_the_shared_session(heard: Heard) -> None:
     other = Heard(heard.venue, heard.connections)
     heard.venue.on(PATH, answers(ECHO), hangs_up)
-    await heard.transport().call(SET_LEVERAGE)
+    await heard.transport().change(OPEN, SET_LEVERAGE)
     with pytest.raises(VenueError):
-        await other.transport().call(SET_LEVERAGE)
+        await other.transport().change(OPEN, SET_LEVERAGE)
     assert heard.told == [None]
     assert other.told == ["a request to binance failed (ServerDisconnectedError)"]

@@ -8,7 +8,7 @@ import pytest
 from schemas.requests import MarginMode
 from worker.venues.hyperliquid.instruments import Instrument, ListedDex, Universe
 from worker.venues.hyperliquid.positions import open_in, position_in, position_of, state_of, terms_of
-from worker.venues.hyperliquid.settings import check_leverage
+from worker.venues.hyperliquid.terms.settings import check_leverage
 from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused, VenueError
 
 BTC = {"name": "BTC", "szDecimals": 5, "maxLeverage": 40}

@@ -96,7 +96,7 @@ async def test_accounts_of_one_signer_never_use_a_nonce_twice(public: Hyperliqui
     assert nonces == sorted(set(nonces))
 
 
-@pytest.mark.parametrize("kind", ["setReferrer", "order", "updateIsolatedMargin", "vaultTransfer", "approveAgent"])
+@pytest.mark.parametrize("kind", ["setReferrer", "order", "vaultTransfer", "approveAgent"])
 async def test_no_other_action_can_be_signed(public: HyperliquidTransport, kind: str) -> None:
     exchange = exchange_of(public.for_account(account()))
     with pytest.raises(NotSupported, match=kind):

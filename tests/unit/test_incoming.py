@@ -13,7 +13,8 @@ from aiormq import spec
 from aiormq.abc import DeliveredMessage
 from pamqp.header import ContentHeader
 
-from worker.bus.amqp.connection import CONNECTION_TROUBLE
+from schemas.client.trouble import CONNECTION_TROUBLE
+from worker.bus.amqp.connection import prepare_client_library
 from worker.bus.amqp.incoming import Incoming, Taking
 
 MOMENT = datetime(2026, 1, 1, tzinfo=UTC)
@@ -61,6 +62,7 @@ async def test_on_a_channel_that_is_gone_nothing_is_settled() -> None:
 
 
 async def test_taking_gets_messages_as_they_are_and_others_get_objects_of_aio_pika() -> None:
+    prepare_client_library()
     taken: list[object] = []
 
     async def other(message: AbstractIncomingMessage) -> None:

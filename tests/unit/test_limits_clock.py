@@ -18,7 +18,7 @@ from worker.venues.limits import Limits
 from worker.venues.limits.limiter import RateLimiter
 from worker.venues.limits.meter import LONGEST_TRIAL, Meter
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, Fits
+from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, Most
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -52,8 +52,8 @@ class Hands:
         self.utc += by
 
 
-def beside(weight: int) -> Fits:
-    return lambda count: weight + count.ours + count.others <= LIMIT
+def beside(weight: int) -> Most:
+    return Most(LIMIT - weight, LIMIT - weight)
 
 
 def meter(scope: Scope, hands: Hands) -> Meter:
@@ -173,7 +173,7 @@ class Traffic:
         at, ahead = self.hands.steady, self.hands.clocks.ahead()
         if ahead != self.turns[-1][1]:
             self.turns.append((at, ahead))
-        if self.window.fits_now(beside(weight), at):
+        if self.window.has_room(beside(weight), at):
             self.window.end(self.window.begin(weight, at), weight, at)
             self.sent.append((at, weight, len(self.turns) - 1))
             return
@@ -250,10 +250,10 @@ class Jumping:
 
 
 async def send(at: RateLimiter, deadline: Milliseconds, told: VenueResponse | None = None) -> None:
-    async with at.permit("call", {}, ME, deadline) as admission:
+    async with at.permit(at.venue.cost("call", {}), ME, deadline) as admission:
         admission.sent = True
         if told:
-            admission.hear(told)
+            admission.answered(told)
 
 
 @each_jump
@@ -323,7 +323,7 @@ class WithoutTimers(asyncio.SelectorEventLoop):
 async def test_a_fault_while_waiting_costs_no_room() -> None:
     async def waits() -> list[int | None]:
         at, left = Limits().of("memory", None, venue(CALLS)), []
-        async with at.permit("call", {}, ME, now()), at.permit("call", {}, ME, now()):
+        async with at.permit(at.venue.cost("call", {}), ME, now()), at.permit(at.venue.cost("call", {}), ME, now()):
             for _ in range(5):
                 with pytest.raises(Broken):
                     await send(at, now() + MINUTE)

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.venues.limits.meter import Meter
+from worker.venues.limits.meter import Demand, Meter, PendingRequest
 from worker.venues.limits.request_context import Urgency
-from worker.venues.limits.request_queue import Demand, NoRoom, PendingRequest, RequestQueue
+from worker.venues.limits.request_queue import NoRoom, RequestQueue
 from worker.venues.limits.tables import Per, Scope
 from worker.venues.limits.windows import Charge
 

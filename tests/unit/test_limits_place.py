@@ -11,8 +11,7 @@ import pytest
 from schemas.base import Milliseconds
 from worker.runtime.clock import now
 from worker.venues.limits import Limits
-from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER, RateLimiter
-from worker.venues.limits.permits import Permit
+from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER, Permit, RateLimiter
 from worker.venues.limits.tables import (
     Cost,
     Penalty,
@@ -73,11 +72,11 @@ async def send(
     told: VenueResponse | None = None,
 ) -> Milliseconds:
     """Make a request, and return when it went."""
-    async with at.permit(name, {}, user, now() + patience) as admission:
+    async with at.permit(at.venue.cost(name, {}), user, now() + patience) as admission:
         admission.sent = True
         went = now()
         if told:
-            admission.hear(told)
+            admission.answered(told)
         return went
 
 
@@ -86,7 +85,7 @@ class UnderWay(AsyncExitStack):
 
     async def add(self, at: RateLimiter, name: str = "read", times: int = 1) -> Permit:
         for _ in range(times):
-            admission = await self.enter_async_context(at.permit(name, {}, MINE, now() + LONG))
+            admission = await self.enter_async_context(at.permit(at.venue.cost(name, {}), MINE, now() + LONG))
         return admission
 
 
@@ -119,7 +118,7 @@ async def test_who_waits_without_an_end_is_refused_before_its_deadline(under_way
     at, deadline = place(), now() + 3 * WINDOW
     await under_way.add(at, times=10)
     with pytest.raises(LimitReached):
-        async with at.permit("read", {}, MINE, deadline):
+        async with at.permit(at.venue.cost("read", {}), MINE, deadline):
             pass
     assert deadline - LEFT_FOR_AN_ANSWER <= now() < deadline
 
@@ -131,7 +130,7 @@ async def test_a_penalty_refuses_those_who_wait_and_can_no_longer_be_in_time(
     admission = await under_way.add(at, times=10)
     waiting = asyncio.create_task(send(at, patience=10 * WINDOW))
     await asyncio.sleep(0)
-    admission.hear(answer(429, wait=LONG))
+    admission.answered(answer(429, wait=LONG))
     with pytest.raises(LimitReached) as caught:
         await waiting
     assert now() - started < 2 * WINDOW
@@ -150,12 +149,12 @@ async def test_after_a_penalty_one_goes_first_and_a_second_refusal_meets_nobody_
     at, log = place(), list[Milliseconds]()
 
     async def trying() -> None:
-        async with at.permit("read", {}, MINE, now() + LONG) as admission:
+        async with at.permit(at.venue.cost("read", {}), MINE, now() + LONG) as admission:
             admission.sent = True
             log.append(now())
             await asyncio.sleep(0)
             if len(log) < 3:
-                admission.hear(answer(429, wait=WINDOW))
+                admission.answered(answer(429, wait=WINDOW))
 
     await trying()
     await asyncio.gather(*(trying() for _ in range(8)))
@@ -201,7 +200,7 @@ async def test_accounts_with_one_key_are_one_user() -> None:
 async def test_a_request_that_was_not_sent_leaves_its_room_to_the_next() -> None:
     at = place()
     for _ in range(20):
-        async with at.permit("call", {}, MINE, now()):
+        async with at.permit(at.venue.cost("call", {}), MINE, now()):
             pass
     assert [row.left for row in at.headroom()] == [10, 2]
 
@@ -217,10 +216,10 @@ async def test_room_that_comes_back_is_given_to_who_waits(under_way: UnderWay) -
 
 async def test_an_answer_settles_what_it_weighs() -> None:
     at = place()
-    async with at.permit("list", {}, MINE, now()) as admission:
+    async with at.permit(at.venue.cost("list", {}), MINE, now()) as admission:
         admission.sent = True
         assert at.headroom()[0].left == 2
-        admission.settle(["row"])
+        admission.answered(VenueResponse("/", 200, {}, "", ["row"]))
     assert at.headroom()[0].left == 9
 
 
@@ -286,7 +285,7 @@ async def test_an_endpoint_in_no_table_is_not_admitted() -> None:
 class TestReservations:
     async def test_the_room_is_kept_for_the_one_request_it_is_for(self) -> None:
         at = place()
-        async with at.room("sweep", {}, MINE, now() + LONG):
+        async with at.room(at.venue.cost("sweep", {}), MINE, now() + LONG):
             assert at.headroom()[0].left == 4
             await send(at, "sweep", patience=0)
             assert at.headroom()[0].left == 4
@@ -296,13 +295,13 @@ class TestReservations:
 
     async def test_what_was_not_used_is_given_back(self) -> None:
         at = place()
-        async with at.room("sweep", {}, MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
             pass
         assert at.headroom()[0].left == 10
 
     async def test_another_users_request_and_another_request_do_not_use_it(self) -> None:
         at = place()
-        async with at.room("sweep", {}, MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
             with pytest.raises(LimitReached):
                 await send(at, "sweep", YOURS, patience=0)
             await send(at, "read", patience=0)
@@ -310,15 +309,15 @@ class TestReservations:
 
     async def test_a_request_that_was_not_sent_may_use_it_again(self) -> None:
         at = place()
-        async with at.room("sweep", {}, MINE, now()):
-            async with at.permit("sweep", {}, MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
+            async with at.permit(at.venue.cost("sweep", {}), MINE, now()):
                 pass  # no connection
             await send(at, "sweep", patience=0)
         assert at.headroom()[0].left == 4
 
     async def test_it_is_worth_nothing_once_the_venue_has_closed(self) -> None:
         at = place()
-        async with at.room("sweep", {}, MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
             await send(at, told=answer(429, wait=LONG))
             with pytest.raises(LimitReached) as caught:
                 await send(at, "sweep", patience=10 * LONG)
@@ -368,3 +367,22 @@ async def test_a_user_that_is_registered_shares_from_the_start() -> None:
     await send(at, "call", second)
     with pytest.raises(LimitReached):
         await send(at, "call", first, patience=LEFT_FOR_AN_ANSWER)
+
+
+async def test_who_has_many_to_make_leaves_a_tenth_of_an_addresss_limit_to_others(under_way: UnderWay) -> None:
+    at, read = place(), VENUE.cost("read", {})
+    await under_way.add(at, times=8)
+    assert at.room_in([read], MINE) == 0
+    await under_way.add(at)
+    assert at.room_in([read], MINE) > 0
+    await send(at)  # there is room for one more
+    assert at.room_in([], MINE) == 0
+
+
+async def test_of_a_users_limit_nothing_is_left_to_others_who_have_their_own(under_way: UnderWay) -> None:
+    at, call = place(), VENUE.cost("call", {})
+    await under_way.add(at, "call")
+    assert at.room_in([call], MINE) == 0
+    await under_way.add(at, "call")
+    assert at.room_in([call], MINE) > 0
+    assert at.room_in([call], YOURS) == 0

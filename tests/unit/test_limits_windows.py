@@ -2,7 +2,6 @@
 
 import heapq
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import pytest
@@ -10,16 +9,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, Charge, ClockWindow, Count, RollingWindow, Window
+from worker.venues.limits.windows import (
+    CLOCK_MARGIN,
+    ROLLING_MARGIN,
+    Charge,
+    ClockWindow,
+    Count,
+    Most,
+    RollingWindow,
+    Window,
+)
 
 SPAN, LIMIT = 10_000, 10
 START = 1_700_000_000_000
 
-Beside = Callable[[Count], bool]
 
-
-def beside(weight: int) -> Beside:
-    return lambda count: weight + count.ours + count.others <= LIMIT
+def beside(weight: int) -> Most:
+    return Most(LIMIT - weight, LIMIT - weight)
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,7 @@ class Journey:
 
     def offer(self, request: Request) -> bool:
         self.pass_time(request.gap)
-        if not self.window.fits_now(beside(request.weight), self.now):
+        if not self.window.has_room(beside(request.weight), self.now):
             return False
         use = self.window.begin(request.weight, self.now)
         arrival = self.now + request.there
@@ -101,7 +107,7 @@ def test_room_is_foretold_never_too_late(coming: list[Request], kind: type[Windo
         foretold = journey.window.room_at(beside(request.weight), journey.now)
         assert foretold > journey.now
         journey.pass_time(foretold - 1 - journey.now)
-        assert not journey.window.fits_now(beside(request.weight), journey.now)
+        assert not journey.window.has_room(beside(request.weight), journey.now)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +119,7 @@ def test_the_whole_limit_goes_at_once_and_the_whole_again_once_the_window_is_ove
     now = START + SPAN // 2
     for _ in range(2):
         for _ in range(LIMIT):
-            assert window.fits_now(beside(1), now)
+            assert window.has_room(beside(1), now)
             window.end(window.begin(1, now), 1, now)
         assert window.room_at(beside(1), now) == now + wait
         now += wait
@@ -124,17 +130,17 @@ def test_the_whole_limit_goes_at_once_and_the_whole_again_once_the_window_is_ove
 def test_what_never_left_is_not_counted(window: Window) -> None:
     now = START + SPAN // 2
     use = window.begin(LIMIT, now)
-    assert not window.fits_now(beside(1), now)
+    assert not window.has_room(beside(1), now)
     window.drop(use)
-    assert window.fits_now(beside(LIMIT), now)
+    assert window.has_room(beside(LIMIT), now)
 
 
 @pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
 def test_what_turns_out_lighter_is_counted_so(window: Window) -> None:
     now = START + SPAN // 2
     window.end(window.begin(LIMIT, now), 3, now)
-    assert window.fits_now(beside(LIMIT - 3), now)
-    assert not window.fits_now(beside(LIMIT - 2), now)
+    assert window.has_room(beside(LIMIT - 3), now)
+    assert not window.has_room(beside(LIMIT - 2), now)
 
 
 @pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
@@ -155,7 +161,7 @@ def test_a_count_that_may_be_of_the_window_before_is_not_believed() -> None:
     window, border = ClockWindow(SPAN), START + SPAN
     use = window.begin(1, border - CLOCK_MARGIN - 1)
     window.hear(LIMIT, use, border - CLOCK_MARGIN)
-    assert window.fits_now(beside(LIMIT - 1), border - CLOCK_MARGIN)
+    assert window.has_room(beside(LIMIT - 1), border - CLOCK_MARGIN)
 
 
 def test_a_request_under_way_at_the_border_counts_on_both_sides() -> None:

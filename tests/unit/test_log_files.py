@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from worker.runtime.child import Child
-from worker.runtime.log_files import KEPT_LOGS, LARGEST_LOG, make_private, open_log, rotate_log
+from worker.runtime.files.log_files import KEPT_LOGS, LARGEST_LOG, make_private, open_log, rotate_log
 
 
 def rights(file: Path) -> int:

@@ -16,15 +16,12 @@ from hypothesis import strategies as st
 
 from tests.support.canaries import Canaries
 from tests.support.hostile_venue import answering
-from tests.support.sandbox_harness import open_door
+from tests.support.sandbox_harness import OPEN
 from tests.unit.test_transport import ECHO, SET_LEVERAGE, WANTED, account
 from worker.venues.binance.client import without_keys
 from worker.venues.client.connections import LARGEST_ANSWER, VenueConnections
 from worker.venues.client.masking import HIDDEN, MOST_ESCAPES, SecretMask
 from worker.venues.port.errors import VenueError
-
-__all__ = ["open_door"]
-pytestmark = pytest.mark.usefixtures("open_door")
 
 KEY = "vmPUZE6mv9SD5VNHk4HlWFsOr6aKE2zvsw0MuIgwCIPy6utIco14y7Ju91duEh8A"
 ODD = "p\"a\\s/s w&r'd<1>ü%+"
@@ -168,6 +165,14 @@ def test_no_place_in_something_encoded_hides_it(secret: str, before: bytes, behi
         assert code not in told
 
 
+def test_a_long_secret_is_found_wherever_it_begins() -> None:
+    secret = secrets.token_hex(32)
+    mask = SecretMask(secret, secret[::-1])
+    for begin in range(3 * len(secret)):
+        assert mask(f"{'.' * begin}{secret}") == f"{'.' * begin}***"
+        assert mask(f"{'.' * begin}{secret.encode().hex()}!") == f"{'.' * begin}***!"
+
+
 @given(st.text(max_size=200))
 def test_any_text_goes_through(text: str) -> None:
     mask = SecretMask(KEY, ODD)
@@ -201,7 +206,7 @@ async def test_no_failure_and_no_log_line_tells_what_a_venue_echoes(
         ):
             transport = without_keys(connections, url, 2_000).for_account(account(api_key=KEY))
             with pytest.raises(VenueError) as caught:
-                await transport.call(SET_LEVERAGE, WANTED)
+                await transport.change(OPEN, SET_LEVERAGE, WANTED)
     error: BaseException | None = caught.value
     while error:
         assert not canaries.found(f"{error!r} {vars(error)}")
@@ -215,7 +220,7 @@ async def test_a_head_that_is_none_tells_nothing(sent: str, caplog: pytest.LogCa
         async with VenueConnections() as connections, answering(sent.format(KEY * 200).encode(), b" " * 65_536) as url:
             transport = without_keys(connections, url, 2_000).for_account(account(api_key=KEY))
             with pytest.raises(VenueError) as caught:
-                await transport.call(SET_LEVERAGE, WANTED)
+                await transport.change(OPEN, SET_LEVERAGE, WANTED)
         await asyncio.sleep(0)
     assert KEY not in f"{caught.value!r} {vars(caught.value)} {caplog.text}"
 

@@ -3,27 +3,31 @@
 import socket
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from schemas.control import VenueHealth, VenueStatus
-from tests.support.memory_venue import ACCOUNT
+from schemas.control import StreamHealth, StreamStatus, VenueHealth, VenueStatus
+from schemas.events import Trigger
+from tests.support.memory_venue import ACCOUNT, MemoryVenue
 from tests.support.processes import free_port
 from tests.support.worker_harness import WorkerHarness, worker_harness
 from worker.accounts.account import Accounts
 from worker.app.up import UpFailed, metrics_ports
 from worker.config.settings import Settings
 from worker.ledger.ledger import open_ledger
+from worker.ledger.observed.newest import Kept
 from worker.ledger.outbox import insertion
-from worker.ledger.snapshots import Kept
 from worker.messages.wire import Outgoing
 from worker.monitoring.server import exposition, monitored
 from worker.monitoring.worker_states import Attachment, WorkerStates
 from worker.runtime.clock import now
 from worker.runtime.errors import ConfigurationError
+from worker.snapshots.margin import MarginWatch
 from worker.telemetry.metrics import WORKER
 from worker.venues.limits import Headroom
 
@@ -38,6 +42,11 @@ def venue(exchange: str, health: VenueHealth, *, listed: bool = True) -> VenueSt
 
 def room(scope: str, left: int | None, *, user: str | None = None, closed_for: int = 0) -> Headroom:
     return Headroom("binance", None, scope, user, None if left is None else 100, left, closed_for)
+
+
+def live(interval: int) -> tuple[StreamStatus, ...]:
+    account, state = {"exchange": "binance", "exchange_account_id": ACCOUNT.id}, StreamHealth.LIVE
+    return (StreamStatus(**account, state=state, since=0, poll_interval_ms=interval),)
 
 
 async def _one_each() -> dict[str, int]:
@@ -117,6 +126,27 @@ async def test_a_snapshot_grows_old_while_the_venue_shows_nothing(parts: Parts) 
     told = await parts.samples("perps_dma_snapshot_age_seconds")
     assert told.keys() == {(ACCOUNT.id, "binance")}
     assert 60 <= told[ACCOUNT.id, "binance"] < 90
+
+
+async def test_who_is_live_is_read_seldom_and_not_overdue_for_that(parts: Parts) -> None:
+    log, at = parts.harness.ledger.snapshots, now()
+    await log.keep(Kept(ACCOUNT.id, 1, at - 200_000, "{}"), [])
+    name = "perps_dma_snapshot_overdue_seconds"
+    assert 200 <= (await parts.samples(name))[ACCOUNT.id, "binance"] < 230
+    for interval, least in ((300_000, 0), (150_000, 50)):
+        parts.states.streams = partial(live, interval)
+        assert least <= (await parts.samples(name))[ACCOUNT.id, "binance"] < least + 30
+
+
+async def test_margin_is_told_out_of_the_ledger_by_its_worst_pool(parts: Parts) -> None:
+    watch, memory = MarginWatch(parts.harness.ledger, 0), MemoryVenue(maintenance=Decimal(900))
+    await watch.record(ACCOUNT, now() - 60_000, await memory.margin_health(), Trigger.SCHEDULE)
+    gone = ACCOUNT.model_copy(update={"id": "no longer registered"})
+    await watch.record(gone, now(), await memory.margin_health(), Trigger.SCHEDULE)
+    assert await parts.samples("perps_dma_margin_ratio") == {(ACCOUNT.id, "cross", "binance"): 0.9}
+    assert await parts.samples("perps_dma_margin_level") == {(ACCOUNT.id, "binance"): 2}
+    ages = await parts.samples("perps_dma_margin_age_seconds")
+    assert 60 <= ages[ACCOUNT.id, "binance"] < 90
 
 
 async def test_consumers_are_told_as_the_broker_counts_them(parts: Parts) -> None:

@@ -5,14 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.requests import MarketType
 from worker.venues.client.transport import Calls
 from worker.venues.okx import history
-from worker.venues.okx.bill_types import BILL_TYPES
-from worker.venues.okx.history import KEPT, Bills, amount_of
+from worker.venues.okx.history import BILL_TYPES, KEPT, Bills, amount_of
 from worker.venues.port.adapter import History, HistoryQuery, Market
 from worker.venues.port.errors import Ambiguous
 from worker.venues.reading.history import DAY, walked
@@ -119,6 +118,13 @@ venues = st.fixed_dictionaries({"inclusive": st.booleans(), "short_pages": st.bo
 
 @settings(max_examples=150, deadline=None)
 @given(ages=ages, page=st.integers(1, 7), since=st.integers(0, 80 * DAY), limit=st.integers(1, 30), how=venues)
+@example(  # an instant that one page holds, and two the next time, when one of its rows is told already
+    ages=[0, 0, 12_751, 12_752, 12_752, 108_159, 108_161, 289_444, 529_189],
+    page=2,
+    since=1_662_600,
+    limit=4,
+    how={"inclusive": False, "short_pages": True},
+)
 async def test_from_since_on_every_entry_comes_once_over_all_cursors(
     ages: list[int], page: int, since: int, limit: int, how: dict[str, bool]
 ) -> None:

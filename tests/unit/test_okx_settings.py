@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from schemas.requests import MarginMode, MarketType
+from tests.support.sandbox_harness import OPEN
 from worker.venues.okx.configuration import FRESH_S, AccountConfiguration, Configuration
-from worker.venues.okx.settings import BOTH_SIDES, LeverageSetting, check_leverage, read_terms, set_leverage
+from worker.venues.okx.terms.settings import BOTH_SIDES, LeverageSetting, check_leverage, read_terms, set_leverage
 from worker.venues.port.adapter import Market
+from worker.venues.port.door import Door
 from worker.venues.port.errors import (
     Ambiguous,
     LimitReached,
@@ -46,6 +48,9 @@ class Script:
             raise answer
         return answer
 
+    async def change(self, door: Door, name: str, params: dict[str, Any] | None = None) -> Any:
+        return await self.call(name, params)
+
 
 def script(*answers: Any) -> Script:
     return Script(deque(answers))
@@ -65,28 +70,28 @@ def echo(mode: str = "cross", side: str = "net", lever: str = "10", instrument: 
 
 async def test_the_echo_confirms_leverage_and_mode_and_no_side_is_sent_in_net_mode() -> None:
     venue = script(success(echo()))
-    told = await set_leverage(venue, LeverageSetting(SWAP, CROSS, TEN))
+    told = await set_leverage(venue, OPEN, LeverageSetting(SWAP, CROSS, TEN))
     assert (told.leverage, told.margin_mode, told.note) == (TEN, CROSS, None)
     assert venue.asked == [{"instId": SWAP.id, "lever": "10", "mgnMode": "cross"}]
 
 
 async def test_each_isolated_side_is_set_by_a_call_of_its_own() -> None:
     venue = script(success(echo("isolated", "long")), success(echo("isolated", "short")))
-    told = await set_leverage(venue, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
+    told = await set_leverage(venue, OPEN, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
     assert [asked["posSide"] for asked in venue.asked] == ["long", "short"]
     assert (told.leverage, told.margin_mode) == (TEN, ISOLATED)
 
 
 async def test_sides_that_echo_different_leverages_confirm_none() -> None:
     venue = script(success(echo("isolated", "long")), success(echo("isolated", "short", "9")))
-    assert (await set_leverage(venue, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))).leverage is None
+    assert (await set_leverage(venue, OPEN, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))).leverage is None
 
 
 async def test_one_side_done_and_one_refused_is_said_as_such() -> None:
     refusal = PreconditionFailed("margin is short", venue_code="59108", raw={"code": "59108"})
     venue = script(success(echo("isolated", "long")), refusal)
     with pytest.raises(PreconditionFailed) as caught:
-        await set_leverage(venue, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
+        await set_leverage(venue, OPEN, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
     assert (
         caught.value.message
         == str(caught.value)
@@ -100,14 +105,14 @@ async def test_one_side_done_and_one_refused_is_said_as_such() -> None:
 async def test_a_second_side_that_is_throttled_still_says_when_to_come_again() -> None:
     venue = script(success(echo("isolated", "long")), Throttled("too many", retry_after=2_000))
     with pytest.raises(Throttled) as caught:
-        await set_leverage(venue, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
+        await set_leverage(venue, OPEN, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
     assert caught.value.retry_after == 2_000
 
 
 async def test_a_first_side_that_is_refused_leaves_the_second_alone() -> None:
     venue = script(PreconditionFailed("margin is short"))
     with pytest.raises(PreconditionFailed) as caught:
-        await set_leverage(venue, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
+        await set_leverage(venue, OPEN, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
     assert (caught.value.message, len(venue.asked)) == ("margin is short", 1)
 
 
@@ -115,7 +120,7 @@ async def test_a_first_side_that_is_refused_leaves_the_second_alone() -> None:
 async def test_a_second_side_that_never_left_makes_the_whole_ambiguous(problem: VenueError) -> None:
     venue = script(success(echo("isolated", "long")), problem)
     with pytest.raises(Ambiguous, match="the long side is at 10x now"):
-        await set_leverage(venue, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
+        await set_leverage(venue, OPEN, LeverageSetting(SWAP, ISOLATED, TEN, BOTH_SIDES))
 
 
 @pytest.mark.parametrize(
@@ -134,17 +139,17 @@ async def test_a_second_side_that_never_left_makes_the_whole_ambiguous(problem: 
 )
 async def test_an_answer_that_is_not_about_this_setting_confirms_nothing(body: Any) -> None:
     with pytest.raises(Ambiguous):
-        await set_leverage(script(body), LeverageSetting(SWAP, CROSS, TEN))
+        await set_leverage(script(body), OPEN, LeverageSetting(SWAP, CROSS, TEN))
 
 
 async def test_the_cross_leverage_of_a_future_is_said_to_be_that_of_all_its_index() -> None:
-    told = await set_leverage(script(success(echo(instrument=FUTURE.id))), LeverageSetting(FUTURE, CROSS, TEN))
+    told = await set_leverage(script(success(echo(instrument=FUTURE.id))), OPEN, LeverageSetting(FUTURE, CROSS, TEN))
     assert told.note == "OKX has one cross leverage for all BTC-USDT futures"
 
 
 async def test_fractions_are_sent_as_they_are() -> None:
     venue = script(success(echo(lever="2.5")))
-    assert (await set_leverage(venue, LeverageSetting(SWAP, CROSS, Decimal("2.50")))).leverage == Decimal("2.5")
+    assert (await set_leverage(venue, OPEN, LeverageSetting(SWAP, CROSS, Decimal("2.50")))).leverage == Decimal("2.5")
     assert venue.asked[0]["lever"] == "2.5"
 
 

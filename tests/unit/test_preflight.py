@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.accounts.account import PositionMode
+from schemas.requests import PositionMode
 from worker.venues.client.transport import Skew
 from worker.venues.port.check_results import ACCOUNT_CHECKS, Check, Verdict
 from worker.venues.port.errors import AccessDenied, Ambiguous, ClockSkewed, NotSent, Refused, Throttled, VenueError
@@ -117,14 +117,17 @@ def test_a_key_is_warned_about_two_weeks_before_it_expires(until: int, verdict: 
     assert says in finding.says
 
 
+ONE_WAY, HEDGE = PositionMode.ONE_WAY, PositionMode.HEDGE
+
+
 @pytest.mark.parametrize(
     ("modes", "expected", "verdict", "says"),
     [
-        ({"": "hedge"}, None, Verdict.OK, "hedge"),
-        ({"": "hedge"}, "hedge", Verdict.OK, "hedge, as registered"),
-        ({"": "hedge"}, "one_way", Verdict.PROBLEM, "hedge, but one_way is registered"),
-        ({"a": "one_way", "b": "hedge"}, None, Verdict.OK, "one_way (a), hedge (b)"),
-        ({"a": "one_way", "b": "hedge"}, "one_way", Verdict.PROBLEM, "one_way (a), hedge (b), but one_way"),
+        ({"": HEDGE}, None, Verdict.OK, "hedge"),
+        ({"": HEDGE}, HEDGE, Verdict.OK, "hedge, as registered"),
+        ({"": HEDGE}, ONE_WAY, Verdict.PROBLEM, "hedge, but one_way is registered"),
+        ({"a": ONE_WAY, "b": HEDGE}, None, Verdict.OK, "one_way (a), hedge (b)"),
+        ({"a": ONE_WAY, "b": HEDGE}, ONE_WAY, Verdict.PROBLEM, "one_way (a), hedge (b), but one_way"),
     ],
 )
 def test_a_position_mode_is_told_and_compared_where_one_is_registered(

@@ -1,18 +1,17 @@
 """Ready means that the broker says workers consume, a worker's ledger writes, and markets are loaded."""
 
 import asyncio
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 import pytest
 
 from schemas import OPERATIONS, Success
-from schemas.base import Milliseconds
 from schemas.control import Status, VenueHealth, VenueStatus
 from schemas.operations import Operation
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import now_ms, shim_client
-from worker.bus.rpc import BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
+from worker.bus.rpc import About, BrokerAway, BusError, NoAnswer, NoWorker, RightsMissing, RpcReply
 from worker.messages.wire import encode
 from worker.shim.routes.readiness import ANSWER_MS, FRESH_S, FRESH_UNREADY_S, Probe
 
@@ -144,12 +143,10 @@ async def test_a_worker_has_but_a_short_time_to_answer() -> None:
 class SlowBus(InMemoryCaller):
     """Its workers answer when they are let."""
 
-    async def call(
-        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> RpcReply:
+    async def call(self, operation: Operation, body: bytes, **about: Unpack[About]) -> RpcReply:
         self.reached.set()
         await self.let.wait()
-        return await super().call(operation, body, command_id=command_id, deadline=deadline, actor=actor)
+        return await super().call(operation, body, **about)
 
     reached: asyncio.Event
     let: asyncio.Event

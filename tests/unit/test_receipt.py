@@ -1,13 +1,15 @@
 """From the bytes of a delivery to a command, or to the reason why not."""
 
+import hashlib
 import json
+from decimal import Decimal
 
 import pytest
 
 from tests.support.memory_venue import ACCOUNT, BTC
 from worker.accounts.account import Accounts
 from worker.execution.requests import LONGEST_DEADLINE_MS, Command, RequestParser, RequestRejected
-from worker.messages.wire import LONGEST_ACTOR, Delivery
+from worker.messages.wire import LONGEST_ACTOR, Delivery, encode
 
 NOW = 1_000_000_000_000
 BODY = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "leverage": 10}
@@ -35,6 +37,13 @@ def test_numbers_are_compared_by_value_and_requests_by_meaning() -> None:
         {"market_type": "future"},
     )
     assert len({received(delivery(**more)).fingerprint for more in others}) == 4
+
+
+def test_a_field_that_is_not_given_leaves_the_fingerprint_that_older_workers_made() -> None:
+    told = {"exchange_account_id": ACCOUNT.id, "symbol": BODY["symbol"], "market_type": "swap", "leverage": Decimal(10)}
+    older = hashlib.sha256(encode(["set_leverage", told | {"leverage": Decimal(10).normalize()}])).hexdigest()
+    assert received(delivery()).fingerprint == older
+    assert received(delivery(notional=5)).fingerprint != older
 
 
 def test_the_same_body_for_another_operation_is_another_request() -> None:

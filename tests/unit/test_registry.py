@@ -1,5 +1,6 @@
 """The account registry: what it says is checked as a whole, and every problem is named without its secret."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,76 @@ class TestTheFile:
     def test_one_that_can_not_be_read_is_still_made_of_itself(self, tmp_path: Path) -> None:
         path = registry(tmp_path, "[[[")
         assert sources_of(path) == {path}
+
+
+GUARDED = """
+[guardrails]
+max_leverage = 20
+max_leverage_of = {"BTC/USDT:USDT" = 50}
+operations = ["set_leverage", "set_margin_mode"]
+
+[accounts.main]
+exchange = "binance"
+api_key = "env:THE_KEY"
+secret = "env:THE_KEY"
+
+[accounts.careful]
+exchange = "binance"
+api_key = "env:THE_KEY"
+secret = "env:THE_KEY"
+
+[accounts.careful.guardrails]
+max_leverage = 2.5
+only_lower_while_open = true
+"""
+
+
+class TestGuardrails:
+    def test_an_account_has_the_defaults_unless_it_says_otherwise(self, tmp_path: Path) -> None:
+        main, careful = (account.guardrails for account in read_registry(registry(tmp_path, GUARDED)))
+        assert (main.max_leverage, main.max_leverage_of) == (Decimal(20), {"BTC/USDT:USDT": Decimal(50)})
+        assert (careful.max_leverage, careful.max_leverage_of) == (Decimal("2.5"), {})
+        assert careful.only_lower_while_open
+        assert main.operations == careful.operations == ("set_leverage", "set_margin_mode")
+
+    @pytest.mark.parametrize(
+        ("line", "told"),
+        [
+            ("max_leverage = 0", "guardrails.max_leverage: .*greater than 0"),
+            ('max_leverage = "ten"', "guardrails.max_leverage: must be a number"),
+            ("max_leverage_of = {BTC = -1}", "guardrails.max_leverage_of.BTC: .*greater than 0"),
+            ('margin_modes = ["crossed"]', "guardrails.margin_modes.0: "),
+            ('operations = ["set_levrage"]', "guardrails: operations: there is no command set_levrage; there are "),
+            ('operations = ["get_positions"]', "there is no command get_positions"),
+            ("max_levrage = 5", "guardrails.max_levrage: is not a known field"),
+        ],
+    )
+    @pytest.mark.parametrize("place", ["[guardrails]", "[accounts.main.guardrails]"])
+    def test_what_is_wrong_is_named_with_its_place(self, tmp_path: Path, place: str, line: str, told: str) -> None:
+        text = one(tmp_path, 'secret = "env:THE_KEY"').read_text()
+        with pytest.raises(RegistryError, match=told) as raised:
+            read_registry(registry(tmp_path, f"{text}\n{place}\n{line}\n"))
+        assert ("account 'main'" in str(raised.value)) == ("main" in place)
+
+
+class TestScheduledSweeps:
+    def test_a_schedule_is_read(self, tmp_path: Path) -> None:
+        lines = ('secret = "env:THE_KEY"', "portfolio_margin = true", 'auto_collect = "Daily 00:05"')
+        (account,) = read_registry(one(tmp_path, *lines))
+        assert str(account.auto_collect) == "daily 00:05"
+
+    @pytest.mark.parametrize(
+        ("lines", "told"),
+        [
+            (("portfolio_margin = true", 'auto_collect = "at noon"'), "auto_collect: must be `hourly :MM`, "),
+            (("portfolio_margin = true", "auto_collect = 5"), "auto_collect"),
+            (('auto_collect = "daily 00:05"',), "auto_collect is for Portfolio Margin accounts only"),
+            (
+                ("portfolio_margin = true", 'auto_collect = "daily 00:05"', "guardrails = {operations = []}"),
+                "auto_collect: its guardrails forbid it, pm_auto_collect is not allowed",
+            ),
+        ],
+    )
+    def test_one_that_can_not_be_is_named(self, tmp_path: Path, lines: tuple[str, ...], told: str) -> None:
+        with pytest.raises(RegistryError, match=f"account 'main'.*{told}"):
+            read_registry(one(tmp_path, 'secret = "env:THE_KEY"', *lines))

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.support.memory_venue import MemoryBus
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger, open_ledger
 from worker.messages.wire import NotPublished, Outgoing
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker.runtime.backoff import Backoff, backoff_s
-from worker.runtime.file_watch import FileWatch
+from worker.runtime.files.file_watch import FileWatch
 from worker.runtime.periodic import periodically
 
 

@@ -12,7 +12,7 @@ from tests.support.shim_client import shim_client
 async def test_the_matrix_tells_dashes_from_yeses(prefix: str) -> None:
     async with shim_client(InMemoryCaller()) as client:
         body = (await client.get(f"{prefix}/capabilities")).json()
-    rows = {(row.exchange, row.account_type): row for row in Capabilities.model_validate(body["data"]).venues}
+    rows = {(row.exchange, str(row.account_type)): row for row in Capabilities.model_validate(body["data"]).venues}
     assert body["statusCode"] == 200
     assert rows["binance", "standard"].margin_mode
     assert not rows["binance", "portfolio margin"].margin_mode

@@ -19,18 +19,27 @@ from tests.support.shim_client import (
     token,
 )
 from worker.bus.rpc import BrokerAway, NoAnswer, NoWorker, RequestInDoubt, RightsMissing, RpcReply
-from worker.telemetry.trace_context import TraceContext
+from worker.telemetry.tracing import TraceContext
 
+VALUES = {
+    "leverage": 10,
+    "amount": 10,
+    "margin_mode": "cross",
+    "position_mode": "hedge",
+    "asset": "USDT",
+    "symbol": "BTC/USDT:USDT",
+}
 REQUESTS: dict[str, dict[str, Any]] = {
     operation.name: {
-        field: {"leverage": 10, "margin_mode": "cross", "asset": "USDT", "symbol": "BTC/USDT:USDT"}.get(field, "a-1")
-        for field, info in operation.request.model_fields.items()
-        if info.is_required()
+        field: VALUES.get(field, "a-1") for field, info in operation.request.model_fields.items() if info.is_required()
     }
     for operation in ROUTES
 }
 for name in ("freeze", "unfreeze"):
     REQUESTS[name]["exchange_account_id"] = "a-1"
+REQUESTS["plan_terms"] |= {"select": "open", "defaults": {"leverage": 3}}
+REQUESTS["keep_terms"] |= REQUESTS["plan_terms"]
+REQUESTS["apply_terms"] |= REQUESTS["plan_terms"] | {"force": True}
 DONE = RpcReply(200, b'{ "leverage": 1.50 }', {"Outcome": "applied"})
 every_operation = pytest.mark.parametrize("operation", ROUTES, ids=[row.name for row in ROUTES])
 every_command = pytest.mark.parametrize("operation", COMMANDS, ids=[row.name for row in COMMANDS])
@@ -235,3 +244,23 @@ async def test_the_trace_context_is_given_back_and_a_new_one_in_place_of_nonsens
     told = response.headers["traceparent"]
     assert (told == given) is returned
     assert TraceContext.read(told) is not None
+
+
+@pytest.mark.parametrize(("told", "meant"), [("mended", "mended"), ("it%27s%20%C3%BCber%2050%25", "it's über 50%")])
+async def test_the_reason_of_a_command_goes_to_the_bus_and_that_of_a_query_does_not(told: str, meant: str) -> None:
+    caller = InMemoryCaller({"set_leverage": DONE, "get_positions": DONE})
+    async with shim_client(caller, **bearer(token()), **{"Audit-Reason": told}) as client:
+        await client.post(f"{PREFIX}/leverage", json=LEVERAGE)
+        await client.post(f"{PREFIX}/leverage", json=LEVERAGE, headers={"Prefer": "respond-async"})
+        await client.get(f"{PREFIX}/positions", params={"exchange_account_id": "a"})
+    assert [asked.reason for asked in caller.asked] == [meant, meant, None]
+
+
+@pytest.mark.parametrize("told", ["", "x" * 501, "two%0Alines", "nul%00", "del%7F", "half%2", "not encoded"])
+async def test_a_reason_that_is_none_is_refused_and_nothing_is_sent(told: str) -> None:
+    caller = InMemoryCaller({"set_leverage": DONE})
+    async with shim_client(caller, **bearer(token())) as client:
+        response = await client.post(f"{PREFIX}/leverage", json=LEVERAGE, headers={"Audit-Reason": told})
+    body = assert_failure(response, 400, "invalid_request")
+    assert [row["field"] for row in body["error"]["details"]["fields"]] == ["Audit-Reason"]
+    assert caller.asked == []

@@ -3,7 +3,7 @@
 from pydantic import SecretStr
 
 from worker.accounts.account import Account, Accounts
-from worker.snapshots.pacing import Pacing
+from worker.snapshots.pacing import LIVE_SHARE, Pacing
 from worker.venues.limits.meter import Meter
 from worker.venues.limits.tables import Per, Scope
 
@@ -58,3 +58,47 @@ def test_a_limit_by_user_is_shared_by_who_has_its_key_alone() -> None:
     for one in accounts.values():
         pacing.learn(one, {Meter(scope, None, 10, 1.0, background=0.5): 1})
     assert pacing.interval_of("binance") == INTERVAL
+
+
+def test_live_accounts_take_a_twenty_fifth_of_a_limit_and_the_others_have_the_rest() -> None:
+    accounts, meter = Accounts(map(account, range(1_000))), address()
+    pacing = Pacing(INTERVAL, accounts, live_interval=5 * MINUTE)
+    for one in accounts.values():
+        pacing.learn(one, {meter: 10})
+        pacing.mark(one.id, True)
+    assert pacing.interval(accounts["a-0"]) == 1_000 * 10 * MINUTE // 96
+    pacing.mark("a-0", False)
+    assert pacing.interval(accounts["a-0"]) == INTERVAL
+    assert pacing.interval_of("binance") == INTERVAL
+
+
+def test_few_live_accounts_are_read_at_their_interval_and_are_the_same_as_before_when_they_are_blind() -> None:
+    accounts, meter = Accounts(map(account, range(2))), address()
+    pacing = Pacing(INTERVAL, accounts, live_interval=5 * MINUTE)
+    for one in accounts.values():
+        pacing.learn(one, {meter: 10})
+    pacing.mark("a-0", True)
+    pacing.mark("a-0", True)
+    assert [pacing.interval(one) for one in accounts.values()] == [5 * MINUTE, INTERVAL]
+    pacing.forget(accounts["a-0"])
+    pacing.mark("a-0", False)
+    assert [pacing.interval(one) for one in accounts.values()] == [INTERVAL, INTERVAL]
+
+
+def test_of_limits_that_are_widened_live_accounts_take_no_more_than_before() -> None:
+    accounts, intervals = Accounts(map(account, range(1_000))), []
+    for widened in (1, 10):
+        pacing, meter = Pacing(INTERVAL, accounts, live_share=LIVE_SHARE / widened), address(2_400 * widened)
+        for one in accounts.values():
+            pacing.learn(one, {meter: 10})
+            pacing.mark(one.id, True)
+        intervals.append(pacing.interval(accounts["a-0"]))
+    assert intervals[0] == intervals[1] > 5 * MINUTE
+
+
+def test_without_a_schedule_nothing_is_polled() -> None:
+    accounts = Accounts([account(0)])
+    pacing = Pacing(0, accounts)
+    pacing.learn(accounts["a-0"], {address(): 10})
+    pacing.mark("a-0", True)
+    assert pacing.interval(accounts["a-0"]) == 0

@@ -60,3 +60,8 @@ def test_there_is_one_sign_of_life_a_turn_at_most(rhythm: Interval, told: int) -
 
 def test_without_a_heartbeat_silence_is_no_reason() -> None:
     assert not Interval(INTERVAL, 0).is_silent(THEN, THEN + 10**9)
+
+
+def test_a_clock_that_was_set_back_silences_no_heartbeat() -> None:
+    assert RHYTHM.is_silent(THEN + 3_600_000, THEN)
+    assert not RHYTHM.is_silent(THEN + INTERVAL, THEN), "another worker's clock may be ahead"

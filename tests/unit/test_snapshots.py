@@ -14,12 +14,15 @@ from typing import Any
 import pytest
 
 from schemas import MarginMode, MarketType
+from schemas.control import StreamHealth, StreamState
+from schemas.events import Trigger
 from tests.support.hand_clock import HandClock
 from tests.support.memory_venue import ACCOUNT, BTC, THEN, MemoryBus, MemoryVenue
 from tests.unit.snapshot_desk import HEARTBEAT, INTERVAL, LONG, SECOND, Desk, command, desk, snapshot
-from worker.ledger.snapshots import Kept
+from worker.ledger.observed.newest import Kept
 from worker.runtime.clock import steady
 from worker.snapshots.after_commands import GATHER_MS, TRIES
+from worker.snapshots.intervals import Interval
 from worker.snapshots.latest import Newest, Recent
 from worker.venues.port.adapter import Adapter, Market, OpenPositions
 from worker.venues.port.errors import AccessDenied, NotSent
@@ -193,6 +196,40 @@ async def test_a_snapshot_is_published_every_heartbeat_though_nothing_changed(
         told_at += [worker.clock()] * (len(worker.bus.events) - before)
     assert [later - earlier for earlier, later in pairwise(told_at)] == [HEARTBEAT] * 3
     assert seqs(worker.bus) == [1, 2, 3, 4]
+
+
+async def test_in_a_new_epoch_an_account_that_is_live_is_read_with_its_next_heartbeat(
+    url: str, venue: MemoryVenue
+) -> None:
+    async with desk(url, venue, rhythm=Interval(60 * HEARTBEAT, HEARTBEAT)) as worker:
+        live = StreamState(exchange="binance", exchange_account_id=ACCOUNT.id, state=StreamHealth.LIVE, since=0)
+        worker.board.put(live)
+        await worker.look()
+        await worker.look(HEARTBEAT)
+        assert (seqs(worker.bus), venue.log) == ([1, 2], ["positions"])
+        await worker.ledger.epoch.begin(worker.ledger.epoch.number + 1, [], worker.clock())
+        await worker.look(HEARTBEAT)
+        assert (seqs(worker.bus), venue.log) == ([1, 2, 3], ["positions", "positions"])
+
+
+async def test_margin_of_an_account_that_is_live_is_read_soon_after_its_stream_began_and_then_in_its_rhythm(
+    url: str, venue: MemoryVenue
+) -> None:
+    rhythm = Interval(5 * HEARTBEAT, HEARTBEAT)
+    for start in (1, 2):  # a restart much later, too: what was read before it is old
+        async with desk(url, venue, rhythm=rhythm, tells_margin=True) as worker:
+            worker.clock.pass_(start * 100 * HEARTBEAT)
+            live = StreamState(exchange="binance", exchange_account_id=ACCOUNT.id, state=StreamHealth.LIVE, since=0)
+            worker.board.put(live)
+            before = await worker.snapshots.newest(ACCOUNT)
+            await worker.snapshots.take(ACCOUNT, before, Trigger.STREAM)
+            assert worker.bus.told("margin") == []
+            await worker.look(SECOND)
+            reads = len(venue.log)
+            assert len(worker.bus.told("margin")) == 1
+            for _ in range(3):
+                await worker.look(SECOND)
+            assert (len(venue.log), len(worker.bus.told("margin"))) == (reads, 1)
 
 
 async def test_a_heartbeat_is_counted_from_the_last_snapshot_whatever_it_was_for(worker: Desk) -> None:

@@ -4,15 +4,14 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import pytest
 
 from schemas import HTTP_PREFIXES, Operation
-from schemas.base import Milliseconds
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, SECRET, client_of, gate
-from worker.bus.rpc import RpcReply
+from worker.bus.rpc import About, RpcReply
 from worker.config.settings import Settings
 from worker.console.tour import (
     ACCOUNTS,
@@ -43,9 +42,7 @@ class Freezes(InMemoryCaller):
         self.frozen = dict.fromkeys(frozen, "margin call")
         self.meddled: dict[str, str] = {}
 
-    async def call(
-        self, operation: Operation, body: bytes, *, command_id: str, deadline: Milliseconds, actor: str | None
-    ) -> RpcReply:
+    async def call(self, operation: Operation, body: bytes, **about: Unpack[About]) -> RpcReply:
         request = json.loads(body)
         match operation.name:
             case "freeze":

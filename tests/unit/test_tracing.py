@@ -17,8 +17,7 @@ from worker.config.settings import Settings
 from worker.monitoring.traces import CLOSE_S, recorded
 from worker.telemetry import tracing
 from worker.telemetry.otel import OtelTracer
-from worker.telemetry.trace_context import TraceContext
-from worker.telemetry.tracing import Kind
+from worker.telemetry.tracing import Kind, TraceContext
 
 CONTEXT = TraceContext("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7", "01", "vendor=1")
 

@@ -8,7 +8,7 @@ from schemas.control import Exchange, VenueHealth, VenueState
 from tests.support.memory_venue import MemoryBus
 from worker.accounts.account import Site
 from worker.execution.aftermath.venue_news import VenueNews
-from worker.execution.outbox_relay import OutboxRelay
+from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger, open_ledger
 from worker.messages.wire import NotPublished, Outgoing
 from worker.venues.lifecycle.health import VenueChange

@@ -9,20 +9,21 @@ from pydantic import SecretStr
 
 from schemas.base import Milliseconds
 from schemas.control import Network
-from schemas.requests import MarketType
+from schemas.replies import AccountType
+from schemas.requests import MarketType, PositionMode
 from worker.accounts.account import Account
 from worker.venues.binance import preflight as binance
 from worker.venues.bybit import preflight as bybit
+from worker.venues.bybit.terms.position_mode import read_modes
 from worker.venues.client.transport import Skew
 from worker.venues.gate import preflight as gate
 from worker.venues.okx import preflight as okx
-from worker.venues.port.capabilities import AccountType
 from worker.venues.port.check_results import Check, CheckResult, Verdict
 from worker.venues.port.errors import AccessDenied, Ambiguous, PreconditionFailed, VenueError
 
 STANDARD, PORTFOLIO = AccountType.STANDARD, AccountType.PORTFOLIO_MARGIN
 DENIED = AccessDenied("Invalid API-key, IP, or permissions for action", venue_code="-2015")
-STATE = binance.AccountSetup(barred=(), multi_assets=False, mode="one_way")
+STATE = binance.AccountSetup(barred=(), multi_assets=False, mode=PositionMode.ONE_WAY)
 FULL_KEY = binance.BinanceApiKey(frozenset(AccountType), withdrawals=False, bound=True)
 
 
@@ -229,10 +230,10 @@ class TestBybit:
     async def test_a_position_mode_is_that_of_perpetuals(self) -> None:
         rows = [{"symbol": "BTCUSDT", "positionIdx": 1}, {"symbol": "BTCUSDT-26DEC25", "positionIdx": 0}]
         told = Told({"privateGetV5PositionList": {"retCode": 0, "result": {"list": rows}}})
-        assert await bybit.read_modes(told) == {"BTCUSDT": "hedge"}
+        assert await read_modes(told) == {"BTCUSDT": "hedge"}
         rows[0]["positionIdx"] = 3
         with pytest.raises(Ambiguous):
-            await bybit.read_modes(told)
+            await read_modes(told)
 
 
 CONFIG = {"acctLv": "2", "posMode": "net_mode", "perm": "read_only,trade", "ip": "127.0.0.1"}

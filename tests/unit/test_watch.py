@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from worker.console.watch import stream_offset
+from worker.console.events.watch import stream_offset
 from worker.runtime.errors import ConfigurationError
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import CommandResult, Outcome, ResultEvent, Success
-from schemas.events import ConfirmedBy, Scope, Timings
+from schemas.events import ConfirmedBy, Timings
+from schemas.outcomes import Scope
 from schemas.replies import LeverageEcho, LeverageSet
 from worker.messages.wire import encode, outgoing, outgoing_result, reply_of
 

@@ -5,7 +5,7 @@ import secrets
 import pytest
 import typer
 
-from worker.console.terminal import read_settings
+from worker.console.kit.terminal import read_settings
 
 PASSWORD = secrets.token_urlsafe(24)
 

@@ -18,8 +18,8 @@ from tests.benchmarks.truth.ours import Ours
 from tests.benchmarks.truth.played import VENUE_CHANGES, Played, all_played
 from tests.benchmarks.truth.stand import Stand, stands
 from tests.benchmarks.truth.table import Heard, markdown, shown
-from worker.config.logs import silence_libraries
-from worker.console.display import console
+from worker.console.kit.display import console
+from worker.runtime.library_logs import silence_libraries
 
 
 async def heard_at(venue: str, chosen: Sequence[Played] | None = None) -> list[Heard]:
@@ -61,7 +61,7 @@ async def main(*, as_markdown: bool) -> int:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description="What clients say of changes that go wrong, against what is in force")
-    parser.add_argument("--markdown", action="store_true", help="print the table as it stands in the README")
+    parser.add_argument("--markdown", action="store_true", help="print the table as it stands in the documentation")
     silence_libraries()
     logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # what a cut connection leaves in the stand-ins
     sys.exit(uvloop.run(main(as_markdown=parser.parse_args().markdown)))

@@ -4,11 +4,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from rich.table import Table
-
 from tests.benchmarks.truth.claims import Honesty
 from tests.benchmarks.truth.played import Played
-from worker.console.display import table
+from worker.console.kit.display import table
+from worker.console.kit.grid import Grid
 
 COLUMNS = ("venue", "client", "changes", *map(str, Honesty))
 
@@ -38,12 +37,12 @@ def cells(heard: Iterable[Heard]) -> list[list[str]]:
     ]
 
 
-def shown(heard: Iterable[Heard]) -> Table:
+def shown(heard: Iterable[Heard]) -> Grid:
     """For a terminal."""
     return table(COLUMNS, cells(heard))
 
 
 def markdown(heard: Iterable[Heard]) -> str:
-    """For the README."""
+    """For the documentation."""
     lines = [COLUMNS, ["---"] * len(COLUMNS), *cells(heard)]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
