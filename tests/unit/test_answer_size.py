@@ -103,8 +103,8 @@ def memory() -> Iterator[list[int]]:
         tracemalloc.stop()
 
 
-def transport(connections: VenueConnections, url: str) -> BinanceTransport:
-    return without_keys(connections, url, TIMEOUT_MS).for_account(account())
+def transport(connections: VenueConnections, url: str, timeout_ms: int = TIMEOUT_MS) -> BinanceTransport:
+    return without_keys(connections, url, timeout_ms).for_account(account())
 
 
 @pytest.mark.parametrize("sent", TOO_LARGE.values(), ids=TOO_LARGE)
@@ -129,7 +129,7 @@ async def test_other_venues_are_not_delayed() -> None:
     """All calls of a venue get what is too large at once, and those to another are answered meanwhile."""
     async with VenueConnections() as connections, ScriptedVenue() as venue, answering(*TOO_LARGE["no end"]()) as url:
         venue.on(PATH, answers(ECHO))
-        hostile, good = transport(connections, url), transport(connections, venue.url)
+        hostile, good = transport(connections, url), transport(connections, venue.url, PATIENCE_MS)
         flood = [asyncio.create_task(hostile.change(OPEN, SET_LEVERAGE, WANTED)) for _ in range(20)]
         began = time.thread_time()
         while not all(call.done() for call in flood):
