@@ -1,7 +1,7 @@
 """An account that is followed, as a subscriber and an operator hear of it; the venue pushes as the test says."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -17,9 +17,11 @@ from tests.support.followed import NEVER_MS, Watched, watching
 from tests.support.memory_venue import ACCOUNT, BTC
 from tests.support.processes import free_port
 from tests.support.pushing_venue import KEY, RULES, PushingVenue, pushing_venue
+from tests.support.strategy import Body
 from worker.accounts.account import Accounts
 from worker.app.bootstrap import running_worker
 from worker.config.settings import Settings
+from worker.streams import own_changes, reads
 from worker.venues.client.connections import VenueConnections
 
 FOLLOWED = ACCOUNT.model_copy(update={"id": "memory-stream-001"})
@@ -216,6 +218,67 @@ async def test_metrics_count_accounts_frames_and_reads_and_no_secret_comes_out(
     canaries = Canaries.of({"listen key": KEY}, {})
     told = [str(row.data) for row in watched.heard]
     assert canaries.found("".join((metrics, caplog.text, *told))) == set()
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_what_a_command_changes_is_read_once_though_the_venue_pushes_it(
+    amqp_url: str, tmp_path: Path, venue: PushingVenue, watched: Watched
+) -> None:
+    async with worker(amqp_url, tmp_path, venue, snapshot_floor_ms=0):
+        await watched.live()
+        await quiet(venue)
+        before = venue.log.count("positions")
+        for leverage in (7, 9):
+            await changed(watched, leverage)
+            await venue.push({"leverage": str(leverage), "symbol": BTC.symbol})
+            told = await watched.next("positions", shows(leverage))
+            assert told.data["trigger"] == "command"
+        await quiet(venue)
+    assert venue.log.count("positions") - before == 2
+    assert not watched.all("drift")
+
+
+@pytest.mark.usefixtures("hasty")
+async def test_one_that_a_command_explains_and_nobody_reads_after_is_read_soon(
+    amqp_url: str, tmp_path: Path, venue: PushingVenue, watched: Watched
+) -> None:
+    async with worker(amqp_url, tmp_path, venue, snapshot_floor_ms=0):
+        await watched.live()
+        await quiet(venue)
+        await changed(watched, 7)
+        await watched.next("positions", shows(7))
+        for leverage in (9, 7):  # somebody else's, and then somebody else's that we asked for just before
+            venue.leverage = Decimal(leverage)
+            await venue.push({"leverage": str(leverage), "symbol": BTC.symbol})
+            told = await watched.next("positions", shows(leverage))
+            assert told.data["trigger"] == "stream"
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks again, or waits for others to look, does so soon."""
+    monkeypatch.setattr(reads, "LATER_S", (0.1, 0.2))
+    monkeypatch.setattr(own_changes, "READ_BY_THEN_S", 0.3)
+
+
+async def quiet(venue: PushingVenue) -> None:
+    """Nobody reads the account any more, for longer than anybody waits to read it."""
+    before = -1
+    while (count := venue.log.count("positions")) != before:
+        before = count
+        await asyncio.sleep(1)
+
+
+def shows(leverage: int) -> Callable[[Body], bool]:
+    """Whether a snapshot has a position at this leverage."""
+    return lambda data: data["positions"][0]["leverage"] == leverage
+
+
+async def changed(watched: Watched, leverage: int) -> None:
+    """Changed by a command of ours."""
+    body = {"exchange_account_id": FOLLOWED.id, "symbol": BTC.symbol, "leverage": leverage}
+    answer, _ = await watched.strategy.ask("set_leverage", body)
+    assert answer["statusCode"] == 200
 
 
 async def test_of_flat_markets_each_is_told_however_many_are_changed_at_once(

@@ -13,7 +13,7 @@ from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
 from tests.unit.snapshot_desk import Desk, desk
 from worker.accounts.account import Account
 from worker.ledger.observed.pushed_drifts import PushedDrift
-from worker.snapshots.pushed_terms import PushedTerms
+from worker.snapshots.pushed_terms import Origin, PushedTerms
 from worker.venues.port.adapter import MarginSettings
 from worker.venues.port.streams import Evidence, Nudge, Why
 
@@ -141,7 +141,7 @@ async def test_a_flat_market_that_shows_what_was_pushed_is_told_no_second_time(u
     async with desk(url, MemoryVenue()) as at:
         await at.look()
         here = terms(at)
-        assert await here.hear(ACCOUNT, nudge(7, ETH), at.clock())
+        assert await here.hear(ACCOUNT, nudge(7, ETH), at.clock()) is Origin.OUTSIDE
         assert await shown(at, here, 7) == [True]
         assert await here.waiting(ACCOUNT) == []
     assert told(at) == [("push", ETH, "flat", None, 7)]

@@ -7,6 +7,7 @@ push states terms ─▶ newer than the last reading? ─▶ other than known? �
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import Enum, auto
 from typing import Generic, TypeVar
 
 import structlog
@@ -20,12 +21,12 @@ from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.ledger import Ledger
 from worker.ledger.observed.pushed_drifts import PushedDrift
 from worker.ledger.sql.errors import StaleWrite
-from worker.messages.wire import Outgoing, outgoing
+from worker.messages.wire import outgoing
 from worker.runtime.clock import Clock
 from worker.snapshots.drift import MODES_OF_THEIR_OWN
 from worker.snapshots.explained_changes import Asked, asked_by
 from worker.snapshots.latest import Newest
-from worker.snapshots.snapshots import ANY_SIDE, SETTLE_MS, Snapshots
+from worker.snapshots.snapshots import ANY_SIDE, SETTLE_MS, Recorded, Snapshots
 from worker.venues.port.adapter import MarginSettings
 from worker.venues.port.streams import Evidence, Nudge, Why
 
@@ -41,6 +42,19 @@ Place = tuple[str, str, str]
 
 
 Term = Decimal | MarginMode | None
+
+
+class Origin(Enum):
+    """Where the terms that a push states come from."""
+
+    OUTSIDE = auto()
+    """Nobody here has asked for them: that was told."""
+
+    OURS = auto()
+    """Commands of ours have asked for all that differs."""
+
+    KNOWN = auto()
+    """They are what was known already, or an earlier copy of the push has told them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +114,13 @@ class PushedTerms:
         """Whether it states nothing but what the venue has stated before."""
         return all(self._is_stated(account, row) for row in nudge.evidence)
 
-    async def hear(self, account: Account, nudge: Nudge, heard: Milliseconds) -> bool:
-        """A push came that states terms; whether they were told as changed from outside."""
+    async def hear(self, account: Account, nudge: Nudge, heard: Milliseconds) -> Origin:
+        """A push came that states terms. What nobody here has asked for is told."""
         async with self._snapshots.telling(account):
-            told = await self._recorded(account, nudge, heard)
+            origin, told = await self._recorded(account, nudge, heard)
         for position, event in told:
             await self._relay.publish(position, event)
-        return bool(told)
+        return origin
 
     async def waiting(self, account: Account) -> list[PushedDrift]:
         """What was told of an account and was shown by no reading yet."""
@@ -142,7 +156,7 @@ class PushedTerms:
 
     async def _corrected(
         self, account: Account, told: PushedDrift, settings: MarginSettings, asked: Milliseconds
-    ) -> list[tuple[int | None, Outgoing]]:
+    ) -> Recorded:
         """What a venue shows in place of what it has pushed, unless a command of ours has asked for it since."""
         for place in self._stated_of(told):
             place.note(Evidence(told.symbol, settings.leverage, settings.margin_mode), asked)
@@ -181,7 +195,7 @@ class PushedTerms:
     def _is_stated(self, account: Account, row: Evidence) -> bool:
         return self._of(account, row).has(row)
 
-    async def _recorded(self, account: Account, nudge: Nudge, heard: Milliseconds) -> list[tuple[int | None, Outgoing]]:
+    async def _recorded(self, account: Account, nudge: Nudge, heard: Milliseconds) -> tuple[Origin, Recorded]:
         newest = await self._snapshots.newest(account)
         rows = [row for row in nudge.evidence if self._is_news(account, row, nudge.at)]
         told = [row for row in rows if not self._is_read(newest, row, heard)]
@@ -190,7 +204,10 @@ class PushedTerms:
         for row in rows:
             self._of(account, row).note(row, heard, nudge.at)
         drifted = tuple(terms for terms in changed if not _is_explained(terms, asked))
-        return await self._tell(account, newest, drifted, nudge.at or heard) if drifted else []
+        if not drifted:
+            return Origin.OURS if changed else Origin.KNOWN, []
+        event = await self._tell(account, newest, drifted, nudge.at or heard)
+        return Origin.OUTSIDE if event else Origin.KNOWN, event
 
     def _is_read(self, newest: Newest | None, row: Evidence, heard: Milliseconds) -> bool:
         """Whether a reading of positions that began later shows what there is of this market: if one is open there.
@@ -230,7 +247,7 @@ class PushedTerms:
 
     async def _tell(
         self, account: Account, newest: Newest | None, drifted: tuple[DriftedTerms, ...], at: Milliseconds
-    ) -> list[tuple[int | None, Outgoing]]:
+    ) -> Recorded:
         seq = newest.kept.seq if newest else 0
         told = outgoing(_event(account, self._ledger.epoch.number, seq, drifted, at, known_by=KnownBy.PUSH))
         try:

@@ -28,13 +28,14 @@ from worker.runtime.periodic import periodically
 from worker.snapshots.confirmations import Confirmations
 from worker.snapshots.explained_changes import asked_by
 from worker.snapshots.pacing import Pacing
-from worker.snapshots.pushed_terms import PushedTerms
+from worker.snapshots.pushed_terms import Origin, PushedTerms
 from worker.snapshots.snapshots import Snapshots
 from worker.snapshots.stream_board import StreamBoard
 from worker.streams.connection import FeedConnection
 from worker.streams.dials import DialGates
 from worker.streams.evidence import EvidenceQueue
 from worker.streams.line import OpenSocket, Pushed
+from worker.streams.own_changes import OwnChanges
 from worker.streams.reads import CoalescedReads, Read, ReadPace
 from worker.streams.risk import RiskPushes
 from worker.telemetry.metrics import (
@@ -114,6 +115,7 @@ class Follower:
         self._reads = CoalescedReads(
             self._read, self._done, ReadPace(parts.floor_ms, partial(parts.pacing.floor, account))
         )
+        self._own_changes = OwnChanges(account, parts.snapshots, parts.ledger.patience, self._reads.nudge)
 
     async def run(self) -> None:
         """Follow it until cancelled."""
@@ -128,6 +130,7 @@ class Follower:
             group.create_task(self._reads.run())
             group.create_task(self._risks.run())
             group.create_task(self._hear_evidence())
+            group.create_task(self._own_changes.run())
             group.create_task(self._confirmations.run())
             if any(feed.rules.by_market for feed in feeds.values()):
                 group.create_task(periodically(self._watch, WATCHED_AGAIN_S))
@@ -161,8 +164,8 @@ class Follower:
         match pushed:
             case Nudge(why):
                 STREAM_NUDGES.labels(self._venue, why).inc()
-                self._state_terms(pushed)
-                self._reads.nudge()
+                if not (self._state_terms(pushed) and self._tells_all(pushed)):
+                    self._reads.nudge()
             case Terms(evidence):
                 self._state_terms(Nudge(Why.POSITIONS, evidence=evidence))
             case RiskPush():
@@ -177,10 +180,16 @@ class Follower:
         """A frame came, whatever it means."""
         STREAM_FRAMES.labels(self._venue).inc()
 
-    def _state_terms(self, nudge: Nudge) -> None:
-        """What a push states itself is looked at, unless it is nothing new."""
-        if nudge.evidence and not self._parts.terms.repeats(self.account, nudge):
-            self._evidence.put(nudge, now())
+    def _state_terms(self, nudge: Nudge) -> bool:
+        """What a push states itself is looked at, unless it is nothing new; whether it is."""
+        if not nudge.evidence or self._parts.terms.repeats(self.account, nudge):
+            return False
+        self._evidence.put(nudge, now())
+        return True
+
+    def _tells_all(self, nudge: Nudge) -> bool:
+        """Whether what is read after a push hangs on where the terms come from that it states: nothing else changed."""
+        return nudge.why is Why.SETTINGS and self._state.state is StreamHealth.LIVE
 
     def _reads_at_once(self) -> None:
         self._reads.nudge(Urgency.RISK)
@@ -196,8 +205,14 @@ class Follower:
         while True:
             nudge, heard = await self._evidence.get()
             hear = partial(self._parts.terms.hear, self.account, nudge, heard)
-            if await self._parts.ledger.patience.retry_while_unavailable(hear):
+            origin = await self._parts.ledger.patience.retry_while_unavailable(hear)
+            if origin is Origin.OUTSIDE:
                 self._confirmations.begin()
+            if nudge.why is Why.SETTINGS:
+                if origin is Origin.OURS:
+                    self._own_changes.expect(heard)
+                else:
+                    self._reads.nudge()
 
     async def _watch(self) -> None:
         """Know the markets whose terms commands have changed of late, whichever worker carried them out."""

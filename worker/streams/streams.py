@@ -88,7 +88,7 @@ class Streams:
             known = await leases.all()
         if self._closed:
             return  # it was told so meanwhile
-        self._follow(known)
+        await self._follow(known)
         self._note(known, living)
 
     async def close(self) -> None:
@@ -161,15 +161,21 @@ class Streams:
         async with self._ledger.gone(worker) as gone:
             return gone
 
-    def _follow(self, known: Mapping[str, Lease]) -> None:
-        """Begin to follow what is ours, and end to follow what is not, or is another account by now."""
+    async def _follow(self, known: Mapping[str, Lease]) -> None:
+        """Begin to follow what is ours, and end to follow what is not, or is another account by now.
+
+        One account begins after the other, for each takes a millisecond to begin: hundreds would stop the loop.
+        """
         ranks = _ranks(self._accounts.values())
         ours = {name for name, row in known.items() if row.owner == self._ledger.owner and name in self._accounts}
         for name, (follower, task) in tuple(self._following.items()):
             if name not in ours or task.done() or self._is_outdated(follower, ranks[name]):
                 self._end(name)
         for name in sorted(ours - self._following.keys(), key=lambda name: ranks[name]):
-            follower = Follower(self._accounts[name], ranks[name], known[name], self._parts)
+            await asyncio.sleep(0)
+            if self._closed or (account := self._accounts.get(name)) is None:
+                continue  # it was told so meanwhile
+            follower = Follower(account, ranks[name], known[name], self._parts)
             task = asyncio.create_task(follower.run())
             task.add_done_callback(partial(_ended, name))
             self._following[name] = follower, task
