@@ -40,6 +40,21 @@ def test_a_thousand_accounts_are_read_as_often_as_half_of_the_limit_allows() -> 
     assert pacing.interval(first) == pacing.interval_of("binance") == needed
 
 
+def test_a_reading_for_a_push_which_leaves_margin_out_makes_no_scheduled_one_lighter() -> None:
+    accounts, meter = Accounts(map(account, range(2))), address(limit=100)
+    pacing = Pacing(INTERVAL, accounts)
+    for one in accounts.values():
+        pacing.learn(one, {meter: 5}, is_scheduled=False)
+    assert pacing.interval(accounts["a-0"]) == INTERVAL + 2_000
+    for one in accounts.values():
+        pacing.learn(one, {meter: 20})
+        pacing.learn(one, {meter: 5}, is_scheduled=False)
+    assert pacing.interval(accounts["a-0"]) == 2 * 20 * MINUTE // 50
+    pacing.forget(accounts["a-1"])
+    pacing.learn(accounts["a-1"], {meter: 5}, is_scheduled=False)
+    assert pacing.interval(accounts["a-0"]) == (20 + 5) * MINUTE // 50
+
+
 def test_an_account_that_goes_leaves_its_part_to_the_others() -> None:
     accounts, meter = Accounts(map(account, range(2))), address(limit=100)
     pacing = Pacing(INTERVAL, accounts)

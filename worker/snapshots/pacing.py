@@ -53,12 +53,20 @@ class Pacing:
         self._known: defaultdict[Site, set[str]] = defaultdict(set)
         self._used: defaultdict[Site, Counter[Meter]] = defaultdict(Counter)
         self._stretched: set[Site] = set()
+        self._scheduled: set[str] = set()
 
-    def learn(self, account: Account, weights: Mapping[Meter, int]) -> None:
-        """An account was read, and this is what it used of each limit."""
+    def learn(self, account: Account, weights: Mapping[Meter, int], *, is_scheduled: bool = True) -> None:
+        """An account was read, and this is what it used of each limit.
+
+        One that is read for a push is read without its margin: that teaches nothing once it was read on schedule.
+        """
+        if is_scheduled:
+            self._scheduled.add(account.id)
+        elif account.id in self._scheduled:
+            return
         if self._weights.get(account.id) == weights and account.site not in self._stretched:
             return  # as it was: most readings teach nothing
-        self.forget(account)
+        self._drop(account)
         self._weights[account.id] = dict(weights)
         self._known[account.site].add(account.id)
         for meter, weight in weights.items():
@@ -69,6 +77,10 @@ class Pacing:
 
     def forget(self, account: Account) -> None:
         """An account is read no more."""
+        self._drop(account)
+        self._scheduled.discard(account.id)
+
+    def _drop(self, account: Account) -> None:
         for meter, weight in self._weights.pop(account.id, {}).items():
             self._totals[meter] -= weight
             self._live_totals[meter] -= weight if account.id in self._live else 0

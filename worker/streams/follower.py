@@ -268,7 +268,7 @@ class Follower:
             with billed() as weights:
                 recorded = await snapshots.take(account, before, Trigger.STREAM, only_news=True, urgency=urgency)
             STREAM_READS.labels(self._venue).inc()
-            self._parts.pacing.learn(account, weights)
+            self._parts.pacing.learn(account, weights, is_scheduled=False)
             await snapshots.publish(recorded)
         newest = await snapshots.newest(account)
         is_read = newest is not None and not newest.snapshot.stale
