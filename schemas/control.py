@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import ConfigDict, Field, JsonValue, model_validator
 from typing_extensions import TypeAliasType
 
-from .audit_chain import Link
+from .audit.chain import Link
 from .base import Milliseconds, WireModel
 from .envelope import Failure, failure
 from .outcomes import ErrorCode

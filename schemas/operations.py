@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
-from . import audit, book, control, letters, margin, replies, requests, terms
+from . import book, control, letters, margin, replies, requests, terms
+from .audit import records as audit
 from .base import WireModel
 
 HTTP_PREFIXES = ("/oems/execution", "/order-execution/execution")

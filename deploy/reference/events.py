@@ -8,9 +8,9 @@ from typing import get_type_hints
 from reference.fields import fields_table, references_of, types_section
 from reference.markdown import code, page, table
 from schemas.base import WireModel
-from schemas.documents import EVENTS
+from schemas.documents.definitions import EVENTS
 from schemas.events import CloudEvent
-from schemas.following import EVENTS_PATH, FollowEvents
+from schemas.events.following import EVENTS_PATH, FollowEvents
 from schemas.operations import EVENTS_LOG
 
 INTRODUCTION = f"""\

@@ -5,7 +5,7 @@ from functools import cache
 from typing import Any
 
 from reference.markdown import code, codes, table
-from schemas.documents import definitions, references
+from schemas.documents.definitions import definitions, references
 
 Schema = Mapping[str, Any]
 HEADER = ("field", "type", "", "meaning")

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Literal, TypeVar
 
-from ..audit import Audit
+from ..audit.records import Audit
 from ..base import WireModel
 from ..book import Book, CommandList, CommandStatus, ServedAccounts
 from ..control import Doubts, Exchange, FreezeChanged, Freezes, Status

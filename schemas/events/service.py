@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from ..audit import Denial
+from ..audit.records import Denial
 from ..base import Milliseconds, WireModel
 from ..control import Exchange, FreezeState, StreamState, VenueState
 from .attributes import CloudEvent

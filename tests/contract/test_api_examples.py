@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from schemas import COMMANDS, OPERATIONS, QUERIES, Success
-from schemas.documents import json_schemas
+from schemas.documents.definitions import json_schemas
 from worker.messages.wire import encode
 
 SCHEMAS = json_schemas()

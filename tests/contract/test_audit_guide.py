@@ -6,7 +6,7 @@ from pathlib import Path
 
 import typer
 
-from schemas.audit_chain import GENESIS, ChainRecord, hash_of
+from schemas.audit.chain import GENESIS, ChainRecord, hash_of
 from worker.app.cli import app
 
 PAGE = (Path(__file__).parents[2] / "deploy" / "docs" / "AUDIT.md").read_text()

@@ -25,9 +25,9 @@ from schemas import (
     failure,
     operations,
 )
-from schemas.audit import Denial
+from schemas.audit.records import Denial
 from schemas.control import StreamHealth, VenueHealth, VenueState
-from schemas.documents import EVENTS, references
+from schemas.documents.definitions import EVENTS, references
 from schemas.events import (
     CommandResult,
     ConfirmedBy,

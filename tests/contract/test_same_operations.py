@@ -9,10 +9,10 @@ import typer
 from mcp.types import Tool
 
 from schemas import HTTP_PREFIXES, OPERATIONS, ROUTES, Kind
-from schemas.asyncapi import asyncapi
 from schemas.client import blocking, blocking_calls, calls, dma
-from schemas.following import EVENTS_PATH
-from schemas.openapi import openapi
+from schemas.documents.asyncapi import asyncapi
+from schemas.documents.openapi import openapi
+from schemas.events.following import EVENTS_PATH
 from schemas.operations import CAPABILITIES_PATH
 from schemas.outcomes import ErrorCode
 from tests.support.in_memory_caller import InMemoryCaller

@@ -11,8 +11,8 @@ import pytest
 import requests
 import schemathesis
 
-from schemas.following import EVENTS_PATH
-from schemas.openapi import openapi
+from schemas.documents.openapi import openapi
+from schemas.events.following import EVENTS_PATH
 from schemas.operations import HTTP_PREFIXES
 from tests.acceptance.conftest import RunningUp, up
 from tests.fuzz.conftest import SEED, TIMES, examples

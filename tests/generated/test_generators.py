@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from schemas import HTTP_PREFIXES, OPERATIONS, ROUTES, Operation
-from schemas.documents import success_name
+from schemas.documents.definitions import success_name
 from schemas.operations import CAPABILITIES_PATH
 from tests.acceptance.conftest import RunningUp, up
 from tests.contract.test_api_examples import EXAMPLES

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.audit_chain import GENESIS
+from schemas.audit.chain import GENESIS
 from tests.support.memory_venue import MemoryBus
 from tests.support.worker_harness import TO_10X, Body, WorkerHarness, worker_harness
 

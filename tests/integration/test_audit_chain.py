@@ -10,7 +10,7 @@ from typing import Any
 import asyncpg
 import pytest
 
-from schemas.audit_chain import BEGINNING, GENESIS, Chain, ChainBroken, ChainRecord, Link
+from schemas.audit.chain import BEGINNING, GENESIS, Chain, ChainBroken, ChainRecord, Link
 from tests.support.postgres import PostgresServer
 from worker.console.audit.archive import beginning_of, record_of
 from worker.ledger import migrations

@@ -36,7 +36,7 @@ from schemas import (
     Success,
     blocking,
 )
-from schemas.audit_chain import Chain, ChainRecord
+from schemas.audit.chain import Chain, ChainRecord
 from schemas.base import utc_text
 from schemas.guardrails import Guardrails
 from schemas.terms import DesiredTerms

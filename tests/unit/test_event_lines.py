@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.documents import EVENTS
+from schemas.documents.definitions import EVENTS
 from worker.console.events.lines import LINES, event_line, is_about
 
 POSITION = {"symbol": "BTC/USDT:USDT", "side": "long", "contracts": 0.05, "leverage": 10}

@@ -14,8 +14,8 @@ import uvicorn
 import yaml
 from structlog.testing import capture_logs
 
-from schemas.asyncapi import asyncapi
-from schemas.openapi import openapi
+from schemas.documents.asyncapi import asyncapi
+from schemas.documents.openapi import openapi
 from tests.support.in_memory_caller import InMemoryCaller
 from tests.support.shim_client import BOUNDS, LEVERAGE, PREFIX, assert_failure, bearer, gate, shim_client, token
 from worker.bus.rpc import BrokerAway, RpcReply

@@ -7,9 +7,9 @@ from typing import Any
 
 import yaml
 
-from schemas.asyncapi import asyncapi
-from schemas.documents import json_schemas
-from schemas.openapi import openapi
+from schemas.documents.asyncapi import asyncapi
+from schemas.documents.definitions import json_schemas
+from schemas.documents.openapi import openapi
 
 FOLDER = Path(str(files("schemas")))
 """Where the documents are kept: beside the models they are made from."""

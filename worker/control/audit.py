@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 
 from schemas import ERRORS, ErrorCode
-from schemas.audit import Audit, AuditEntry, Denial, DenialsReported, GetAudit, ReportDenials
-from schemas.audit_chain import ChainRecord
+from schemas.audit.chain import ChainRecord
+from schemas.audit.records import Audit, AuditEntry, Denial, DenialsReported, GetAudit, ReportDenials
 from schemas.base import utc_text
 from schemas.events import DenialEvent, event_id
 from worker.execution.service import ControlHandler

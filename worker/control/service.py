@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
-from schemas.audit_chain import Link
+from schemas.audit.chain import Link
 from schemas.control import (
     Doubts,
     DoubtState,

@@ -2,7 +2,7 @@
 
 The head of the chain is one row. Whoever writes a record moves it first, and so waits for whoever moved it before:
 several workers make one chain. Both happen in the transaction of what the record tells of, and come last in it: nobody
-who holds the head waits for anything else. `schemas.audit_chain` has what is hashed, and proves it.
+who holds the head waits for anything else. `schemas.audit.chain` has what is hashed, and proves it.
 """
 
 import json
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import takewhile
 from typing import Any
 
-from schemas.audit_chain import CHECKPOINT, ChainRecord, Link
+from schemas.audit.chain import CHECKPOINT, ChainRecord, Link
 from schemas.base import Milliseconds
 from worker.ledger.outbox import Outbox, insertion
 from worker.ledger.patience import looked_after

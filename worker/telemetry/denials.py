@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass, replace
 
-from schemas.audit import Denial
+from schemas.audit.records import Denial
 from schemas.base import Milliseconds
 
 DISTINCT = 20

@@ -13,7 +13,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from schemas.audit_chain import BEGINNING, GENESIS, ChainBroken, ChainRecord, Link
+from schemas.audit.chain import BEGINNING, GENESIS, ChainBroken, ChainRecord, Link
 from schemas.problems import problems_of
 from worker.config.settings import Settings
 from worker.console.kit.ask import Questions, asking

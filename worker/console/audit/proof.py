@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.text import Text
 
-from schemas.audit_chain import Chain, ChainBroken, Link
+from schemas.audit.chain import Chain, ChainBroken, Link
 from worker.config.settings import Settings
 from worker.console.audit.archive import lines_of, link_of, pages, record_of
 from worker.console.kit.ask import asking

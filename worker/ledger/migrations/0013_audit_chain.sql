@@ -1,4 +1,4 @@
--- Each record of the audit holds the hash of the one before it (`schemas.audit_chain`). The head is one row, which whoever
+-- Each record of the audit holds the hash of the one before it (`schemas.audit.chain`). The head is one row, which whoever
 -- writes a record moves first. The records that are there already become the beginning of the chain.
 ALTER TABLE audit ADD COLUMN previous TEXT;
 ALTER TABLE audit ADD COLUMN hash TEXT;

@@ -14,7 +14,7 @@ from uuid import uuid4
 import structlog
 
 from schemas import OPERATIONS
-from schemas.audit import ReportDenials
+from schemas.audit.records import ReportDenials
 from schemas.base import Milliseconds
 from worker.bus.rpc import BusError
 from worker.messages.wire import LONGEST_ACTOR, encode

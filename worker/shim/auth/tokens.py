@@ -12,7 +12,7 @@ from jwt.exceptions import InvalidSubjectError
 from pydantic import SecretStr
 
 from schemas import ErrorCode, Failure, failure
-from schemas.audit import DenialReason
+from schemas.audit.records import DenialReason
 from schemas.base import Milliseconds
 from schemas.guardrails import UNGUARDED, Guardrails
 from schemas.operations import READERS

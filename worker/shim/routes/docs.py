@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from schemas.openapi import openapi
+from schemas.documents.openapi import openapi
 from worker.config import documents
 from worker.runtime.errors import ConfigurationError
 from worker.shim.kit.envelope import JSON

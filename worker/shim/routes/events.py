@@ -25,8 +25,8 @@ from schemas import HTTP_PREFIXES, ErrorCode, failure
 from schemas.base import Milliseconds
 from schemas.client.stream import Offset, followed, offset_of, place_of
 from schemas.client.trouble import CONNECTION_TROUBLE
-from schemas.documents import EVENTS
-from schemas.following import EVENTS_PATH, FollowEvents
+from schemas.documents.definitions import EVENTS
+from schemas.events.following import EVENTS_PATH, FollowEvents
 from schemas.operations import OPERATIONS, OVERSEERS
 from schemas.problems import invalid_request, problems_of, unknown_account
 from worker.bus.rpc import BusError

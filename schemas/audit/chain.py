@@ -14,7 +14,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .base import Count, WireModel
+from ..base import Count, WireModel
 
 GENESIS = "0" * 64
 """What the first record holds in place of a hash."""

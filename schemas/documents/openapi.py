@@ -4,8 +4,14 @@ from collections.abc import Mapping
 from inspect import cleandoc
 from types import MappingProxyType
 
-from .control import ENCODED_WHY
-from .documents import (
+from ..control import ENCODED_WHY
+from ..envelope import Failure
+from ..events import ConfirmedBy
+from ..events.following import EVENTS_PATH, FollowEvents
+from ..operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
+from ..outcomes import ERRORS, ErrorCode, Outcome
+from ..requests import GetPositions, HistoryRequest, PmGetAccount, SymbolRequest
+from .definitions import (
     ABOUT,
     ACCEPTED,
     CAPABILITIES,
@@ -17,12 +23,6 @@ from .documents import (
     needed_by,
     success_name,
 )
-from .envelope import Failure
-from .events import ConfirmedBy
-from .following import EVENTS_PATH, FollowEvents
-from .operations import CAPABILITIES_PATH, HTTP_PREFIXES, READERS, ROUTES, Kind, Operation
-from .outcomes import ERRORS, ErrorCode, Outcome
-from .requests import GetPositions, HistoryRequest, PmGetAccount, SymbolRequest
 
 _DESCRIPTION = """\
 Control plane of perpetual-futures accounts. A setting is reported as applied only when the venue confirmed it.

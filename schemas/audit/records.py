@@ -5,9 +5,9 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 from typing_extensions import TypeAliasType
 
-from .audit_chain import Link
-from .base import MOST, Count, Milliseconds, WireModel
-from .control import ControlRequest
+from ..base import MOST, Count, Milliseconds, WireModel
+from ..control import ControlRequest
+from .chain import Link
 
 MOST_DENIALS = 50
 """Kinds of denials that one report holds at most."""

@@ -9,10 +9,10 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode, models_json_schema
 
-from .book import CommandRow, CommandStatus
-from .control import DoubtState
-from .envelope import Failure, Success
-from .events import (
+from ..book import CommandRow, CommandStatus
+from ..control import DoubtState
+from ..envelope import Failure, Success
+from ..events import (
     CloudEvent,
     CommandResult,
     DeadLettersEvent,
@@ -33,9 +33,9 @@ from .events import (
     ThresholdEvent,
     VenueEvent,
 )
-from .following import FollowEvents
-from .operations import COMMANDS, OPERATIONS, Operation
-from .replies import Accepted, Capabilities
+from ..events.following import FollowEvents
+from ..operations import COMMANDS, OPERATIONS, Operation
+from ..replies import Accepted, Capabilities
 
 CONTRACT_VERSION = "1.0.0"
 """Version of the wire contract, which moves apart from the version of the program."""

@@ -5,7 +5,9 @@ from inspect import cleandoc
 from types import MappingProxyType
 from typing import Any
 
-from .documents import (
+from ..envelope import Failure
+from ..operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, OPERATIONS, Operation
+from .definitions import (
     ABOUT,
     CONTRACT_VERSION,
     EVENTS,
@@ -16,8 +18,6 @@ from .documents import (
     needed_by,
     success_name,
 )
-from .envelope import Failure
-from .operations import COMMANDS_EXCHANGE, CONTROL_EXCHANGE, OPERATIONS, Operation
 
 EVENTS_EXCHANGE = "dma.events"
 EVENTS_LOG = "dma.events.log"

@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .control import ControlRequest
-from .outcomes import Outcome
-from .requests import AccountId
+from ..control import ControlRequest
+from ..outcomes import Outcome
+from ..requests import AccountId
 
 EVENTS_PATH = "/events"
 """Server-Sent Events stand beside the operations, under both prefixes; the shim knows them by itself."""

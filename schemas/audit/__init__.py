@@ -1,0 +1,1 @@
+"""What stands in the audit, and the chain that proves it whole."""

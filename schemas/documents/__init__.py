@@ -1,0 +1,1 @@
+"""The documents that are generated from the table of operations: AsyncAPI, OpenAPI and JSON Schemas."""
