@@ -162,10 +162,11 @@ async def test_a_long_day(stage: Stage, node: Node, count: Count) -> None:
     await node.mend()
     collections = await publishing
     await stage.tally.collect(stage.url, patience_s=240)
-    sent = Counter(entry.account for entry in stage.changes if entry.path == COLLECTION)
+    sent = Counter(entry.account for entry in stage.taken if entry.path == COLLECTION)
     doubled = stage.doubled + sum(max(0, sent[account] - wanted) for account, wanted in collections.items())
     dead, outcomes = await waiting(stage.url, DEAD_LETTERS), dict(stage.tally.outcomes)
     more = {"seed": SEED, "faults": faults.total(), "dead_letters": dead, "outcomes": outcomes}
+    more["refused"] = len(stage.changes) - len(stage.taken)
     count(len(stage.tally.expected), lost=len(stage.tally.lost), doubled=doubled, **more)
     assert dead == 0
     assert set(outcomes) <= {"applied", "unknown", "expired"}
