@@ -22,6 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from schemas import OPERATIONS
 from tests.support.memory_venue import ACCOUNT, BTC, MAX_LEVERAGE, MemoryBus, MemoryVenue, Misbehaviour
+from worker.accounts.account import Accounts
 from worker.execution.dispatch import Dispatch
 from worker.execution.executor import Answer, CommandExecutor
 from worker.execution.requests import Command, RequestRejected
@@ -100,7 +101,7 @@ class Promises(RuleBasedStateMachine):
         self.executor = CommandExecutor(
             ledger=self.ledger,
             relay=OutboxRelay(self.ledger, self.bus),
-            dispatch=Dispatch(lambda _: self.venue),
+            dispatch=Dispatch(lambda _: self.venue, Accounts((ACCOUNT,))),
             owe_snapshot=self.no_snapshot,
             clock=lambda: self.time,
         )

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from decimal import Decimal
@@ -20,6 +20,7 @@ from worker.execution.requests import Command, RequestParser, entry_of
 from worker.ledger.ledger import open_ledger
 from worker.messages.wire import Delivery
 from worker.runtime.clock import now
+from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, VenueError
 
 TO_CROSS: Body = {"exchange_account_id": ACCOUNT.id, "symbol": BTC.symbol, "margin_mode": "cross"}
@@ -249,6 +250,30 @@ async def test_guardrails_that_change_while_it_waits_hold_when_it_is_its_turn(le
         await asyncio.gather(first, second)
         assert sorted(harness.outcomes) == ["applied", "rejected"]
         assert harness.changes == ["leverage 6"]
+
+
+class Checks(MemoryVenue):
+    """A venue that has a check of a leverage meet whatever happens meanwhile."""
+
+    meanwhile: Callable[[], object] = staticmethod(lambda: None)
+
+    async def check_leverage(self, market: Market, leverage: Decimal) -> None:
+        await super().check_leverage(market, leverage)
+        self.meanwhile()
+
+
+@pytest.mark.parametrize("claim", [None, canonical_of(Guardrails(max_leverage=15))])
+@pytest.mark.parametrize(("limit", "outcome", "changes"), [(9, "rejected", []), (12, "applied", ["leverage 10"])])
+async def test_guardrails_that_change_behind_its_first_check_hold_for_what_is_sent(
+    ledger_url: str, claim: str | None, limit: int, outcome: str, changes: list[str]
+) -> None:
+    venue, accounts = Checks(), guarded(max_leverage=20)
+    venue.meanwhile = lambda: accounts.replace(guarded(max_leverage=limit).values())
+    async with worker_harness(ledger_url, venue, accounts=accounts) as harness:
+        await harness.deliver(guardrails=claim)
+        assert (harness.outcomes, harness.changes) == ([outcome], changes)
+        told = Guardrails(max_leverage=limit)
+        assert harness.bus.told("result")[-1]["policy"] == version_of(told)
 
 
 async def test_get_accounts_tells_what_is_in_force(ledger_url: str) -> None:

@@ -18,7 +18,7 @@ from tests.support.memory_venue import ACCOUNT
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_proxy import Break, PostgresProxy, postgres_proxy
 from tests.support.worker_harness import COLLECT, TO_10X, Stalls, WorkerHarness, in_time, worker_harness
-from worker.execution.requests import Command
+from worker.execution.requests import Command, entry_of
 from worker.ledger.commands import Entry, Registration
 from worker.ledger.ledger import Ledger, open_ledger
 from worker.ledger.owners import GONE_S
@@ -341,7 +341,7 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
         await end_lock_sessions(ledger_url)
         async with other.account_lock(account):
             made = SetLeverage.model_validate(TO_10X)
-            fingerprint = Command("c-1", OPERATIONS["set_leverage"], made, ACCOUNT, None, 1, 1).fingerprint
+            fingerprint = entry_of(Command("c-1", OPERATIONS["set_leverage"], made, ACCOUNT, None, 1, 1)).fingerprint
             entry = replace(ENTRY, id="c-1", account=account, fingerprint=fingerprint, deadline=in_time(30_000))
             await other.commands.register(entry)
             await other.commands.record_intent(entry, 1, now(), durable=False)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -16,7 +17,7 @@ from tests.support.worker_harness import COLLECT, TO_10X, Body, Stalls, WorkerHa
 from worker.accounts.account import Accounts
 from worker.accounts.guardrails import version_of
 from worker.execution.aftermath.recovery import AGAIN_MS, BATCH, BATCHES, Recovery
-from worker.execution.requests import Command
+from worker.execution.requests import Command, entry_of
 from worker.ledger.commands import Entry
 from worker.messages.wire import Delivery
 from worker.runtime.clock import now
@@ -310,8 +311,7 @@ def overdue(command_id: str, account: str, deadline: int) -> Entry:
     """A command whose message is lost."""
     request = SetLeverage.model_validate({**TO_10X, "exchange_account_id": account})
     made = Command(command_id, OPERATIONS["set_leverage"], request, ACCOUNT, None, 1, deadline)
-    body = made.request_json.decode()
-    return Entry(command_id, "set_leverage", ACCOUNT.exchange, account, None, made.fingerprint, body, 1, deadline)
+    return replace(entry_of(made), account=account)
 
 
 async def passed(moment: int) -> None:

@@ -10,6 +10,7 @@ from tests.support.sandbox_harness import SWAP, SandboxHarness, market, sandbox_
 from worker.console.seeded import SEEDED
 from worker.venues.binance import client as binance_client
 from worker.venues.binance.adapter import BinanceAdapter
+from worker.venues.binance.instruments import BinanceMarkets
 from worker.venues.bybit import client as bybit_client
 from worker.venues.bybit.adapter import BybitAdapter
 from worker.venues.bybit.instruments import Instruments
@@ -33,7 +34,7 @@ def _transport(harness: SandboxHarness, connection: Any) -> Any:
 
 
 def _binance(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:
-    return BinanceAdapter(harness.account(), _transport(harness, binance_client), Markets([only], unlisted))
+    return BinanceAdapter(harness.account(), _transport(harness, binance_client), BinanceMarkets([only], unlisted))
 
 
 def _bybit(harness: SandboxHarness, only: Market, unlisted: Unlisted) -> Adapter:

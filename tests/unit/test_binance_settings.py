@@ -10,7 +10,7 @@ from worker.venues.binance.endpoints import STANDARD
 from worker.venues.binance.terms.brackets import Brackets, check_leverage
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused
-from worker.venues.reading.tiers import FRESH_S, highest_of
+from worker.venues.reading.tiers import FRESH_S
 
 LINEAR = STANDARD[0]
 BTC = Market("BTC/USDT:USDT", "BTCUSDT", MarketType.SWAP, False, "BTC", "USDT", "USDT", Decimal(1))
@@ -128,5 +128,5 @@ async def test_brackets_are_read_once_an_hour() -> None:
     assert venue.calls == 1
     clock.seconds = FRESH_S
     venue.body = [{"symbol": "BTCUSDT", "brackets": [bracket(50)]}]
-    assert highest_of((await brackets.of_all(LINEAR)).by_id["BTCUSDT"]) == 50
+    assert [tier.max_leverage for tier in (await brackets.of_all(LINEAR)).by_id["BTCUSDT"]] == [50]
     assert venue.calls == 2

@@ -7,7 +7,7 @@ import pytest
 from schemas import OPERATIONS, ErrorCode, Outcome
 from schemas.requests import SetLeverage
 from tests.support.memory_venue import ACCOUNT, BTC, MemoryVenue
-from worker.accounts.account import Account
+from worker.accounts.account import Account, Accounts
 from worker.execution.calls import Interrupted, VenueCalls
 from worker.execution.dispatch import Dispatch
 from worker.execution.failures import CommandFailure
@@ -18,6 +18,7 @@ from worker.venues.port.adapter import Adapter
 from worker.venues.port.errors import NotSent
 
 HANDLER = COMMAND_HANDLERS["set_leverage"]
+ACCOUNTS = Accounts((ACCOUNT,))
 
 
 def to_10x(symbol: str = BTC.symbol) -> Command:
@@ -45,7 +46,7 @@ async def ended(dispatch: Dispatch, command: Command, interrupted: Interrupted |
 async def test_what_may_have_been_sent_is_in_doubt_while_there_are_no_markets(
     interrupted: Interrupted | None, told: tuple[Outcome, ErrorCode]
 ) -> None:
-    assert await ended(Dispatch(without_markets), to_10x(), interrupted) == told
+    assert await ended(Dispatch(without_markets, ACCOUNTS), to_10x(), interrupted) == told
 
 
 @pytest.mark.parametrize(
@@ -58,4 +59,4 @@ async def test_what_may_have_been_sent_is_in_doubt_while_there_are_no_markets(
 async def test_what_may_have_been_sent_is_in_doubt_when_its_market_is_gone(
     interrupted: Interrupted | None, told: tuple[Outcome, ErrorCode]
 ) -> None:
-    assert await ended(Dispatch(lambda _: MemoryVenue()), to_10x("GONE/USDT:USDT"), interrupted) == told
+    assert await ended(Dispatch(lambda _: MemoryVenue(), ACCOUNTS), to_10x("GONE/USDT:USDT"), interrupted) == told

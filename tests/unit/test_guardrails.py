@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.guardrails import UNGUARDED, Guardrails
 from schemas.requests import MarginMode
+from tests.support.memory_venue import ACCOUNT
 from worker.accounts.guardrails import (
     COMMANDS,
     FORBIDS_ALL,
@@ -100,3 +101,12 @@ def test_an_account_has_its_own_rules_in_place_of_the_defaults(
     defaults: dict[str, Any], own: dict[str, Any], expected: dict[str, Any]
 ) -> None:
     assert overlaid(Guardrails(**defaults), Guardrails(**own)) == Guardrails(**expected)
+
+
+def test_a_copy_of_an_account_with_other_fields_has_a_policy_and_a_venue_of_its_own() -> None:
+    account = ACCOUNT.model_copy(update={"exchange": "okx"})
+    assert (account.venue, account.policy.version) == ("okx", version_of(UNGUARDED))
+    other = account.model_copy(update={"network": "demo", "guardrails": FORBIDS_ALL})
+    assert (other.venue, other.site.network, other.policy.guardrails) == ("okx demo", "demo", FORBIDS_ALL)
+    assert other.policy.version == version_of(FORBIDS_ALL)
+    assert account.model_copy() == account

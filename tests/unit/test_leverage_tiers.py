@@ -131,6 +131,14 @@ async def test_of_too_many_answers_the_least_used_is_forgotten() -> None:
     assert [cache.known(question) is not None for question in ("a", "b", "c")] == [True, False, True]
 
 
+async def test_the_first_of_some_questions_that_has_an_answer_gives_it_and_what_is_asked_for_is_not_forgotten() -> None:
+    cache = TierCache(most=2)
+    first, second = await cache.of("a", Counted()), await cache.of("b", Counted())
+    assert (cache.known("none", "b", "a"), cache.known("a", "b"), cache.known("none")) == (second, first, None)
+    await cache.of("c", Counted())
+    assert [cache.known(question) is not None for question in ("a", "b", "c")] == [True, False, True]
+
+
 def market(market_id: str, *, size: str = "1", inverse: bool = False) -> Market:
     return Market("BTC/USDT:USDT", market_id, MarketType.SWAP, inverse, "BTC", "USDT", "USDT", Decimal(size))
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.memory_venue import ACCOUNT, BTC
 from worker.accounts.account import Accounts
-from worker.execution.requests import LONGEST_DEADLINE_MS, Command, RequestParser, RequestRejected
+from worker.execution.requests import LONGEST_DEADLINE_MS, Command, RequestParser, RequestRejected, entry_of
 from worker.messages.wire import LONGEST_ACTOR, Delivery, encode
 
 NOW = 1_000_000_000_000
@@ -29,27 +29,27 @@ def received(message: Delivery) -> Command:
 def test_numbers_are_compared_by_value_and_requests_by_meaning() -> None:
     variants: tuple[dict[str, object], ...] = ({}, {"leverage": 10.0}, {"market_type": "swap"})
     same = [received(delivery(**more)) for more in variants]
-    assert len({command.fingerprint for command in same}) == 1
+    assert len({entry_of(command).fingerprint for command in same}) == 1
     others: tuple[dict[str, object], ...] = (
         {},
         {"leverage": 10.5},
         {"symbol": "ETH/USDT:USDT"},
         {"market_type": "future"},
     )
-    assert len({received(delivery(**more)).fingerprint for more in others}) == 4
+    assert len({entry_of(received(delivery(**more))).fingerprint for more in others}) == 4
 
 
 def test_a_field_that_is_not_given_leaves_the_fingerprint_that_older_workers_made() -> None:
     told = {"exchange_account_id": ACCOUNT.id, "symbol": BODY["symbol"], "market_type": "swap", "leverage": Decimal(10)}
     older = hashlib.sha256(encode(["set_leverage", told | {"leverage": Decimal(10).normalize()}])).hexdigest()
-    assert received(delivery()).fingerprint == older
-    assert received(delivery(notional=5)).fingerprint != older
+    assert entry_of(received(delivery())).fingerprint == older
+    assert entry_of(received(delivery(notional=5))).fingerprint != older
 
 
 def test_the_same_body_for_another_operation_is_another_request() -> None:
     body = json.dumps({"exchange_account_id": ACCOUNT.id}).encode()
     commands = [received(Delivery(name, body)) for name in ("pm_auto_collect", "get_positions")]
-    assert len({command.fingerprint for command in commands}) == 2
+    assert len({entry_of(command).fingerprint for command in commands}) == 2
 
 
 @pytest.mark.parametrize(

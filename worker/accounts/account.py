@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
@@ -12,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 from schemas.control import Exchange, Network
 from schemas.guardrails import UNGUARDED, Guardrails
 from schemas.requests import PositionMode
+from worker.accounts.guardrails import Policy
 from worker.accounts.networks import MAINNET, require_network, venue_label
 from worker.accounts.regions import require_region
 from worker.accounts.slots import WrittenSlots
@@ -131,10 +133,27 @@ class Account(BaseModel):
     ] = MarginThresholds()
     base_url: str | None = None
 
-    @property
+    @cached_property
     def site(self) -> Site:
         """Where its venue is reached."""
         return Site(self.exchange, self.network, self.base_url, self.region)
+
+    @cached_property
+    def venue(self) -> str:
+        """Its venue and network, as metrics and logs name them."""
+        return self.site.venue
+
+    @cached_property
+    def policy(self) -> Policy:
+        """What its commands may do at most, and the version of that."""
+        return Policy.of(self.guardrails)
+
+    def __copy__(self) -> Self:
+        """An account alike, which may be given other fields: of what was computed from the old ones it has nothing."""
+        copied = super().__copy__()
+        for computed in copied.__dict__.keys() - type(self).model_fields.keys():
+            del copied.__dict__[computed]
+        return copied
 
     def reveal(self, credential: str) -> str:
         """A credential in the clear, or nothing where the venue has none of the kind."""
@@ -173,7 +192,8 @@ class Replaced:
 class Accounts(Mapping[str, Account]):
     """The accounts that are served now, by id. Whoever holds it sees them change, all at once.
 
-    `problem` says why the registry as it is now is not in force; the accounts from before are.
+    `problem` says why the registry as it is now is not in force; the accounts from before are. `edition` counts up
+    whenever they change.
     """
 
     def __init__(self, accounts: Iterable[Account]) -> None:
@@ -181,6 +201,7 @@ class Accounts(Mapping[str, Account]):
         self._at = Counter(account.site for account in self._by_id.values())
         self._changed = asyncio.Event()
         self.problem: str | None = None
+        self.edition = 0
 
     def __getitem__(self, account_id: str) -> Account:
         return self._by_id[account_id]
@@ -202,6 +223,7 @@ class Accounts(Mapping[str, Account]):
         )
         self.problem = None
         if replaced:
+            self.edition += 1
             kept = before.keys() - changed
             self._by_id = {name: before[name] if name in kept else account for name, account in after.items()}
             self._at = Counter(account.site for account in self._by_id.values())
@@ -221,7 +243,7 @@ class Accounts(Mapping[str, Account]):
             await changed.wait()
 
     def current(self, account: Account) -> Account:
-        """An account with the credentials of now, for work that began with those of then.
+        """An account with the credentials and guardrails of now, for work that began with those of then.
 
         One that was removed, or whose id means an account elsewhere now, stays what it was: its work is finished.
         """
@@ -229,10 +251,6 @@ class Accounts(Mapping[str, Account]):
         if now is account:
             return account
         return now if now is not None and now.site == account.site else account
-
-    def guardrails_of(self, account: Account) -> Guardrails:
-        """What commands of an account may do at most, as the registry has it now."""
-        return self.current(account).guardrails
 
 
 def _by_id(accounts: Iterable[Account]) -> dict[str, Account]:

@@ -10,8 +10,7 @@ import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import orjson
 from pydantic import AfterValidator
@@ -72,56 +71,33 @@ def breach_of(guardrails: Guardrails, change: WantedChange, *, open_at: Decimal 
     `open_at` is the lowest leverage at which the market has an open position now, None while it is flat. It has to be
     read at the venue where `needs_position` says so: without it that rule forbids nothing.
     """
-    return (
-        _operation_breach(guardrails, change)
-        or _leverage_breach(guardrails, change)
-        or _margin_mode_breach(guardrails, change)
-        or _raise_breach(guardrails, change, open_at)
-    )
+    symbol, leverage, mode = change.symbol, change.leverage, change.margin_mode
+    allowed, modes = guardrails.operations, guardrails.margin_modes
+    if allowed is not None and change.operation not in allowed:
+        message = f"{change.operation} is not allowed, only {_listed(allowed)}"
+        return Breach(Guardrail.OPERATIONS, list(allowed), change.operation, message)
+    highest = guardrails.max_leverage_of.get(symbol or "", guardrails.max_leverage)
+    if leverage is not None and highest is not None and leverage > highest:
+        of_symbol = symbol in guardrails.max_leverage_of
+        rule = Guardrail.MAX_LEVERAGE_OF if of_symbol else Guardrail.MAX_LEVERAGE
+        where = f" for {symbol}" if of_symbol else ""
+        message = f"{_times(leverage)} is more than the {_times(highest)} that is allowed{where}"
+        return Breach(rule, highest, leverage, message)
+    if mode is not None and modes is not None and mode not in modes:
+        message = f"the margin mode {mode} is not allowed, only {_listed(modes)}"
+        return Breach(Guardrail.MARGIN_MODES, [str(name) for name in modes], str(mode), message)
+    if guardrails.only_lower_while_open and leverage is not None and open_at is not None and leverage > open_at:
+        message = (
+            f"{symbol} has an open position at {_times(open_at)}, and while it has, its leverage may only be lowered; "
+            f"{_times(leverage)} would raise it"
+        )
+        return Breach(Guardrail.ONLY_LOWER_WHILE_OPEN, open_at, leverage, message)
+    return None
 
 
 def needs_position(guardrails: Guardrails, change: WantedChange) -> bool:
     """Whether it has to be known if the market has an open position."""
     return guardrails.only_lower_while_open and change.leverage is not None
-
-
-def _operation_breach(guardrails: Guardrails, change: WantedChange) -> Breach | None:
-    allowed = guardrails.operations
-    if allowed is None or change.operation in allowed:
-        return None
-    message = f"{change.operation} is not allowed, only {_listed(allowed)}"
-    return Breach(Guardrail.OPERATIONS, list(allowed), change.operation, message)
-
-
-def _leverage_breach(guardrails: Guardrails, change: WantedChange) -> Breach | None:
-    rule, highest, where = Guardrail.MAX_LEVERAGE, guardrails.max_leverage, ""
-    if change.symbol in guardrails.max_leverage_of:
-        rule, highest = Guardrail.MAX_LEVERAGE_OF, guardrails.max_leverage_of[change.symbol]
-        where = f" for {change.symbol}"
-    if change.leverage is None or highest is None or change.leverage <= highest:
-        return None
-    message = f"{_times(change.leverage)} is more than the {_times(highest)} that is allowed{where}"
-    return Breach(rule, highest, change.leverage, message)
-
-
-def _margin_mode_breach(guardrails: Guardrails, change: WantedChange) -> Breach | None:
-    allowed, mode = guardrails.margin_modes, change.margin_mode
-    if mode is None or allowed is None or mode in allowed:
-        return None
-    message = f"the margin mode {mode} is not allowed, only {_listed(allowed)}"
-    return Breach(Guardrail.MARGIN_MODES, [str(name) for name in allowed], str(mode), message)
-
-
-def _raise_breach(guardrails: Guardrails, change: WantedChange, open_at: Decimal | None) -> Breach | None:
-    if not guardrails.only_lower_while_open or change.leverage is None or open_at is None:
-        return None
-    if change.leverage <= open_at:
-        return None
-    message = (
-        f"{change.symbol} has an open position at {_times(open_at)}, and while it has, its leverage may only be "
-        f"lowered; {_times(change.leverage)} would raise it"
-    )
-    return Breach(Guardrail.ONLY_LOWER_WHILE_OPEN, open_at, change.leverage, message)
 
 
 def stricter(one: Guardrails, other: Guardrails) -> Guardrails:
@@ -152,11 +128,6 @@ def overlaid(defaults: Guardrails, own: Guardrails) -> Guardrails:
     return defaults.model_copy(update={name: getattr(own, name) for name in said})
 
 
-@lru_cache(maxsize=1_024)
-def _version(canonical: str) -> str:
-    return hashlib.sha256(canonical.encode()).hexdigest()[:VERSION_DIGITS]
-
-
 def canonical_of(guardrails: Guardrails) -> str:
     """Guardrails as JSON that is the same for the same rules: by name in order, without what forbids nothing.
 
@@ -180,7 +151,20 @@ def version_of(guardrails: Guardrails) -> str:
     >>> version_of(Guardrails(max_leverage=20)) == version_of(Guardrails(max_leverage=Decimal("20.00")))
     True
     """
-    return _version(canonical_of(guardrails))
+    return hashlib.sha256(canonical_of(guardrails).encode()).hexdigest()[:VERSION_DIGITS]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What commands may do at most, and the version by which that is told of; made once and held."""
+
+    guardrails: Guardrails
+    version: str
+
+    @classmethod
+    def of(cls, guardrails: Guardrails) -> Self:
+        """The policy that guardrails are."""
+        return cls(guardrails, version_of(guardrails))
 
 
 def _lowest(one: Decimal | None, other: Decimal | None) -> Decimal | None:

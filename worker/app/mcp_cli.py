@@ -1,6 +1,7 @@
 """`perps-dma mcp`: the operations as tools for agents."""
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -56,12 +57,10 @@ def mcp(
     "http://127.0.0.1:8090/mcp", "headers": {"Authorization": "Bearer TOKEN"}}}}
     """
     settings = read_settings()
-    try:
-        from worker.mcp import serving
-    except ModuleNotFoundError as error:
-        if error.name is None or error.name.partition(".")[0] != "mcp":
-            raise
-        raise fail("this needs the extra mcp: pip install 'perps-dma[mcp]'") from error
+    if find_spec("mcp") is None:
+        raise fail("this needs the extra mcp: pip install 'perps-dma[mcp]'")
+    from worker.mcp import serving
+
     if over_http:
         if token_file is not None:
             raise fail("--http takes no --token-file: each request brings the token of whoever asks")

@@ -144,7 +144,7 @@ def build_worker(
     board = StreamBoard(pacing.mark) if board is None else board
     relay = OutboxRelay(ledger, publisher)
     base = Foundation(settings, accounts, adapter_of, ledger, relay, watch, pacing, board, socket, widened, headroom)
-    readers, doubts, dispatch = readers_on(base), doubts_on(base), Dispatch(adapter_of, accounts.guardrails_of)
+    readers, doubts, dispatch = readers_on(base), doubts_on(base), Dispatch(adapter_of, accounts)
     executor = CommandExecutor(
         ledger=ledger, relay=relay, dispatch=dispatch, owe_snapshot=readers.after_commands.owe, clock=now
     )

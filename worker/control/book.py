@@ -31,7 +31,6 @@ from schemas.book import (
 from schemas.control import EVERYTHING, CommandState, DoubtState, StreamStatus
 from schemas.problems import unknown_account
 from worker.accounts.account import Account, Accounts
-from worker.accounts.guardrails import version_of
 from worker.execution.aftermath.epochs import LogUnavailable
 from worker.execution.requests import RequestRejected
 from worker.execution.service import ControlHandler
@@ -170,7 +169,7 @@ def _served(
         capabilities=tuple(sorted(capabilities_of(account))),
         frozen=tuple(freeze.scope for freeze in freezes if freeze.scope in scopes),
         guardrails=account.guardrails,
-        policy=version_of(account.guardrails),
+        policy=account.policy.version,
         auto_collect=_auto_collect(account, now),
         margin_thresholds=Thresholds(**account.margin_thresholds.model_dump()),
         stream=stream,

@@ -17,6 +17,7 @@ A change that another worker may have sent before it ended begins with the read-
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 from typing import NoReturn
 
@@ -124,18 +125,17 @@ async def _attempt(plan: CommandPlan, calls: VenueCalls) -> Confirmed:
     except Ambiguous as doubt:
         return await _read_back(plan, calls, doubt)
     if plan.echoed(echo):
-        await _looked_after(plan, calls)
+        if plan.look_after is not None:
+            await _look(plan.look_after, calls)
         return Confirmed(Outcome.APPLIED, ConfirmedBy.ECHO, echo.scope, echo.raw, echo.note)
     return await _read_back(plan, calls, Ambiguous("the answer does not show the setting", raw=echo.raw), echo)
 
 
-async def _looked_after(plan: CommandPlan, calls: VenueCalls) -> None:
+async def _look(look_after: Callable[[], Awaitable[None]], calls: VenueCalls) -> None:
     """Read what there is to tell of a change that is in force, as far as it can be read in time."""
-    if plan.look_after is None:
-        return
     began = perf_counter()
     try:
-        await calls.read(plan.look_after)
+        await calls.read(look_after)
     except (VenueError, Expired) as error:
         log.info("change_not_looked_after", reason=str(error))
     finally:

@@ -12,6 +12,7 @@ from schemas.base import Milliseconds
 from worker.execution.errors import Expired, Frozen, GuardrailBroken, NotConfirmed
 from worker.execution.requests import Command, RequestRejected
 from worker.ledger.unresolved import MARGIN_MOVES, SWEEPS, wanted_of
+from worker.messages.wire import encode
 from worker.venues.port import errors
 
 KINDS: Mapping[type[Exception], tuple[Outcome, ErrorCode]] = MappingProxyType(
@@ -90,7 +91,7 @@ LOOK_AT_THE_MARGIN = (
 
 def doubt_about(command: Command) -> dict[str, Any]:
     """What is in doubt once a command has ended as unknown: its symbol or asset, and what was wanted."""
-    request = orjson.loads(command.request_json)
+    request = orjson.loads(encode(command.request.model_dump(exclude_none=True)))
     named = {name: request[name] for name in ("symbol", "asset") if name in request}
     return {**named, "wanted": wanted_of(command.operation.name, request)}
 

@@ -4,16 +4,15 @@ import hashlib
 import re
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TypeVar
 from uuid import uuid4
 
 from pydantic import ValidationError
 
 from schemas import OPERATIONS, ErrorCode, Failure, Operation, failure
-from schemas.base import Milliseconds, WireModel
+from schemas.base import Milliseconds
 from schemas.control import LONGEST_WHY, ControlRequest
 from schemas.guardrails import UNGUARDED, Guardrails
-from schemas.operations import CONTROL_EXCHANGE
+from schemas.operations import CONTROL_EXCHANGE, Kind
 from schemas.problems import invalid_request, problems_of, unknown_account
 from schemas.requests import Request
 from worker.accounts.account import Account, Accounts
@@ -22,13 +21,13 @@ from worker.ledger.commands import Entry
 from worker.messages.wire import GUARDRAILS_HEADER, LARGEST_BODY, LONGEST_ACTOR, Delivery, encode
 from worker.runtime.errors import ExecutionError
 
-T = TypeVar("T", bound=WireModel)
-
 LONGEST_DEADLINE_MS: Milliseconds = 3_600_000
 """A deadline farther away counts as this far: an hour is long for a setting, and can be waited for."""
 
 LASTING = frozenset({"keep_terms"})
-"""Controls by which the service changes accounts later, in its own name."""
+"""Controls by which the service changes accounts later, in its own name.
+
+Whoever is held to guardrails has none of it done, for it would not be held to theirs."""
 
 _COMMAND_ID = re.compile(r"[!-~]{1,128}")
 
@@ -50,35 +49,27 @@ class Command:
     reason: str | None = None
     guardrails: Guardrails = UNGUARDED
 
-    @property
-    def request_json(self) -> bytes:
-        """The request as it was understood, without what was not given, always written in the same way."""
-        return encode(self.request.model_dump(exclude_none=True))
-
-    @property
-    def fingerprint(self) -> str:
-        """Tells one request from another: the same for the same operation and fields, however they were written.
-
-        What was not given counts as nothing, so that a field more leaves the fingerprints of before as they were.
-        """
-        fields = {
-            name: value.normalize() if isinstance(value, Decimal) else value  # 10, 10.0 and 1e1 are one number
-            for name, value in self.request
-            if value is not None
-        }
-        return hashlib.sha256(encode([self.operation.name, fields])).hexdigest()
-
 
 def entry_of(command: Command) -> Entry:
-    """A command as the ledger registers it."""
+    """A command as the ledger registers it.
+
+    The `request` is as it was understood, always written in the same way. The `fingerprint` tells one from another: the
+    same for the same operation and fields, however they were written. What was not given counts as nothing, so that a
+    field more leaves the fingerprints of before as they were.
+    """
+    fields = {
+        name: value.normalize() if isinstance(value, Decimal) else value  # 10, 10.0 and 1e1 are one number
+        for name, value in command.request
+        if value is not None
+    }
     return Entry(
         id=command.id,
         operation=command.operation.name,
         exchange=command.account.exchange,
         account=command.account.id,
         actor=command.actor,
-        fingerprint=command.fingerprint,
-        request=command.request_json.decode(),
+        fingerprint=hashlib.sha256(encode([command.operation.name, fields])).hexdigest(),
+        request=encode(command.request.model_dump(exclude_none=True)).decode(),
         received=command.received,
         deadline=command.deadline,
         reason=command.reason,
@@ -124,79 +115,60 @@ class RequestParser:
 
     def parse(self, delivery: Delivery, received: Milliseconds) -> Command | Control:
         """The command or control in a delivery. Raises RequestRejected."""
-        operation = self._operation(delivery)
-        _require_sound(delivery)
-        if issubclass(operation.request, ControlRequest):
-            _require_unguarded(operation, delivery)
-            return Control(operation, _parsed(operation.request, delivery.body), actor_of(delivery))
-        request = _parsed(operation.request, delivery.body)
-        return Command(
-            id=self.command_id(delivery),
-            operation=operation,
-            request=request,
-            actor=actor_of(delivery),
-            received=received,
-            deadline=received + self._timeout_ms
-            if delivery.deadline is None
-            else _bounded(delivery.deadline, received),
-            reason=_legible(delivery.reason, LONGEST_WHY),
-            guardrails=guardrails_in(delivery.guardrails),
-            account=self._account(request.exchange_account_id),
-        )
-
-    @staticmethod
-    def command_id(delivery: Delivery) -> str:
-        """The sender's message id, or a new id for a sender who gave none.
-
-        Raises RequestRejected for one beyond use.
-        """
-        if delivery.message_id is None:
-            return str(uuid4())
-        if not _COMMAND_ID.fullmatch(delivery.message_id):
+        operation = _operation_of(delivery)
+        actor, reason = legible(delivery.actor, LONGEST_ACTOR), legible(delivery.reason, LONGEST_WHY)
+        guardrails = UNGUARDED if operation.kind is Kind.CONTROL else guardrails_in(delivery.guardrails)
+        try:
+            request = operation.request.model_validate_json(delivery.body, strict=True)
+        except ValidationError as error:
+            raise RequestRejected(invalid_request(problems_of(error))) from error
+        if isinstance(request, ControlRequest):
+            return Control(operation, request, actor)
+        if delivery.message_id is not None and not _COMMAND_ID.fullmatch(delivery.message_id):
             problem = "must be 1 to 128 visible ASCII characters, such as a UUID"
             raise RequestRejected(invalid_request([{"field": "message_id", "problem": problem}]))
-        return delivery.message_id
+        if (account := self._accounts.get(request.exchange_account_id)) is None:
+            raise RequestRejected(unknown_account(request.exchange_account_id))
+        deadline = received + self._timeout_ms
+        if delivery.deadline is not None:
+            deadline = max(0, min(delivery.deadline, received + LONGEST_DEADLINE_MS))
+        return Command(
+            id=delivery.message_id or str(uuid4()),
+            operation=operation,
+            request=request,
+            account=account,
+            actor=actor,
+            received=received,
+            deadline=deadline,
+            reason=reason,
+            guardrails=guardrails,
+        )
 
-    def _operation(self, delivery: Delivery) -> Operation:
-        if operation := OPERATIONS.get(delivery.operation):
-            if delivery.unrouted and operation.exchange == CONTROL_EXCHANGE:
-                message = f"{operation.name} is for admins: it is published to {CONTROL_EXCHANGE}"
-                raise RequestRejected(failure(ErrorCode.FORBIDDEN, message))
-            return operation
-        known = ", ".join(OPERATIONS)
-        message = f"there is no operation {delivery.operation!r}; there are {known}"
+
+def _operation_of(delivery: Delivery) -> Operation:
+    """What a delivery asks for, with all that can be told before its body is read. Raises RequestRejected."""
+    if (operation := OPERATIONS.get(delivery.operation)) is None:
+        message = f"there is no operation {delivery.operation!r}; there are {', '.join(OPERATIONS)}"
         raise RequestRejected(failure(ErrorCode.UNKNOWN_OPERATION, message))
-
-    def _account(self, account_id: str) -> Account:
-        if (account := self._accounts.get(account_id)) is None:
-            raise RequestRejected(unknown_account(account_id))
-        return account
-
-
-def _require_sound(delivery: Delivery) -> None:
+    if delivery.unrouted and operation.exchange == CONTROL_EXCHANGE:
+        message = f"{operation.name} is for admins: it is published to {CONTROL_EXCHANGE}"
+        raise RequestRejected(failure(ErrorCode.FORBIDDEN, message))
     if delivery.problem is not None:
         raise RequestRejected(invalid_request([delivery.problem]))
     if len(delivery.body) > LARGEST_BODY:
         message = f"the body is larger than {LARGEST_BODY} bytes"
         raise RequestRejected(failure(ErrorCode.PAYLOAD_TOO_LARGE, message, details={"limit_bytes": LARGEST_BODY}))
-
-
-def actor_of(delivery: Delivery) -> str | None:
-    """Who asks, as text that every database and terminal takes, and no longer than a name is."""
-    return _legible(delivery.actor, LONGEST_ACTOR)
-
-
-def _legible(text: str | None, longest: int) -> str | None:
-    return text and "".join(filter(str.isprintable, text))[:longest]
-
-
-def _require_unguarded(operation: Operation, delivery: Delivery) -> None:
-    """Whoever is held to guardrails has nothing done by the service itself, which would not be held to theirs."""
     if operation.name in LASTING and guardrails_in(delivery.guardrails) != UNGUARDED:
         message = (
             f"{operation.name} is not for a token with guardrails: what it has done later would not be held to them"
         )
         raise RequestRejected(failure(ErrorCode.FORBIDDEN, message))
+    return operation
+
+
+def legible(text: str | None, longest: int) -> str | None:
+    """Text that every database and terminal takes, and no longer than this."""
+    return text and "".join(filter(str.isprintable, text))[:longest]
 
 
 def guardrails_in(text: str | None) -> Guardrails:
@@ -210,14 +182,3 @@ def guardrails_in(text: str | None) -> Guardrails:
         raise RequestRejected(
             invalid_request([{**row, "field": f"the header {GUARDRAILS_HEADER}, {row['field']}"} for row in rows])
         ) from error
-
-
-def _bounded(deadline: Milliseconds, received: Milliseconds) -> Milliseconds:
-    return max(0, min(deadline, received + LONGEST_DEADLINE_MS))
-
-
-def _parsed(model: type[T], body: bytes) -> T:
-    try:
-        return model.model_validate_json(body, strict=True)
-    except ValidationError as error:
-        raise RequestRejected(invalid_request(problems_of(error))) from error

@@ -14,11 +14,11 @@ from worker.execution.dispatch import Dispatch
 from worker.execution.errors import TakenOver
 from worker.execution.executor import Answer, CommandExecutor
 from worker.execution.failures import refusal
-from worker.execution.requests import Command, Control, RequestParser, RequestRejected, actor_of
+from worker.execution.requests import Command, Control, RequestParser, RequestRejected, legible
 from worker.execution.telling.results import reply_to
 from worker.handlers.plan import CommandHandler, QueryHandler, QueryResult
 from worker.ledger.sql.errors import CommitInDoubt, LedgerUnavailable
-from worker.messages.wire import LARGEST_BODY, DeadLetter, Delivery, Reply, named_account
+from worker.messages.wire import LARGEST_BODY, LONGEST_ACTOR, DeadLetter, Delivery, Reply, named_account
 from worker.runtime.clock import Clock
 from worker.telemetry import stages, tracing
 from worker.telemetry.metrics import NOT_ACCEPTED, query_answered
@@ -98,7 +98,7 @@ class Service:
             if isinstance(request, Control):
                 return await self._control(delivery, request)
             account = request.account
-            names = {"command_id": request.id, "account": account.id, "venue": account.site.venue}
+            names = {"command_id": request.id, "account": account.id, "venue": account.venue}
             structlog.contextvars.bind_contextvars(operation=request.operation.name, **names)
             if tracing.recorded:
                 tracing.tell(**names)
@@ -120,7 +120,8 @@ class Service:
         log.info("request_rejected", operation=delivery.operation, command_id=delivery.message_id, reason=str(error))
         NOT_ACCEPTED.labels(error.envelope.error.code).inc()
         if error.envelope.error.code is ErrorCode.CONFLICT:
-            self._note_conflict(delivery.operation, actor_of(delivery), named_account(delivery.body))
+            actor = legible(delivery.actor, LONGEST_ACTOR)
+            self._note_conflict(delivery.operation, actor, named_account(delivery.body))
         if await self._replies.refuse(delivery, reply_to(delivery.message_id, refusal(error))):
             return None
         return DeadLetter(str(error))
@@ -138,7 +139,7 @@ class Service:
         times.intervals.append((Stage.PUBLISH, began, perf_counter()))
         if isinstance(ending, QueryResult):
             self._answered(account.id)
-        query_answered(command.operation.name, account.site.venue, reply.status, times)
+        query_answered(command.operation.name, account.venue, reply.status, times)
         tracing.waited(times)
         return None
 

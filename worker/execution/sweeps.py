@@ -112,7 +112,7 @@ class ScheduledSweeps:
             if slots is not None:
                 self._over[key] = await self._ledger.sweep_slots.begin(*key, slots.latest(self._clock()))
                 for result in ("published", "missed"):  # from nothing on: an increase is seen between two scrapes
-                    SCHEDULED_SWEEPS.labels(scheduled[key].site.venue, result)
+                    SCHEDULED_SWEEPS.labels(scheduled[key].venue, result)
 
     async def _in_turn(self, account: Account, slots: Slots) -> None:
         key = (account.id, str(slots))
@@ -146,7 +146,7 @@ class ScheduledSweeps:
             await self._miss(due, now, "nobody was there to do it, and only the newest is done", due.passed, details)
         else:
             await self._write_over(due, Audited(now, ACTOR, "sweep", f"account:{account.id}", details))
-        SCHEDULED_SWEEPS.labels(account.site.venue, "published").inc()
+        SCHEDULED_SWEEPS.labels(account.venue, "published").inc()
         log.info("sweep_published", account=account.id, slot=due.slot, command_id=command)
 
     async def _miss(
@@ -169,7 +169,7 @@ class ScheduledSweeps:
         audited = Audited(now, ACTOR, action, f"account:{due.account.id}", details)
         if (position := await self._write_over(due, audited, event)) is not None:
             await self._relay.publish(position, event)
-            SCHEDULED_SWEEPS.labels(due.account.site.venue, "missed").inc(count)
+            SCHEDULED_SWEEPS.labels(due.account.venue, "missed").inc(count)
             log.warning("sweep_missed", account=due.account.id, count=count, last=last, reason=reason)
 
     async def _write_over(self, due: _Due, audited: Audited, event: Outgoing | None = None) -> int | None:

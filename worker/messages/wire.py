@@ -1,7 +1,9 @@
 """Messages as they stand between the bus and the execution of commands, and their JSON form."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import orjson
@@ -88,34 +90,27 @@ class DeadLetter:
     reason: str
 
 
-def _digits(value: Decimal) -> str:
-    """A number as the documentation writes it: all digits that count, and not the zeros behind the second decimal."""
-    text = str(value)
-    if "E" in text:
-        text = format(value, "f")
-    if text[-1] != "0":
-        return text
-    if not value:
-        return "0"
-    whole, _, decimals = text.partition(".")
-    return text if len(decimals) < 3 else text[: len(whole) + 3] + decimals[2:].rstrip("0")
-
-
 def _encode_unknown(value: Any) -> Any:
+    """A model as its fields; a number with all digits that count, and without the zeros behind its second decimal.
+
+    >>> encode({"entry_price": Decimal("98000.00000000"), "contracts": Decimal("0.050"), "leverage": Decimal("10")})
+    b'{"entry_price":98000.00,"contracts":0.05,"leverage":10}'
+    """
     if isinstance(value, Decimal):
-        return orjson.Fragment(_digits(value))
+        text = str(value) if value else "0"
+        if "E" in text:
+            text = f"{value:f}"
+        if text[-1] == "0":
+            whole, point, decimals = text.partition(".")
+            text = whole + point + decimals[:2] + decimals[2:].rstrip("0")
+        return orjson.Fragment(text)
     if isinstance(value, BaseModel):
         return value.__dict__
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def encode(value: Any) -> bytes:
-    """JSON with exact numbers: a Decimal is written digit by digit, never through a float.
-
-    >>> encode({"entry_price": Decimal("98000.00000000"), "contracts": Decimal("0.050"), "leverage": Decimal("10")})
-    b'{"entry_price":98000.00,"contracts":0.05,"leverage":10}'
-    """
-    return orjson.dumps(value, default=_encode_unknown)
+encode: Callable[[Any], bytes] = partial(orjson.dumps, default=_encode_unknown)
+"""JSON with exact numbers: a Decimal is written digit by digit, never through a float."""
 
 
 def named_account(body: bytes) -> str | None:

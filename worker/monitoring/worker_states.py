@@ -114,7 +114,7 @@ class WorkerStates:
         counts, blind = Counter[tuple[str, ...]](), dict[tuple[str, ...], float]()
         statuses = [status for status in self.streams() if status.exchange_account_id in self.accounts]
         for status in statuses:
-            venue = self.accounts[status.exchange_account_id].site.venue
+            venue = self.accounts[status.exchange_account_id].venue
             counts.update({(venue, state): state is status.state for state in StreamHealth})
             is_blind = status.state is StreamHealth.BLIND
             blind[(venue,)] = max(blind.get((venue,), 0.0), self._age_s(status.since) if is_blind else 0.0)
@@ -134,8 +134,7 @@ class WorkerStates:
 
     def _streams_by_account(self, statuses: Sequence[StreamStatus]) -> Iterable[Metric]:
         places = [
-            (status.exchange_account_id, self.accounts[status.exchange_account_id].site.venue, status)
-            for status in statuses
+            (status.exchange_account_id, self.accounts[status.exchange_account_id].venue, status) for status in statuses
         ]
         labels = ("account", "venue")
         yield gauges(
@@ -219,7 +218,7 @@ class WorkerStates:
     async def _snapshots(self) -> Iterable[Metric]:
         seen = await self.ledger.snapshots.seen()
         known = [(self.accounts[account], at) for account, at in seen.items() if account in self.accounts]
-        ages = {(account.id, account.site.venue): self._age_s(at) for account, at in known}
+        ages = {(account.id, account.venue): self._age_s(at) for account, at in known}
         intervals = {status.exchange_account_id: status.poll_interval_ms / 1000 for status in self.streams()}
         overdue = {labels: max(0.0, age - intervals.get(labels[0], 0.0)) for labels, age in ages.items()}
         labels = ("account", "venue")
@@ -250,7 +249,7 @@ class WorkerStates:
         known = [(self.accounts[name], kept) for name, kept in told.items() if name in self.accounts]
         ratios, levels, ages = dict[tuple[str, ...], float](), dict[tuple[str, ...], float](), {}
         for account, kept in known:
-            labels = account.id, account.site.venue
+            labels = account.id, account.venue
             data = told_of(kept)
             ages[labels] = self._age_s(kept.as_of)
             levels[labels] = ORDER.index(MarginLevel(data["level"]))

@@ -104,7 +104,7 @@ class Follower:
         self._blind = StreamChange(**_of(account), state=StreamHealth.BLIND, since=blind_since, reason=reason)
         self._state = self._blind
         self._watched: tuple[str, ...] = ()
-        self._venue = account.site.venue
+        self._venue = account.venue
         self._not_understood: set[str] = set()
         self._untold: asyncio.Queue[StreamChange] = asyncio.Queue()
         self._evidence = EvidenceQueue()

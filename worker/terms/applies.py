@@ -264,7 +264,7 @@ class TermsOffice:
         self, command: Command, symbols: tuple[PlannedRow, ...], response: "asyncio.Future[CommandResponse]"
     ) -> None:
         """Carry a plan out, and tell how it ended. One that is left to somebody else is left as it is recorded."""
-        names = {"command_id": command.id, "account": command.account.id, "venue": command.account.site.venue}
+        names = {"command_id": command.id, "account": command.account.id, "venue": command.account.venue}
         structlog.contextvars.bind_contextvars(operation=APPLY, **names)
         run = self._run_of(command, symbols)
         try:

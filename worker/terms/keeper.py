@@ -120,7 +120,7 @@ class TermsKeeper:
 
     async def _in_turn(self, account: Account) -> None:
         """Look at a document while no other worker does."""
-        structlog.contextvars.bind_contextvars(account=account.id, venue=account.site.venue)
+        structlog.contextvars.bind_contextvars(account=account.id, venue=account.venue)
         try:
             async with self._ledger.turn(f"keep:{account.id}") as ours:
                 keeping = await self._ledger.kept.of(account.id) if ours else None

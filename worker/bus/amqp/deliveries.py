@@ -9,7 +9,6 @@ deadline for example; what comes through it is refused.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -36,6 +35,12 @@ MOVED = {"x-message-id": "message_id", "x-correlation-id": "correlation_id"}
 """Headers in which RabbitMQ 4 hands over ids that are bytes, or longer than 255 bytes."""
 
 QUEUES = "/queues/"
+"""How the address of a queue begins in AMQP 1.0, where its name is percent-encoded."""
+
+ACTOR_HEADER = "actor"
+
+TEXTS = (REASON_HEADER, GUARDRAILS_HEADER, ACTOR_HEADER)
+"""Headers that are read as text, whatever their type."""
 
 UNVERIFIED = "unverified:"
 """Before the name that a message without a `user_id` claims for itself."""
@@ -78,38 +83,31 @@ NOBODY = Delegates(frozenset())
 
 def read_delivery(operation: str | None, message: Incoming, speakers: Delegates) -> Delivery:
     """What of an AMQP message the execution of a command needs to know; no operation: it was not routed to one."""
-    headers = message.headers
-    problem, deadline, published = _problem(message, headers), _deadline(message, headers), _published(message, headers)
-    queue = queue_of(message.reply_to) if message.reply_to else None
+    headers, queue = message.headers, message.reply_to
+    if queue and queue.startswith(QUEUES):
+        queue = unquote(queue.removeprefix(QUEUES))
+    deadline, published = headers.get("deadline"), headers.get("timestamp_in_ms")
+    if deadline is None and (left_ms := message.expiration_ms) is not None:
+        deadline = now() + left_ms  # the broker minds it while the message is in its queue, not once it was prefetched
+    if not isinstance(published, int):  # what our clients set, and a broker may; else the last moment of AMQP's second
+        published = int(message.timestamp.timestamp()) * 1000 + 999 if message.timestamp else None
+    texts = {name: str(headers[name]) for name in TEXTS if headers.get(name) is not None}
     return Delivery(
         operation=operation or message.routing_key,
         body=message.body,
         message_id=message.message_id,
         # nobody has us write to our own queues, where they could not write themselves
         reply_to=None if queue and _OURS.fullmatch(queue) else queue,
-        problem=problem,
+        problem=_problem(message, headers),
         correlation_id=message.correlation_id,
-        deadline=deadline,
+        deadline=deadline if type(deadline) is int else None,
         published=published,
         unrouted=operation is None,
-        reason=_said(headers, REASON_HEADER),
-        guardrails=_said(headers, GUARDRAILS_HEADER),
-        actor=speakers.actor(message.user_id, _said(headers, "actor")),
+        reason=texts.get(REASON_HEADER),
+        guardrails=texts.get(GUARDRAILS_HEADER),
+        actor=speakers.actor(message.user_id, texts.get(ACTOR_HEADER)),
         trace=TraceContext.read(headers.get("traceparent"), headers.get("tracestate")),
     )
-
-
-def _deadline(message: Incoming, headers: Mapping[str, Any]) -> int | None:
-    """The header `deadline` (UTC ms), else the AMQP `expiration` counted from now.
-
-    The broker minds an expiration only while the message is in its queue, not once it was prefetched.
-    """
-    match headers.get("deadline"), message.expiration_ms:
-        case int(deadline), _:
-            return deadline
-        case None, int(milliseconds):
-            return now() + milliseconds
-    return None
 
 
 def _problem(message: Incoming, headers: Mapping[str, Any]) -> Problem | None:
@@ -133,27 +131,3 @@ def _problem(message: Incoming, headers: Mapping[str, Any]) -> Problem | None:
     if message.type == NO_DATA_SECTION and message.body.startswith(DESCRIPTOR):
         return {"field": "body", "problem": "is no data section of AMQP 1.0; send the JSON's bytes as one"}
     return None
-
-
-def _published(message: Incoming, headers: Mapping[str, Any]) -> int | None:
-    """The header `timestamp_in_ms`, which our clients set and a broker may; else the last moment of AMQP's second."""
-    match headers.get("timestamp_in_ms"), message.timestamp:
-        case int(published), _:
-            return published
-        case _, datetime() as second:
-            return int(second.timestamp()) * 1000 + 999
-    return None
-
-
-def _said(headers: Mapping[str, Any], name: str) -> str | None:
-    """A header as text."""
-    return None if (value := headers.get(name)) is None else str(value)
-
-
-def queue_of(reply_to: str) -> str:
-    """The queue of an address.
-
-    >>> queue_of("/queues/my%20replies"), queue_of("replies")
-    ('my replies', 'replies')
-    """
-    return unquote(reply_to.removeprefix(QUEUES)) if reply_to.startswith(QUEUES) else reply_to

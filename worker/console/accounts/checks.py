@@ -73,9 +73,7 @@ def _document(report: Report) -> dict[str, Any]:
 
 
 def _show(reports: Sequence[Report]) -> None:
-    rows = (
-        [report.account.id, report.account.site.venue, *_cells(row)] for report in reports for row in report.findings
-    )
+    rows = ([report.account.id, report.account.venue, *_cells(row)] for report in reports for row in report.findings)
     console.print(table(COLUMNS, rows, folding=COLUMNS[4:], naming=2))
     console.print(Text(_summary(reports), style="green" if all(report.sound for report in reports) else "red"))
 

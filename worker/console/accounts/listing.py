@@ -6,7 +6,7 @@ import orjson
 
 from schemas.guardrails import UNGUARDED
 from worker.accounts.account import Account
-from worker.accounts.guardrails import canonical_of, version_of
+from worker.accounts.guardrails import canonical_of
 from worker.accounts.networks import LACKS
 from worker.accounts.venues import Capability
 from worker.config.locations import displaced_accounts, load_accounts
@@ -43,7 +43,7 @@ def _document(account: Account) -> dict[str, Any]:
         "portfolio_margin": account.portfolio_margin,
         "sandbox": account.base_url is not None,
         "guardrails": orjson.loads(canonical_of(account.guardrails)),
-        "policy": version_of(account.guardrails),
+        "policy": account.policy.version,
         "auto_collect": account.auto_collect and str(account.auto_collect),
         "capabilities": sorted(capabilities_of(account)),
         "lacks": LACKS.get((account.exchange, account.network)),
@@ -58,7 +58,7 @@ def _cells(account: Account) -> list[str]:
     can = capabilities_of(account)
     return [
         account.id,
-        f"{account.exchange} sandbox" if account.base_url else account.site.venue,
+        f"{account.exchange} sandbox" if account.base_url else account.venue,
         account_type(account) + (f", swept {account.auto_collect}" if account.auto_collect else ""),
         ", ".join(capability.replace("_", " ") for capability in Capability if capability in can),
         guardrails_told(account.guardrails),

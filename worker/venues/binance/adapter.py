@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import partial
-from types import MappingProxyType
 
 from schemas.base import Milliseconds
 from schemas.margin import MarginPool
@@ -16,7 +15,7 @@ from worker.accounts.venues import Capability
 from worker.venues.binance.endpoints import PORTFOLIO, STANDARD, BinanceEndpoints, spoken
 from worker.venues.binance.history import Income, entry_of
 from worker.venues.binance.hosts import stream_url
-from worker.venues.binance.instruments import id_of, is_inverse, kind_of_id
+from worker.venues.binance.instruments import BinanceMarkets, id_of, is_inverse, kind_of_id
 from worker.venues.binance.margin import isolated
 from worker.venues.binance.margin.health import PORTFOLIO_PART, BinanceMargin, FamilyHeld
 from worker.venues.binance.open_rows import OpenRows, OpenRowsReader
@@ -31,7 +30,6 @@ from worker.venues.client.transport import AccountCalls
 from worker.venues.parsing import blockers as in_the_way
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
-from worker.venues.parsing.markets import Markets
 from worker.venues.port.adapter import (
     ChangeCost,
     Echo,
@@ -55,10 +53,7 @@ from worker.venues.port.check_results import CheckResult
 from worker.venues.port.door import Door
 from worker.venues.port.errors import (
     Ambiguous,
-    NotSupported,
     PreconditionFailed,
-    UnknownSymbol,
-    VenueError,
 )
 from worker.venues.port.streams import Feed, WatchedMarkets, nothing_watched
 from worker.venues.reading.history import walked
@@ -77,24 +72,18 @@ class BinanceAdapter:
 
     exchange = "binance"
 
-    def __init__(
-        self,
-        account: Account,
-        transport: AccountCalls,
-        markets: Markets,
-        refused: Mapping[str, VenueError] = MappingProxyType({}),
-    ) -> None:
-        """`refused` are the families of whose contracts there is no list, and why."""
+    def __init__(self, account: Account, transport: AccountCalls, markets: BinanceMarkets) -> None:
         self._account_id = account.id
         self._registered = account
         self._transport = transport
         self._markets = markets
-        self._refused = refused
+        self.market, self.listed = markets.find, markets.listed  # symbols are looked up in the list itself
         self._brackets = Brackets(transport)
         self._open_rows = OpenRowsReader(transport)
         self._margin = BinanceMargin(transport)
         self._reader = PartReader(self.exchange, account.id)
         self._all = PORTFOLIO if account.portfolio_margin else STANDARD
+        self._endpoints: Mapping[bool, BinanceEndpoints] = {endpoints.inverse: endpoints for endpoints in self._all}
         kept = {endpoints.coverage: endpoints.modes for endpoints in self._all if endpoints.modes}
         self._modes = BinancePositionModes(transport, account.id, kept)
         self.expected_position_mode = account.position_mode
@@ -103,35 +92,17 @@ class BinanceAdapter:
             BinancePortfolioMargin(transport, markets.linear_settles) if account.portfolio_margin else None
         )
 
-    def market(self, symbol: str, market_type: MarketType) -> Market:
-        """The market of a unified symbol.
-
-        Raises UnknownSymbol, with what was probably meant, and NotSupported for one of a family without a list.
-        """
-        try:
-            return self._markets.find(symbol, market_type)
-        except UnknownSymbol as unknown:
-            why = self._refused.get("inverse" if is_inverse(symbol) else "linear")
-            if why is None:
-                raise
-            refused = f"{symbol} can't be looked up, for its contracts are not listed to us: {why.message}"
-            raise NotSupported(refused, details=unknown.details) from unknown
-
-    def listed(self, market_type: MarketType) -> tuple[Market, ...]:
-        """All markets of a type that are loaded, by symbol."""
-        return self._markets.listed(market_type)
-
     def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
         """A market that is listed no longer, as far as its records need it."""
         return past_market(symbol, market_type, id_of)
 
     async def check_leverage(self, market: Market, leverage: Decimal) -> None:
         """Raise ValueRefused, naming the range, for a leverage the market can't have. Changes nothing."""
-        await check_leverage(self._brackets, self._endpoints(market), market, leverage)
+        await check_leverage(self._brackets, self._endpoints[market.inverse], market, leverage)
 
     async def set_leverage(self, market: Market, leverage: Decimal, door: Door) -> Echo:
         """Set the leverage of a market and nothing else."""
-        asked, params = self._endpoints(market).set_leverage, {"symbol": market.id, "leverage": int(leverage)}
+        asked, params = self._endpoints[market.inverse].set_leverage, {"symbol": market.id, "leverage": int(leverage)}
         return settings.leverage_in(await self._transport.change(door, asked, params), asked, market)
 
     async def set_margin_mode(self, market: Market, mode: MarginMode, door: Door) -> Echo:
@@ -141,7 +112,7 @@ class BinanceAdapter:
         position to close or that orders are open.
         """
         try:
-            return await settings.set_margin_mode(self._transport, door, self._endpoints(market), market, mode)
+            return await settings.set_margin_mode(self._transport, door, self._endpoints[market.inverse], market, mode)
         except PreconditionFailed as refusal:
             if refusal.venue_code == HAS_ORDERS:
                 raise in_the_way.orders(refusal, market, mode) from None
@@ -169,7 +140,7 @@ class BinanceAdapter:
     async def leverage_tiers(self, market: Market | None, market_type: MarketType, *, anew: bool = False) -> TiersRead:
         """The brackets of a market, or of all of a type."""
         if market is not None:
-            kept = await self._brackets.of(self._endpoints(market), market, anew=anew)
+            kept = await self._brackets.of(self._endpoints[market.inverse], market, anew=anew)
             return of_market("Binance", kept, market, currency_of)
         reads = {endpoints.coverage: partial(self._brackets.of_all, endpoints, anew=anew) for endpoints in self._all}
         kinds = {endpoints.coverage: endpoints.inverse for endpoints in self._all}
@@ -184,11 +155,13 @@ class BinanceAdapter:
 
     async def terms(self, market: Market) -> MarginSettings:
         """Leverage and margin mode now, with or without a position."""
-        return await settings.read_terms(self._transport, self._endpoints(market), market)
+        return await settings.read_terms(self._transport, self._endpoints[market.inverse], market)
 
     async def terms_of_all(self, markets: Sequence[Market]) -> TermsOfMany:
         """Leverage and margin mode now of many markets: one request for each family that has some of them."""
-        asked = {endpoints: [one for one in markets if self._endpoints(one) is endpoints] for endpoints in self._all}
+        asked = {
+            endpoints: [one for one in markets if self._endpoints[one.inverse] is endpoints] for endpoints in self._all
+        }
         reads = (settings.terms_of_family(self._transport, family, some) for family, some in asked.items() if some)
         told: TermsOfMany = {}
         for found in await asyncio.gather(*reads):
@@ -197,31 +170,31 @@ class BinanceAdapter:
 
     def cost_of(self, change: Capability, market: Market) -> ChangeCost:
         """What setting the leverage or the margin mode of a market takes."""
-        endpoints = self._endpoints(market)
+        endpoints = self._endpoints[market.inverse]
         if change is Capability.LEVERAGE or endpoints.set_margin_mode is None:
             return self._transport.cost_of(endpoints.set_leverage)
         return self._transport.cost_of(endpoints.set_margin_mode)
 
     async def symbol_state(self, market: Market) -> SymbolState:
         """Terms and position of a market; both legs of a hedged one are summed."""
-        endpoints = self._endpoints(market)
+        endpoints = self._endpoints[market.inverse]
         asked = spoken(endpoints.positions)
         if endpoints.symbol_config is None:
             rows = await settings.read_positions(self._transport, endpoints, market)
             if not rows:
                 raise Ambiguous(f"Binance's answer to {asked} has no row for {market.id}")
-            with shape.read_from(asked, market.id):
+            with shape.ReadFrom(asked, market.id):
                 terms = terms_of(rows[0], all_cross=endpoints.all_cross)
         else:
             terms, rows = await asyncio.gather(
                 self.terms(market), settings.read_positions(self._transport, endpoints, market)
             )
-        with shape.read_from(asked, market.id):
+        with shape.ReadFrom(asked, market.id):
             return state_of([row for row in rows if amount_of(row)], market, terms)
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
         """All open positions, those of a market type, or those of one market."""
-        asked = self._all if market is None else (self._endpoints(market),)
+        asked = self._all if market is None else (self._endpoints[market.inverse],)
         reads = {endpoints.coverage: partial(self._open_in, endpoints, market_type, market) for endpoints in asked}
         return await self._reader.positions(reads)
 
@@ -253,18 +226,20 @@ class BinanceAdapter:
 
     async def isolated_margin(self, market: Market, side: str | None) -> IsolatedMargin:
         """The margin of an isolated position. Raises PreconditionFailed where there is none that can be meant."""
-        return await isolated.read_margin(self._transport, self._endpoints(market), market, side)
+        return await isolated.read_margin(self._transport, self._endpoints[market.inverse], market, side)
 
     def check_margin_move(self, market: Market, amount: Decimal) -> None:
         """Any amount can be sent."""
 
     async def move_margin(self, market: Market, held: IsolatedMargin, amount: Decimal, door: Door) -> Echo:
         """Add margin to a position, or take some out where the amount is negative."""
-        return await isolated.move_margin(self._transport, door, self._endpoints(market), market, (held.row, amount))
+        return await isolated.move_margin(
+            self._transport, door, self._endpoints[market.inverse], market, (held.row, amount)
+        )
 
     async def margin_movements(self, market: Market, since: Milliseconds) -> tuple[MarginMovement, ...] | None:
         """What was moved in a market from then on, by Binance's own record."""
-        return await isolated.read_movements(self._transport, self._endpoints(market), market, since)
+        return await isolated.read_movements(self._transport, self._endpoints[market.inverse], market, since)
 
     async def funding_history(self, query: HistoryQuery) -> History:
         """Funding payments, received positive."""
@@ -282,7 +257,9 @@ class BinanceAdapter:
         return tuple(BinanceFeed(name, url, self._transport, self._symbol_of) for name, url in urls.items() if url)
 
     def _families(self) -> tuple[str, ...]:
-        return tuple(name for name, family in (("um", "linear"), ("cm", "inverse")) if family not in self._refused)
+        return tuple(
+            name for name, family in (("um", "linear"), ("cm", "inverse")) if family not in self._markets.refused
+        )
 
     def _symbol_of(self, market_id: str) -> str | None:
         market = self._markets.by_id(market_id, inverse=is_inverse(market_id))
@@ -291,9 +268,6 @@ class BinanceAdapter:
     async def preflight(self) -> tuple[CheckResult, ...]:
         """What stands in the way of the account's commands. Only reads, and raises nothing that a venue answers."""
         return await preflight(self._transport, self._registered)
-
-    def _endpoints(self, market: Market) -> BinanceEndpoints:
-        return next(endpoints for endpoints in self._all if endpoints.inverse is market.inverse)
 
     async def _open_in(
         self, endpoints: BinanceEndpoints, market_type: MarketType | None, only: Market | None
@@ -314,7 +288,7 @@ class BinanceAdapter:
         asked = spoken(endpoints.positions)
 
         def position(row: Row) -> Position | None:
-            with shape.read_from(asked, str(row.get("symbol"))):
+            with shape.ReadFrom(asked, str(row.get("symbol"))):
                 return self._position(row, endpoints, market_type, read.settings)
 
         found, problem = understood(read.rows, position)
@@ -341,11 +315,11 @@ class BinanceAdapter:
 
     async def _amounts(self, market: Market) -> list[Decimal]:
         """Contracts held, negative for a short position."""
-        rows = await settings.read_positions(self._transport, self._endpoints(market), market)
+        rows = await settings.read_positions(self._transport, self._endpoints[market.inverse], market)
         return [amount_of(row) for row in rows]
 
     async def _history(self, operation: str, notion: Notion, query: HistoryQuery) -> History:
-        asked = self._all if query.market is None else (self._endpoints(query.market),)
+        asked = self._all if query.market is None else (self._endpoints[query.market.inverse],)
         records = [self._income(notion, endpoints, query).records() for endpoints in asked]
         return await walked(records, query, self._transport.now(), self._reader, operation)
 

@@ -78,7 +78,7 @@ class BinanceTransport(Transport):
     async def _listing(self, name: str, timeout_ms: Milliseconds) -> list[Row]:
         endpoint = endpoint_of(BinanceExchange, name)
         body = shape.mapping(await self._request(endpoint, {}, timeout_ms, LARGEST_LISTING), spoken(name))
-        with shape.read_from(spoken(name)):
+        with shape.ReadFrom(spoken(name)):
             return shape.rows(body.get("symbols"), "symbols")
 
     async def server_time(self, name: str) -> Milliseconds:

@@ -207,7 +207,7 @@ class Income:
         )
 
     def _read(self, row: Row) -> LedgerEntry | None:
-        with shape.read_from(spoken(self.endpoints.income)):
+        with shape.ReadFrom(spoken(self.endpoints.income)):
             is_wanted = TYPES.amount_field(shape.text(row, "incomeType"), self.notion) is not None
             return self.entry(row) if is_wanted else None
 

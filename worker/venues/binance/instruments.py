@@ -14,6 +14,8 @@ from typing import Any
 from schemas.requests import MarketType
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
+from worker.venues.parsing.markets import Markets
+from worker.venues.port.errors import NotSupported, UnknownSymbol, VenueError
 from worker.venues.reading.past_markets import PastSymbol
 
 CONTRACT_TYPES: Mapping[str, MarketType] = MappingProxyType(
@@ -91,3 +93,18 @@ def listed(row: Row, *, inverse: bool) -> dict[str, Any]:
 def kind_of_id(market_id: str) -> MarketType:
     """What a contract is that is listed no more: ids of delivery futures end with their date, BTCUSDT_261225."""
     return MarketType.FUTURE if market_id.rpartition("_")[2].isdecimal() else MarketType.SWAP
+
+
+class BinanceMarkets(Markets):
+    """The markets of the families that tell them. Why others do not is `refused`, by their names."""
+
+    refused: Mapping[str, VenueError] = MappingProxyType({})
+
+    def _missing(self, symbol: str, market_type: MarketType) -> UnknownSymbol | NotSupported:
+        """What to raise for a symbol that is not listed: NotSupported for one of a family without a list."""
+        unknown = super()._missing(symbol, market_type)
+        why = self.refused.get("inverse" if is_inverse(symbol) else "linear")
+        if why is None:
+            return unknown
+        message = f"{symbol} can't be looked up, for its contracts are not listed to us: {why.message}"
+        return NotSupported(message, details=unknown.details)

@@ -116,7 +116,7 @@ class AccountHeld(NamedTuple):
 async def _account_held(transport: Calls, account: str) -> AccountHeld:
     asked = spoken(account)
     body = shape.mapping(await transport.call(account), asked)
-    with shape.read_from(asked):
+    with shape.ReadFrom(asked):
         everything = shape.rows(body.get("positions"), "the positions of an account")
         held = {shape.text(row, "symbol") for row in everything if shape.decimal(row, "positionAmt")}
         return AccountHeld(held, body)

@@ -53,7 +53,7 @@ class BinancePortfolioMargin:
 
     async def balance(self) -> dict[str, PmAssetBalance]:
         """Balances by asset."""
-        with shape.read_from(spoken(BALANCE)):
+        with shape.ReadFrom(spoken(BALANCE)):
             return {shape.text(row, "asset"): _asset_balance(row) for row in await self._balances()}
 
     async def account(self) -> PmAccountRead:
@@ -122,14 +122,14 @@ class _Totals:
         try:
             if isinstance(um_account, VenueError):
                 raise um_account
-            with shape.read_from(spoken(UM_ACCOUNT)):
+            with shape.ReadFrom(spoken(UM_ACCOUNT)):
                 assets = shape.rows(um_account.get("assets"), "its assets")
                 sums = {name: self._sum(name, assets, of) for name, of in OF_ASSETS.items()}
                 used = _currencies(assets, (*OF_ASSETS.values(), "crossWalletBalance"))
         except VenueError as error:
             self.untold |= dict.fromkeys((*OF_ASSETS, WALLET, MARGIN), error.message)
             return
-        with shape.read_from(spoken(BALANCE)):
+        with shape.ReadFrom(spoken(BALANCE)):
             held = [row for row in balances if row.get("asset") in (used or um_assets)]
             wallet = self._sum(WALLET, held, WALLET)
         profit = sums["totalUnrealizedProfit"]

@@ -73,6 +73,8 @@ class BybitAdapter:
         self._by_symbol_only = account.margin_mode_scope == "symbol"
         self._transport = transport
         self._instruments = instruments
+        markets = instruments.markets
+        self.market, self.listed = markets.find, markets.listed  # symbols are looked up in the list itself
         self._account = AccountReader(transport)
         self._modes = BybitPositionModes(transport, self._symbol, instruments.markets.linear_settles, self.positions)
         self._tiers = BybitTiers(transport, tiers or TierCache())
@@ -81,14 +83,6 @@ class BybitAdapter:
         self._reader = PartReader(self.exchange, account.id)
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
-
-    def market(self, symbol: str, market_type: MarketType) -> Market:
-        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
-        return self._instruments.markets.find(symbol, market_type)
-
-    def listed(self, market_type: MarketType) -> tuple[Market, ...]:
-        """All markets of a type that are loaded, by symbol."""
-        return self._instruments.markets.listed(market_type)
 
     def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
         """A market that is listed no longer, as far as its records need it."""

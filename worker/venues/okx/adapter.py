@@ -107,6 +107,7 @@ class OkxAdapter:
         self._registered = account
         self._transport = transport
         self._markets = markets
+        self.market, self.listed = markets.find, markets.listed  # symbols are looked up in the list itself
         self._maxima = maxima
         self._tiers = tiers or TierCache()
         self.expected_position_mode = account.position_mode
@@ -115,14 +116,6 @@ class OkxAdapter:
         self._borders = Borders()
         self.capabilities = capabilities_of(account)
         self.portfolio_margin: PortfolioMargin | None = None
-
-    def market(self, symbol: str, market_type: MarketType) -> Market:
-        """The market of a unified symbol. Raises UnknownSymbol, with what was probably meant."""
-        return self._markets.find(symbol, market_type)
-
-    def listed(self, market_type: MarketType) -> tuple[Market, ...]:
-        """All markets of a type that are loaded, by symbol."""
-        return self._markets.listed(market_type)
 
     def past_market(self, symbol: str, market_type: MarketType) -> Market | None:
         """A market that is listed no longer, as far as its records need it."""

@@ -1,6 +1,6 @@
 """Reading a venue's raw JSON: every field is checked where it is used, and what is amiss is named."""
 
-from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -8,6 +8,9 @@ from schemas.base import Milliseconds
 from worker.venues.port.errors import Ambiguous
 
 Row = dict[str, Any]
+
+_EXACT = frozenset({str, int})
+"""What Decimal reads exactly as it is; of all else it is given the text, which for a truth value is no number."""
 
 
 def rows(body: Any, what: str) -> list[Row]:
@@ -28,7 +31,7 @@ def decimal(row: Row, name: str) -> Decimal:
     """A finite number, whether the venue writes it as text or as a number. Raises Ambiguous, naming the field."""
     try:
         value = row[name]
-        number = Decimal(value if type(value) is str else _written(value))
+        number = Decimal(value if type(value) in _EXACT else str(value))
     except (KeyError, InvalidOperation):
         raise _amiss(row, name) from None
     if not number.is_finite():
@@ -81,32 +84,24 @@ def texts(row: Row, name: str) -> tuple[str, ...]:
     raise _amiss(row, name)
 
 
-class _ReadFrom:
-    """A context as a class: entered for each row, it costs a quarter of what a generator does."""
+@dataclass(slots=True)
+class ReadFrom:
+    """Names the endpoint, as the venue writes it, in what can't be understood of its answer, and whom it is about.
 
-    __slots__ = ("_endpoint", "_subject")
+    A context as a class: entered for each row, it costs a quarter of what a generator does.
+    """
 
-    def __init__(self, endpoint: str, subject: str | None) -> None:
-        self._endpoint = endpoint
-        self._subject = subject
+    endpoint: str
+    subject: str | None = None
 
     def __enter__(self) -> None:
         """Whatever is raised from here on is looked at."""
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        """Raise what was not understood once more, with the place."""
         if isinstance(error, Ambiguous):
-            where = self._endpoint if self._subject is None else f"{self._endpoint}, {self._subject}"
+            where = self.endpoint if self.subject is None else f"{self.endpoint}, {self.subject}"
             raise type(error)(f"{error.message} ({where})", venue_code=error.venue_code, raw=error.raw) from None
-
-
-def read_from(endpoint: str, subject: str | None = None) -> AbstractContextManager[None]:
-    """Name the endpoint, as the venue writes it, in what can't be understood of its answer, and whom it is about."""
-    return _ReadFrom(endpoint, subject)
-
-
-def _written(value: object) -> int | str:
-    """A number that is no text as Decimal reads it exactly; a truth value as what it can't read."""
-    return value if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _amiss(row: Row, name: str) -> Ambiguous:

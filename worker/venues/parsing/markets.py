@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import structlog
 
@@ -127,7 +127,7 @@ class Markets:
         kind_of: KindOf = kind_by_ccxt,
         names_of: NamesOf | None = None,
         venue: str = "a venue",
-    ) -> "Markets":
+    ) -> Self:
         """The swaps and futures among ccxt's markets. Raises Ambiguous if there are none that can be read."""
 
         def read(row: Raw) -> Market | None:
@@ -139,7 +139,7 @@ class Markets:
     @classmethod
     def read(
         cls, rows: Iterable[Raw], read: ReadMarket, unlisted: Unlisted = nobody, *, venue: str = "a venue"
-    ) -> "Markets":
+    ) -> Self:
         """The markets that rows are about, as a venue reads its own. Raises Ambiguous if none can be read.
 
         Of a row, `id`, `symbol` and `active` are looked at where it can't be read, or shares its symbol with another.
@@ -211,9 +211,10 @@ class Markets:
             raise NotSupported(
                 f"{symbol} is listed as {known.id}, and can't be used: {known.reason}", details={"symbol": symbol}
             )
-        raise self._unknown(symbol, market_type)
+        raise self._missing(symbol, market_type)
 
-    def _unknown(self, symbol: str, market_type: MarketType) -> UnknownSymbol:
+    def _missing(self, symbol: str, market_type: MarketType) -> UnknownSymbol | NotSupported:
+        """What to raise for a symbol that is not listed, with what was probably meant."""
         self._unlisted()
         suggestion = self._probably(symbol, market_type)
         hint = f"; did you mean {suggestion}?" if suggestion else ""

@@ -59,24 +59,25 @@ class TierCache:
     async def of(self, question: str, ask: Callable[[], Awaitable[KeptTiers]], *, anew: bool = False) -> KeptTiers:
         """An answer of this hour, or one that was asked for after this call began. Raises VenueError."""
         began, answer = self._clock(), self._answers.setdefault(question, _Answer())
+        since = began if anew else began - FRESH_S
         self._answers.move_to_end(question)
         while len(self._answers) > self._most:
             self._answers.popitem(last=False)
         async with answer.reading:
-            is_fresh = answer.read_at >= began if anew else self._is_of_this_hour(answer)
-            if answer.kept is None or not is_fresh:
+            if answer.kept is None or answer.read_at <= since:
                 asked = self._clock()
                 answer.kept = await ask()
                 answer.read_at = asked
             return answer.kept
 
-    def known(self, question: str) -> KeptTiers | None:
-        """An answer of this hour, if there is one already."""
-        answer = self._answers.get(question)
-        return answer.kept if answer is not None and self._is_of_this_hour(answer) else None
-
-    def _is_of_this_hour(self, answer: _Answer) -> bool:
-        return self._clock() - answer.read_at < FRESH_S
+    def known(self, *questions: str) -> KeptTiers | None:
+        """An answer of this hour to the first of some questions that has one already."""
+        since = self._clock() - FRESH_S
+        for question in questions:
+            if (answer := self._answers.get(question)) is not None and answer.read_at > since:
+                self._answers.move_to_end(question)
+                return answer.kept
+        return None
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -94,11 +95,6 @@ def kept_tiers(
     """What rows say, each of one market. One that can't be read is left out alone, and told."""
     found, problem = understood(rows, read)
     return KeptTiers(as_of, dict(found), problem.message if problem else None)
-
-
-def highest_of(tiers: Iterable[LeverageTier]) -> Decimal | None:
-    """The highest leverage in tiers; None where there are none."""
-    return max((tier.max_leverage for tier in tiers), default=None)
 
 
 def of_market(venue: str, kept: KeptTiers, market: Market, currency_of: CurrencyOf) -> TiersRead:

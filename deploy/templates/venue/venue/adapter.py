@@ -122,7 +122,7 @@ class NewvenueAdapter:
     async def symbol_state(self, market: Market) -> SymbolState:
         """Terms and position of a market."""
         rows = await self._rows(market)
-        with shape.read_from(POSITIONS, market.id):
+        with shape.ReadFrom(POSITIONS, market.id):
             return state_of(rows, market, await self.terms(market))
 
     async def positions(self, market_type: MarketType | None = None, market: Market | None = None) -> OpenPositions:
@@ -178,7 +178,7 @@ class NewvenueAdapter:
         """The open positions, and what is wrong with those that can't be understood: no row hides another."""
 
         def position(row: Row) -> Position | None:
-            with shape.read_from(POSITIONS, row.get("instrument")):
+            with shape.ReadFrom(POSITIONS, row.get("instrument")):
                 market = self._listed(row)
                 return position_of(row, market, self._account.id) if only in (None, market) else None
 

@@ -78,7 +78,7 @@ class NewvenueRecords:
 
     def _entry(self, row: Row) -> LedgerEntry | None:
         """A record as an entry; None for one that is about something else."""
-        with shape.read_from(RECORDS, row.get("id")):
+        with shape.ReadFrom(RECORDS, row.get("id")):
             name = TYPES.amount_field(shape.text(row, "type"), self.notion)
             if name is None:
                 return None

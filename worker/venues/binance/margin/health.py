@@ -76,7 +76,7 @@ class BinanceMargin:
         """The one pool of a Portfolio Margin account. Raises VenueError."""
         asked = spoken(ACCOUNT)
         body = shape.mapping(await self._transport.call(ACCOUNT), asked)
-        with shape.read_from(asked):
+        with shape.ReadFrom(asked):
             figures = _portfolio(body)
         return cross_pool("", PORTFOLIO_PART, figures, positions)
 
@@ -84,7 +84,7 @@ class BinanceMargin:
         asked = spoken(UM_ACCOUNT)
         body = shape.mapping(await self._transport.call(UM_ACCOUNT), asked)
         shared = await self._shares_assets(fresh=not held_only)
-        with shape.read_from(asked):
+        with shape.ReadFrom(asked):
             if shared:
                 figures = PoolFigures(
                     USD, shape.decimal(body, "totalMarginBalance"), shape.decimal(body, "totalMaintMargin")
@@ -97,7 +97,7 @@ class BinanceMargin:
     def _coin_margined(self, part: str, held: FamilyHeld, *, held_only: bool) -> tuple[MarginPool, ...]:
         """Position rows of COIN-M tell no maintenance margin; those of the account do."""
         body = held.rows.account or {}
-        with shape.read_from(spoken("dapiPrivateGetAccount")):
+        with shape.ReadFrom(spoken("dapiPrivateGetAccount")):
             rows = shape.rows(body.get("positions"), "the positions of an account")
             told = {(row.get("symbol"), row.get("positionSide")): row for row in rows}
             own = {
@@ -113,7 +113,7 @@ class BinanceMargin:
         if known is None or fresh or self._clock() - known[0] >= FRESH_S:
             asked = spoken(UM_CONFIGURATION)
             body = shape.mapping(await self._transport.call(UM_CONFIGURATION), asked)
-            with shape.read_from(asked):
+            with shape.ReadFrom(asked):
                 known = self._multi_assets = self._clock(), shape.boolean(body, "multiAssetsMargin")
         return known[1]
 

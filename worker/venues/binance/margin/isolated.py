@@ -30,7 +30,7 @@ async def read_margin(
 ) -> IsolatedMargin:
     """The margin of an isolated position now. Raises VenueError."""
     rows = await read_positions(transport, endpoints, market)
-    with shape.read_from(spoken(endpoints.positions), market.id):
+    with shape.ReadFrom(spoken(endpoints.positions), market.id):
         held = [OpenSide(side_of(amount_of(row)), mode_of(row), row) for row in rows if amount_of(row)]
         meant = the_isolated(market, held, side)
         wallet = _wallet(meant.row)
@@ -51,7 +51,7 @@ async def read_movements(
         return None
     asked = spoken(endpoints.margin_history)
     rows = await read_rows(transport, endpoints.margin_history, {"symbol": market.id, "startTime": str(since)})
-    with shape.read_from(asked, market.id):
+    with shape.ReadFrom(asked, market.id):
         found = [_movement(row) for row in rows if row.get("symbol") == market.id]
     return tuple(sorted(found, key=lambda one: one.at))
 

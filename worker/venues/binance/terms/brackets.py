@@ -17,7 +17,7 @@ from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, ValueRefused, VenueError
-from worker.venues.reading.tiers import KeptTiers, TierCache, highest_of, kept_tiers, tier
+from worker.venues.reading.tiers import KeptTiers, TierCache, kept_tiers, tier
 
 FLOORS = ("notionalFloor", "qtyFloor", "qtylFloor")
 CAPS = ("notionalCap", "qtyCap")
@@ -44,12 +44,12 @@ class Brackets:
 
     async def of(self, endpoints: BinanceEndpoints, market: Market, *, anew: bool = False) -> KeptTiers:
         """Those of a market among others, as they were within the hour, or of it alone as they are now."""
-        question = f"{endpoints.brackets} {market.id}"
+        of_all, alone = endpoints.brackets, f"{endpoints.brackets} {market.id}"
         if anew:
-            return await self._cache.of(question, lambda: self._ask(endpoints, market), anew=True)
-        return self._cache.known(question) or await self._cache.of(
-            endpoints.brackets, lambda: self._ask(endpoints, None)
-        )
+            return await self._cache.of(alone, lambda: self._ask(endpoints, market), anew=True)
+        if (kept := self._cache.known(alone, of_all)) is not None:
+            return kept
+        return await self._cache.of(of_all, lambda: self._ask(endpoints, None))
 
     async def _ask(self, endpoints: BinanceEndpoints, market: Market | None) -> KeptTiers:
         asked, as_of = spoken(endpoints.brackets), self._transport.now()
@@ -58,7 +58,7 @@ class Brackets:
         rows = [body] if isinstance(body, dict) and "symbol" in body else shape.rows(body, asked)
 
         def read(row: Row) -> tuple[str, tuple[LeverageTier, ...]]:
-            with shape.read_from(asked, str(row.get("symbol"))):
+            with shape.ReadFrom(asked, str(row.get("symbol"))):
                 return shape.text(row, "symbol"), _tiers(row)
 
         return kept_tiers(rows, read, as_of)
@@ -84,20 +84,19 @@ def _bound(bracket: Row, names: tuple[str, ...]) -> Decimal:
 async def check_leverage(brackets: Brackets, endpoints: BinanceEndpoints, market: Market, leverage: Decimal) -> None:
     """Raise ValueRefused for a fraction or for more than the highest bracket allows now.
 
-    Where the brackets can't be read nothing is raised: the venue itself will decide.
+    Where the brackets can't be read, or there are none, nothing is raised: the venue itself will decide.
     """
     if leverage != leverage.to_integral_value() or leverage < 1:
         raise ValueRefused(f"Binance takes whole leverages from 1x on, not {leverage:f}x")
-    try:
-        kept = await brackets.of(endpoints, market)
-        highest = highest_of(kept.by_id.get(market.id, ()))
-        if highest is not None and leverage > highest:
-            kept = await brackets.of(endpoints, market, anew=True)
-            highest = highest_of(kept.by_id.get(market.id, ()))
-    except VenueError:
-        return
-    if highest is not None and leverage > highest:
-        raise ValueRefused(
-            f"{market.symbol} takes 1x to {highest:.0f}x, not {leverage:f}x",
-            details={"symbol": market.symbol, "minimum": 1, "maximum": int(highest)},
-        )
+    for anew in (False, True):  # what was read within the hour may have been raised since, and only refuses read anew
+        try:
+            kept = await brackets.of(endpoints, market, anew=anew)
+        except VenueError:
+            return
+        highest = max((tier.max_leverage for tier in kept.by_id.get(market.id, ())), default=leverage)
+        if leverage <= highest:
+            return
+    raise ValueRefused(
+        f"{market.symbol} takes 1x to {highest:.0f}x, not {leverage:f}x",
+        details={"symbol": market.symbol, "minimum": 1, "maximum": int(highest)},
+    )

@@ -45,7 +45,7 @@ class BinancePositionModes:
         return shape.mapping(await self._transport.call(endpoints.told_by), spoken(endpoints.told_by))
 
     def _part(self, kind: str, row: Row) -> PositionModePart:
-        with shape.read_from(spoken(self._kept[kind].told_by)):
+        with shape.ReadFrom(spoken(self._kept[kind].told_by)):
             hedge = shape.boolean(row, "dualSidePosition")
         mode = PositionMode.HEDGE if hedge else PositionMode.ONE_WAY
         name = self._account_id if len(self._kept) == 1 else kind

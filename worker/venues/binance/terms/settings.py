@@ -21,7 +21,7 @@ def leverage_in(body: Any, name: str, market: Market) -> Echo:
     """What an answer to a change of leverage states: market and leverage."""
     asked = spoken(name)
     raw = shape.mapping(body, asked)
-    with shape.read_from(asked, market.id):
+    with shape.ReadFrom(asked, market.id):
         if shape.text(raw, "symbol") != market.id:
             raise Ambiguous(f"Binance answered for {raw['symbol']}, not for {market.id}", raw=raw)
         return Echo(raw=raw, leverage=shape.decimal(raw, "leverage"))
@@ -53,7 +53,7 @@ async def read_terms(transport: Calls, endpoints: BinanceEndpoints, market: Mark
     else:
         rows = await read_positions(transport, endpoints, market)
     asked = spoken(endpoints.symbol_config or endpoints.positions)
-    with shape.read_from(asked, market.id):
+    with shape.ReadFrom(asked, market.id):
         return terms_of(_of(market, rows), all_cross=endpoints.all_cross)
 
 
@@ -67,7 +67,7 @@ async def terms_of_family(transport: Calls, endpoints: BinanceEndpoints, markets
     rows = {row.get("symbol"): row for row in found}
 
     def told(market: Market) -> MarginSettings:
-        with shape.read_from(spoken(asked), market.id):
+        with shape.ReadFrom(spoken(asked), market.id):
             return terms_of(_of(market, [rows[market.id]] if market.id in rows else []), all_cross=endpoints.all_cross)
 
     return told_of(markets, told)

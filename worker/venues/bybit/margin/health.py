@@ -43,7 +43,7 @@ async def read_pools(transport: Calls, part: str, pairs: Pairs, *, held_only: bo
     if not cross and (held_only or isolated):
         return tuple(isolated)
     wallet = await _wallet(transport, TYPES[part])
-    with shape.read_from(TOLD):
+    with shape.ReadFrom(TOLD):
         if part == CONTRACT:
             return (*_by_coin(wallet, pairs, held_only=held_only), *isolated)
         return (cross_pool("", part, _unified(wallet), cross), *isolated) if _is_shared(wallet) else tuple(isolated)

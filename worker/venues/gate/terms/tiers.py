@@ -64,7 +64,7 @@ class GateTiers:
 
     async def _rows(self, part: GatePart, params: Row) -> list[Row]:
         body = await self._transport.call(part.endpoints.tiers, {"settle": part.settle} | params)
-        with shape.read_from(_where(part)):
+        with shape.ReadFrom(_where(part)):
             return shape.rows(body, _where(part))
 
 
@@ -76,7 +76,7 @@ def _kept(rows_by_name: Iterable[tuple[str, list[Row]]], part: GatePart, as_of: 
     found, problem = dict[str, tuple[LeverageTier, ...]](), None
     for name, rows in rows_by_name:
         try:
-            with shape.read_from(_where(part), name):
+            with shape.ReadFrom(_where(part), name):
                 found[name] = _ladder(rows)
         except Ambiguous as error:
             problem = problem or error.message

@@ -28,7 +28,7 @@ def pools_of(body: Any, dex: str, collateral: str | None, pairs: Pairs, *, held_
     """The pools in the state of an account on a dex; none where it holds nothing. Raises Ambiguous."""
     row = shape.mapping(body, STATE)
     cross = [position for position, _ in pairs if position.margin_mode is MarginMode.CROSS]
-    with shape.read_from(STATE):
+    with shape.ReadFrom(STATE):
         shared = shape.mapping(row.get("crossMarginSummary"), "crossMarginSummary")
         equity = shape.decimal(shared, "accountValue")
         figures = PoolFigures(collateral, equity, shape.decimal(row, "crossMaintenanceMarginUsed"))

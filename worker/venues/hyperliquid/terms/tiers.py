@@ -41,7 +41,7 @@ async def _ask(transport: Calls) -> KeptTiers:
     rows = [(_tables(meta), row) for meta in metas if isinstance(meta, dict) for row in _universe(meta)]
 
     def read(pair: Row) -> tuple[str, tuple[LeverageTier, ...]]:
-        with shape.read_from(f"POST /info {ALL}", str(pair["row"].get("name"))):
+        with shape.ReadFrom(f"POST /info {ALL}", str(pair["row"].get("name"))):
             return shape.text(pair["row"], "name"), tuple(_ladder(pair["row"], pair["tables"]))
 
     return kept_tiers(({"tables": tables, "row": row} for tables, row in rows), read, as_of)

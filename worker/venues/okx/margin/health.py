@@ -40,7 +40,7 @@ async def read_pools(transport: Calls, pairs: Pairs, *, held_only: bool) -> tupl
     if held_only and not cross:
         return isolated
     row = only_item(await transport.call("privateGetAccountBalance"), BALANCE)
-    with shape.read_from(BALANCE):
+    with shape.ReadFrom(BALANCE):
         if optional(row, "adjEq") is not None:
             return (cross_pool("", ACCOUNT, _figures(row, USD, shape.decimal(row, "adjEq")), cross), *isolated)
         return (*_by_currency(row, cross, held_only=held_only), *isolated)
@@ -64,7 +64,7 @@ def _figures(row: Row, currency: str, equity: Decimal) -> PoolFigures:
 
 
 def _isolated(position: Position, row: Row) -> PoolFigures:
-    with shape.read_from(BALANCE, str(row.get("instId"))):
+    with shape.ReadFrom(BALANCE, str(row.get("instId"))):
         equity = shape.decimal(row, "margin") + shape.decimal(row, "upl")
         return _with_ratio(settle_of(position), equity, optional(row, "mmr"), optional(row, "mgnRatio"))
 

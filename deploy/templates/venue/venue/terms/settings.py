@@ -27,7 +27,7 @@ async def read_terms(transport: Calls, market: Market) -> MarginSettings:
     """Leverage and margin mode of a market, with or without a position."""
     endpoint = "GET /v1/settings"
     row = _about(market, await transport.call("privateGetSettings", {"instrument": market.id}), endpoint)
-    with shape.read_from(endpoint, market.id):
+    with shape.ReadFrom(endpoint, market.id):
         return MarginSettings(shape.decimal(row, "leverage"), margin_mode(row), raw=row)
 
 
