@@ -14,6 +14,8 @@ from worker.execution.confirmation import send_until_confirmed
 from worker.handlers.leverage import set_leverage
 from worker.handlers.leverage_tiers import highest_leverage
 from worker.runtime.clock import now
+from worker.venues.binance.endpoints import STANDARD
+from worker.venues.binance.terms.brackets import Brackets
 from worker.venues.bybit.terms.tiers import BybitTiers
 from worker.venues.gate.endpoints import PARTS
 from worker.venues.gate.terms.tiers import GateTiers
@@ -21,7 +23,7 @@ from worker.venues.hyperliquid.terms.tiers import read_tiers
 from worker.venues.okx.terms.tiers import tiers_of
 from worker.venues.port.adapter import Market
 from worker.venues.port.errors import Ambiguous, NotSent, ValueRefused
-from worker.venues.reading.tiers import FRESH_S, KeptTiers, TierCache, of_market
+from worker.venues.reading.tiers import AT_A_TIME, FRESH_S, KeptTiers, TierCache, of_market
 
 
 class Told:
@@ -214,3 +216,31 @@ async def test_a_table_of_hyperliquids_gives_each_step_its_end_and_half_the_init
     assert [tier.max_leverage for tier in kept.by_id["NEW"]] == [3]
     assert "ODD" not in kept.by_id
     assert "maxLeverage" in (kept.problem or "")
+
+
+def bracket(number: int, market_number: int) -> dict[str, Any]:
+    return {
+        "bracket": number,
+        "initialLeverage": 125 // number,
+        "notionalFloor": (number - 1) * (5_000 + market_number),
+        "notionalCap": number * (5_000 + market_number),
+        "maintMarginRatio": number / 250,
+    }
+
+
+async def test_binances_brackets_are_read_once_for_all_accounts_and_others_have_the_loop_meanwhile() -> None:
+    listed = [{"symbol": f"C{n}USDT", "brackets": [bracket(k, n) for k in range(1, 9)]} for n in range(500)]
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    beside = asyncio.create_task(others())
+    one, other = [await Brackets(Told(lambda _: listed)).of_all(STANDARD[0]) for _ in range(2)]
+    beside.cancel()
+    assert turns >= 2 * 500 // AT_A_TIME
+    assert [tier.max_leverage for tier in one.by_id["C7USDT"]] == [125, 62, 41, 31, 25, 20, 17, 15]
+    assert all(one.by_id[market_id] is tiers for market_id, tiers in other.by_id.items())

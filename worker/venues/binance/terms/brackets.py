@@ -9,6 +9,9 @@ by an answer in ccxt #16667, whose bounds are 1.5 times those that others had.
 import time
 from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
+
+import orjson
 
 from schemas.replies import LeverageTier
 from worker.venues.binance.endpoints import BinanceEndpoints, spoken
@@ -61,14 +64,20 @@ class Brackets:
             with shape.ReadFrom(asked, str(row.get("symbol"))):
                 return shape.text(row, "symbol"), _tiers(row)
 
-        return kept_tiers(rows, read, as_of)
+        return await kept_tiers(rows, read, as_of)
 
 
 def _tiers(row: Row) -> tuple[LeverageTier, ...]:
     brackets = shape.rows(row.get("brackets"), "the brackets of a market")
     if not brackets:
         raise Ambiguous("the field brackets of the venue's answer is empty", raw=row)
-    return tuple(sorted(map(_tier, brackets), key=lambda tier: tier.notional_floor))
+    return _as_written(orjson.dumps(brackets))
+
+
+@lru_cache(maxsize=2_048)
+def _as_written(brackets: bytes) -> tuple[LeverageTier, ...]:
+    """The tiers of a market. Most accounts have the same, and are told them one by one: each is read once."""
+    return tuple(sorted(map(_tier, orjson.loads(brackets)), key=lambda tier: tier.notional_floor))
 
 
 def _tier(bracket: Row) -> LeverageTier:

@@ -44,7 +44,7 @@ async def _ask(transport: Calls) -> KeptTiers:
         with shape.ReadFrom(f"POST /info {ALL}", str(pair["row"].get("name"))):
             return shape.text(pair["row"], "name"), tuple(_ladder(pair["row"], pair["tables"]))
 
-    return kept_tiers(({"tables": tables, "row": row} for tables, row in rows), read, as_of)
+    return await kept_tiers([{"tables": tables, "row": row} for tables, row in rows], read, as_of)
 
 
 def _universe(meta: Row) -> list[Row]:
