@@ -3,6 +3,8 @@
 Light requests go by their urgency, and where that is the same in the order in which they came, past those that wait for
 something else. A heavy request goes only where nobody light waits that a user waits for, and leaves room beside it, so
 that it never makes one of those wait.
+
+Here is only who found no room when it came: whoever finds some goes at once (`PendingRequest.take`).
 """
 
 import asyncio
@@ -11,17 +13,8 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
-from worker.runtime.clock import Clock
-from worker.runtime.errors import ExecutionError
+from worker.runtime.clock import Moment, Timekeeper
 from worker.venues.limits.meter import CapacityShortage, Demand, Meter, PendingRequest
-
-
-class NoRoom(ExecutionError):
-    """A request can't go in time."""
-
-    def __init__(self, shortage: CapacityShortage) -> None:
-        super().__init__(shortage.meter.scope.name)
-        self.shortage = shortage
 
 
 class Decided(NamedTuple):
@@ -42,17 +35,13 @@ class RequestQueue:
     def __len__(self) -> int:
         return len(self._light) + len(self._heavy)
 
-    def offer(self, ticket: PendingRequest, now: Milliseconds) -> bool:
-        """Let a request go at once, or let it wait: then it isn't gone. Raises NoRoom where waiting is in vain."""
-        lacking = ticket.lacking(now)
-        if not lacking:
-            ticket.go(now)
-            return True
+    def join(self, ticket: PendingRequest, lacking: list[Demand], now: Moment) -> CapacityShortage | None:
+        """Let a request wait for what it lacks, unless that is in vain: then say what has no room in time."""
         if shortage := ticket.shortage(now):
-            raise NoRoom(shortage)
+            return shortage
         insort(self._heavy if ticket.heavy else self._light, ticket, key=lambda waiting: waiting.urgency)
         self._note(ticket, lacking)
-        return False
+        return None
 
     def withdraw(self, ticket: PendingRequest) -> None:
         """Wait no longer; nothing where it does not wait, for it was let go or turned away."""
@@ -61,7 +50,7 @@ class RequestQueue:
             waiting.remove(ticket)
             self._forget(ticket)
 
-    def advance(self, now: Milliseconds) -> Decided:
+    def advance(self, now: Moment) -> Decided:
         """Let go all who may, and turn away those whose time is over or will be before a scope is open again."""
         decided = Decided([], [])
         for meter in self._lacking:
@@ -71,7 +60,7 @@ class RequestQueue:
         self._heavy = self._passed(self._heavy, now, decided)
         return decided
 
-    def changes_at(self, now: Milliseconds) -> Milliseconds | None:
+    def changes_at(self, now: Moment) -> Milliseconds | None:
         """When to look again; None while nothing but an answer can change anything."""
         changes = [at for meter in self._lacking if (at := meter.changes_at(now)) is not None]
         return min([*changes, *(ticket.latest for ticket in self._waiting())], default=None)
@@ -80,16 +69,15 @@ class RequestQueue:
         yield from self._light
         yield from self._heavy
 
-    def _passed(self, tickets: list[PendingRequest], now: Milliseconds, decided: Decided) -> list[PendingRequest]:
+    def _passed(self, tickets: list[PendingRequest], now: Moment, decided: Decided) -> list[PendingRequest]:
         """Those who go on waiting."""
         waiting: list[PendingRequest] = []
         for ticket in tickets:
-            lacking = ticket.lacking(now)
-            if not lacking:
-                ticket.go(now)
+            if not (lacking := ticket.take(now)):
                 decided.gone.append(ticket)
-            elif now >= ticket.latest or any(claim.meter.is_closed_at(ticket.latest) for claim in lacking):
-                decided.late.append((ticket, ticket.shortage(now) or CapacityShortage(lacking[0].meter, now)))
+            elif now.steady >= ticket.latest or any(claim.meter.is_closed_at(ticket.latest) for claim in lacking):
+                shortage = ticket.shortage(now) or CapacityShortage(lacking[0].meter, now.steady)
+                decided.late.append((ticket, shortage))
             else:
                 waiting.append(ticket)
                 self._note(ticket, lacking)
@@ -116,27 +104,26 @@ BETWEEN_LOOKS: Milliseconds = 5
 class WaitingRequests:
     """The line of a venue, with the tasks that stand in it."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, timekeeper: Timekeeper) -> None:
+        self._time = timekeeper
         self._line = RequestQueue()
         self._waiting: dict[PendingRequest, asyncio.Future[CapacityShortage | None]] = {}
         self._look: asyncio.Handle | None = None
         self._look_at = 0.0
         """When the timer is set to. Its handle can't be asked: for a time that is now, uvloop's has no `when`."""
 
-    async def take(self, ticket: PendingRequest, now: Milliseconds) -> None:
-        """Return when a request may go: at once where there is room. Raises NoRoom once waiting is in vain."""
-        if self._line.offer(ticket, now):
-            return
+    async def turn(self, ticket: PendingRequest, lacking: list[Demand], now: Moment) -> CapacityShortage | None:
+        """Wait until a request has gone, or until waiting is in vain: then what has no room in time."""
+        if shortage := self._line.join(ticket, lacking, now):
+            return shortage
+        decision: asyncio.Future[CapacityShortage | None] = asyncio.get_running_loop().create_future()
+        self._waiting[ticket] = decision
         try:
-            turn = self._waiting[ticket] = asyncio.get_running_loop().create_future()
-            self._plan_look()
-            shortage = await turn
+            self._plan_look(now)
+            return await decision
         except BaseException:  # given up, or a fault: either way nobody goes in its place
             self._withdraw(ticket)
             raise
-        if shortage:
-            raise NoRoom(shortage)
 
     def look_soon(self) -> None:
         """Something has changed: there may be room, or none any more."""
@@ -151,25 +138,24 @@ class WaitingRequests:
 
     def _look_now(self) -> None:
         """Let go all who may, and turn away who can't any more."""
-        self._look = None
+        self._look, now = None, self._time.now()
         try:
-            gone, late = self._line.advance(self._clock())
+            gone, late = self._line.advance(now)
             for ticket in gone:
                 self._decide(ticket, None)
             for ticket, shortage in late:
                 self._decide(ticket, shortage)
         finally:
-            self._plan_look()
+            self._plan_look(now)
 
     def _decide(self, ticket: PendingRequest, shortage: CapacityShortage | None) -> None:
         turn = self._waiting.pop(ticket)
         if not turn.done():  # else it was cancelled, and its task has not run yet
             turn.set_result(shortage)
 
-    def _plan_look(self) -> None:
-        now = self._clock()
+    def _plan_look(self, now: Moment) -> None:
         if (at := self._line.changes_at(now)) is not None:
-            self._look_in(max(BETWEEN_LOOKS, at - now + 1))
+            self._look_in(max(BETWEEN_LOOKS, at - now.steady + 1))
 
     def _look_in(self, wait: Milliseconds) -> None:
         """Set the timer, unless it is set to an earlier moment already."""
