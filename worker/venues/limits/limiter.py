@@ -17,10 +17,9 @@ from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
 from worker.runtime.clock import CLOCKS, Clocks, Moment, Timekeeper
-from worker.runtime.context import bound
 from worker.telemetry.stages import STAGES, Stage
 from worker.venues.limits.meter import CapacityShortage, Demand, Headroom, Meter, PendingRequest, joined
-from worker.venues.limits.request_context import CONTEXT, ROOMS, Urgency
+from worker.venues.limits.request_context import CONTEXT, ROOMS, Urgency, bound
 from worker.venues.limits.request_queue import WaitingRequests
 from worker.venues.limits.tables import (
     NOTHING_TOLD,
