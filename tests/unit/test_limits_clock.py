@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.runtime.clock import AGES, Clocks, Moment, Timekeeper, now, steady
+from worker.runtime.clock import AGES, STEP, Clocks, Moment, Timekeeper, now, steady
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import RateLimiter
 from worker.venues.limits.meter import LONGEST_TRIAL, Meter
@@ -223,6 +223,18 @@ def test_a_thread_held_up_between_two_readings_is_no_step() -> None:
     held_up = iter([0, 400, 400, 400])  # the first reading took 400 ms
     clocks = Clocks(lambda: next(held_up), lambda: UTC + 400)
     assert Timekeeper(clocks).now().ahead == UTC
+
+
+@each_jump
+def test_whoever_asks_the_time_learns_how_long_ago_utc_was_set(jump: Milliseconds) -> None:
+    hands = Hands()
+    ahead = hands.now.ahead
+    hands.is_set(by=STEP)  # no more than clocks may differ by themselves
+    assert (hands.now.ahead, hands.now.since_set > DAY) == (ahead, True)
+    hands.is_set(by=jump)
+    assert (hands.now.ahead, hands.now.since_set) == (ahead + STEP + jump, 0)
+    hands.passes(MINUTE)
+    assert (hands.now.ahead, hands.now.since_set) == (ahead + STEP + jump, MINUTE)
 
 
 WINDOW: Milliseconds = 200

@@ -21,7 +21,7 @@ def meter() -> Meter:
 
 def ticket(meter: Meter, urgency: Urgency, weight: int = 1, *, heavy: bool = False) -> PendingRequest:
     behind = max(urgency, Urgency.QUERY) if heavy else urgency
-    return PendingRequest((Demand(meter, weight, 0, urgency, behind),), LATEST, heavy, urgency)
+    return PendingRequest((Demand(meter, weight),), LATEST, heavy, urgency, behind)
 
 
 def test_the_more_urgent_goes_first_whoever_came_first(meter: Meter) -> None:

@@ -183,13 +183,12 @@ class RateLimiter:
         return [Permit(self, request, cost, user) for request, cost in zip(requests, costs, strict=False)]
 
     def _request(self, cost: Cost, user: User | None, latest: Milliseconds, urgency: Urgency) -> PendingRequest:
-        metered = [(self._meter(scope, user), weight) for scope, weight in cost.weights]
-        behind = max(urgency, Urgency.QUERY) if cost.heavy else urgency
         claims = [
-            Demand(meter, weight, _spare(meter, weight) if cost.heavy else 0, urgency, behind)
-            for meter, weight in metered
+            Demand(meter := self._meter(scope, user), weight, _spare(meter, weight) if cost.heavy else 0)
+            for scope, weight in cost.weights
         ]
-        return PendingRequest(tuple(claims), latest, cost.heavy, urgency)
+        behind = max(urgency, Urgency.QUERY) if cost.heavy else urgency
+        return PendingRequest(tuple(claims), latest, cost.heavy, urgency, behind)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = self._by_id.get(user, user) if user and scope.per is Per.USER else None

@@ -205,20 +205,11 @@ class Meter:
 
 
 class Demand(NamedTuple):
-    """What a request needs of one scope. `spare` must be left beside it; it goes behind others that are as urgent."""
+    """What a request needs of one scope, and what must be left `spare` beside it."""
 
     meter: Meter
     weight: int
     spare: int = 0
-    urgency: Urgency = Urgency.COMMAND
-    behind: Urgency = Urgency.COMMAND
-    """The least urgent of those that it gives way to where they wait already."""
-
-    def room_at(self, now: Moment) -> Milliseconds | None:
-        """When it may be taken, as far as is known; None if the budget will never hold it."""
-        if self.weight > self.meter.budget:
-            return None
-        return self.meter.room_at(self.meter.awaited[self.behind] + self.weight + self.spare, now, self.urgency)
 
 
 NEVER: Milliseconds = 2**63
@@ -243,6 +234,8 @@ class PendingRequest:
     latest: Milliseconds
     heavy: bool = False
     urgency: Urgency = Urgency.COMMAND
+    behind: Urgency = Urgency.COMMAND
+    """The least urgent of those that it gives way to where they wait already."""
     uses: list[tuple[Meter, Charge]] = field(default_factory=list)
     lacked: list[Demand] = field(default_factory=list)
     """For what it was seen waiting last."""
@@ -255,8 +248,8 @@ class PendingRequest:
         lacking = [
             claim
             for claim in self.claims
-            if claim.meter.awaited[claim.behind]
-            or not claim.meter.has_room(claim.weight + claim.spare, now, claim.urgency)
+            if claim.meter.awaited[self.behind]
+            or not claim.meter.has_room(claim.weight + claim.spare, now, self.urgency)
         ]
         if not lacking:
             self.go(now)
@@ -266,7 +259,7 @@ class PendingRequest:
         """Take what is claimed: all of it, or nothing where that fails."""
         try:
             for claim in self.claims:
-                self.uses.append((claim.meter, claim.meter.begin(claim.weight, now, claim.urgency)))
+                self.uses.append((claim.meter, claim.meter.begin(claim.weight, now, self.urgency)))
         except BaseException:
             self.give_back()
             raise
@@ -285,9 +278,16 @@ class PendingRequest:
 
     def shortage(self, now: Moment) -> CapacityShortage | None:
         """What has no room in time: of several scopes the one that has it last."""
-        found = (CapacityShortage(claim.meter, claim.room_at(now)) for claim in self.claims)
+        found = (CapacityShortage(claim.meter, self._room_at(claim, now)) for claim in self.claims)
         late = [shortage for shortage in found if shortage.is_after(self.latest)]
         return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
+
+    def _room_at(self, claim: Demand, now: Moment) -> Milliseconds | None:
+        """When it may be taken, as far as is known; None if the budget will never hold it."""
+        meter = claim.meter
+        if claim.weight > meter.budget:
+            return None
+        return meter.room_at(meter.awaited[self.behind] + claim.weight + claim.spare, now, self.urgency)
 
 
 def joined(requests: Sequence[PendingRequest]) -> PendingRequest:
@@ -298,4 +298,4 @@ def joined(requests: Sequence[PendingRequest]) -> PendingRequest:
         before = claims.get(claim.meter, claim._replace(weight=0))
         together, spare = before.weight + claim.weight, max(before.spare, claim.spare)
         claims[claim.meter] = before._replace(weight=together, spare=spare)
-    return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency)
+    return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency, first.behind)
