@@ -144,6 +144,15 @@ def test_a_first_that_never_left_lets_another_try() -> None:
     assert not meter.has_room(1, at(opened))
 
 
+def test_what_was_let_go_when_it_was_closed_tells_nothing_of_whether_it_is_open() -> None:
+    meter, opened = closed_and_open_again()
+    let_go = meter.begin(1, at(START))
+    meter.end(let_go, 1, at(START + 80))
+    assert not meter.has_room(1, at(START + 80))
+    meter.begin(1, at(opened))
+    assert not meter.has_room(1, at(opened))
+
+
 def test_headroom_tells_what_is_left_of_what() -> None:
     meter = user()
     use(meter, 30)

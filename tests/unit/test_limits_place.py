@@ -22,6 +22,7 @@ from worker.venues.limits.tables import (
     VenueLimits,
     user_by_id,
 )
+from worker.venues.port.door import KeptRoom
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -43,6 +44,8 @@ VENUE = VenueLimits(
         "list": Cost(((ADDRESS, 8),), settled=rows),
         "sweep": Cost(((ADDRESS, 6),), heavy=True),
         "too much": Cost(((ADDRESS, 11),)),
+        "change": Cost(((ADDRESS, 1), (CALLS, 1)), changes=True, confirmed_by=("call", "read")),
+        "change of all": Cost(((ADDRESS, 1),), changes=True, confirmed_by=("too much",)),
     },
     penalty=lambda answer: Penalty(answer.body, ban=answer.status == 418) if answer.status != 200 else None,
     reading=lambda answer: UsageReading(
@@ -335,6 +338,35 @@ class TestReservations:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+class TestConfirmations:
+    async def test_a_change_goes_with_the_reads_that_confirm_it_and_each_is_counted_by_itself(self) -> None:
+        at, kept = place(), list[KeptRoom]()
+        async with at.permit(at.venue.cost("change", {}), MINE, 0, kept.append) as permit:
+            assert [row.left for row in at.headroom()] == [7, 0]
+            permit.sent = True
+            at.answered(permit, answer())
+        call, read = kept
+        read.end()
+        assert [row.left for row in at.headroom()] == [8, 0]
+        call.end()
+        assert [row.left for row in at.headroom()] == [9, 1]
+
+    async def test_without_room_for_its_reads_it_does_not_go(self) -> None:
+        at = place()
+        await send(at, "call")
+        with pytest.raises(LimitReached, match="limit of calls"):
+            async with at.permit(at.venue.cost("change", {}), MINE, LEFT_FOR_AN_ANSWER, lambda _: None):
+                pass
+        assert [row.left for row in at.headroom()] == [9, 1]
+
+    async def test_it_goes_alone_where_all_together_are_more_than_there_may_ever_be(self) -> None:
+        at, kept = place(), list[KeptRoom]()
+        async with at.permit(at.venue.cost("change of all", {}), MINE, 0, kept.append):
+            assert [row.left for row in at.headroom()] == [9]
+        assert kept == []
+        assert [row.left for row in at.headroom()] == [10]
 
 
 async def test_two_keys_of_one_user_share_its_limits_once_that_is_known() -> None:

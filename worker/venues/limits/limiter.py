@@ -10,7 +10,7 @@ request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from time import perf_counter
 
 from schemas.base import Milliseconds
@@ -32,6 +32,7 @@ from worker.venues.limits.tables import (
     summed,
     user_by_id,
 )
+from worker.venues.limits.windows import Charge
 from worker.venues.port.door import KeptRoom
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
@@ -60,7 +61,7 @@ class Permit:
     """A request that may go. It is counted until it ends, and as `sent` or not from then on."""
 
     limiter: "RateLimiter"
-    request: PendingRequest
+    uses: list[tuple[Meter, Charge]]
     cost: Cost
     user: User | None
     sent: bool = False
@@ -164,31 +165,34 @@ class RateLimiter:
         """
         began, context, now = perf_counter(), CONTEXT.get(), self._time.now()
         left = patience if context.deadline is None else context.deadline - now.utc
-        latest = now.steady + left - LEFT_FOR_AN_ANSWER
-        requests = [self._request(cost, user, latest, context.urgency) for cost in costs]
-        together = requests[0] if len(requests) == 1 else joined(requests)
-        if len(requests) > 1 and any(claim.weight > claim.meter.budget for claim in together.claims):
-            together, requests = requests[0], requests[:1]
+        request = self._request(costs, user, now.steady + left - LEFT_FOR_AN_ANSWER, context.urgency)
         try:
-            lacking = together.take(now)
-            shortage = await self._waiting.turn(together, lacking, now) if lacking else None
+            lacking = request.take(now)
+            shortage = await self._waiting.turn(request, lacking, now) if lacking else None
         finally:
             STAGES.get().intervals.append((Stage.LIMITER, began, perf_counter()))
         if shortage is not None:
             raise self._refusal(shortage)
-        if len(requests) > 1:
-            together.split(requests, self._time.now())
         if context.bill is not None:
-            _put_on_bill(requests, context.bill)
-        return [Permit(self, request, cost, user) for request, cost in zip(requests, costs, strict=False)]
+            for claim in request.claims:
+                context.bill[claim.meter] = context.bill.get(claim.meter, 0) + claim.weight
+        gone, uses = costs if request.each else costs[:1], iter(request.uses)
+        return [Permit(self, [*islice(uses, len(cost.weights))], cost, user) for cost in gone]
 
-    def _request(self, cost: Cost, user: User | None, latest: Milliseconds, urgency: Urgency) -> PendingRequest:
-        claims = [
+    def _request(
+        self, costs: tuple[Cost, ...], user: User | None, latest: Milliseconds, urgency: Urgency
+    ) -> PendingRequest:
+        heavy = costs[0].heavy
+        behind = max(urgency, Urgency.QUERY) if heavy else urgency
+        each = tuple(
             Demand(meter := self._meter(scope, user), weight, _spare(meter, weight) if cost.heavy else 0)
+            for cost in costs
             for scope, weight in cost.weights
-        ]
-        behind = max(urgency, Urgency.QUERY) if cost.heavy else urgency
-        return PendingRequest(tuple(claims), latest, cost.heavy, urgency, behind)
+        )
+        together = joined(each) if len(costs) > 1 else ()
+        if together and all(claim.weight <= claim.meter.budget for claim in together):
+            return PendingRequest(together, latest, heavy, urgency, behind, each)
+        return PendingRequest(each[: len(costs[0].weights)], latest, heavy, urgency, behind)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = self._by_id.get(user, user) if user and scope.per is Per.USER else None
@@ -205,38 +209,37 @@ class RateLimiter:
         now, settled = self._time.now(), permit.cost.settled
         weight = None if settled is None else settled(answer.body)
         penalty, reading = self.venue.penalty(answer), self.venue.reading(answer) or NOTHING_TOLD
-        for meter, use in permit.request.uses:
+        for meter, use in permit.uses:
             told = reading if reading.per in (None, meter.scope.per) else NOTHING_TOLD
             used = None if penalty else told.used  # a penalty tells better when there will be room again
             # what a list tells everybody is not what we were granted
             limit = None if told.of_everybody and meter.scope.name in self._terms.granted else told.limit
             meter.end(use, use.weight if weight is None else weight, now, told=used, limit=limit)
         if penalty:
-            self._close(permit.request, penalty, now)
+            self._close(permit, penalty, now)
         self._waiting.look_soon()
 
     def end(self, permit: Permit) -> None:
         """A request is given up, or was never sent; nothing where it was answered."""
         if permit.ended:
             return
-        permit.ended = True
-        if permit.sent:
-            now = self._time.now()
-            for meter, use in permit.request.uses:
+        permit.ended, now = True, self._time.now()
+        for meter, use in permit.uses:
+            if permit.sent:
                 meter.end(use, use.weight, now)
-        else:
-            permit.request.give_back()
+            else:
+                meter.drop(use)
         self._waiting.look_soon()
 
     def check_open(self, permit: Permit) -> None:
         """Raise LimitReached where a request, though counted, meets a scope that the venue has meanwhile closed."""
         now = self._time.now()
-        for meter, _ in permit.request.uses:
+        for meter, _ in permit.uses:
             if meter.is_closed_at(now.steady):
                 raise self._refusal(CapacityShortage(meter, meter.room_at(1, now)))
 
-    def _close(self, request: PendingRequest, penalty: Penalty, now: Moment) -> None:
-        meters = [meter for meter, _ in request.uses if penalty.per in (None, meter.scope.per)]
+    def _close(self, permit: Permit, penalty: Penalty, now: Moment) -> None:
+        meters = [meter for meter, _ in permit.uses if penalty.per in (None, meter.scope.per)]
         if penalty.ban:
             meters = [self._meter(scope, None) for scope in self.venue.banned]
         for meter in meters:
@@ -303,11 +306,6 @@ def _spare(meter: Meter, weight: int) -> int:
     if meter.scope.per is not Per.ADDRESS:
         return 0
     return max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
-
-
-def _put_on_bill(requests: list[PendingRequest], bill: dict[Meter, int]) -> None:
-    for claim in chain.from_iterable(request.claims for request in requests):
-        bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight
 
 
 Granted = Mapping[str, Mapping[str, int]]

@@ -3,9 +3,8 @@
 And what requests need of scopes: one claims something of each that meters it, and takes all of it or nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
@@ -94,7 +93,7 @@ class Meter:
 
     def has_room(self, weight: int, now: Moment, urgency: Urgency = Urgency.COMMAND) -> bool:
         """Whether a request of this weight may go now."""
-        if now.steady < self._opens_at:
+        if self._is_doubted and now.steady < self._opens_at:
             return False
         used = self._window.used(now)
         if used.ours > self.budget - weight or used.together > self._limit - weight:
@@ -107,7 +106,7 @@ class Meter:
         if urgency in BACKGROUND:
             use.in_background = True
             self._background.begin(weight, now)
-        if self._is_doubted and self._trial is None:
+        if self._is_doubted and self._trial is None and now.steady >= self._closed_until:
             self._trial = use
         return use
 
@@ -145,7 +144,7 @@ class Meter:
 
     def changes_at(self, now: Moment) -> Milliseconds | None:
         """When there may be room where there is none now; None if that takes an answer."""
-        if self._opens_at > now.steady:
+        if self._is_doubted and self._opens_at > now.steady:
             return self._opens_at
         changes = (window.changes_at(now) for window in (self._window, self._background))
         return min((at for at in changes if at is not None), default=None)
@@ -228,7 +227,7 @@ class CapacityShortage(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class PendingRequest:
-    """A request that wants to go. If it must wait, then no longer than until `latest`."""
+    """A request that wants to go, or several together. If it must wait, then no longer than until `latest`."""
 
     claims: tuple[Demand, ...]
     latest: Milliseconds
@@ -236,6 +235,8 @@ class PendingRequest:
     urgency: Urgency = Urgency.COMMAND
     behind: Urgency = Urgency.COMMAND
     """The least urgent of those that it gives way to where they wait already."""
+    each: tuple[Demand, ...] = ()
+    """Of several, what each claims, one after the other: they are counted by themselves."""
     uses: list[tuple[Meter, Charge]] = field(default_factory=list)
     lacked: list[Demand] = field(default_factory=list)
     """For what it was seen waiting last."""
@@ -251,30 +252,21 @@ class PendingRequest:
             if claim.meter.awaited[self.behind]
             or not claim.meter.has_room(claim.weight + claim.spare, now, self.urgency)
         ]
-        if not lacking:
-            self.go(now)
-        return lacking
-
-    def go(self, now: Moment) -> None:
-        """Take what is claimed: all of it, or nothing where that fails."""
+        if lacking:
+            return lacking
         try:
-            for claim in self.claims:
-                self.uses.append((claim.meter, claim.meter.begin(claim.weight, now, self.urgency)))
+            for meter, weight, _ in self.each or self.claims:
+                self.uses.append((meter, meter.begin(weight, now, self.urgency)))
         except BaseException:
             self.give_back()
             raise
+        return []
 
     def give_back(self) -> None:
         """Nothing of it was used. What was given back once is not given back again."""
         while self.uses:
-            meter, use = self.uses.pop()
-            meter.drop(use)
-
-    def split(self, parts: Sequence["PendingRequest"], now: Moment) -> None:
-        """Hand what was taken for all over to each of the parts that were joined here."""
-        self.give_back()
-        for part in parts:
-            part.go(now)
+            meter, charge = self.uses.pop()
+            meter.drop(charge)
 
     def shortage(self, now: Moment) -> CapacityShortage | None:
         """What has no room in time: of several scopes the one that has it last."""
@@ -290,12 +282,11 @@ class PendingRequest:
         return meter.room_at(meter.awaited[self.behind] + claim.weight + claim.spare, now, self.urgency)
 
 
-def joined(requests: Sequence[PendingRequest]) -> PendingRequest:
-    """One request in the place of several that go together; of each meter it claims the sum."""
-    first = requests[0]
-    claims: dict[Meter, Demand] = {}
-    for claim in chain.from_iterable(request.claims for request in requests):
-        before = claims.get(claim.meter, claim._replace(weight=0))
-        together, spare = before.weight + claim.weight, max(before.spare, claim.spare)
-        claims[claim.meter] = before._replace(weight=together, spare=spare)
-    return PendingRequest(tuple(claims.values()), first.latest, first.heavy, first.urgency, first.behind)
+def joined(each: Iterable[Demand]) -> tuple[Demand, ...]:
+    """What is needed of each scope by all who go together."""
+    together: dict[Meter, Demand] = {}
+    for claim in each:
+        before = together.get(claim.meter, Demand(claim.meter, 0))
+        weight, spare = before.weight + claim.weight, max(before.spare, claim.spare)
+        together[claim.meter] = Demand(claim.meter, weight, spare)
+    return tuple(together.values())
