@@ -1,8 +1,9 @@
 """The limits that venues meter: one limiter for each, shared by all accounts of the process.
 
 ```
-request context ─▶ limiter ─▶ request queue ─▶ meter ─▶ windows
+request context ─▶ limiter ─▶ meter ─▶ windows
                      ├ tables say what a request costs
+                     ├ request queue, for who finds no room
                      └▶ permit, for who may go
 ```
 """
