@@ -15,9 +15,8 @@ from schemas.base import Milliseconds
 from worker.runtime.clock import AGES, STEP, Clocks, Moment, Timekeeper, now, steady
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import RateLimiter
-from worker.venues.limits.meter import LONGEST_TRIAL, Meter
+from worker.venues.limits.meter import CLOCK_MARGIN, LONGEST_TRIAL, ROLLING_MARGIN, ClockWindow, Count, Meter, Most
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, Most
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 

@@ -10,11 +10,10 @@ from hypothesis import strategies as st
 from schemas.base import Milliseconds
 from tests.support.moments import at
 from worker.runtime.clock import Moment
-from worker.venues.limits.meter import CapacityShortage, Demand, Meter, PendingRequest
+from worker.venues.limits.meter import Charge, Meter
 from worker.venues.limits.request_context import Urgency
-from worker.venues.limits.request_queue import RequestQueue
+from worker.venues.limits.request_queue import CapacityShortage, Demand, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
-from worker.venues.limits.windows import Charge
 
 SECOND, START = 1_000, 1_700_000_000_000
 FAR: Milliseconds = START + 3_600_000

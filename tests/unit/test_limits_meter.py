@@ -4,9 +4,8 @@ import pytest
 
 from schemas.base import Milliseconds
 from tests.support.moments import at
-from worker.venues.limits.meter import LONGEST_TRIAL, Headroom, Meter
+from worker.venues.limits.meter import CLOCK_MARGIN, LONGEST_TRIAL, ROLLING_MARGIN, Headroom, Meter
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN
 
 MINUTE = 60_000
 START = 1_700_000_010_000

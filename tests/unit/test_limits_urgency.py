@@ -5,9 +5,9 @@ import pytest
 from tests.support.moments import at
 from tests.unit.test_limits_line import START as NOW
 from tests.unit.test_limits_line import answered, offer
-from worker.venues.limits.meter import Demand, Meter, PendingRequest
+from worker.venues.limits.meter import Meter
 from worker.venues.limits.request_context import Urgency
-from worker.venues.limits.request_queue import RequestQueue
+from worker.venues.limits.request_queue import Demand, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
 
 MINUTE = 60_000

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
 from tests.support.moments import at
-from worker.venues.limits.windows import (
+from worker.venues.limits.meter import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,
     Charge,

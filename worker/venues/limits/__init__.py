@@ -1,9 +1,9 @@
 """The limits that venues meter: one limiter for each, shared by all accounts of the process.
 
 ```
-request context ─▶ limiter ─▶ meter ─▶ windows
+request context ─▶ limiter ─▶ pending request ─▶ meters of its scopes, each with its windows
+                     │              └▶ the queue, where one of them has no room
                      ├ tables say what a request costs
-                     ├ request queue, for who finds no room
                      └▶ permit, for who may go
 ```
 """

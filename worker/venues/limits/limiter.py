@@ -18,9 +18,9 @@ from schemas.control import Network
 from worker.accounts.networks import MAINNET
 from worker.runtime.clock import CLOCKS, Clocks, Moment, Timekeeper
 from worker.telemetry.stages import STAGES, Stage
-from worker.venues.limits.meter import CapacityShortage, Demand, Headroom, Meter, PendingRequest, joined
+from worker.venues.limits.meter import Charge, Headroom, Meter
 from worker.venues.limits.request_context import CONTEXT, ROOMS, Urgency, bound
-from worker.venues.limits.request_queue import WaitingRequests
+from worker.venues.limits.request_queue import CapacityShortage, Demand, PendingRequest, WaitingRequests, joined
 from worker.venues.limits.tables import (
     NOTHING_TOLD,
     Cost,
@@ -32,7 +32,6 @@ from worker.venues.limits.tables import (
     summed,
     user_by_id,
 )
-from worker.venues.limits.windows import Charge
 from worker.venues.port.door import KeptRoom
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse

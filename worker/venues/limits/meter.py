@@ -1,10 +1,12 @@
 """One scope as it stands: what is used of it, by how much we may use, and until when the venue has closed it.
 
-And what requests need of scopes: one claims something of each that meters it, and takes all of it or nothing.
+When a request arrives is known only to lie between its sending and its answer. It is therefore counted in every window
+it may have arrived in: from its sending on, and until one is over that began with its answer. That holds for any
+number of requests at once, on however slow a way, and costs no more than one way there and back.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections import deque
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
@@ -13,20 +15,166 @@ from worker.accounts.networks import MAINNET
 from worker.runtime.clock import Moment
 from worker.venues.limits.request_context import BACKGROUND, Urgency
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
-from worker.venues.limits.windows import (
-    CLOCK_MARGIN,
-    ROLLING_MARGIN,
-    Charge,
-    ClockWindow,
-    Most,
-    RollingWindow,
-)
+
+CLOCK_MARGIN: Milliseconds = 500
+"""How much a venue's clock may differ from ours. Signatures bear the time, so that clocks are kept close anyway."""
+
+ROLLING_MARGIN: Milliseconds = 20
+"""For the rounding of times, ours and theirs."""
 
 WHOLE_SECONDS: Milliseconds = 1_000
 """What a venue may leave out of a wait that it tells in whole seconds."""
 
 LONGEST_TRIAL: Milliseconds = 1_000
 """How long others wait for the answer to the first request after a scope was closed."""
+
+
+class Count(NamedTuple):
+    """What is used of a window: by us, and by all together, that is, by others too as far as the venue told it."""
+
+    ours: int
+    together: int
+
+
+NOTHING = Count(0, 0)
+
+
+class Most(NamedTuple):
+    """How much may be used of a window already where something is to go: by us, and by all together."""
+
+    ours: int
+    together: int
+
+    def holds(self, count: Count) -> bool:
+        """Whether there is room beside what is used."""
+        return count.ours <= self.ours and count.together <= self.together
+
+
+@dataclass(slots=True, eq=False)
+class Charge:
+    """What a request uses from when it is let go; counted once more by itself if it is read `in_background`."""
+
+    weight: int
+    begun: Milliseconds
+    in_background: bool = False
+
+
+class RollingWindow:
+    """What is used in any stretch of time of a given length. Times are told by a clock that nobody sets."""
+
+    def __init__(self, span: Milliseconds) -> None:
+        self.span = span
+        self._under_way = 0
+        self._past: deque[tuple[Milliseconds, Count]] = deque()
+        self._ours = self._together = 0
+
+    def begin(self, weight: int, now: Moment) -> Charge:
+        """Count a request that is let go."""
+        self._under_way += weight
+        return Charge(weight, now.steady)
+
+    def drop(self, use: Charge) -> None:
+        """Forget a request that never left."""
+        self._under_way -= use.weight
+
+    def end(self, use: Charge, weight: int, now: Moment, told: int | None = None) -> None:
+        """A request is answered, or given up; `weight` is what it turned out to have.
+
+        `told` is how much is used by us and by others, if its answer tells that. Only what exceeds our own count is
+        news: that is others', and leaves the window no later than a window's length from now.
+        """
+        self._forget(now)
+        self._under_way -= use.weight
+        self._ours += weight
+        others = 0 if told is None else max(0, told - self._under_way - self._together - weight)
+        self._together += weight + others
+        self._past.append((now.steady + self.span + ROLLING_MARGIN, Count(weight, weight + others)))
+
+    def used(self, now: Moment) -> Count:
+        """The most that is used of a window in which a request that is let go now may arrive."""
+        self._forget(now)
+        return Count(self._ours + self._under_way, self._together + self._under_way)
+
+    def room_at(self, most: Most, now: Moment) -> Milliseconds:
+        """When there will be room, as far as is known now: never too late."""
+        ours, together = self.used(now)
+        if most.holds(Count(ours, together)):
+            return now.steady
+        for leaves, left in self._past:
+            ours, together = ours - left.ours, together - left.together
+            if most.holds(Count(ours, together)):
+                return leaves
+        return now.steady + self.span
+
+    def changes_at(self, now: Moment) -> Milliseconds | None:
+        """When the next of what is used leaves its window; None if all of it is still under way."""
+        return max(now.steady, self._past[0][0]) if self._past else None
+
+    def _forget(self, now: Moment) -> None:
+        """What has left the window."""
+        while self._past and self._past[0][0] <= now.steady:
+            _, left = self._past.popleft()
+            self._ours -= left.ours
+            self._together -= left.together
+
+
+class ClockWindow(RollingWindow):
+    """Windows that follow each other on the venue's clock. At their borders a request may belong to two of them.
+
+    Where the borders are is told by UTC. When that is set, before or now it was wrong, and nobody knows which: until a
+    window's length is over, any stretch of that length counts. Whatever the clock is set to, nothing of what was used
+    is forgotten, and nothing is counted for longer than two windows.
+    """
+
+    def __init__(self, span: Milliseconds) -> None:
+        super().__init__(span)
+        self._doubt = span + 2 * CLOCK_MARGIN
+        """For so long after UTC was set nobody knows the borders."""
+        self._answered: dict[Milliseconds, Count] = {}
+        """What is used of windows by requests that are over, by when each window began."""
+
+    def end(self, use: Charge, weight: int, now: Moment, told: int | None = None) -> None:
+        """The same; what is told is believed where there is no doubt of its window, or where that does not matter."""
+        first, *more = self._windows(now)
+        in_one = not more and use.begun - CLOCK_MARGIN >= first
+        is_in_doubt = now.since_set < self._doubt
+        super().end(use, weight, now, told if in_one or is_in_doubt else None)
+        counts = {window: self._answered.get(window, NOTHING) for window in (first, *more)}
+        self._answered = {at: Count(count.ours + weight, count.together + weight) for at, count in counts.items()}
+        if told is not None and in_one and not is_in_doubt:
+            ours, together = self._answered[first]
+            self._answered[first] = Count(ours, max(together, told - self._under_way))
+
+    def used(self, now: Moment) -> Count:
+        """Of the window that it is by our clock, and near its border of the one beside it too."""
+        if now.since_set < self._doubt:
+            return super().used(now)
+        counts = [self._answered.get(window, NOTHING) for window in self._windows(now)]
+        ours, together = max(count.ours for count in counts), max(count.together for count in counts)
+        return Count(ours + self._under_way, together + self._under_way)
+
+    def room_at(self, most: Most, now: Moment) -> Milliseconds:
+        """Now, or when the next window has surely begun, or the one after it."""
+        if most.holds(self.used(now)):
+            return now.steady
+        if now.since_set < self._doubt:
+            return min(now.steady + self._doubt - now.since_set, super().room_at(most, now))
+        following = self._windows(now)[0] + self.span
+        # what is under way may well be answered by then
+        if not most.holds(self._answered.get(following, NOTHING)):
+            following += self.span
+        return following + CLOCK_MARGIN
+
+    def changes_at(self, now: Moment) -> Milliseconds | None:
+        """When the next window has surely begun."""
+        if now.since_set < self._doubt:
+            return min(filter(None, (now.steady + self._doubt - now.since_set, super().changes_at(now))))
+        return self._windows(now)[0] + self.span + CLOCK_MARGIN
+
+    def _windows(self, now: Moment) -> range:
+        """When the windows began, or will, that it may be now by the venue's clock."""
+        earliest, latest = now.steady - CLOCK_MARGIN, now.steady + CLOCK_MARGIN
+        return range(earliest - (earliest + now.ahead) % self.span, latest + 1, self.span)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,92 +349,3 @@ class Meter:
         if wait is None or turn - told <= WHOLE_SECONDS:
             return turn + CLOCK_MARGIN
         return told + ROLLING_MARGIN
-
-
-class Demand(NamedTuple):
-    """What a request needs of one scope, and what must be left `spare` beside it."""
-
-    meter: Meter
-    weight: int
-    spare: int = 0
-
-
-NEVER: Milliseconds = 2**63
-
-
-class CapacityShortage(NamedTuple):
-    """A scope that has no room in time. It has some at `room_at`, or never."""
-
-    meter: Meter
-    room_at: Milliseconds | None
-
-    def is_after(self, instant: Milliseconds) -> bool:
-        """Whether there is no room until then."""
-        return self.room_at is None or self.room_at > instant
-
-
-@dataclass(slots=True, eq=False)
-class PendingRequest:
-    """A request that wants to go, or several together. If it must wait, then no longer than until `latest`."""
-
-    claims: tuple[Demand, ...]
-    latest: Milliseconds
-    heavy: bool = False
-    urgency: Urgency = Urgency.COMMAND
-    behind: Urgency = Urgency.COMMAND
-    """The least urgent of those that it gives way to where they wait already."""
-    each: tuple[Demand, ...] = ()
-    """Of several, what each claims, one after the other: they are counted by themselves."""
-    uses: list[tuple[Meter, Charge]] = field(default_factory=list)
-    lacked: list[Demand] = field(default_factory=list)
-    """For what it was seen waiting last."""
-
-    def take(self, now: Moment) -> list[Demand]:
-        """Take all that is claimed if there is room for it; else nothing, and return what is lacking.
-
-        There is room where nobody waits whom it gives way to, and where what it leaves beside itself is free as well.
-        """
-        lacking = [
-            claim
-            for claim in self.claims
-            if claim.meter.awaited[self.behind]
-            or not claim.meter.has_room(claim.weight + claim.spare, now, self.urgency)
-        ]
-        if lacking:
-            return lacking
-        try:
-            for meter, weight, _ in self.each or self.claims:
-                self.uses.append((meter, meter.begin(weight, now, self.urgency)))
-        except BaseException:
-            self.give_back()
-            raise
-        return []
-
-    def give_back(self) -> None:
-        """Nothing of it was used. What was given back once is not given back again."""
-        while self.uses:
-            meter, charge = self.uses.pop()
-            meter.drop(charge)
-
-    def shortage(self, now: Moment) -> CapacityShortage | None:
-        """What has no room in time: of several scopes the one that has it last."""
-        found = (CapacityShortage(claim.meter, self._room_at(claim, now)) for claim in self.claims)
-        late = [shortage for shortage in found if shortage.is_after(self.latest)]
-        return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
-
-    def _room_at(self, claim: Demand, now: Moment) -> Milliseconds | None:
-        """When it may be taken, as far as is known; None if the budget will never hold it."""
-        meter = claim.meter
-        if claim.weight > meter.budget:
-            return None
-        return meter.room_at(meter.awaited[self.behind] + claim.weight + claim.spare, now, self.urgency)
-
-
-def joined(each: Iterable[Demand]) -> tuple[Demand, ...]:
-    """What is needed of each scope by all who go together."""
-    together: dict[Meter, Demand] = {}
-    for claim in each:
-        before = together.get(claim.meter, Demand(claim.meter, 0))
-        weight, spare = before.weight + claim.weight, max(before.spare, claim.spare)
-        together[claim.meter] = Demand(claim.meter, weight, spare)
-    return tuple(together.values())

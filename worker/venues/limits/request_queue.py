@@ -4,17 +4,109 @@ Light requests go by their urgency, and where that is the same in the order in w
 something else. A heavy request goes only where nobody light waits that a user waits for, and leaves room beside it, so
 that it never makes one of those wait.
 
-Here is only who found no room when it came: whoever finds some goes at once (`PendingRequest.take`).
+A request claims something of each scope that meters it, and takes all of it or nothing. Whoever finds room when it
+comes goes at once (`PendingRequest.take`), and is never in the queue.
 """
 
 import asyncio
 from bisect import insort
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from schemas.base import Milliseconds
 from worker.runtime.clock import Moment, Timekeeper
-from worker.venues.limits.meter import CapacityShortage, Demand, Meter, PendingRequest
+from worker.venues.limits.meter import Charge, Meter
+from worker.venues.limits.request_context import Urgency
+
+
+class Demand(NamedTuple):
+    """What a request needs of one scope, and what must be left `spare` beside it."""
+
+    meter: Meter
+    weight: int
+    spare: int = 0
+
+
+NEVER: Milliseconds = 2**63
+
+
+class CapacityShortage(NamedTuple):
+    """A scope that has no room in time. It has some at `room_at`, or never."""
+
+    meter: Meter
+    room_at: Milliseconds | None
+
+    def is_after(self, instant: Milliseconds) -> bool:
+        """Whether there is no room until then."""
+        return self.room_at is None or self.room_at > instant
+
+
+@dataclass(slots=True, eq=False)
+class PendingRequest:
+    """A request that wants to go, or several together. If it must wait, then no longer than until `latest`."""
+
+    claims: tuple[Demand, ...]
+    latest: Milliseconds
+    heavy: bool = False
+    urgency: Urgency = Urgency.COMMAND
+    behind: Urgency = Urgency.COMMAND
+    """The least urgent of those that it gives way to where they wait already."""
+    each: tuple[Demand, ...] = ()
+    """Of several, what each claims, one after the other: they are counted by themselves."""
+    uses: list[tuple[Meter, Charge]] = field(default_factory=list)
+    lacked: list[Demand] = field(default_factory=list)
+    """For what it was seen waiting last."""
+
+    def take(self, now: Moment) -> list[Demand]:
+        """Take all that is claimed if there is room for it; else nothing, and return what is lacking.
+
+        There is room where nobody waits whom it gives way to, and where what it leaves beside itself is free as well.
+        """
+        lacking = [
+            claim
+            for claim in self.claims
+            if claim.meter.awaited[self.behind]
+            or not claim.meter.has_room(claim.weight + claim.spare, now, self.urgency)
+        ]
+        if lacking:
+            return lacking
+        try:
+            for meter, weight, _ in self.each or self.claims:
+                self.uses.append((meter, meter.begin(weight, now, self.urgency)))
+        except BaseException:
+            self.give_back()
+            raise
+        return []
+
+    def give_back(self) -> None:
+        """Nothing of it was used. What was given back once is not given back again."""
+        while self.uses:
+            meter, charge = self.uses.pop()
+            meter.drop(charge)
+
+    def shortage(self, now: Moment) -> CapacityShortage | None:
+        """What has no room in time: of several scopes the one that has it last."""
+        found = (CapacityShortage(claim.meter, self._room_at(claim, now)) for claim in self.claims)
+        late = [shortage for shortage in found if shortage.is_after(self.latest)]
+        return max(late, key=lambda shortage: shortage.room_at or NEVER, default=None)
+
+    def _room_at(self, claim: Demand, now: Moment) -> Milliseconds | None:
+        """When it may be taken, as far as is known; None if the budget will never hold it."""
+        meter = claim.meter
+        if claim.weight > meter.budget:
+            return None
+        return meter.room_at(meter.awaited[self.behind] + claim.weight + claim.spare, now, self.urgency)
+
+
+def joined(each: Iterable[Demand]) -> tuple[Demand, ...]:
+    """What is needed of each scope by all who go together."""
+    together: dict[Meter, Demand] = {}
+    for claim in each:
+        before = together.get(claim.meter, Demand(claim.meter, 0))
+        weight, spare = before.weight + claim.weight, max(before.spare, claim.spare)
+        together[claim.meter] = Demand(claim.meter, weight, spare)
+    return tuple(together.values())
 
 
 class Decided(NamedTuple):
