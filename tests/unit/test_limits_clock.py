@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
+from tests.support.metering import MeteredVenue
 from worker.runtime.clock import AGES, STEP, Clocks, Moment, Timekeeper, now, steady
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import RateLimiter
@@ -255,7 +256,7 @@ class Jumping:
     by: Milliseconds = 0
 
     def place(self) -> RateLimiter:
-        return Limits(clocks=Clocks(utc=self.now)).of("memory", None, venue(CALLS))
+        return Limits(clocks=Clocks(utc=self.now)).of(MeteredVenue(venue(CALLS)))
 
     def now(self) -> Milliseconds:
         return now() + self.by
@@ -307,7 +308,7 @@ class Late(uvloop.Loop):
 @pytest.mark.parametrize("loop", [uvloop.Loop, Late])
 async def test_a_burst_on_uvloop_loses_nobody_and_no_room(loop: type[uvloop.Loop]) -> None:
     async def burst() -> int | None:
-        at = Limits().of("memory", None, venue(Scope("calls", 200, WINDOW, Per.USER)))
+        at = Limits().of(MeteredVenue(venue(Scope("calls", 200, WINDOW, Per.USER))))
         await asyncio.gather(*(send(at, MINUTE) for _ in range(1_000)))
         await asyncio.sleep((WINDOW + 2 * ROLLING_MARGIN) / 1000)
         return at.headroom()[0].left
@@ -334,7 +335,7 @@ class WithoutTimers(asyncio.SelectorEventLoop):
 
 async def test_a_fault_while_waiting_costs_no_room() -> None:
     async def waits() -> list[int | None]:
-        at, left = Limits().of("memory", None, venue(CALLS)), []
+        at, left = Limits().of(MeteredVenue(venue(CALLS))), []
         async with at.permit(at.venue.cost("call", {}), ME, 0), at.permit(at.venue.cost("call", {}), ME, 0):
             for _ in range(5):
                 with pytest.raises(Broken):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from tests.support.moments import at
+from tests.support.metering import at
 from worker.runtime.clock import Moment
 from worker.venues.limits.meter import Charge, Meter
 from worker.venues.limits.request_context import Urgency

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.base import Milliseconds
-from tests.support.moments import at
+from tests.support.metering import at
 from worker.venues.limits.meter import CLOCK_MARGIN, LONGEST_TRIAL, ROLLING_MARGIN, Headroom, Meter
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
 

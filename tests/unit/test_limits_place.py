@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.base import Milliseconds
+from tests.support.metering import MeteredVenue
 from worker.runtime.clock import Clocks, now
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER, Permit, RateLimiter
@@ -56,7 +57,7 @@ VENUE = VenueLimits(
 
 
 def place(limits: Limits | None = None) -> RateLimiter:
-    return (limits or Limits()).of("memory", None, VENUE)
+    return (limits or Limits()).of(MeteredVenue(VENUE))
 
 
 def answer(
@@ -172,7 +173,7 @@ async def test_a_ban_closes_what_was_never_used_yet() -> None:
     venue = VenueLimits(
         {"one": Cost(((ADDRESS, 1),)), "two": Cost(((other, 1),))}, VENUE.penalty, banned=(ADDRESS, other)
     )
-    at = Limits().of("memory", None, venue)
+    at = Limits().of(MeteredVenue(venue))
     await send(at, "one", told=answer(418, wait=LONG))
     with pytest.raises(LimitReached):
         await send(at, "two", patience=WINDOW)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.moments import at
+from tests.support.metering import at
 from tests.unit.test_limits_line import START as NOW
 from tests.unit.test_limits_line import answered, offer
 from worker.venues.limits.meter import Meter

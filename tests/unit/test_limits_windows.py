@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from tests.support.moments import at
+from tests.support.metering import at
 from worker.venues.limits.meter import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,

@@ -32,7 +32,7 @@ from worker.venues.client.endpoint import Endpoint, endpoint_of, implicit_name
 from worker.venues.client.masking import SecretMask
 from worker.venues.client.observer import Latency
 from worker.venues.client.signing import as_key, without_query
-from worker.venues.limits.limiter import Permit, RateLimiter
+from worker.venues.limits.limiter import Permit
 from worker.venues.limits.tables import Cost, User, cost_of_all, user_by_id
 from worker.venues.port import errors
 from worker.venues.port.adapter import ChangeCost
@@ -148,15 +148,16 @@ class Transport(ABC):
 
         Raises what the door raises, and what `call` does.
         """
-        endpoint, asked = endpoint_of(self._kind, name), dict(params or {})
-        cost = self._exchange.metered.cost(name, asked)
+        exchange, endpoint, asked = self._exchange, endpoint_of(self._kind, name), dict(params or {})
+        cost = exchange.metered.cost(name, asked)
         request = VenueRequest(endpoint, asked, cost, timeout_ms or self._timeout_ms)
         if not cost.changes:
             raise Unguarded(f"{name} changes nothing by its table of limits; it was not sent through a door")
         refused: errors.ClockSkewed | None = None
         while True:
             try:
-                permitted = self.limiter.permit(cost, self._exchange.user, request.limit, door.hold)
+                limiter = exchange.connections.limits.of(exchange)
+                permitted = limiter.permit(cost, exchange.user, request.limit, door.hold)
                 async with permitted as permit, door.sending(self.latency.usual(name)):
                     return await self._answer(request, permit)
             except errors.ClockSkewed as refusal:
@@ -168,24 +169,17 @@ class Transport(ABC):
     @asynccontextmanager
     async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:
         """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
-        cost = self._exchange.metered.cost(name, params or {})
-        async with self.limiter.room(cost, self._exchange.user, self._timeout_ms):
+        exchange = self._exchange
+        cost = exchange.metered.cost(name, params or {})
+        async with exchange.connections.limits.of(exchange).room(cost, exchange.user, self._timeout_ms):
             yield
 
     def cost_of(self, change: str, *reads: str) -> ChangeCost:
         """What a change takes with the reads that confirm it, and with those before it, by ccxt's names for them."""
-        costs: Mapping[str, Cost] = self._exchange.metered.costs
-        asked = [costs[name] for name in (*reads, change, *costs[change].confirmed_by)]
-        return cost_of_all(asked, self.limiter.room_in(asked, self._exchange.user))
-
-    @property
-    def limiter(self) -> RateLimiter:
-        """The limits that the account's requests are counted by."""
         exchange = self._exchange
-        limiter: RateLimiter = exchange.connections.limits.of(
-            exchange.id, exchange.base_url, exchange.metered, exchange.network
-        )
-        return limiter
+        costs: Mapping[str, Cost] = exchange.metered.costs
+        asked = [costs[name] for name in (*reads, change, *costs[change].confirmed_by)]
+        return cost_of_all(asked, exchange.connections.limits.of(exchange).room_in(asked, exchange.user))
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
@@ -242,11 +236,12 @@ class Transport(ABC):
     async def _request(
         self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
     ) -> Any:
-        cost = self._exchange.metered.cost(endpoint.name, params)
+        exchange = self._exchange
+        cost = exchange.metered.cost(endpoint.name, params)
         request = VenueRequest(endpoint, dict(params), cost, limit, largest)
         if cost.changes:
             raise Unguarded(f"{endpoint.name} changes something, and nobody guards its sending; it was not sent")
-        async with self.limiter.permit(cost, self._exchange.user, limit) as permit:
+        async with exchange.connections.limits.of(exchange).permit(cost, exchange.user, limit) as permit:
             return await self._answer(request, permit)
 
     async def _answer(self, request: "VenueRequest", permit: Permit) -> Any:

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter
+from typing import Protocol
 
 from schemas.base import Milliseconds
 from schemas.control import Network
@@ -53,6 +54,16 @@ class LimitTerms:
     share: float
     granted: Mapping[str, int]
     background: float = 1.0
+
+
+class Metered(Protocol):
+    """An exchange at an address: on its `base_url`, or where ccxt knows it to be."""
+
+    id: str
+    base_url: str | None
+    network: Network
+    metered: VenueLimits
+    """What it meters, and what requests cost."""
 
 
 @dataclass(slots=True, eq=False)
@@ -97,20 +108,11 @@ class ReservedPermit:
 class RateLimiter:
     """The meters of an exchange at one address, made as they are needed, and who waits in front of them."""
 
-    def __init__(
-        self,
-        exchange: str,
-        base_url: str | None,
-        venue: VenueLimits,
-        terms: LimitTerms,
-        clocks: Clocks,
-        *,
-        network: Network = MAINNET,
-    ) -> None:
-        self._exchange = exchange
-        self._base_url = base_url
-        self._network = network
-        self.venue = venue
+    def __init__(self, exchange: Metered, terms: LimitTerms, clocks: Clocks) -> None:
+        self._exchange = exchange.id
+        self._base_url = exchange.base_url
+        self._network = exchange.network
+        self.venue = exchange.metered
         self._terms = terms
         self._time = Timekeeper(clocks)
         self._meters: dict[tuple[Scope, User | None], Meter] = {}
@@ -334,13 +336,13 @@ class Limits:
         self._clocks = clocks
         self._limiters: dict[tuple[str, Network, str | None], RateLimiter] = {}
 
-    def of(self, exchange: str, base_url: str | None, venue: VenueLimits, network: Network = MAINNET) -> RateLimiter:
-        """The limits of an exchange at an address. What was granted holds for the real network alone."""
-        key = exchange, network, base_url
+    def of(self, exchange: Metered) -> RateLimiter:
+        """The limits of an exchange at its address. What was granted holds for the real network alone."""
+        key = exchange.id, exchange.network, exchange.base_url
         if (found := self._limiters.get(key)) is None:
-            granted = self._granted.get(exchange, {}) if network == MAINNET else {}
+            granted = self._granted.get(exchange.id, {}) if exchange.network == MAINNET else {}
             terms = LimitTerms(self._share, granted, self._background)
-            found = self._limiters[key] = RateLimiter(exchange, base_url, venue, terms, self._clocks, network=network)
+            found = self._limiters[key] = RateLimiter(exchange, terms, self._clocks)
         return found
 
     def headroom(self) -> list[Headroom]:
