@@ -22,7 +22,7 @@ from worker.runtime.clock import now
 from worker.sandbox.bybit.venue import Bybit
 from worker.venues.bybit.history import KEPT
 from worker.venues.limits import within
-from worker.venues.limits.windows import ROLLING_MARGIN
+from worker.venues.limits.meter import ROLLING_MARGIN
 from worker.venues.port.adapter import HistoryQuery, Market
 from worker.venues.port.errors import (
     AccessDenied,

@@ -18,7 +18,7 @@ from tests.support.sandbox_harness import (
     unread,
 )
 from worker.venues.gate import GateVenue
-from worker.venues.limits.windows import ROLLING_MARGIN
+from worker.venues.limits.meter import ROLLING_MARGIN
 from worker.venues.port.adapter import HistoryQuery, Market
 from worker.venues.port.errors import (
     AlreadySo,

@@ -4,7 +4,6 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -13,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.runtime.clock import Clocks, now, steady
+from tests.support.metering import MeteredVenue
+from worker.runtime.clock import AGES, STEP, Clocks, Moment, Timekeeper, now, steady
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import RateLimiter
-from worker.venues.limits.meter import LONGEST_TRIAL, Meter
+from worker.venues.limits.meter import CLOCK_MARGIN, LONGEST_TRIAL, ROLLING_MARGIN, ClockWindow, Count, Meter, Most
 from worker.venues.limits.tables import Cost, Penalty, Per, Scope, User, VenueLimits
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN, ClockWindow, Count, Most
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -40,9 +39,13 @@ class Hands:
     steady: Milliseconds = START
     utc: Milliseconds = UTC
 
+    def __post_init__(self) -> None:
+        self._timekeeper = Timekeeper(Clocks(lambda: self.steady, lambda: self.utc))
+        self._timekeeper.now()
+
     @property
-    def clocks(self) -> Clocks:
-        return Clocks(lambda: self.steady, lambda: self.utc)
+    def now(self) -> Moment:
+        return self._timekeeper.now()
 
     def passes(self, gap: Milliseconds) -> None:
         self.steady += gap
@@ -56,20 +59,20 @@ def beside(weight: int) -> Most:
     return Most(LIMIT - weight, LIMIT - weight)
 
 
-def meter(scope: Scope, hands: Hands) -> Meter:
-    return Meter(scope, None, scope.limit, 1.0, hands.clocks.ahead)
+def meter(scope: Scope) -> Meter:
+    return Meter(scope, None, scope.limit, 1.0)
 
 
 def used_up(scope: Scope, hands: Hands) -> Meter:
-    found = meter(scope, hands)
-    found.end(found.begin(LIMIT, hands.steady), LIMIT, hands.steady)
+    found = meter(scope)
+    found.end(found.begin(LIMIT, hands.now), LIMIT, hands.now)
     return found
 
 
 def opens_after(found: Meter, hands: Hands, *, most: Milliseconds) -> Milliseconds:
     """How long until there is room."""
     for waited in range(0, most, 100):
-        if found.has_room(1, hands.steady):
+        if found.has_room(1, hands.now):
             return waited
         hands.passes(100)
     return most
@@ -81,7 +84,7 @@ def test_what_was_used_is_counted_for_a_window_and_not_for_longer(scope: Scope, 
     hands = Hands()
     found = used_up(scope, hands)
     hands.is_set(by=jump)
-    assert not found.has_room(1, hands.steady)
+    assert not found.has_room(1, hands.now)
     assert MINUTE <= opens_after(found, hands, most=3 * MINUTE) <= MINUTE + 2 * CLOCK_MARGIN
 
 
@@ -89,45 +92,44 @@ def test_what_was_used_is_counted_for_a_window_and_not_for_longer(scope: Scope, 
 @each_scope
 def test_an_untouched_limit_stays_open(scope: Scope, jump: Milliseconds) -> None:
     hands = Hands()
-    found = meter(scope, hands)
+    found = meter(scope)
     hands.is_set(by=jump)
-    assert found.has_room(LIMIT, hands.steady)
+    assert found.has_room(LIMIT, hands.now)
 
 
 @each_jump
 @each_scope
 def test_a_request_under_way_is_counted_on(scope: Scope, jump: Milliseconds) -> None:
     hands = Hands()
-    found = meter(scope, hands)
-    use = found.begin(LIMIT, hands.steady)
+    found = meter(scope)
+    use = found.begin(LIMIT, hands.now)
     hands.is_set(by=jump)
     hands.passes(SECOND)
-    assert not found.has_room(1, hands.steady)
-    found.end(use, LIMIT, hands.steady)
-    assert not found.has_room(1, hands.steady)
+    assert not found.has_room(1, hands.now)
+    found.end(use, LIMIT, hands.now)
+    assert not found.has_room(1, hands.now)
 
 
 @each_jump
 @each_scope
 def test_what_others_use_is_not_forgotten(scope: Scope, jump: Milliseconds) -> None:
     hands = Hands()
-    found = meter(scope, hands)
-    use = found.begin(1, hands.steady)
-    found.hear(LIMIT, None, use, hands.steady)
-    found.end(use, 1, hands.steady)
+    found = meter(scope)
+    use = found.begin(1, hands.now)
+    found.end(use, 1, hands.now, told=LIMIT)
     hands.is_set(by=jump)
-    assert not found.has_room(1, hands.steady)
-    later = found.begin(1, hands.steady)
-    found.hear(LIMIT, None, later, hands.steady)
-    assert found.headroom("okx", None, hands.steady).left == 0
+    assert not found.has_room(1, hands.now)
+    later = found.begin(1, hands.now)
+    found.end(later, 1, hands.now, told=LIMIT)
+    assert found.headroom("okx", None, hands.now).left == 0
 
 
 @each_jump
 @each_scope
 def test_what_the_venue_closed_opens_when_it_said(scope: Scope, jump: Milliseconds) -> None:
     hands = Hands()
-    found = meter(scope, hands)
-    found.close(90 * SECOND + 1, hands.steady)
+    found = meter(scope)
+    found.close(90 * SECOND + 1, hands.now)
     hands.is_set(by=jump)
     assert 90 * SECOND <= opens_after(found, hands, most=3 * MINUTE) <= 92 * SECOND
 
@@ -135,18 +137,18 @@ def test_what_the_venue_closed_opens_when_it_said(scope: Scope, jump: Millisecon
 @each_jump
 def test_the_trial_after_a_closure_is_waited_for_no_longer(jump: Milliseconds) -> None:
     hands = Hands()
-    found = meter(ROLLING, hands)
-    found.close(0, hands.steady)
+    found = meter(ROLLING)
+    found.close(0, hands.now)
     hands.passes(ROLLING_MARGIN)
-    found.begin(1, hands.steady)
+    found.begin(1, hands.now)
     hands.is_set(by=jump)
     assert opens_after(found, hands, most=MINUTE) == LONGEST_TRIAL
 
 
 def test_a_closure_for_the_rest_of_the_minute_is_measured_by_the_clock_of_the_time() -> None:
     hands = Hands()
-    found = meter(BY_MINUTE, hands)
-    found.close(None, hands.steady)
+    found = meter(BY_MINUTE)
+    found.close(None, hands.now)
     rest = -hands.utc % MINUTE
     assert rest <= opens_after(found, hands, most=3 * MINUTE) <= rest + CLOCK_MARGIN + 100
 
@@ -166,20 +168,21 @@ class Traffic:
     """How far UTC was seen to be ahead, and since when. One that is set back before any request never was."""
 
     def __post_init__(self) -> None:
-        self.window = ClockWindow(SPAN, self.hands.clocks.ahead)
-        self.turns.append((self.hands.steady - SPAN, self.hands.clocks.ahead()))
+        self.window = ClockWindow(SPAN)
+        self.turns.append((self.hands.steady - SPAN, self.hands.now.ahead))
 
     def send(self, weight: int) -> None:
-        at, ahead = self.hands.steady, self.hands.clocks.ahead()
+        now = self.hands.now
+        at, ahead = now.steady, now.ahead
         if ahead != self.turns[-1][1]:
             self.turns.append((at, ahead))
-        if self.window.has_room(beside(weight), at):
-            self.window.end(self.window.begin(weight, at), weight, at)
+        if beside(weight).holds(self.window.used(now)):
+            self.window.end(self.window.begin(weight, now), weight, now)
             self.sent.append((at, weight, len(self.turns) - 1))
             return
-        foretold = self.window.room_at(beside(weight), at)
+        foretold = self.window.room_at(beside(weight), now)
         assert at < foretold <= at + 2 * SPAN + 2 * CLOCK_MARGIN
-        changes = self.window.changes_at(at)
+        changes = self.window.changes_at(now)
         assert changes is not None
         assert at < changes <= at + SPAN + 2 * CLOCK_MARGIN
 
@@ -213,15 +216,25 @@ def test_however_often_the_clock_is_set_no_window_of_any_of_its_times_holds_too_
         step(traffic)
     assert list(traffic.exceeded()) == []
     traffic.hands.passes(2 * SPAN + 2 * CLOCK_MARGIN)
-    assert traffic.window.counts(traffic.hands.steady) == [Count(0, 0)] * len(
-        traffic.window.counts(traffic.hands.steady)
-    )
+    assert traffic.window.used(traffic.hands.now) == Count(0, 0)
 
 
 def test_a_thread_held_up_between_two_readings_is_no_step() -> None:
     held_up = iter([0, 400, 400, 400])  # the first reading took 400 ms
     clocks = Clocks(lambda: next(held_up), lambda: UTC + 400)
-    assert clocks.ahead() == UTC
+    assert Timekeeper(clocks).now().ahead == UTC
+
+
+@each_jump
+def test_whoever_asks_the_time_learns_how_long_ago_utc_was_set(jump: Milliseconds) -> None:
+    hands = Hands()
+    ahead = hands.now.ahead
+    hands.is_set(by=STEP)  # no more than clocks may differ by themselves
+    assert (hands.now.ahead, hands.now.since_set > DAY) == (ahead, True)
+    hands.is_set(by=jump)
+    assert (hands.now.ahead, hands.now.since_set) == (ahead + STEP + jump, 0)
+    hands.passes(MINUTE)
+    assert (hands.now.ahead, hands.now.since_set) == (ahead + STEP + jump, MINUTE)
 
 
 WINDOW: Milliseconds = 200
@@ -243,17 +256,17 @@ class Jumping:
     by: Milliseconds = 0
 
     def place(self) -> RateLimiter:
-        return Limits(clocks=Clocks(utc=self.now)).of("memory", None, venue(CALLS))
+        return Limits(clocks=Clocks(utc=self.now)).of(MeteredVenue(venue(CALLS)))
 
     def now(self) -> Milliseconds:
         return now() + self.by
 
 
-async def send(at: RateLimiter, deadline: Milliseconds, told: VenueResponse | None = None) -> None:
-    async with at.permit(at.venue.cost("call", {}), ME, deadline) as admission:
+async def send(at: RateLimiter, patience: Milliseconds, told: VenueResponse | None = None) -> None:
+    async with at.permit(at.venue.cost("call", {}), ME, patience) as admission:
         admission.sent = True
         if told:
-            admission.answered(told)
+            at.answered(admission, told)
 
 
 @each_jump
@@ -261,12 +274,12 @@ async def test_requests_wait_as_long_as_if_nobody_had_set_the_clock(jump: Millis
     clock = Jumping()
     at, began = clock.place(), steady()
     for _ in range(CALLS.limit):
-        await send(at, clock.now() + WINDOW)
-    waiting = asyncio.create_task(send(at, clock.now() + 10 * WINDOW))
+        await send(at, WINDOW)
+    waiting = asyncio.create_task(send(at, 10 * WINDOW))
     await asyncio.sleep(0)
     clock.by = jump
     await waiting
-    await send(at, clock.now() + 10 * WINDOW)
+    await send(at, 10 * WINDOW)
     assert WINDOW <= steady() - began < 5 * WINDOW
     assert [row.closed_for for row in at.headroom()] == [0]
 
@@ -275,10 +288,10 @@ async def test_requests_wait_as_long_as_if_nobody_had_set_the_clock(jump: Millis
 async def test_a_refusal_tells_the_same_wait_whatever_the_clock_is_set_to(jump: Milliseconds) -> None:
     clock = Jumping()
     at = clock.place()
-    await send(at, clock.now() + WINDOW, VenueResponse("/", 429, {}, "", MINUTE))
+    await send(at, WINDOW, VenueResponse("/", 429, {}, "", MINUTE))
     clock.by = jump
     with pytest.raises(LimitReached) as caught:
-        await send(at, clock.now() + 10 * WINDOW)
+        await send(at, 10 * WINDOW)
     assert caught.value.retry_after is not None
     assert MINUTE - 5 * SECOND < caught.value.retry_after <= MINUTE + ROLLING_MARGIN
 
@@ -295,8 +308,8 @@ class Late(uvloop.Loop):
 @pytest.mark.parametrize("loop", [uvloop.Loop, Late])
 async def test_a_burst_on_uvloop_loses_nobody_and_no_room(loop: type[uvloop.Loop]) -> None:
     async def burst() -> int | None:
-        at = Limits().of("memory", None, venue(Scope("calls", 200, WINDOW, Per.USER)))
-        await asyncio.gather(*(send(at, now() + MINUTE) for _ in range(1_000)))
+        at = Limits().of(MeteredVenue(venue(Scope("calls", 200, WINDOW, Per.USER))))
+        await asyncio.gather(*(send(at, MINUTE) for _ in range(1_000)))
         await asyncio.sleep((WINDOW + 2 * ROLLING_MARGIN) / 1000)
         return at.headroom()[0].left
 
@@ -322,14 +335,14 @@ class WithoutTimers(asyncio.SelectorEventLoop):
 
 async def test_a_fault_while_waiting_costs_no_room() -> None:
     async def waits() -> list[int | None]:
-        at, left = Limits().of("memory", None, venue(CALLS)), []
-        async with at.permit(at.venue.cost("call", {}), ME, now()), at.permit(at.venue.cost("call", {}), ME, now()):
+        at, left = Limits().of(MeteredVenue(venue(CALLS))), []
+        async with at.permit(at.venue.cost("call", {}), ME, 0), at.permit(at.venue.cost("call", {}), ME, 0):
             for _ in range(5):
                 with pytest.raises(Broken):
-                    await send(at, now() + MINUTE)
+                    await send(at, MINUTE)
         for _ in range(CALLS.limit):
             left.append(at.headroom()[0].left)
-            await send(at, now())
+            await send(at, 0)
         return left
 
     def on_its_own() -> list[int | None]:
@@ -347,6 +360,7 @@ def test_windows_of_one_clock_follow_each_other_at_once() -> None:
 
 
 def test_clocks_that_pass_alike_are_never_seen_as_set() -> None:
-    ahead = Clocks().ahead
-    seen = [ahead() for _ in range(2_000)]
-    assert max(abs(after - before) for before, after in pairwise(seen)) <= 1
+    timekeeper = Timekeeper(Clocks())
+    seen = [timekeeper.now() for _ in range(2_000)]
+    assert max(abs(told.utc - told.steady - told.ahead) for told in seen) <= 1
+    assert {told.since_set - told.steady for told in seen} == {AGES}

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.venues.limits.meter import Demand, Meter, PendingRequest
+from tests.support.metering import at
+from worker.runtime.clock import Moment
+from worker.venues.limits.meter import Charge, Meter
 from worker.venues.limits.request_context import Urgency
-from worker.venues.limits.request_queue import NoRoom, RequestQueue
+from worker.venues.limits.request_queue import CapacityShortage, Demand, PendingRequest, RequestQueue
 from worker.venues.limits.tables import Per, Scope
-from worker.venues.limits.windows import Charge
 
 SECOND, START = 1_000, 1_700_000_000_000
 FAR: Milliseconds = START + 3_600_000
@@ -32,25 +33,41 @@ def heavy(of: Meter, weight: int, spare: int = 1, latest: Milliseconds = FAR) ->
 
 def answered(ticket: PendingRequest, now: Milliseconds) -> None:
     for used, use in ticket.uses:
-        used.end(use, use.weight, now)
+        used.end(use, use.weight, at(now))
+
+
+class Full(Exception):
+    """There is no room in time."""
+
+    def __init__(self, shortage: CapacityShortage) -> None:
+        self.shortage = shortage
+
+
+def offer(line: RequestQueue, ticket: PendingRequest, now: Milliseconds) -> bool:
+    """Whether a request went at once; else it waits. Raises Full where waiting is in vain."""
+    if not (lacking := ticket.take(at(now))):
+        return True
+    if shortage := line.join(ticket, lacking, at(now)):
+        raise Full(shortage)
+    return False
 
 
 def test_a_burst_goes_at_once_up_to_the_limit() -> None:
     line, weight = RequestQueue(), meter(limit=10)
-    assert [line.offer(light((weight, 1)), START) for _ in range(11)] == [True] * 10 + [False]
+    assert [offer(line, light((weight, 1)), START) for _ in range(11)] == [True] * 10 + [False]
 
 
 def test_who_came_first_goes_first() -> None:
     line, weight = RequestQueue(), meter()
     first = light((weight, 10))
-    line.offer(first, START)
+    offer(line, first, START)
     big, small = light((weight, 8)), light((weight, 3))
-    assert [line.offer(ticket, START) for ticket in (big, small)] == [False, False]
+    assert [offer(line, ticket, START) for ticket in (big, small)] == [False, False]
     answered(first, START)
     later = START + 11 * SECOND
-    assert line.advance(later).gone == [big]
+    assert line.advance(at(later)).gone == [big]
     answered(big, later)
-    assert line.advance(later + 11 * SECOND).gone == [small]
+    assert line.advance(at(later + 11 * SECOND)).gone == [small]
 
 
 def test_who_waits_for_something_else_holds_up_nobody() -> None:
@@ -60,38 +77,38 @@ def test_who_waits_for_something_else_holds_up_nobody() -> None:
         meter(1, name="mine"),
         meter(1, name="yours"),
     )
-    assert line.offer(light((address, 1), (mine, 1)), START)
-    assert not line.offer(light((address, 1), (mine, 1)), START)
-    assert line.offer(light((address, 1), (yours, 1)), START)
+    assert offer(line, light((address, 1), (mine, 1)), START)
+    assert not offer(line, light((address, 1), (mine, 1)), START)
+    assert offer(line, light((address, 1), (yours, 1)), START)
 
 
 def test_a_waiting_heavy_request_holds_up_no_light_one() -> None:
     line, weight = RequestQueue(), meter(limit=10)
-    assert line.offer(light((weight, 5)), START)
-    assert not line.offer(heavy(weight, 6), START)
-    assert [line.offer(light((weight, 1)), START) for _ in range(5)] == [True] * 5
+    assert offer(line, light((weight, 5)), START)
+    assert not offer(line, heavy(weight, 6), START)
+    assert [offer(line, light((weight, 1)), START) for _ in range(5)] == [True] * 5
 
 
 def test_a_heavy_request_waits_behind_light_ones_and_leaves_room_for_more() -> None:
     line, weight = RequestQueue(), meter(limit=10)
     first, waiting, sweep = light((weight, 10)), light((weight, 4)), heavy(weight, 6, spare=1)
-    assert line.offer(first, START)
-    assert not line.offer(sweep, START)
-    assert not line.offer(waiting, START)
+    assert offer(line, first, START)
+    assert not offer(line, sweep, START)
+    assert not offer(line, waiting, START)
     answered(first, START)
     later = START + 11 * SECOND
-    assert line.advance(later).gone == [waiting]
+    assert line.advance(at(later)).gone == [waiting]
     answered(waiting, later)
-    assert line.advance(later + 11 * SECOND).gone == [sweep]
+    assert line.advance(at(later + 11 * SECOND)).gone == [sweep]
 
 
 def test_a_wait_beyond_the_deadline_is_refused_at_once_with_its_length() -> None:
     line, weight = RequestQueue(), meter(limit=1)
     first = light((weight, 1))
-    line.offer(first, START)
+    offer(line, first, START)
     answered(first, START)
-    with pytest.raises(NoRoom) as caught:
-        line.offer(light((weight, 1), latest=START + 9 * SECOND), START)
+    with pytest.raises(Full) as caught:
+        offer(line, light((weight, 1), latest=START + 9 * SECOND), START)
     assert caught.value.shortage.room_at is not None
     assert 10 * SECOND <= caught.value.shortage.room_at - START < 11 * SECOND
     assert len(line) == 0
@@ -99,28 +116,28 @@ def test_a_wait_beyond_the_deadline_is_refused_at_once_with_its_length() -> None
 
 def test_those_ahead_count_in_the_wait() -> None:
     line, weight = RequestQueue(), meter(limit=1)
-    line.offer(light((weight, 1)), START)
+    offer(line, light((weight, 1)), START)
     for _ in range(3):
-        line.offer(light((weight, 1)), START)
-    with pytest.raises(NoRoom) as caught:
-        line.offer(light((weight, 1), latest=START + 30 * SECOND), START)
+        offer(line, light((weight, 1)), START)
+    with pytest.raises(Full) as caught:
+        offer(line, light((weight, 1), latest=START + 30 * SECOND), START)
     assert caught.value.shortage.room_at == START + 40 * SECOND
 
 
 def test_what_is_heavier_than_the_whole_limit_never_goes() -> None:
     line, weight = RequestQueue(), meter(limit=10)
-    with pytest.raises(NoRoom) as caught:
-        line.offer(light((weight, 11)), START)
+    with pytest.raises(Full) as caught:
+        offer(line, light((weight, 11)), START)
     assert caught.value.shortage == (weight, None)
 
 
 def test_who_waits_is_refused_once_the_venue_closes_for_longer() -> None:
     line, weight = RequestQueue(), meter(limit=1)
     first, waiting = light((weight, 1)), light((weight, 1), latest=START + 20 * SECOND)
-    line.offer(first, START)
-    line.offer(waiting, START)
-    weight.close(60 * SECOND, START)
-    decided = line.advance(START + 1)
+    offer(line, first, START)
+    offer(line, waiting, START)
+    weight.close(60 * SECOND, at(START))
+    decided = line.advance(at(START + 1))
     assert [ticket for ticket, _ in decided.late] == [waiting]
     assert decided.late[0][1].is_after(START + 60 * SECOND)
     assert len(line) == 0
@@ -129,52 +146,52 @@ def test_who_waits_is_refused_once_the_venue_closes_for_longer() -> None:
 def test_who_waited_in_vain_is_refused_in_time() -> None:
     line, weight = RequestQueue(), meter(limit=1)
     waiting = light((weight, 1), latest=START + 20 * SECOND)
-    line.offer(light((weight, 1)), START)  # never answered
-    line.offer(waiting, START)
-    assert line.changes_at(START) == waiting.latest
-    assert [ticket for ticket, _ in line.advance(waiting.latest).late] == [waiting]
+    offer(line, light((weight, 1)), START)  # never answered
+    offer(line, waiting, START)
+    assert line.changes_at(at(START)) == waiting.latest
+    assert [ticket for ticket, _ in line.advance(at(waiting.latest)).late] == [waiting]
 
 
 def test_who_goes_away_makes_place() -> None:
     line, weight = RequestQueue(), meter(limit=10)
-    line.offer(light((weight, 8)), START)
+    offer(line, light((weight, 8)), START)
     waiting, behind = light((weight, 5)), light((weight, 2))
-    line.offer(waiting, START)
-    line.offer(behind, START)
+    offer(line, waiting, START)
+    offer(line, behind, START)
     line.withdraw(waiting)
-    assert line.advance(START + 1).gone == [behind]
+    assert line.advance(at(START + 1)).gone == [behind]
 
 
 def test_who_goes_away_is_waited_behind_no_longer_and_nobody_need_look() -> None:
     line, weight = RequestQueue(), meter(limit=10)
-    line.offer(light((weight, 8)), START)
+    offer(line, light((weight, 8)), START)
     waiting = light((weight, 5))
-    line.offer(waiting, START)
+    offer(line, waiting, START)
     line.withdraw(waiting)
     line.withdraw(waiting)
-    assert line.offer(light((weight, 2)), START)
+    assert offer(line, light((weight, 2)), START)
 
 
 def test_what_is_given_back_twice_is_given_back_once() -> None:
     line, weight = RequestQueue(), meter(limit=10)
     one, other = light((weight, 4)), light((weight, 4))
-    assert line.offer(one, START)
-    assert line.offer(other, START)
+    assert offer(line, one, START)
+    assert offer(line, other, START)
     one.give_back()
     one.give_back()
-    assert weight.headroom("okx", None, START).left == 6
+    assert weight.headroom("okx", None, at(START)).left == 6
 
 
 def test_who_can_take_only_a_part_of_what_it_needs_takes_nothing() -> None:
     class Faulty(Meter):
-        def begin(self, weight: int, now: Milliseconds, urgency: Urgency = Urgency.COMMAND) -> Charge:
+        def begin(self, weight: int, now: Moment, urgency: Urgency = Urgency.COMMAND) -> Charge:
             raise ZeroDivisionError
 
     weight = meter(limit=10)
     faulty = Faulty(weight.scope, None, 10, 1.0)
     with pytest.raises(ZeroDivisionError):
-        light((weight, 4), (faulty, 1)).go(START)
-    assert weight.headroom("okx", None, START).left == 10
+        light((weight, 4), (faulty, 1)).take(at(START))
+    assert weight.headroom("okx", None, at(START)).left == 10
 
 
 @dataclass
@@ -190,14 +207,14 @@ class Traffic:
 
     def offer(self, ticket: PendingRequest) -> None:
         try:
-            gone = self.line.offer(ticket, self.now)
-        except NoRoom:
+            gone = offer(self.line, ticket, self.now)
+        except Full:
             return
         (self.under_way if gone else self.waiting).append(ticket)
 
     def advance(self, gap: Milliseconds) -> None:
         self.now += gap
-        gone, late = self.line.advance(self.now)
+        gone, late = self.line.advance(at(self.now))
         self.under_way.extend(gone)
         left = {*gone, *(ticket for ticket, _ in late)}
         self.waiting = [ticket for ticket in self.waiting if ticket not in left]
@@ -213,7 +230,7 @@ class Traffic:
             self.line.withdraw(self.waiting.pop(which % len(self.waiting)))
 
     def close(self, which: int, wait: Milliseconds) -> None:
-        self.meters[which].close(wait, self.now)
+        self.meters[which].close(wait, at(self.now))
 
     def used(self, of: Meter) -> int:
         recent = [ticket for at, ticket in self.past if at > self.now - of.scope.window]
@@ -254,6 +271,6 @@ def test_whatever_happens_no_limit_is_exceeded_and_no_light_request_waits_withou
         traffic.advance(1)
         held: set[Meter] = set()
         for ticket in (ticket for ticket in traffic.waiting if not ticket.heavy):
-            lacking = {of for of, weight, *_ in ticket.claims if of in held or not of.has_room(weight, traffic.now)}
+            lacking = {of for of, weight, *_ in ticket.claims if of in held or not of.has_room(weight, at(traffic.now))}
             assert lacking, "it waits although there is room, or only heavier ones are before it"
             held |= lacking

@@ -3,9 +3,9 @@
 import pytest
 
 from schemas.base import Milliseconds
-from worker.venues.limits.meter import LONGEST_TRIAL, Headroom, Meter
+from tests.support.metering import at
+from worker.venues.limits.meter import CLOCK_MARGIN, LONGEST_TRIAL, ROLLING_MARGIN, Headroom, Meter
 from worker.venues.limits.tables import UNCOUNTED, Per, Scope, User
-from worker.venues.limits.windows import CLOCK_MARGIN, ROLLING_MARGIN
 
 MINUTE = 60_000
 START = 1_700_000_010_000
@@ -25,11 +25,11 @@ def user() -> Meter:
 
 
 def use(meter: Meter, weight: int, now: Milliseconds = START) -> None:
-    meter.end(meter.begin(weight, now), weight, now)
+    meter.end(meter.begin(weight, at(now)), weight, at(now))
 
 
 def left(meter: Meter, now: Milliseconds = START) -> int | None:
-    return meter.headroom("binance", None, now).left
+    return meter.headroom("binance", None, at(now)).left
 
 
 @pytest.mark.parametrize(("share", "budget"), [(1.0, 100), (0.5, 50), (0.333, 33), (0.001, 1)])
@@ -37,7 +37,7 @@ def test_of_what_an_address_may_we_take_our_share(share: float, budget: int) -> 
     meter = address(share)
     assert (meter.budget, left(meter)) == (budget, budget)
     use(meter, budget)
-    assert not meter.has_room(1, START)
+    assert not meter.has_room(1, at(START))
 
 
 def test_a_users_limit_is_not_shared() -> None:
@@ -46,23 +46,23 @@ def test_a_users_limit_is_not_shared() -> None:
 
 def test_others_behind_the_address_take_nothing_of_our_share_while_there_is_enough() -> None:
     meter = address(share=0.5)
-    meter.hear(40, None, meter.begin(1, START), START)
+    meter.end(meter.begin(1, at(START)), 1, at(START), told=40)
     assert left(meter) == 49
-    meter.hear(71, None, meter.begin(1, START), START)
+    meter.end(meter.begin(1, at(START)), 1, at(START), told=71)
     assert left(meter) == 29
 
 
 def test_another_limit_than_the_documented_one_is_heard_of() -> None:
     meter = user()
-    meter.hear(None, 10, meter.begin(4, START), START)
+    meter.end(meter.begin(4, at(START)), 4, at(START), limit=10)
     assert left(meter) == 6
-    meter.hear(None, 1_000, meter.begin(1, START), START)
+    meter.end(meter.begin(1, at(START)), 1, at(START), limit=1_000)
     assert left(meter) == 995
 
 
 def test_a_limit_of_nothing_is_none() -> None:
     meter = user()
-    meter.hear(None, 0, meter.begin(1, START), START)
+    meter.end(meter.begin(1, at(START)), 1, at(START), limit=0)
     assert left(meter) == 99
 
 
@@ -81,10 +81,10 @@ def test_what_is_counted_by_the_minute_opens_when_the_venue_says_or_with_the_min
     wait: Milliseconds | None, opens: Milliseconds
 ) -> None:
     meter = address()
-    meter.close(wait, START)
-    assert not meter.has_room(1, opens - 1)
-    assert meter.has_room(1, opens)
-    assert (meter.room_at(1, START), meter.changes_at(START)) == (opens, opens)
+    meter.close(wait, at(START))
+    assert not meter.has_room(1, at(opens - 1))
+    assert meter.has_room(1, at(opens))
+    assert (meter.room_at(1, at(START)), meter.changes_at(at(START))) == (opens, opens)
 
 
 @pytest.mark.parametrize(("wait", "closed_for"), [(None, MINUTE), (600_000, 600_000)])
@@ -92,62 +92,71 @@ def test_what_is_counted_over_any_minute_opens_after_the_wait_or_a_minute(
     wait: Milliseconds | None, closed_for: Milliseconds
 ) -> None:
     meter = user()
-    meter.close(wait, START)
-    assert not meter.has_room(1, START + closed_for)
-    assert meter.has_room(1, START + closed_for + ROLLING_MARGIN)
+    meter.close(wait, at(START))
+    assert not meter.has_room(1, at(START + closed_for))
+    assert meter.has_room(1, at(START + closed_for + ROLLING_MARGIN))
 
 
 def test_a_shorter_wait_does_not_open_what_is_closed_for_longer() -> None:
     meter = user()
-    meter.close(90_000, START)
-    meter.close(1_000, START)
+    meter.close(90_000, at(START))
+    meter.close(1_000, at(START))
     assert meter.is_closed_at(START + 89_000)
 
 
 def closed_and_open_again() -> tuple[Meter, Milliseconds]:
     meter = user()
-    meter.close(5_000, START)
+    meter.close(5_000, at(START))
     return meter, START + 5_000 + ROLLING_MARGIN
 
 
 def test_when_it_opens_again_one_request_goes_first() -> None:
     meter, opened = closed_and_open_again()
-    trial = meter.begin(1, opened)
-    assert not meter.has_room(1, opened)
-    meter.end(trial, 1, opened + 80)
-    assert meter.has_room(99, opened + 80)
+    trial = meter.begin(1, at(opened))
+    assert not meter.has_room(1, at(opened))
+    meter.end(trial, 1, at(opened + 80))
+    assert meter.has_room(99, at(opened + 80))
 
 
 def test_the_first_that_is_refused_again_closes_it_again_before_anybody_else_has_gone() -> None:
     meter, opened = closed_and_open_again()
-    trial = meter.begin(1, opened)
-    meter.close(7_000, opened + 80)
-    meter.end(trial, 1, opened + 80)
-    assert not meter.has_room(1, opened + 7_000)
-    meter.begin(1, opened + 7_200)
-    assert not meter.has_room(1, opened + 7_200)
+    trial = meter.begin(1, at(opened))
+    meter.close(7_000, at(opened + 80))
+    meter.end(trial, 1, at(opened + 80))
+    assert not meter.has_room(1, at(opened + 7_000))
+    meter.begin(1, at(opened + 7_200))
+    assert not meter.has_room(1, at(opened + 7_200))
 
 
 def test_the_first_is_not_waited_for_for_ever() -> None:
     meter, opened = closed_and_open_again()
-    meter.begin(1, opened)
-    assert meter.changes_at(opened) == opened + LONGEST_TRIAL
-    assert meter.has_room(1, opened + LONGEST_TRIAL)
+    meter.begin(1, at(opened))
+    assert meter.changes_at(at(opened)) == opened + LONGEST_TRIAL
+    assert meter.has_room(1, at(opened + LONGEST_TRIAL))
 
 
 def test_a_first_that_never_left_lets_another_try() -> None:
     meter, opened = closed_and_open_again()
-    meter.drop(meter.begin(1, opened))
-    assert meter.has_room(1, opened)
-    meter.begin(1, opened)
-    assert not meter.has_room(1, opened)
+    meter.drop(meter.begin(1, at(opened)))
+    assert meter.has_room(1, at(opened))
+    meter.begin(1, at(opened))
+    assert not meter.has_room(1, at(opened))
+
+
+def test_what_was_let_go_when_it_was_closed_tells_nothing_of_whether_it_is_open() -> None:
+    meter, opened = closed_and_open_again()
+    let_go = meter.begin(1, at(START))
+    meter.end(let_go, 1, at(START + 80))
+    assert not meter.has_room(1, at(START + 80))
+    meter.begin(1, at(opened))
+    assert not meter.has_room(1, at(opened))
 
 
 def test_headroom_tells_what_is_left_of_what() -> None:
     meter = user()
     use(meter, 30)
-    meter.close(5_000, START)
-    assert meter.headroom("okx", "http://here", START + 10) == Headroom(
+    meter.close(5_000, at(START))
+    assert meter.headroom("okx", "http://here", at(START + 10)) == Headroom(
         exchange="okx",
         base_url="http://here",
         scope="calls",
@@ -161,6 +170,6 @@ def test_headroom_tells_what_is_left_of_what() -> None:
 def test_headroom_tells_no_figure_of_what_nobody_counts_and_no_key() -> None:
     meter = Meter(Scope("actions", UNCOUNTED, 10_000, Per.USER), ME, UNCOUNTED, 1.0)
     use(meter, 1)
-    row = meter.headroom("hyperliquid", None, START)
+    row = meter.headroom("hyperliquid", None, at(START))
     assert (row.limit, row.left) == (None, None)
     assert ME.key not in f"{row!r} {ME!r}"

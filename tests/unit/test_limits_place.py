@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from schemas.base import Milliseconds
+from tests.support.metering import MeteredVenue
 from worker.runtime.clock import Clocks, now
 from worker.venues.limits import Limits
 from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER, Permit, RateLimiter
@@ -22,6 +23,7 @@ from worker.venues.limits.tables import (
     VenueLimits,
     user_by_id,
 )
+from worker.venues.port.door import KeptRoom
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
 
@@ -43,6 +45,8 @@ VENUE = VenueLimits(
         "list": Cost(((ADDRESS, 8),), settled=rows),
         "sweep": Cost(((ADDRESS, 6),), heavy=True),
         "too much": Cost(((ADDRESS, 11),)),
+        "change": Cost(((ADDRESS, 1), (CALLS, 1)), changes=True, confirmed_by=("call", "read")),
+        "change of all": Cost(((ADDRESS, 1),), changes=True, confirmed_by=("too much",)),
     },
     penalty=lambda answer: Penalty(answer.body, ban=answer.status == 418) if answer.status != 200 else None,
     reading=lambda answer: UsageReading(
@@ -53,7 +57,7 @@ VENUE = VenueLimits(
 
 
 def place(limits: Limits | None = None) -> RateLimiter:
-    return (limits or Limits()).of("memory", None, VENUE)
+    return (limits or Limits()).of(MeteredVenue(VENUE))
 
 
 def answer(
@@ -71,11 +75,11 @@ async def send(
     told: VenueResponse | None = None,
 ) -> Milliseconds:
     """Make a request, and return when it went."""
-    async with at.permit(at.venue.cost(name, {}), user, now() + patience) as admission:
+    async with at.permit(at.venue.cost(name, {}), user, patience) as admission:
         admission.sent = True
         went = now()
         if told:
-            admission.answered(told)
+            at.answered(admission, told)
         return went
 
 
@@ -84,7 +88,7 @@ class UnderWay(AsyncExitStack):
 
     async def add(self, at: RateLimiter, name: str = "read", times: int = 1) -> Permit:
         for _ in range(times):
-            admission = await self.enter_async_context(at.permit(at.venue.cost(name, {}), MINE, now() + LONG))
+            admission = await self.enter_async_context(at.permit(at.venue.cost(name, {}), MINE, LONG))
         return admission
 
 
@@ -108,7 +112,7 @@ async def test_what_would_come_too_late_is_refused_at_once_with_the_wait() -> No
     for _ in range(10):
         await send(at)
     with pytest.raises(LimitReached, match="memory's limit of weight has no room in time") as caught:
-        async with at.permit(at.venue.cost("read", {}), MINE, stopped + WINDOW // 2):
+        async with at.permit(at.venue.cost("read", {}), MINE, WINDOW // 2):
             pass
     assert caught.value.retry_after is not None
     assert WINDOW / 2 < caught.value.retry_after < 2 * WINDOW
@@ -118,7 +122,7 @@ async def test_who_waits_without_an_end_is_refused_before_its_deadline(under_way
     at, deadline = place(), now() + 3 * WINDOW
     await under_way.add(at, times=10)
     with pytest.raises(LimitReached):
-        async with at.permit(at.venue.cost("read", {}), MINE, deadline):
+        async with at.permit(at.venue.cost("read", {}), MINE, 3 * WINDOW):
             pass
     assert deadline - LEFT_FOR_AN_ANSWER <= now() < deadline
 
@@ -130,7 +134,7 @@ async def test_a_penalty_refuses_those_who_wait_and_can_no_longer_be_in_time(
     admission = await under_way.add(at, times=10)
     waiting = asyncio.create_task(send(at, patience=10 * WINDOW))
     await asyncio.sleep(0)
-    admission.answered(answer(429, wait=LONG))
+    at.answered(admission, answer(429, wait=LONG))
     with pytest.raises(LimitReached) as caught:
         await waiting
     assert now() - started < 2 * WINDOW
@@ -149,12 +153,12 @@ async def test_after_a_penalty_one_goes_first_and_a_second_refusal_meets_nobody_
     at, log = place(), list[Milliseconds]()
 
     async def trying() -> None:
-        async with at.permit(at.venue.cost("read", {}), MINE, now() + LONG) as admission:
+        async with at.permit(at.venue.cost("read", {}), MINE, LONG) as admission:
             admission.sent = True
             log.append(now())
             await asyncio.sleep(0)
             if len(log) < 3:
-                admission.answered(answer(429, wait=WINDOW))
+                at.answered(admission, answer(429, wait=WINDOW))
 
     await trying()
     await asyncio.gather(*(trying() for _ in range(8)))
@@ -169,7 +173,7 @@ async def test_a_ban_closes_what_was_never_used_yet() -> None:
     venue = VenueLimits(
         {"one": Cost(((ADDRESS, 1),)), "two": Cost(((other, 1),))}, VENUE.penalty, banned=(ADDRESS, other)
     )
-    at = Limits().of("memory", None, venue)
+    at = Limits().of(MeteredVenue(venue))
     await send(at, "one", told=answer(418, wait=LONG))
     with pytest.raises(LimitReached):
         await send(at, "two", patience=WINDOW)
@@ -200,7 +204,7 @@ async def test_accounts_with_one_key_are_one_user() -> None:
 async def test_a_request_that_was_not_sent_leaves_its_room_to_the_next() -> None:
     at = place()
     for _ in range(20):
-        async with at.permit(at.venue.cost("call", {}), MINE, now()):
+        async with at.permit(at.venue.cost("call", {}), MINE, 0):
             pass
     assert [row.left for row in at.headroom()] == [10, 2]
 
@@ -216,10 +220,10 @@ async def test_room_that_comes_back_is_given_to_who_waits(under_way: UnderWay) -
 
 async def test_an_answer_settles_what_it_weighs() -> None:
     at = place()
-    async with at.permit(at.venue.cost("list", {}), MINE, now()) as admission:
+    async with at.permit(at.venue.cost("list", {}), MINE, 0) as admission:
         admission.sent = True
         assert at.headroom()[0].left == 2
-        admission.answered(VenueResponse("/", 200, {}, "", ["row"]))
+        at.answered(admission, VenueResponse("/", 200, {}, "", ["row"]))
     assert at.headroom()[0].left == 9
 
 
@@ -285,7 +289,7 @@ async def test_an_endpoint_in_no_table_is_not_admitted() -> None:
 class TestReservations:
     async def test_the_room_is_kept_for_the_one_request_it_is_for(self) -> None:
         at = place()
-        async with at.room(at.venue.cost("sweep", {}), MINE, now() + LONG):
+        async with at.room(at.venue.cost("sweep", {}), MINE, LONG):
             assert at.headroom()[0].left == 4
             await send(at, "sweep", patience=0)
             assert at.headroom()[0].left == 4
@@ -295,13 +299,13 @@ class TestReservations:
 
     async def test_what_was_not_used_is_given_back(self) -> None:
         at = place()
-        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, 0):
             pass
         assert at.headroom()[0].left == 10
 
     async def test_another_users_request_and_another_request_do_not_use_it(self) -> None:
         at = place()
-        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, 0):
             with pytest.raises(LimitReached):
                 await send(at, "sweep", YOURS, patience=0)
             await send(at, "read", patience=0)
@@ -309,15 +313,15 @@ class TestReservations:
 
     async def test_a_request_that_was_not_sent_may_use_it_again(self) -> None:
         at = place()
-        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
-            async with at.permit(at.venue.cost("sweep", {}), MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, 0):
+            async with at.permit(at.venue.cost("sweep", {}), MINE, 0):
                 pass  # no connection
             await send(at, "sweep", patience=0)
         assert at.headroom()[0].left == 4
 
     async def test_it_is_worth_nothing_once_the_venue_has_closed(self) -> None:
         at = place()
-        async with at.room(at.venue.cost("sweep", {}), MINE, now()):
+        async with at.room(at.venue.cost("sweep", {}), MINE, 0):
             await send(at, told=answer(429, wait=LONG))
             with pytest.raises(LimitReached) as caught:
                 await send(at, "sweep", patience=10 * LONG)
@@ -335,6 +339,35 @@ class TestReservations:
         waiting.cancel()
         with pytest.raises(asyncio.CancelledError):
             await waiting
+
+
+class TestConfirmations:
+    async def test_a_change_goes_with_the_reads_that_confirm_it_and_each_is_counted_by_itself(self) -> None:
+        at, kept = place(), list[KeptRoom]()
+        async with at.permit(at.venue.cost("change", {}), MINE, 0, kept.append) as permit:
+            assert [row.left for row in at.headroom()] == [7, 0]
+            permit.sent = True
+            at.answered(permit, answer())
+        call, read = kept
+        read.end()
+        assert [row.left for row in at.headroom()] == [8, 0]
+        call.end()
+        assert [row.left for row in at.headroom()] == [9, 1]
+
+    async def test_without_room_for_its_reads_it_does_not_go(self) -> None:
+        at = place()
+        await send(at, "call")
+        with pytest.raises(LimitReached, match="limit of calls"):
+            async with at.permit(at.venue.cost("change", {}), MINE, LEFT_FOR_AN_ANSWER, lambda _: None):
+                pass
+        assert [row.left for row in at.headroom()] == [9, 1]
+
+    async def test_it_goes_alone_where_all_together_are_more_than_there_may_ever_be(self) -> None:
+        at, kept = place(), list[KeptRoom]()
+        async with at.permit(at.venue.cost("change of all", {}), MINE, 0, kept.append):
+            assert [row.left for row in at.headroom()] == [9]
+        assert kept == []
+        assert [row.left for row in at.headroom()] == [10]
 
 
 async def test_two_keys_of_one_user_share_its_limits_once_that_is_known() -> None:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.base import Milliseconds
-from worker.venues.limits.windows import (
+from tests.support.metering import at
+from worker.venues.limits.meter import (
     CLOCK_MARGIN,
     ROLLING_MARGIN,
     Charge,
@@ -17,7 +18,6 @@ from worker.venues.limits.windows import (
     Count,
     Most,
     RollingWindow,
-    Window,
 )
 
 SPAN, LIMIT = 10_000, 10
@@ -26,6 +26,10 @@ START = 1_700_000_000_000
 
 def beside(weight: int) -> Most:
     return Most(LIMIT - weight, LIMIT - weight)
+
+
+def has_room(window: RollingWindow, weight: int, now: Milliseconds) -> bool:
+    return beside(weight).holds(window.used(at(now)))
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,7 @@ requests = st.lists(
 class Journey:
     """Lets requests go as the window says, and notes when each arrived by the venue's clock, and its weight."""
 
-    window: Window
+    window: RollingWindow
     skew: Milliseconds = 0
     now: Milliseconds = START
     arrived: list[tuple[Milliseconds, int]] = field(default_factory=list)
@@ -64,14 +68,14 @@ class Journey:
         until = self.now + gap
         while self.under_way and self.under_way[0][0] <= until:
             self.now, _, use = heapq.heappop(self.under_way)
-            self.window.end(use, use.weight, self.now)
+            self.window.end(use, use.weight, at(self.now))
         self.now = until
 
     def offer(self, request: Request) -> bool:
         self.pass_time(request.gap)
-        if not self.window.has_room(beside(request.weight), self.now):
+        if not has_room(self.window, request.weight, self.now):
             return False
-        use = self.window.begin(request.weight, self.now)
+        use = self.window.begin(request.weight, at(self.now))
         arrival = self.now + request.there
         self.arrived.append((arrival + self.skew, request.weight))
         heapq.heappush(self.under_way, (arrival + request.back, len(self.arrived), use))
@@ -84,7 +88,7 @@ def test_no_stretch_of_the_length_of_a_rolling_window_holds_more_than_the_limit(
     for request in coming:
         journey.offer(request)
     for end, _ in journey.arrived:
-        assert sum(weight for at, weight in journey.arrived if end - SPAN < at <= end) <= LIMIT
+        assert sum(weight for arrival, weight in journey.arrived if end - SPAN < arrival <= end) <= LIMIT
 
 
 @given(requests, st.integers(-CLOCK_MARGIN, CLOCK_MARGIN))
@@ -93,80 +97,79 @@ def test_no_window_of_the_venues_clock_holds_more_than_the_limit(coming: list[Re
     for request in coming:
         journey.offer(request)
     windows: Counter[Milliseconds] = Counter()
-    for at, weight in journey.arrived:
-        windows[at // SPAN] += weight
+    for arrival, weight in journey.arrived:
+        windows[arrival // SPAN] += weight
     assert max(windows.values(), default=0) <= LIMIT
 
 
 @given(requests, st.sampled_from([RollingWindow, ClockWindow]))
-def test_room_is_foretold_never_too_late(coming: list[Request], kind: type[Window]) -> None:
+def test_room_is_foretold_never_too_late(coming: list[Request], kind: type[RollingWindow]) -> None:
     journey = Journey(kind(SPAN))
     for request in coming:
         if journey.offer(request):
             continue
-        foretold = journey.window.room_at(beside(request.weight), journey.now)
+        foretold = journey.window.room_at(beside(request.weight), at(journey.now))
         assert foretold > journey.now
         journey.pass_time(foretold - 1 - journey.now)
-        assert not journey.window.has_room(beside(request.weight), journey.now)
+        assert not has_room(journey.window, request.weight, journey.now)
 
 
 @pytest.mark.parametrize(
     ("window", "wait"), [(RollingWindow(SPAN), SPAN + ROLLING_MARGIN), (ClockWindow(SPAN), SPAN // 2 + CLOCK_MARGIN)]
 )
 def test_the_whole_limit_goes_at_once_and_the_whole_again_once_the_window_is_over(
-    window: Window, wait: Milliseconds
+    window: RollingWindow, wait: Milliseconds
 ) -> None:
     now = START + SPAN // 2
     for _ in range(2):
         for _ in range(LIMIT):
-            assert window.has_room(beside(1), now)
-            window.end(window.begin(1, now), 1, now)
-        assert window.room_at(beside(1), now) == now + wait
+            assert has_room(window, 1, now)
+            window.end(window.begin(1, at(now)), 1, at(now))
+        assert window.room_at(beside(1), at(now)) == now + wait
         now += wait
-        wait = SPAN + ROLLING_MARGIN if isinstance(window, RollingWindow) else SPAN
+        wait = SPAN if isinstance(window, ClockWindow) else SPAN + ROLLING_MARGIN
 
 
 @pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
-def test_what_never_left_is_not_counted(window: Window) -> None:
+def test_what_never_left_is_not_counted(window: RollingWindow) -> None:
     now = START + SPAN // 2
-    use = window.begin(LIMIT, now)
-    assert not window.has_room(beside(1), now)
+    use = window.begin(LIMIT, at(now))
+    assert not has_room(window, 1, now)
     window.drop(use)
-    assert window.has_room(beside(LIMIT), now)
+    assert has_room(window, LIMIT, now)
 
 
 @pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
-def test_what_turns_out_lighter_is_counted_so(window: Window) -> None:
+def test_what_turns_out_lighter_is_counted_so(window: RollingWindow) -> None:
     now = START + SPAN // 2
-    window.end(window.begin(LIMIT, now), 3, now)
-    assert window.has_room(beside(LIMIT - 3), now)
-    assert not window.has_room(beside(LIMIT - 2), now)
+    window.end(window.begin(LIMIT, at(now)), 3, at(now))
+    assert has_room(window, LIMIT - 3, now)
+    assert not has_room(window, LIMIT - 2, now)
 
 
 @pytest.mark.parametrize("window", [RollingWindow(SPAN), ClockWindow(SPAN)])
-def test_the_venues_count_adds_what_others_use_and_forgets_nothing_of_ours(window: Window) -> None:
+def test_the_venues_count_adds_what_others_use_and_forgets_nothing_of_ours(window: RollingWindow) -> None:
     now = START + SPAN // 2
-    under_way, use = window.begin(4, now), window.begin(1, now)
-    window.hear(2, use, now)
-    assert window.counts(now) == [Count(5, 0)]
-    window.hear(8, use, now)
-    assert window.counts(now) == [Count(5, 3)]
-    window.end(use, 1, now)
-    window.end(under_way, 4, now)
-    assert window.counts(now) == [Count(5, 3)]
-    assert window.counts(now + 2 * SPAN) == [Count(0, 0)]
+    under_way, first, second = (window.begin(weight, at(now)) for weight in (4, 1, 1))
+    window.end(first, 1, at(now), told=2)
+    assert window.used(at(now)) == Count(6, 6)
+    window.end(second, 1, at(now), told=9)
+    assert window.used(at(now)) == Count(6, 9)
+    window.end(under_way, 4, at(now), told=5)
+    assert window.used(at(now)) == Count(6, 9)
+    assert window.used(at(now + 2 * SPAN)) == Count(0, 0)
 
 
 def test_a_count_that_may_be_of_the_window_before_is_not_believed() -> None:
     window, border = ClockWindow(SPAN), START + SPAN
-    use = window.begin(1, border - CLOCK_MARGIN - 1)
-    window.hear(LIMIT, use, border - CLOCK_MARGIN)
-    assert window.has_room(beside(LIMIT - 1), border - CLOCK_MARGIN)
+    use = window.begin(1, at(border - CLOCK_MARGIN - 1))
+    window.end(use, 1, at(border - CLOCK_MARGIN), told=LIMIT)
+    assert has_room(window, LIMIT - 1, border - CLOCK_MARGIN)
 
 
 def test_a_request_under_way_at_the_border_counts_on_both_sides() -> None:
     window, border = ClockWindow(SPAN), START + SPAN
-    use = window.begin(6, border - 2_000)
-    window.end(use, 6, border + 2_000)
-    assert window.counts(border + 3_000) == [Count(6, 0)]
-    assert window.counts(border + SPAN + 3_000) == [Count(0, 0)]
+    use = window.begin(6, at(border - 2_000))
+    window.end(use, 6, at(border + 2_000))
+    assert window.used(at(border + 3_000)) == Count(6, 6)
+    assert window.used(at(border + SPAN + 3_000)) == Count(0, 0)

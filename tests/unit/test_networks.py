@@ -224,10 +224,10 @@ async def test_gates_testnet_is_asked_for_its_perpetuals_in_usdt_alone(connectio
 async def test_each_network_has_limits_of_its_own(
     connections: VenueConnections, exchange: Exchange, network: Network
 ) -> None:
-    limits, metered = connections.limits, METERED[exchange]
-    real = transport_of(connections, exchange, "mainnet").limiter
-    assert transport_of(connections, exchange, network).limiter is limits.of(exchange, None, metered, network)
-    assert transport_of(connections, exchange, network).limiter is not real
+    limits, theirs = connections.limits, transport_of(connections, exchange, network)._exchange
+    assert theirs.metered is METERED[exchange]
+    assert limits.of(theirs) is limits.of(transport_of(connections, exchange, network)._exchange)
+    assert limits.of(theirs) is not limits.of(transport_of(connections, exchange, "mainnet")._exchange)
 
 
 async def test_each_network_is_a_venue_of_its_own_with_its_own_markets(connections: VenueConnections) -> None:

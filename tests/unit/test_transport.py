@@ -20,8 +20,8 @@ from worker.venues.binance.client import BinanceTransport, without_keys
 from worker.venues.client.connections import VenueConnections
 from worker.venues.gate.client import without_keys as gate_without_keys
 from worker.venues.limits import Limits, within
+from worker.venues.limits.meter import CLOCK_MARGIN
 from worker.venues.limits.tables import Unmetered
-from worker.venues.limits.windows import CLOCK_MARGIN
 from worker.venues.port.errors import (
     AccessDenied,
     Ambiguous,

@@ -36,7 +36,6 @@ ExecutionError
 ├── NotPublished          the broker did not confirm that it has a message
 ├── BusError              asking a worker over the bus                                 (worker.bus.rpc)
 ├── LogUnavailable        the stream of events can't be read
-├── NoRoom                a limit of a venue has no room in time
 ├── KeysUnavailable       there are no keys yet that tokens could be checked with
 └── HttpRefusal           a request over HTTP is refused in the documented envelope
 """

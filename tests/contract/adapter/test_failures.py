@@ -110,7 +110,8 @@ async def test_a_cancelled_call_stays_cancelled(harness: SandboxHarness, venue: 
     await harness.fault(venue.set_leverage, "delay", delay_ms=TIMEOUT_MS)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.2):
-            await adapter.set_leverage(held(adapter, venue), Decimal(15))
+            # the stand-in may carry it out as late as during the next test
+            await adapter.set_leverage(held(adapter, venue), Decimal(14))
 
 
 @each_venue

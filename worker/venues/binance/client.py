@@ -18,12 +18,12 @@ from worker.venues.binance.limits import LIMITS
 from worker.venues.client.connections import LARGEST_LISTING, Request, VenueConnections
 from worker.venues.client.endpoint import endpoint_of
 from worker.venues.client.masking import HIDDEN
-from worker.venues.client.signing import SigningExchange, json_of, public_exchange, rebase
+from worker.venues.client.signing import SigningExchange, public_exchange, rebase
 from worker.venues.client.transport import Transport
 from worker.venues.parsing import fields as shape
 from worker.venues.parsing.fields import Row
 from worker.venues.port.errors import ClockSkewed, Refused, Throttled, VenueError
-from worker.venues.port.response import VenueResponse
+from worker.venues.port.response import VenueResponse, json_of
 from worker.venues.reading.preflight import attempted
 
 LISTINGS: Mapping[str, str] = MappingProxyType(
@@ -48,7 +48,8 @@ class BinanceExchange(SigningExchange, binance):  # type: ignore[misc]  # ccxt's
 
     def raise_for(self, answer: VenueResponse, request: Request, *, changes: bool = False) -> None:
         """Raise what an answer means, without a listen key where it is one to a request for it."""
-        super().raise_for(_keyless(answer), request, changes=changes)
+        told = _keyless(answer) if answer.path.endswith("/listenKey") else answer
+        super().raise_for(told, request, changes=changes)
 
 
 class Listings(NamedTuple):
@@ -89,8 +90,6 @@ class BinanceTransport(Transport):
 
 def _keyless(answer: VenueResponse) -> VenueResponse:
     """An answer, as it may be told of, without anything that may be a listen key: what refuses it may repeat it."""
-    if not answer.path.endswith("/listenKey"):
-        return answer
     text = _KEY_LIKE.sub(HIDDEN, answer.text)
     return replace(answer, text=text, body=json_of(text))
 

@@ -131,10 +131,13 @@ _LIMIT_OF_A_MINUTE = re.compile(r"current limit (?:of IP ?\([^)]*\) )?is (?P<lim
 
 def reading(answer: VenueResponse) -> UsageReading:
     """The weight used in this minute by everybody behind our address, and the limit where it is told."""
-    if _weighs_too_much(answer) and (found := _LIMIT_OF_A_MINUTE.search(message_of(answer))):
-        return UsageReading(answer.number(USED), int(found["limit"]), Per.ADDRESS)
-    limit = _limit_in(answer.body)
-    return UsageReading(answer.number(USED), limit, Per.ADDRESS, of_everybody=True)
+    found = _LIMIT_OF_A_MINUTE.search(message_of(answer)) if _weighs_too_much(answer) else None
+    used = answer.number(USED)
+    if found:
+        return UsageReading(used, int(found["limit"]), Per.ADDRESS)
+    rows = answer.body.get("rateLimits") if isinstance(answer.body, dict) else None
+    limit = _limit_in(rows) if isinstance(rows, list) else None
+    return UsageReading(used, limit, Per.ADDRESS, of_everybody=True)
 
 
 def penalty(answer: VenueResponse) -> Penalty | None:
@@ -150,11 +153,10 @@ def _weighs_too_much(answer: VenueResponse) -> bool:
     return isinstance(answer.body, dict) and answer.body.get("code") == TOO_MUCH_WEIGHT
 
 
-def _limit_in(body: object) -> int | None:
-    """The weight of a minute in an answer of exchangeInfo."""
-    rows = body.get("rateLimits") if isinstance(body, dict) else None
+def _limit_in(rows: list[Any]) -> int | None:
+    """The weight of a minute, as exchangeInfo lists it."""
     wanted = {"rateLimitType": "REQUEST_WEIGHT", "interval": "MINUTE", "intervalNum": 1}
-    for row in rows if isinstance(rows, list) else ():
+    for row in rows:
         if isinstance(row, dict) and wanted.items() <= row.items() and isinstance(row.get("limit"), int):
             return int(row["limit"])
     return None

@@ -15,7 +15,6 @@ import certifi
 import yarl
 
 from schemas.control import Network
-from worker.runtime.context import bound
 from worker.venues.client.hosts import Route
 from worker.venues.client.observer import Latency, RequestObserver
 from worker.venues.limits import Limits
@@ -132,7 +131,8 @@ class VenueConnections:
         url, headers = request["url"], request["headers"]
         if self.route is not None and self.route.meets(url):
             url, headers = self.route.url(url), {**headers, **self.route.headers}
-        with bound(_LEAVING, way):
+        leaving = _LEAVING.set(way)
+        try:
             async with self.session.request(
                 request["method"],
                 yarl.URL(url, encoded=True),  # as it was signed
@@ -142,6 +142,8 @@ class VenueConnections:
                 timeout=NO_LIMIT,
             ) as answer:
                 return answer.status, answer.headers, await read_bounded(answer, largest)
+        finally:
+            _LEAVING.reset(leaving)
 
     def socket(self, url: str) -> AbstractAsyncContextManager[aiohttp.ClientWebSocketResponse]:
         """A WebSocket to a venue. Pings are the caller's to answer. Raises what aiohttp raises, with the URL in it."""

@@ -16,7 +16,7 @@ from worker.venues.client.masking import SecretMask
 from worker.venues.client.networks import switch
 from worker.venues.limits.tables import User, VenueLimits
 from worker.venues.port import errors
-from worker.venues.port.response import Judge, VenueResponse, read_json
+from worker.venues.port.response import Judge, VenueResponse, json_of
 
 CONSTANT_CONFIG: Mapping[str, Any] = {"enableRateLimit": False}
 """Off: ccxt's own spacing of calls, which knows one instance only."""
@@ -96,11 +96,12 @@ class SigningExchange:
 
     def answered(self, request: Request, status: int, headers: Mapping[str, str], body: bytes) -> VenueResponse:
         """An answer, without any secret that it may echo."""
+        path = without_query(request["url"]).path
         text = self.mask(body.decode("utf-8", "replace"))
         if "=" in text:  # JSON seldom has one, and to look for signatures takes ten times as long as to read it
             text = _SIGNATURE.sub("signature=***", text)
         text = text.strip()
-        return VenueResponse(without_query(request["url"]).path, status, headers, text, json_of(text))
+        return VenueResponse(path, status, headers, text, json_of(text))
 
     def raise_for(self, answer: VenueResponse, request: Request, *, changes: bool = False) -> None:
         """Raise what an answer means, if it is no success. A code in no table refuses nothing that `changes` anything.
@@ -208,12 +209,3 @@ def as_key(api: Any) -> Any:
 def without_query(url: str) -> SplitResult:
     """The parts of a URL. With its query, which may be signed, each would be parsed anew."""
     return urlsplit(url.partition("?")[0])
-
-
-def json_of(text: str) -> dict[str, Any] | list[Any] | None:
-    """The object or list that a text is; None where it is none."""
-    try:
-        found = read_json(text)
-    except ValueError:
-        return None
-    return found if isinstance(found, dict | list) else None

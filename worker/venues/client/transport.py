@@ -13,7 +13,7 @@ import asyncio
 import copy
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -32,12 +32,11 @@ from worker.venues.client.endpoint import Endpoint, endpoint_of, implicit_name
 from worker.venues.client.masking import SecretMask
 from worker.venues.client.observer import Latency
 from worker.venues.client.signing import as_key, without_query
-from worker.venues.limits import CONTEXT
-from worker.venues.limits.limiter import Permit, RateLimiter
+from worker.venues.limits.limiter import Permit
 from worker.venues.limits.tables import Cost, User, cost_of_all, user_by_id
 from worker.venues.port import errors
 from worker.venues.port.adapter import ChangeCost
-from worker.venues.port.door import Door, KeptRoom, Unguarded
+from worker.venues.port.door import Door, Unguarded
 
 _LEAKS = (ccxt.BaseError, aiohttp.ClientError, OSError, TypeError, ValueError, LookupError, RuntimeError)
 """What comes out of ccxt and aiohttp when a request can't be made or its answer can't be read."""
@@ -149,15 +148,17 @@ class Transport(ABC):
 
         Raises what the door raises, and what `call` does.
         """
-        endpoint, asked = endpoint_of(self._kind, name), dict(params or {})
-        cost = self._exchange.metered.cost(name, asked)
+        exchange, endpoint, asked = self._exchange, endpoint_of(self._kind, name), dict(params or {})
+        cost = exchange.metered.cost(name, asked)
         request = VenueRequest(endpoint, asked, cost, timeout_ms or self._timeout_ms)
-        if not request.cost.changes:
+        if not cost.changes:
             raise Unguarded(f"{name} changes nothing by its table of limits; it was not sent through a door")
         refused: errors.ClockSkewed | None = None
         while True:
             try:
-                async with self._permit(request, door.hold) as permit, door.sending(self.latency.usual(name)):
+                limiter = exchange.connections.limits.of(exchange)
+                permitted = limiter.permit(cost, exchange.user, request.limit, door.hold)
+                async with permitted as permit, door.sending(self.latency.usual(name)):
                     return await self._answer(request, permit)
             except errors.ClockSkewed as refusal:
                 if refused is not None:
@@ -168,24 +169,17 @@ class Transport(ABC):
     @asynccontextmanager
     async def room(self, name: str, params: dict[str, Any] | None = None) -> AsyncIterator[None]:
         """Wait until the venue's limits have room for a call, and keep it for this task. Raises LimitReached."""
-        cost = self._exchange.metered.cost(name, params or {})
-        async with self.limiter.room(cost, self._exchange.user, self._wait_until(self._timeout_ms)):
+        exchange = self._exchange
+        cost = exchange.metered.cost(name, params or {})
+        async with exchange.connections.limits.of(exchange).room(cost, exchange.user, self._timeout_ms):
             yield
 
     def cost_of(self, change: str, *reads: str) -> ChangeCost:
         """What a change takes with the reads that confirm it, and with those before it, by ccxt's names for them."""
-        costs: Mapping[str, Cost] = self._exchange.metered.costs
-        asked = [costs[name] for name in (*reads, change, *costs[change].confirmed_by)]
-        return cost_of_all(asked, self.limiter.room_in(asked, self._exchange.user))
-
-    @property
-    def limiter(self) -> RateLimiter:
-        """The limits that the account's requests are counted by."""
         exchange = self._exchange
-        limiter: RateLimiter = exchange.connections.limits.of(
-            exchange.id, exchange.base_url, exchange.metered, exchange.network
-        )
-        return limiter
+        costs: Mapping[str, Cost] = exchange.metered.costs
+        asked = [costs[name] for name in (*reads, change, *costs[change].confirmed_by)]
+        return cost_of_all(asked, exchange.connections.limits.of(exchange).room_in(asked, exchange.user))
 
     async def markets(self, timeout_ms: Milliseconds) -> list[dict[str, Any]]:
         """ccxt's markets, asked for anew. Meant for a transport without keys."""
@@ -242,19 +236,13 @@ class Transport(ABC):
     async def _request(
         self, endpoint: Endpoint, params: dict[str, Any], limit: Milliseconds, largest: int = LARGEST_ANSWER
     ) -> Any:
-        cost = self._exchange.metered.cost(endpoint.name, params)
+        exchange = self._exchange
+        cost = exchange.metered.cost(endpoint.name, params)
         request = VenueRequest(endpoint, dict(params), cost, limit, largest)
-        if request.cost.changes:
+        if cost.changes:
             raise Unguarded(f"{endpoint.name} changes something, and nobody guards its sending; it was not sent")
-        async with self._permit(request) as permit:
+        async with exchange.connections.limits.of(exchange).permit(cost, exchange.user, limit) as permit:
             return await self._answer(request, permit)
-
-    def _permit(
-        self, request: "VenueRequest", hold: Callable[[KeptRoom], None] | None = None
-    ) -> AbstractAsyncContextManager[Permit]:
-        """The venue's limits let it go; with `hold` together with the reads that confirm it. Raises LimitReached."""
-        deadline = self._wait_until(request.limit)
-        return self.limiter.permit(request.cost, self._exchange.user, deadline, hold)
 
     async def _answer(self, request: "VenueRequest", permit: Permit) -> Any:
         """Sign it, send it, and return the JSON of its answer. Raises what `worker.venues.port.errors` draws.
@@ -262,46 +250,38 @@ class Transport(ABC):
         Its time limit begins to run only here, where there is room for it.
         """
         exchange, name, began = self._exchange, request.endpoint.name, time.monotonic()
-        asked = name
+        signed: Request = {}
         try:
             async with asyncio.timeout(request.limit / 1000):
                 signed = exchange.signed(request.endpoint, request.params)
-                asked = f"{signed['method']} {without_query(signed['url']).path}"
                 span = _span_of(exchange.id, signed) if tracing.recorded else _NO_SPAN
                 with exchange.connections.hearing.request(exchange.id), span as recorded:
                     sent = await exchange.connections.send(signed, permit, request.largest)
                     answer = exchange.answered(signed, *sent)
                     if recorded is not None:
                         recorded.tell({"http.response.status_code": answer.status})
-                    permit.answered(answer)
+                    permit.limiter.answered(permit, answer)
                     exchange.raise_for(answer, signed, changes=request.cost.changes)
         except _LEAKS as error:
-            failure = self.failure(error, asked, request.limit, sent=permit.sent)
+            failure = self._failure(error, request.limit, signed if permit.sent else None)
         else:
             if permit.user is not None:
                 self.latency.observe(name, (time.monotonic() - began) * 1000)
                 user_of = exchange.metered.user_of
                 if user_of is not None and (user_id := user_of(name, answer.body)):
-                    self.limiter.learn_user(permit.user, user_id)
+                    permit.limiter.learn_user(permit.user, user_id)
             return answer.body
         raise failure  # out of the handler: the original may carry the signed URL
 
-    def failure(self, error: Exception, asked: str, limit: Milliseconds, *, sent: bool) -> errors.VenueError:
-        """What it means that a request did not come back with an answer that can be read."""
+    def _failure(self, error: Exception, limit: Milliseconds, sent: Request | None) -> errors.VenueError:
+        """What it means that what was sent, if anything was, did not come back with an answer that can be read."""
         cause, venue = type(error).__name__, self._exchange.id
-        if not sent:
+        if sent is None:
             return errors.NotSent(f"no connection to {venue} ({cause}); nothing was sent")
         if isinstance(error, TimeoutError):
             return errors.Ambiguous(f"no answer from {venue} within {limit} ms")
+        asked = f"{sent['method']} {without_query(sent['url']).path}"
         return errors.Ambiguous(f"the answer of {venue} to {asked} did not arrive whole ({cause})")
-
-    def _wait_until(self, patience: Milliseconds) -> Milliseconds:
-        """Until when to wait for room: as long as the command may, or as for an answer where there is no command."""
-        told = CONTEXT.get().deadline
-        if told is not None:
-            return told
-        now: Milliseconds = self._exchange.connections.limits.now()
-        return now + patience
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,8 @@
 """The limits that venues meter: one limiter for each, shared by all accounts of the process.
 
 ```
-request context ─▶ limiter ─▶ request queue ─▶ meter ─▶ windows
+request context ─▶ limiter ─▶ pending request ─▶ meters of its scopes, each with its windows
+                     │              └▶ the queue, where one of them has no room
                      ├ tables say what a request costs
                      └▶ permit, for who may go
 ```

@@ -10,19 +10,29 @@ request ─▶ room in all its scopes? ─▶ goes, counted ─▶ answer: settl
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from itertools import chain
+from itertools import islice
 from time import perf_counter
+from typing import Protocol
 
 from schemas.base import Milliseconds
 from schemas.control import Network
 from worker.accounts.networks import MAINNET
-from worker.runtime.clock import CLOCKS, Clocks
-from worker.runtime.context import bound
+from worker.runtime.clock import CLOCKS, Clocks, Moment, Timekeeper
 from worker.telemetry.stages import STAGES, Stage
-from worker.venues.limits.meter import CapacityShortage, Demand, Headroom, Meter, PendingRequest, joined
-from worker.venues.limits.request_context import CONTEXT, ROOMS, Urgency
-from worker.venues.limits.request_queue import NoRoom, WaitingRequests
-from worker.venues.limits.tables import Cost, Penalty, Per, Scope, UsageReading, User, VenueLimits, summed, user_by_id
+from worker.venues.limits.meter import Charge, Headroom, Meter
+from worker.venues.limits.request_context import CONTEXT, ROOMS, Urgency, bound
+from worker.venues.limits.request_queue import CapacityShortage, Demand, PendingRequest, WaitingRequests, joined
+from worker.venues.limits.tables import (
+    NOTHING_TOLD,
+    Cost,
+    Penalty,
+    Per,
+    Scope,
+    User,
+    VenueLimits,
+    summed,
+    user_by_id,
+)
 from worker.venues.port.door import KeptRoom
 from worker.venues.port.errors import LimitReached
 from worker.venues.port.response import VenueResponse
@@ -46,32 +56,26 @@ class LimitTerms:
     background: float = 1.0
 
 
+class Metered(Protocol):
+    """An exchange at an address: on its `base_url`, or where ccxt knows it to be."""
+
+    id: str
+    base_url: str | None
+    network: Network
+    metered: VenueLimits
+    """What it meters, and what requests cost."""
+
+
 @dataclass(slots=True, eq=False)
 class Permit:
     """A request that may go. It is counted until it ends, and as `sent` or not from then on."""
 
-    keeper: "RateLimiter"
-    ticket: PendingRequest
+    limiter: "RateLimiter"
+    uses: list[tuple[Meter, Charge]]
     cost: Cost
     user: User | None
     sent: bool = False
     ended: bool = False
-
-    def answered(self, answer: VenueResponse) -> None:
-        """Here is its answer: learn what it tells of the limits, and count what it weighs, before all else."""
-        self.ended = True
-        settled = self.cost.settled
-        self.keeper.answered(self.ticket, answer, None if settled is None else settled(answer.body))
-
-    def check_open(self) -> None:
-        """Raise LimitReached where the venue has meanwhile closed what it needs."""
-        self.keeper.check_open(self.ticket)
-
-    def end(self) -> None:
-        """It is given up, or was never sent; nothing where it was answered."""
-        if not self.ended:
-            self.ended = True
-            self.keeper.end(self.ticket, sent=self.sent)
 
 
 class ReservedPermit:
@@ -81,15 +85,15 @@ class ReservedPermit:
         self.permit = permit
         self._is_free = True
 
-    def serves(self, keeper: "RateLimiter", cost: Cost, user: User | None) -> bool:
+    def serves(self, limiter: "RateLimiter", cost: Cost, user: User | None) -> bool:
         """Whether it is meant for this request, and not used yet."""
         kept = self.permit
-        return self._is_free and (kept.keeper, kept.cost, kept.user) == (keeper, cost, user)
+        return self._is_free and (kept.limiter, kept.cost, kept.user) == (limiter, cost, user)
 
     @contextmanager
     def used(self) -> Iterator[Permit]:
         """The request it is for. One that was never sent may be made again. Raises LimitReached if it is too late."""
-        self.permit.check_open()
+        self.permit.limiter.check_open(self.permit)
         self._is_free = False
         try:
             yield self.permit
@@ -98,45 +102,36 @@ class ReservedPermit:
 
     def end(self) -> None:
         """What was not used of it is free again."""
-        self.permit.end()
+        self.permit.limiter.end(self.permit)
 
 
 class RateLimiter:
     """The meters of an exchange at one address, made as they are needed, and who waits in front of them."""
 
-    def __init__(
-        self,
-        exchange: str,
-        base_url: str | None,
-        venue: VenueLimits,
-        terms: LimitTerms,
-        clocks: Clocks,
-        *,
-        network: Network = MAINNET,
-    ) -> None:
-        self._exchange = exchange
-        self._base_url = base_url
-        self._network = network
-        self.venue = venue
+    def __init__(self, exchange: Metered, terms: LimitTerms, clocks: Clocks) -> None:
+        self._exchange = exchange.id
+        self._base_url = exchange.base_url
+        self._network = exchange.network
+        self.venue = exchange.metered
         self._terms = terms
-        self._clocks = clocks
-        self._clock = clocks.steady
+        self._time = Timekeeper(clocks)
         self._meters: dict[tuple[Scope, User | None], Meter] = {}
         self._by_id: dict[User, User] = {}
-        self._turns = WaitingRequests(clocks.steady)
+        self._waiting = WaitingRequests(self._time)
 
     @asynccontextmanager
     async def permit(
         self,
         cost: Cost,
         user: User | None,
-        deadline: Milliseconds,
+        patience: Milliseconds,
         hold: Callable[[KeptRoom], None] | None = None,
     ) -> AsyncIterator[Permit]:
         """Wait until a request of this cost may go, and count it until the context ends.
 
-        With `hold` it goes together with the reads that confirm it, and their room is handed over to be kept.
-        Raises LimitReached as soon as it is known that there is no room before the deadline.
+        It waits until the deadline of what it is made for, and without one no longer than it has `patience`. With
+        `hold` it goes together with the reads that confirm it, and their room is handed over to be kept.
+        Raises LimitReached as soon as it is known that there is no room in time.
         """
         for held in (*CONTEXT.get().held, *ROOMS.get()):
             if isinstance(held, ReservedPermit) and held.serves(self, cost, user):
@@ -144,7 +139,7 @@ class RateLimiter:
                     yield permit
                 return
         following = [self.venue.costs[read] for read in cost.confirmed_by] if hold else []
-        permit, *confirmations = await self._permits((cost, *following), user, deadline)
+        permit, *confirmations = await self._let_go((cost, *following), user, patience)
         if hold:
             for kept in confirmations:
                 hold(ReservedPermit(kept))
@@ -152,142 +147,100 @@ class RateLimiter:
             yield permit
         finally:
             if not permit.ended:
-                permit.end()
+                self.end(permit)
 
     @asynccontextmanager
-    async def room(self, cost: Cost, user: User | None, deadline: Milliseconds) -> AsyncIterator[None]:
+    async def room(self, cost: Cost, user: User | None, patience: Milliseconds) -> AsyncIterator[None]:
         """Wait until a request may go, and keep its room for this task to make it. Raises like `permit`."""
-        (permit,) = await self._permits((cost,), user, deadline)
+        (permit,) = await self._let_go((cost,), user, patience)
         try:
             with bound(ROOMS, (*ROOMS.get(), ReservedPermit(permit))):
                 yield
         finally:
-            permit.end()
+            self.end(permit)
 
-    def room_in(self, costs: Iterable[Cost], user: User | None) -> Milliseconds:
-        """How long it takes, as far as is known, until there is room for requests, and beside them for others.
-
-        For who has many to make and nobody waiting: nothing is kept, and a tenth of what is counted by address is left.
-        """
-        now = self._clock()
-        return max(
-            (self._room_at(scope, weight, user, now) - now for scope, weight in summed(costs).items()), default=0
-        )
-
-    def _room_at(self, scope: Scope, weight: int, user: User | None, now: Milliseconds) -> Milliseconds:
-        meter = self._meter(scope, user)
-        spare = meter.budget // LEFT_TO_LIGHT_ONES if scope.per is Per.ADDRESS else 0
-        wanted = min(meter.budget, meter.awaited(Urgency.QUERY) + weight + spare)
-        return now if meter.has_room(wanted, now) else max(now + 1, meter.room_at(wanted, now))
-
-    def learn_user(self, user: User, user_id: str) -> None:
-        """A key belongs to this user of the venue: from now on it shares the meters of that user's other keys.
-
-        What it has used so far is counted there too.
-        """
-        known = user_by_id(user.name, user_id)
-        if user == known or self._by_id.get(user) == known:
-            return
-        self._by_id[user] = known
-        now = self._clock()
-        for scope in [scope for scope, counted_for in self._meters if counted_for == user]:
-            found = self._meters.pop((scope, user))
-            if (scope, known) in self._meters:
-                self._meters[scope, known].absorb(found, now)
-            else:
-                self._meters[scope, known] = found
-        self._turns.look_soon()
-
-    def headroom(self) -> list[Headroom]:
-        """What is left of every scope that was used yet."""
-        now = self._clock()
-        return [meter.headroom(self._exchange, self._base_url, now, self._network) for meter in self._meters.values()]
-
-    def answered(self, ticket: PendingRequest, answer: VenueResponse, weight: int | None) -> None:
-        """A request is over, and its answer tells of limits; `weight` is what it has, if that was open."""
-        now = self._clock()
-        penalty, reading = self.venue.penalty(answer), self.venue.reading(answer)
-        for meter, use in ticket.uses:
-            if reading and reading.per in (None, meter.scope.per):
-                used = None if penalty else reading.used  # a penalty tells better when there will be room again
-                meter.hear(used, self._limit_of(meter.scope, reading), use, now)
-        if penalty:
-            self._close(ticket, penalty, now)
-        for meter, use in ticket.uses:
-            meter.end(use, use.weight if weight is None else weight, now)
-        self._turns.look_soon()
-
-    def _limit_of(self, scope: Scope, reading: UsageReading) -> int | None:
-        """The limit that was told. What a list tells everybody is not what we were granted."""
-        return None if reading.of_everybody and scope.name in self._terms.granted else reading.limit
-
-    def end(self, ticket: PendingRequest, *, sent: bool) -> None:
-        """A request is over that has no answer."""
-        if sent:
-            now = self._clock()
-            for meter, use in ticket.uses:
-                meter.end(use, use.weight, now)
-        else:
-            ticket.give_back()
-        self._turns.look_soon()
-
-    def check_open(self, ticket: PendingRequest) -> None:
-        """Raise LimitReached where a request, though counted, meets a scope that the venue has closed."""
-        now = self._clock()
-        closed = [CapacityShortage(meter, meter.room_at(1, now)) for meter, _ in ticket.uses if meter.is_closed_at(now)]
-        if closed:
-            raise self._refusal(closed[0])
-
-    async def _permits(self, costs: tuple[Cost, ...], user: User | None, deadline: Milliseconds) -> list[Permit]:
-        """Permits for requests that go together, or not at all.
+    async def _let_go(self, costs: tuple[Cost, ...], user: User | None, patience: Milliseconds) -> list[Permit]:
+        """Permits for requests that go together, or not at all: at once where there is room, and else in their turn.
 
         Where all together are more than we may ever use at once, one for the first of them.
         """
-        context = CONTEXT.get()
-        claims = [self._claims(cost, user, context.urgency) for cost in costs]
-        now, latest = self._clocks.both(deadline - LEFT_FOR_AN_ANSWER)
-        tickets = [
-            PendingRequest(claimed, latest, cost.heavy, context.urgency)
-            for claimed, cost in zip(claims, costs, strict=True)
-        ]
-        together = tickets[0]
-        if len(tickets) > 1:
-            together = joined(tickets)
-            if any(claim.weight > claim.meter.budget for claim in together.claims):
-                together, tickets = tickets[0], tickets[:1]
-        began = perf_counter()
+        began, context, now = perf_counter(), CONTEXT.get(), self._time.now()
+        left = patience if context.deadline is None else context.deadline - now.utc
+        request = self._request(costs, user, now.steady + left - LEFT_FOR_AN_ANSWER, context.urgency)
         try:
-            await self._turns.take(together, now)
-        except NoRoom as full:
-            refusal = self._refusal(full.shortage)
-        else:
-            if len(tickets) > 1:
-                together.split(tickets, self._clock())
-            if context.bill is not None:
-                _put_on_bill(tickets, context.bill)
-            return [Permit(self, ticket, cost, user) for ticket, cost in zip(tickets, costs, strict=False)]
+            lacking = request.take(now)
+            shortage = await self._waiting.turn(request, lacking, now) if lacking else None
         finally:
             STAGES.get().intervals.append((Stage.LIMITER, began, perf_counter()))
-        raise refusal
+        if shortage is not None:
+            raise self._refusal(shortage)
+        if context.bill is not None:
+            for claim in request.claims:
+                context.bill[claim.meter] = context.bill.get(claim.meter, 0) + claim.weight
+        gone, uses = costs if request.each else costs[:1], iter(request.uses)
+        return [Permit(self, [*islice(uses, len(cost.weights))], cost, user) for cost in gone]
 
-    def _claims(self, cost: Cost, user: User | None, urgency: Urgency) -> tuple[Demand, ...]:
-        metered = [(self._meter(scope, user), weight) for scope, weight in cost.weights]
-        return tuple(
-            Demand(meter, weight, _spare(meter, weight) if cost.heavy else 0, urgency, cost.heavy)
-            for meter, weight in metered
+    def _request(
+        self, costs: tuple[Cost, ...], user: User | None, latest: Milliseconds, urgency: Urgency
+    ) -> PendingRequest:
+        heavy = costs[0].heavy
+        behind = max(urgency, Urgency.QUERY) if heavy else urgency
+        each = tuple(
+            Demand(meter := self._meter(scope, user), weight, _spare(meter, weight) if cost.heavy else 0)
+            for cost in costs
+            for scope, weight in cost.weights
         )
+        together = joined(each) if len(costs) > 1 else ()
+        if together and all(claim.weight <= claim.meter.budget for claim in together):
+            return PendingRequest(together, latest, heavy, urgency, behind, each)
+        return PendingRequest(each[: len(costs[0].weights)], latest, heavy, urgency, behind)
 
     def _meter(self, scope: Scope, user: User | None) -> Meter:
         counted_for = self._by_id.get(user, user) if user and scope.per is Per.USER else None
         if (found := self._meters.get((scope, counted_for))) is None:
-            limit = self._terms.granted.get(scope.name, scope.limit)
             terms = self._terms
-            found = Meter(scope, counted_for, limit, terms.share, self._clocks.ahead, background=terms.background)
+            limit = terms.granted.get(scope.name, scope.limit)
+            found = Meter(scope, counted_for, limit, terms.share, background=terms.background)
             self._meters[scope, counted_for] = found
         return found
 
-    def _close(self, ticket: PendingRequest, penalty: Penalty, now: Milliseconds) -> None:
-        meters = [meter for meter, _ in ticket.uses if penalty.per in (None, meter.scope.per)]
+    def answered(self, permit: Permit, answer: VenueResponse) -> None:
+        """A request has its answer: count what it weighs, and learn what the answer tells of the limits."""
+        permit.ended = True
+        now, settled = self._time.now(), permit.cost.settled
+        weight = None if settled is None else settled(answer.body)
+        penalty, reading = self.venue.penalty(answer), self.venue.reading(answer) or NOTHING_TOLD
+        for meter, use in permit.uses:
+            told = reading if reading.per in (None, meter.scope.per) else NOTHING_TOLD
+            used = None if penalty else told.used  # a penalty tells better when there will be room again
+            # what a list tells everybody is not what we were granted
+            limit = None if told.of_everybody and meter.scope.name in self._terms.granted else told.limit
+            meter.end(use, use.weight if weight is None else weight, now, told=used, limit=limit)
+        if penalty:
+            self._close(permit, penalty, now)
+        self._waiting.look_soon()
+
+    def end(self, permit: Permit) -> None:
+        """A request is given up, or was never sent; nothing where it was answered."""
+        if permit.ended:
+            return
+        permit.ended, now = True, self._time.now()
+        for meter, use in permit.uses:
+            if permit.sent:
+                meter.end(use, use.weight, now)
+            else:
+                meter.drop(use)
+        self._waiting.look_soon()
+
+    def check_open(self, permit: Permit) -> None:
+        """Raise LimitReached where a request, though counted, meets a scope that the venue has meanwhile closed."""
+        now = self._time.now()
+        for meter, _ in permit.uses:
+            if meter.is_closed_at(now.steady):
+                raise self._refusal(CapacityShortage(meter, meter.room_at(1, now)))
+
+    def _close(self, permit: Permit, penalty: Penalty, now: Moment) -> None:
+        meters = [meter for meter, _ in permit.uses if penalty.per in (None, meter.scope.per)]
         if penalty.ban:
             meters = [self._meter(scope, None) for scope in self.venue.banned]
         for meter in meters:
@@ -301,12 +254,52 @@ class RateLimiter:
                 f"this takes more of {whose} than the {meter.budget} this process may use; nothing was sent",
                 details={"limit": meter.scope.name},
             )
-        wait = max(1, room_at - self._clock())
+        wait = max(1, room_at - self._time.now().steady)
         return LimitReached(
             f"{whose} has no room in time, but in {wait} ms; nothing was sent",
             retry_after=wait,
             details={"limit": meter.scope.name},
         )
+
+    def room_in(self, costs: Iterable[Cost], user: User | None) -> Milliseconds:
+        """How long it takes, as far as is known, until there is room for requests, and beside them for others.
+
+        For who has many to make and nobody waiting: nothing is kept, and a tenth of what is counted by address is left.
+        """
+        now = self._time.now()
+        return max(
+            (self._room_at(scope, weight, user, now) - now.steady for scope, weight in summed(costs).items()),
+            default=0,
+        )
+
+    def _room_at(self, scope: Scope, weight: int, user: User | None, now: Moment) -> Milliseconds:
+        meter = self._meter(scope, user)
+        spare = meter.budget // LEFT_TO_LIGHT_ONES if scope.per is Per.ADDRESS else 0
+        wanted = min(meter.budget, meter.awaited[Urgency.QUERY] + weight + spare)
+        return now.steady if meter.has_room(wanted, now) else max(now.steady + 1, meter.room_at(wanted, now))
+
+    def learn_user(self, user: User, user_id: str) -> None:
+        """A key belongs to this user of the venue: from now on it shares the meters of that user's other keys.
+
+        What it has used so far is counted there too.
+        """
+        known = user_by_id(user.name, user_id)
+        if user == known or self._by_id.get(user) == known:
+            return
+        self._by_id[user] = known
+        now = self._time.now()
+        for scope in [scope for scope, counted_for in self._meters if counted_for == user]:
+            found = self._meters.pop((scope, user))
+            if (scope, known) in self._meters:
+                self._meters[scope, known].absorb(found, now)
+            else:
+                self._meters[scope, known] = found
+        self._waiting.look_soon()
+
+    def headroom(self) -> list[Headroom]:
+        """What is left of every scope that was used yet."""
+        now = self._time.now()
+        return [meter.headroom(self._exchange, self._base_url, now, self._network) for meter in self._meters.values()]
 
 
 def _spare(meter: Meter, weight: int) -> int:
@@ -314,11 +307,6 @@ def _spare(meter: Meter, weight: int) -> int:
     if meter.scope.per is not Per.ADDRESS:
         return 0
     return max(0, min(meter.budget // LEFT_TO_LIGHT_ONES, meter.budget - weight))
-
-
-def _put_on_bill(tickets: list[PendingRequest], bill: dict[Meter, int]) -> None:
-    for claim in chain.from_iterable(ticket.claims for ticket in tickets):
-        bill[claim.meter] = bill.get(claim.meter, 0) + claim.weight
 
 
 Granted = Mapping[str, Mapping[str, int]]
@@ -348,18 +336,14 @@ class Limits:
         self._clocks = clocks
         self._limiters: dict[tuple[str, Network, str | None], RateLimiter] = {}
 
-    def of(self, exchange: str, base_url: str | None, venue: VenueLimits, network: Network = MAINNET) -> RateLimiter:
-        """The limits of an exchange at an address. What was granted holds for the real network alone."""
-        key = exchange, network, base_url
+    def of(self, exchange: Metered) -> RateLimiter:
+        """The limits of an exchange at its address. What was granted holds for the real network alone."""
+        key = exchange.id, exchange.network, exchange.base_url
         if (found := self._limiters.get(key)) is None:
-            granted = self._granted.get(exchange, {}) if network == MAINNET else {}
+            granted = self._granted.get(exchange.id, {}) if exchange.network == MAINNET else {}
             terms = LimitTerms(self._share, granted, self._background)
-            found = self._limiters[key] = RateLimiter(exchange, base_url, venue, terms, self._clocks, network=network)
+            found = self._limiters[key] = RateLimiter(exchange, terms, self._clocks)
         return found
-
-    def now(self) -> Milliseconds:
-        """The time that deadlines are compared with, UTC ms."""
-        return self._clocks.utc()
 
     def headroom(self) -> list[Headroom]:
         """What is left of every scope that was used yet."""

@@ -9,14 +9,15 @@ from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from schemas.base import Milliseconds
-from worker.runtime.context import bound
 from worker.venues.port.door import KeptRoom
 
 if TYPE_CHECKING:
     from worker.venues.limits.meter import Meter
+
+T = TypeVar("T")
 
 
 class Urgency(IntEnum):
@@ -56,6 +57,16 @@ CONTEXT: ContextVar[RequestContext] = ContextVar("request_context", default=Requ
 
 ROOMS: ContextVar[tuple[KeptRoom, ...]] = ContextVar("rooms", default=())
 """What is kept for the running task beside that, for as long as it wants."""
+
+
+@contextmanager
+def bound(variable: ContextVar[T], value: T) -> Iterator[None]:
+    """The variable has this value in here, and the one from before when the block ends, however it ends."""
+    token = variable.set(value)
+    try:
+        yield
+    finally:
+        variable.reset(token)
 
 
 def requesting(**said: Any) -> AbstractContextManager[None]:

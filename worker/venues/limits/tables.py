@@ -75,6 +75,9 @@ class UsageReading(NamedTuple):
     """Whether the limit is told as everybody's, so that it says nothing of what one was granted."""
 
 
+NOTHING_TOLD = UsageReading()
+
+
 class Penalty(NamedTuple):
     """A venue wants no more requests for a while.
 

@@ -50,6 +50,15 @@ def read_json(text: str) -> Any:
     return body
 
 
+def json_of(text: str) -> dict[str, Any] | list[Any] | None:
+    """The object or list that a text is; None where it is none."""
+    try:
+        found = read_json(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict | list) else None
+
+
 @dataclass(frozen=True, slots=True)
 class VenueResponse:
     """An HTTP answer of a venue. `body` is its JSON, or None where the text is none."""
