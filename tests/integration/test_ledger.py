@@ -24,11 +24,11 @@ from worker.ledger.postgres import database as postgres
 from worker.ledger.sql.database import MOST_NAMED, Database, Statement
 from worker.ledger.sql.errors import LedgerTooNew, LedgerUnavailable, StaleWrite
 from worker.ledger.sqlite import database as sqlite
-from worker.messages.wire import Outgoing
+from worker.messages.wire import Outgoing, Reply
 
 ENTRY = Entry("c-1", "set_leverage", "binance", "a-1", "ann", "f-1", '{"leverage":10}', 1_000, 11_000)
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.set_leverage.binance.a-1", '{"id":"e-1","price":98000.00}')
-ENDING = CommandEnding("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
+ENDING = CommandEnding("applied", 2_000, 1, Reply(200, b'{"message":"done"}'), EVENT)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ async def test_a_result_is_kept_together_with_its_event(ledger: Ledger) -> None:
     record = await ledger.commands.find("c-1")
     assert record is not None
     assert (record.outcome, record.intended, record.attempts, record.finished) == ("applied", 1_500, 1, 2_000)
-    assert (record.reply, record.event) == (ENDING.reply, EVENT.body)
+    assert (record.status, record.reply, record.event) == (200, ENDING.reply.body.decode(), EVENT.body)
     [waiting] = await ledger.outbox.of(ledger.owner, 10)
     assert (waiting.position, waiting.event) == (position, EVENT)
     assert position is not None
@@ -283,7 +283,7 @@ async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -
     for number in range(3):
         await ledger.commands.register(replace(ENTRY, id=f"c-{number}", deadline=1_000 * number))
     await ledger.commands.finish("c-0", ENDING)
-    assert [record.entry.id for record in await ledger.commands.overdue(2_000, 10)] == ["c-1"]
+    assert [record.entry.id for record in await ledger.command_list.overdue(2_000, 10)] == ["c-1"]
 
 
 async def test_the_commands_since_a_moment_are_those_that_may_explain_a_change(ledger: Ledger) -> None:

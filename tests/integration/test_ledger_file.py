@@ -18,7 +18,7 @@ from tests.support.worker_harness import WorkerHarness, worker_harness
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger, forget_ledger, open_ledger
 from worker.ledger.sql.errors import LedgerError, LedgerGone, LedgerInPlace, LedgerUnavailable
-from worker.ledger.sqlite.file_locks import FileLocks
+from worker.ledger.sqlite.file_locks import FileLock, FileLocks
 from worker.ledger.sqlite.open_file import LOOK_S
 from worker.messages.wire import Outgoing
 from worker.runtime.clock import now
@@ -427,5 +427,5 @@ async def test_locks_that_cannot_be_had_are_the_ledgers_trouble(tmp_path: Path) 
     (tmp_path / "locks").rmdir()
     (tmp_path / "locks").write_text("")
     with pytest.raises(LedgerError, match="can't be used"):
-        async with locks.lock("a"):
+        async with FileLock(locks, "a"):
             raise AssertionError("locked without a file")

@@ -104,7 +104,7 @@ async def test_who_does_not_hold_an_account_can_intend_nothing_there(
         await end_lock_sessions(ledger_url)
         async with other.account_lock(entry.account):
             with pytest.raises(LockLost):
-                await ledger.database.write_holding(f"account:{entry.account}")
+                await ledger.database.write(holding=f"account:{entry.account}")
             with pytest.raises(NotInTime):
                 await ledger.commands.record_intent(entry, 1, now(), durable=False)
     record = await ledger.commands.find(entry.id)
