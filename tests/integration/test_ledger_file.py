@@ -384,13 +384,13 @@ def remove_lock_files(path: Path) -> None:
 async def test_missing_locks_are_made_anew_and_those_held_are_held(
     running: WorkerHarness, path: Path, breakage: Breakage
 ) -> None:
-    async with open_ledger(url(path)) as other, running.ledger.account_lock("a-1"):
+    async with open_ledger(url(path)) as other, running.ledger.commands.alone("a-1"):
         breakage(path)
         await running.ledger.probe()
         async with other.gone(running.ledger.owner) as gone:
             assert not gone
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1), other.account_lock("a-1"):
+            async with asyncio.timeout(0.1), other.commands.alone("a-1"):
                 raise AssertionError("two workers hold one account")
     breakage(path)
     await running.deliver(command_id="c-2")
@@ -398,9 +398,9 @@ async def test_missing_locks_are_made_anew_and_those_held_are_held(
 
 
 async def test_a_lock_that_another_took_meanwhile_is_waited_for(running: WorkerHarness, path: Path) -> None:
-    async with open_ledger(url(path)) as other, running.ledger.account_lock("a-1"):
+    async with open_ledger(url(path)) as other, running.ledger.commands.alone("a-1"):
         remove_locks(path)
-        async with other.account_lock("a-1"):
+        async with other.commands.alone("a-1"):
             with pytest.raises(LedgerUnavailable, match="another process has taken one of ours"):
                 await running.ledger.probe()
         await running.ledger.probe()

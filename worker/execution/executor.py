@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import structlog
 
@@ -23,7 +23,7 @@ from worker.execution.dispatch import Dispatch
 from worker.execution.errors import RecordGone, TakenOver
 from worker.execution.failures import CommandFailure, conflict, forgotten, held_elsewhere
 from worker.execution.lanes import Lanes
-from worker.execution.recorder import Abandoned, CommandRecorder, Finished, New, interrupted_in
+from worker.execution.recorder import Abandoned, CommandRecorder, Finished, interrupted_in
 from worker.execution.requests import Command, RequestRejected, continued, entry_of
 from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.execution.telling.results import CommandResponse, no_answer_yet, told_before
@@ -39,10 +39,10 @@ from worker.telemetry.metrics import COMMANDS_REPEATED, command_told
 from worker.telemetry.stages import STAGES, Stage
 from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER
 
-LOCK_MS = 250
+LOCK_S = 0.25
 """What even a late command may wait for its account: whether it was sent is known to who holds the account."""
 
-BEHIND_MS = 100
+BEHIND_S = 0.1
 """How long behind its deadline a command may still get its account: what was under way there until then is over."""
 
 LATE_MS: Milliseconds = 300
@@ -58,25 +58,22 @@ log = structlog.get_logger(__name__)
 
 
 class InTime:
-    """The one answer to a command. Where the ledger holds it up behind its deadline, the sender is told just that."""
+    """Tells the sender of a command, where the ledger holds it up behind its deadline, just that: its one answer."""
 
     def __init__(self, command: Command, answer: Answer) -> None:
         self._command = command
         self._answer = answer
         self._waits = Waits()
         WAITS.set(self._waits)  # what the task, and those it makes, wait for from now on
-        self._early: asyncio.Task[None] | None = None
+        self.told: asyncio.Task[None] | None = None
+        """Being told that; None while it is not late."""
         left_s = (command.deadline - command.received + LATE_MS) / 1000
         self.timer = asyncio.get_running_loop().call_later(max(0, left_s), self._look)
         """To be cancelled when there is nothing more to wait for."""
 
-    async def answer(self, reply: Reply) -> None:
-        """Answer, unless that was done in time."""
-        await (self._answer(reply) if self._early is None else self._early)
-
     def _look(self) -> None:
         if self._waits.are_long:
-            self._early = asyncio.create_task(self._tell())
+            self.told = asyncio.create_task(self._tell())
         else:
             self.timer = asyncio.get_running_loop().call_later(AGAIN_MS / 1000, self._look)
 
@@ -140,7 +137,7 @@ class CommandExecutor:
             in_time.timer.cancel()
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
         began = perf_counter()
-        await in_time.answer(response.reply)
+        await (in_time.told or answer(response.reply))
         times.intervals.append((Stage.PUBLISH, began, perf_counter()))
         if response.survives_crash:
             await self._ledger.flushed(gathered=True)
@@ -217,15 +214,15 @@ class CommandExecutor:
         while True:
             intend = partial(self._recorder.record_intent, entry, durable=handler.moves_money)
             calls = VenueCalls(command.deadline, self._clock, intend)
-            within_ms = max(LOCK_MS, calls.remaining() + BEHIND_MS)
+            within_s = max(LOCK_S, calls.ends - monotonic() + BEHIND_S)
             try:
-                async with self._ledger.commands.alone(command.account.id, within_ms / 1000):
+                async with self._ledger.commands.alone(command.account.id, within_s):
                     if self._ceased:
                         raise ShuttingDown
                     began = perf_counter()
                     registration = await registering
                     STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
-                    match New() if registration.is_new else await self._recorder.standing(entry):
+                    match None if registration.is_new else await self._recorder.standing(entry):
                         case Finished(response):
                             return response
                         case Abandoned(begun, interrupted):

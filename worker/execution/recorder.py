@@ -31,11 +31,6 @@ log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class New:
-    """Nobody has begun it."""
-
-
-@dataclass(frozen=True, slots=True)
 class Finished:
     """It is over, and this was told of it."""
 
@@ -130,13 +125,12 @@ class CommandRecorder:
         written = ending_of(command, ending, calls, finished, self._ledger.epoch.number)
         if owes := handler is not None and handler.moves_terms and calls.sent is not None:
             more += (self._ledger.owed.owing(Owed(command.id, command.account.id), finished),)
+        setting = _setting(command) if self._ledger.doubts.may_concern(command.account.id, written.outcome) else None
         # That it was so already may not be so any more, if the account is another worker's.
         holding = command.account.id if isinstance(ending, Applied) and calls.sent is None else None
         began = perf_counter()
         try:
-            position = await self._ledger.commands.finish(
-                command.id, written, _setting(command), more=more, holding=holding
-            )
+            position = await self._ledger.commands.finish(command.id, written, setting, more=more, holding=holding)
             STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
         except StaleWrite:
             return await self._finish_lost(command, ending, calls)

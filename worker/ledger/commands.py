@@ -313,7 +313,7 @@ class Commands:
         event = insertion(ending.event, self._owner, ending.finished)
         begun: tuple[Statement, ...] = ()
         ended: list[Doubt] = []
-        if setting is not None and self._doubts.may_concern(setting, ending.outcome):
+        if setting is not None:
             begun, ended = await self._doubts_of(setting, command_id, ending)
         _, ((position,),), *_ = await self._patience.retry_while_unavailable(
             partial(

@@ -82,10 +82,6 @@ class Ledger:
         await self.patience.retry_while_unavailable(partial(self.database.flushed, gathered=gathered))
         STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
 
-    def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
-        """The right to change an account, which one worker has at a time."""
-        return self.commands.alone(account)
-
     def turn(self, what: str) -> AbstractAsyncContextManager[bool]:
         """The right to do something that one worker shall do at a time; tells whether it is ours."""
         return self.database.try_lock(f"turn:{what}")
