@@ -188,11 +188,13 @@ class Commands:
 
         What another worker has under way there is over first, even of one that has lost the account while it lives.
         """
-        began, lock = perf_counter(), self._database.lock(lock_of(account))
+        began, name = perf_counter(), lock_of(account)
         async with AsyncExitStack() as held:
             try:
                 async with asyncio.timeout(within_s):
-                    await self._patience.retry_while_unavailable(partial(held.enter_async_context, lock))
+                    await self._patience.retry_while_unavailable(
+                        lambda: held.enter_async_context(self._database.lock(name))
+                    )
                     if self._database.locks_can_be_lost:
                         await self._patience.retry_while_unavailable(partial(self._others_over, account))
             except TimeoutError:

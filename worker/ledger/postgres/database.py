@@ -7,7 +7,7 @@ from typing import Any
 import asyncpg
 
 from worker.ledger import migrations
-from worker.ledger.postgres.locks import AdvisoryLock, LockSession
+from worker.ledger.postgres.locks import LockSession
 from worker.ledger.postgres.session import TROUBLE, Servers, Session, transacted
 from worker.ledger.sql.database import Latch, Row, Statement
 
@@ -69,7 +69,7 @@ class PostgresDatabase:
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Wait for a name, and hold it."""
-        return AdvisoryLock(self._locks, name)
+        return self._locks.lock(name)
 
     def keep(self, name: str) -> AbstractAsyncContextManager[None]:
         """The same, and take it anew whenever it was lost."""

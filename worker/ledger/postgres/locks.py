@@ -26,7 +26,6 @@ nobody would ever give it back.
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import NamedTuple
@@ -86,20 +85,6 @@ class _Hold(NamedTuple):
     generation: int
 
 
-@dataclass(frozen=True, slots=True)
-class AdvisoryLock:
-    """Waits for a name, and holds it; what was not to be had can be entered again. Raises LedgerUnavailable."""
-
-    session: "LockSession"
-    name: str
-
-    async def __aenter__(self) -> None:
-        await self.session.renew(self.name)
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.session.let_go(self.name)
-
-
 class LockSession:
     """The session that holds our names; made when it is needed, and made anew when it was lost."""
 
@@ -117,10 +102,20 @@ class LockSession:
         self._unwanted: set[asyncio.Task[None]] = set()
 
     @asynccontextmanager
+    async def lock(self, name: str) -> AsyncIterator[None]:
+        """Wait for a name, and hold it."""
+        await self.renew(name)
+        try:
+            yield
+        finally:
+            if (generation := self._held.pop(name, None)) is not None:
+                await self._give_back(_Hold(name, generation))
+
+    @asynccontextmanager
     async def keep(self, name: str) -> AsyncIterator[None]:
         """The same, and take it anew whenever it was lost."""
         self._keeping = self._keeping or asyncio.create_task(self._keep())
-        async with AdvisoryLock(self, name):
+        async with self.lock(name):
             self._kept.add(name)
             try:
                 yield
@@ -148,11 +143,6 @@ class LockSession:
             finally:
                 await self._give_back(in_turn)
         self._held[name] = hold.generation
-
-    async def let_go(self, name: str) -> None:
-        """Hold a name no longer, by whichever session it was held last."""
-        if (generation := self._held.pop(name, None)) is not None:
-            await self._give_back(_Hold(name, generation))
 
     async def write(self, name: str, *statements: Statement, latch: Latch | None = None) -> list[list[Row]]:
         """Run statements in one transaction of the session that holds a name.

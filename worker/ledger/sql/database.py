@@ -92,8 +92,7 @@ class Database(Protocol):
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Hold a name that nobody else holds, in any process on the same ledger; waits for it.
 
-        Whoever waits comes before its holder's next time. The name is free again at once when its holder dies. The
-        context can be entered again when that has failed.
+        Whoever waits comes before its holder's next time. The name is free again at once when its holder dies.
         """
 
     def keep(self, name: str) -> AbstractAsyncContextManager[None]:

@@ -129,7 +129,8 @@ class SqliteDatabase:
         self._require_usable()  # what was flushed is still the file that the next start finds
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Wait for a name, and hold it. Raises LedgerUnavailable. What is done within it looks at the file."""
+        """Wait for a name, and hold it. Raises LedgerUnavailable."""
+        self._require_usable()  # a name is to be had though the file is gone: that would tell that all is well again
         return FileLock(self._locks, name)
 
     def keep(self, name: str) -> AbstractAsyncContextManager[None]:

@@ -106,10 +106,7 @@ class FileLocks:
 
 @dataclass(frozen=True, slots=True)
 class FileLock:
-    """Waits for a name, and holds it; what was not to be had can be entered again. Raises LedgerUnavailable.
-
-    A context as a class: it costs half of what a generator does.
-    """
+    """Waits for a name, and holds it. Raises LedgerUnavailable. A context as a class costs half of a generator."""
 
     locks: FileLocks
     name: str
