@@ -50,15 +50,11 @@ class ForgetfulDatabase:
 
     locks_can_be_lost = False
 
-    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
+    async def write(
+        self, *statements: Statement, durable: bool = True, latch: Latch | None = None, holding: str | None = None
+    ) -> list[list[Row]]:
         """A row for whatever returns one: new, neither frozen nor in doubt, in its epoch; a position of the outbox."""
         return [_returned(statement.sql.partition("RETURNING")[2]) for statement in statements]
-
-    async def write_holding(
-        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
-    ) -> list[list[Row]]:
-        """The same."""
-        return await self.write(*statements)
 
     async def read(self, statement: Statement) -> list[Row]:
         """The epoch, and nothing else."""

@@ -95,7 +95,7 @@ class Scene:
 
     async def known(self, count: int) -> None:
         """Wait until the ledger knows so many commands."""
-        while len(await self.ledger.commands.overdue(now() + 2 * PATIENCE_MS, 1_000)) < count:  # noqa: ASYNC110
+        while len(await self.ledger.command_list.overdue(now() + 2 * PATIENCE_MS, 1_000)) < count:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
 
     async def arrived(self, matching: Callable[[dict[str, Any]], bool]) -> None:
@@ -220,7 +220,7 @@ async def test_on_postgresql_a_freeze_waits_for_an_intent_that_began_before_it(p
         assert not freeze.done()
         await holding.rollback()
         await asyncio.gather(intent, freeze)
-        assert await other.commands.under_way("all", 10) == ["c-1"]
+        assert await other.command_list.under_way("all", 10) == ["c-1"]
         await asyncio.gather(holder.close(), looker.close())
 
 

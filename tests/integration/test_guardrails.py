@@ -145,7 +145,7 @@ async def test_what_a_dead_worker_has_begun_keeps_the_claim_that_it_came_with(le
         assert isinstance(command, Command)
         await before.commands.register(entry_of(command))
     async with worker_harness(ledger_url) as after:
-        (record,) = await after.ledger.commands.unfinished(9)
+        (record,) = await after.ledger.command_list.unfinished(9)
         assert record.entry.guardrails == claim
         await after.worker.recovery.look()
         assert [row["outcome"] for row in after.bus.told("result")] == ["rejected"]

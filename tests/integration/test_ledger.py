@@ -24,11 +24,11 @@ from worker.ledger.postgres import database as postgres
 from worker.ledger.sql.database import MOST_NAMED, Database, Statement
 from worker.ledger.sql.errors import LedgerTooNew, LedgerUnavailable, StaleWrite
 from worker.ledger.sqlite import database as sqlite
-from worker.messages.wire import Outgoing
+from worker.messages.wire import Outgoing, Reply
 
 ENTRY = Entry("c-1", "set_leverage", "binance", "a-1", "ann", "f-1", '{"leverage":10}', 1_000, 11_000)
 EVENT = Outgoing("e-1", "perps-dma.result.v1", "result.set_leverage.binance.a-1", '{"id":"e-1","price":98000.00}')
-ENDING = CommandEnding("applied", 2_000, 1, 200, '{"message":"done"}', "{}", EVENT)
+ENDING = CommandEnding("applied", 2_000, 1, Reply(200, b'{"message":"done"}'), EVENT)
 
 
 @pytest.fixture
@@ -54,13 +54,13 @@ async def test_of_fifty_at_once_one_is_new(ledger: Ledger, other: Ledger) -> Non
 
 async def test_a_result_is_kept_together_with_its_event(ledger: Ledger) -> None:
     await ledger.commands.register(ENTRY)
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=True)
     position = await ledger.commands.finish("c-1", ENDING)
     record = await ledger.commands.find("c-1")
     assert record is not None
     assert (record.outcome, record.intended, record.attempts, record.finished) == ("applied", 1_500, 1, 2_000)
-    assert (record.reply, record.event) == (ENDING.reply, EVENT.body)
+    assert (record.status, record.reply, record.event) == (200, ENDING.reply.body.decode(), EVENT.body)
     [waiting] = await ledger.outbox.of(ledger.owner, 10)
     assert (waiting.position, waiting.event) == (position, EVENT)
     assert position is not None
@@ -78,9 +78,9 @@ async def test_however_many_events_are_confirmed_at_once_all_are_struck_out_and_
 
 async def test_the_first_intent_stays_the_first(ledger: Ledger) -> None:
     await ledger.commands.register(ENTRY)
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         await ledger.commands.record_intent(ENTRY, 2, 1_700, durable=False)
     record = await ledger.commands.find("c-1")
     assert record is not None
@@ -93,7 +93,7 @@ async def test_a_finished_command_stays_as_it_is(ledger: Ledger) -> None:
     with pytest.raises(StaleWrite):
         await ledger.commands.finish("c-1", replace(ENDING, outcome="unknown"))
     with pytest.raises(StaleWrite):
-        async with ledger.account_lock(ENTRY.account):
+        async with ledger.commands.alone(ENTRY.account):
             await ledger.commands.record_intent(ENTRY, 1, 3_000, durable=False)
     assert await ledger.outbox.size() == 1
 
@@ -104,7 +104,7 @@ async def test_who_was_superseded_can_neither_send_nor_tell(ledger: Ledger, othe
     assert record is not None
     await other.commands.take_over(record)
     with pytest.raises(StaleWrite):
-        async with ledger.account_lock(ENTRY.account):
+        async with ledger.commands.alone(ENTRY.account):
             await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
     with pytest.raises(StaleWrite):
         await ledger.commands.finish("c-1", ENDING)
@@ -120,7 +120,7 @@ async def test_nothing_is_intended_in_a_frozen_scope(ledger: Ledger, other: Ledg
     await ledger.commands.register(ENTRY)
     await other.freezes.freeze(Freeze(scope, "audit", "ann", 1), EVENT)
     with pytest.raises(StaleWrite):
-        async with ledger.account_lock(ENTRY.account):
+        async with ledger.commands.alone(ENTRY.account):
             await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
     noted = await ledger.commands.register(replace(ENTRY, id="c-2"))
     assert noted.freeze == Freeze(scope, "audit", "ann", 1)
@@ -131,7 +131,7 @@ async def test_nothing_is_intended_in_a_frozen_scope(ledger: Ledger, other: Ledg
 async def test_a_freeze_reaches_no_further_than_its_scope(ledger: Ledger, scope: str) -> None:
     await ledger.freezes.freeze(Freeze(scope, "audit", None, 1), EVENT)
     assert (await ledger.commands.register(ENTRY)).freeze is None
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         await ledger.commands.record_intent(ENTRY, 1, 1_500, durable=False)
 
 
@@ -171,13 +171,13 @@ async def test_a_write_is_kept_whole_or_not_at_all(database: Database) -> None:
 
 
 async def test_an_accounts_lock_is_one_workers(ledger: Ledger, other: Ledger) -> None:
-    async with ledger.account_lock("a-1"):
+    async with ledger.commands.alone("a-1"):
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1), other.account_lock("a-1"):
+            async with asyncio.timeout(0.1), other.commands.alone("a-1"):
                 raise AssertionError("two workers hold one account")
-        async with asyncio.timeout(40), other.account_lock("a-2"):
+        async with asyncio.timeout(40), other.commands.alone("a-2"):
             pass
-    async with asyncio.timeout(40), other.account_lock("a-1"):
+    async with asyncio.timeout(40), other.commands.alone("a-1"):
         pass
 
 
@@ -191,7 +191,7 @@ import asyncio, sys
 from worker.ledger.ledger import open_ledger
 from worker.messages.wire import Outgoing
 async def main():
-    async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
+    async with open_ledger(sys.argv[1]) as ledger, ledger.commands.alone("a-1"):
         await ledger.outbox.add(Outgoing("e", "t", "k", "{}"), 1)
         print(ledger.owner, flush=True)
         await asyncio.Event().wait()
@@ -203,10 +203,10 @@ async def test_who_waits_for_an_account_comes_before_its_holders_next_time(ledge
     held: list[str] = []
 
     async def hold(side: Ledger, name: str) -> None:
-        async with side.account_lock("a-1"):
+        async with side.commands.alone("a-1"):
             held.append(name)
 
-    async with ledger.account_lock("a-1"):
+    async with ledger.commands.alone("a-1"):
         waiting = asyncio.create_task(hold(other, "who waited"))
         async with asyncio.timeout(40):
             while await is_free(ledger, "turn for account:a-1"):  # noqa: ASYNC110 - the other one takes it
@@ -224,7 +224,7 @@ async def is_free(ledger: Ledger, name: str) -> bool:
 
 async def test_whoever_is_cancelled_while_taking_a_lock_leaves_nothing_locked(ledger: Ledger, other: Ledger) -> None:
     async def hold() -> None:
-        async with ledger.account_lock("a-1"):
+        async with ledger.commands.alone("a-1"):
             pass
 
     for moment in range(40):
@@ -246,7 +246,7 @@ async def test_what_a_killed_worker_held_is_free_at_once(ledger: Ledger, ledger_
         assert not gone
     os.kill(holder.pid, signal.SIGKILL)
     await holder.wait()
-    async with asyncio.timeout(40), ledger.account_lock("a-1"):
+    async with asyncio.timeout(40), ledger.commands.alone("a-1"):
         pass
     async with asyncio.timeout(40):
         while not await is_gone(ledger, owner):  # noqa: ASYNC110 - its absence tells nobody
@@ -283,14 +283,14 @@ async def test_overdue_commands_are_those_that_nobody_finished(ledger: Ledger) -
     for number in range(3):
         await ledger.commands.register(replace(ENTRY, id=f"c-{number}", deadline=1_000 * number))
     await ledger.commands.finish("c-0", ENDING)
-    assert [record.entry.id for record in await ledger.commands.overdue(2_000, 10)] == ["c-1"]
+    assert [record.entry.id for record in await ledger.command_list.overdue(2_000, 10)] == ["c-1"]
 
 
 async def test_the_commands_since_a_moment_are_those_that_may_explain_a_change(ledger: Ledger) -> None:
     for number, finished in enumerate((500, 2_000, None)):
         entry = replace(ENTRY, id=f"c-{number}", request=f"{number}")
         await ledger.commands.register(entry)
-        async with ledger.account_lock(entry.account):
+        async with ledger.commands.alone(entry.account):
             await ledger.commands.record_intent(entry, 1, 400, durable=False)
         if finished is not None:
             await ledger.commands.finish(entry.id, replace(ENDING, finished=finished))
@@ -309,7 +309,7 @@ async def test_of_commands_that_asked_for_the_same_no_more_is_read_than_tells_wh
     ):
         entry = replace(ENTRY, id=f"c-{number}", operation=operation)
         await ledger.commands.register(entry)
-        async with ledger.account_lock(entry.account):
+        async with ledger.commands.alone(entry.account):
             await ledger.commands.record_intent(entry, 1, 400, durable=False)
         await ledger.commands.finish(entry.id, replace(ENDING, outcome=outcome))
     found = {(change.operation, change.outcome): change for change in await ledger.sent_changes.since("a-1", 1)}

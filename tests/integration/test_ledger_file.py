@@ -18,7 +18,7 @@ from tests.support.worker_harness import WorkerHarness, worker_harness
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger, forget_ledger, open_ledger
 from worker.ledger.sql.errors import LedgerError, LedgerGone, LedgerInPlace, LedgerUnavailable
-from worker.ledger.sqlite.file_locks import FileLocks
+from worker.ledger.sqlite.file_locks import FileLock, FileLocks
 from worker.ledger.sqlite.open_file import LOOK_S
 from worker.messages.wire import Outgoing
 from worker.runtime.clock import now
@@ -384,13 +384,13 @@ def remove_lock_files(path: Path) -> None:
 async def test_missing_locks_are_made_anew_and_those_held_are_held(
     running: WorkerHarness, path: Path, breakage: Breakage
 ) -> None:
-    async with open_ledger(url(path)) as other, running.ledger.account_lock("a-1"):
+    async with open_ledger(url(path)) as other, running.ledger.commands.alone("a-1"):
         breakage(path)
         await running.ledger.probe()
         async with other.gone(running.ledger.owner) as gone:
             assert not gone
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.1), other.account_lock("a-1"):
+            async with asyncio.timeout(0.1), other.commands.alone("a-1"):
                 raise AssertionError("two workers hold one account")
     breakage(path)
     await running.deliver(command_id="c-2")
@@ -398,9 +398,9 @@ async def test_missing_locks_are_made_anew_and_those_held_are_held(
 
 
 async def test_a_lock_that_another_took_meanwhile_is_waited_for(running: WorkerHarness, path: Path) -> None:
-    async with open_ledger(url(path)) as other, running.ledger.account_lock("a-1"):
+    async with open_ledger(url(path)) as other, running.ledger.commands.alone("a-1"):
         remove_locks(path)
-        async with other.account_lock("a-1"):
+        async with other.commands.alone("a-1"):
             with pytest.raises(LedgerUnavailable, match="another process has taken one of ours"):
                 await running.ledger.probe()
         await running.ledger.probe()
@@ -427,5 +427,5 @@ async def test_locks_that_cannot_be_had_are_the_ledgers_trouble(tmp_path: Path) 
     (tmp_path / "locks").rmdir()
     (tmp_path / "locks").write_text("")
     with pytest.raises(LedgerError, match="can't be used"):
-        async with locks.lock("a"):
+        async with FileLock(locks, "a"):
             raise AssertionError("locked without a file")

@@ -100,11 +100,11 @@ async def test_who_does_not_hold_an_account_can_intend_nothing_there(
 ) -> None:
     entry = replace(ENTRY, deadline=now() + 500)
     await ledger.commands.register(entry)
-    async with ledger.account_lock(entry.account):
+    async with ledger.commands.alone(entry.account):
         await end_lock_sessions(ledger_url)
-        async with other.account_lock(entry.account):
+        async with other.commands.alone(entry.account):
             with pytest.raises(LockLost):
-                await ledger.database.write_holding(f"account:{entry.account}")
+                await ledger.database.write(holding=f"account:{entry.account}")
             with pytest.raises(NotInTime):
                 await ledger.commands.record_intent(entry, 1, now(), durable=False)
     record = await ledger.commands.find(entry.id)
@@ -116,9 +116,9 @@ async def test_who_has_lost_an_account_takes_nothing_over_there(ledger: Ledger, 
     await other.commands.register(ENTRY)
     record = await ledger.commands.find(ENTRY.id)
     assert record is not None
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         await end_lock_sessions(ledger_url)
-        async with other.account_lock(ENTRY.account):
+        async with other.commands.alone(ENTRY.account):
             with pytest.raises(LockLost):
                 await ledger.commands.take_over(record, holding=ENTRY.account)
             await other.commands.record_intent(ENTRY, 1, now(), durable=False)  # it is still the other's to send
@@ -127,11 +127,11 @@ async def test_who_has_lost_an_account_takes_nothing_over_there(ledger: Ledger, 
 async def test_an_account_that_was_lost_and_is_free_is_taken_anew_at_the_door(ledger: Ledger, ledger_url: str) -> None:
     entry = replace(ENTRY, deadline=now() + 10_000)
     await ledger.commands.register(entry)
-    async with ledger.account_lock(entry.account):
+    async with ledger.commands.alone(entry.account):
         await end_lock_sessions(ledger_url)
         await ledger.commands.record_intent(entry, 1, now(), durable=False)
     await ledger.commands.finish(entry.id, ENDING)
-    async with open_ledger(ledger_url) as other, asyncio.timeout(SOON_S), other.account_lock(entry.account):
+    async with open_ledger(ledger_url) as other, asyncio.timeout(SOON_S), other.commands.alone(entry.account):
         pass  # it was given back
 
 
@@ -139,12 +139,12 @@ async def test_what_is_only_true_while_an_account_is_ours_is_not_told_when_it_wa
     ledger: Ledger, ledger_url: str
 ) -> None:
     await ledger.commands.register(ENTRY)
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         await end_lock_sessions(ledger_url)
         with pytest.raises(LockLost):
             await ledger.commands.finish(ENTRY.id, ENDING, holding=ENTRY.account)
     assert await ledger.outbox.size() == 0
-    async with ledger.account_lock(ENTRY.account):
+    async with ledger.commands.alone(ENTRY.account):
         assert await ledger.commands.finish(ENTRY.id, ENDING, holding=ENTRY.account) is not None
 
 
@@ -188,7 +188,7 @@ from worker.ledger.commands import Entry
 from worker.ledger.ledger import open_ledger
 async def main():
     entry = Entry("c-1", "set_leverage", "binance", "a-1", None, "f", "{}", 1, int(sys.argv[2]))
-    async with open_ledger(sys.argv[1]) as ledger, ledger.account_lock("a-1"):
+    async with open_ledger(sys.argv[1]) as ledger, ledger.commands.alone("a-1"):
         await ledger.commands.register(entry)
         await ledger.commands.record_intent(entry, 1, entry.deadline - 10_000, durable=True)
         print(flush=True)
@@ -210,7 +210,7 @@ async def test_what_a_dead_worker_left_is_waited_for_until_it_is_gone_or_its_dea
     holder.kill()
     await holder.wait()
     killed = now()
-    async with asyncio.timeout(GONE_S + SOON_S), ledger.account_lock("a-1"):
+    async with asyncio.timeout(GONE_S + SOON_S), ledger.commands.alone("a-1"):
         waited = now() - killed
     assert now() >= began + min(deadline_in_ms, int(GONE_S * 1000))
     assert waited < (GONE_S + 2) * 1000
@@ -281,7 +281,7 @@ async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledge
     async with (
         worker_harness(ledger_url) as one,
         open_ledger(ledger_url) as holder,
-        holder.account_lock(TO_10X["exchange_account_id"]),
+        holder.commands.alone(TO_10X["exchange_account_id"]),
     ):
         deadline = in_time(500)
         await one.deliver(deadline=deadline)
@@ -291,7 +291,7 @@ async def test_an_account_held_elsewhere_is_answered_by_expired_not_by_the_ledge
 
 async def test_what_is_behind_a_command_that_another_worker_took_does_not_overtake_it(ledger_url: str) -> None:
     async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as other:
-        async with other.account_lock(TO_10X["exchange_account_id"]):
+        async with other.commands.alone(TO_10X["exchange_account_id"]):
             first = asyncio.create_task(one.deliver(command_id="c-1"))
             second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2"))
             async with asyncio.timeout(SOON_S):
@@ -310,7 +310,7 @@ async def test_what_another_worker_took_and_left_is_carried_out_before_what_is_b
     ledger_url: str, was_sent: bool
 ) -> None:
     async with worker_harness(ledger_url) as one:
-        async with open_ledger(ledger_url) as other, other.account_lock(TO_10X["exchange_account_id"]):
+        async with open_ledger(ledger_url) as other, other.commands.alone(TO_10X["exchange_account_id"]):
             first = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
             second = asyncio.create_task(one.deliver(body=TO_20X, command_id="c-2", deadline=in_time(30_000)))
             async with asyncio.timeout(SOON_S):
@@ -339,7 +339,7 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
         second = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(30_000)))
         await until_held(f"account:{account}", by_anybody_but=other)
         await end_lock_sessions(ledger_url)
-        async with other.account_lock(account):
+        async with other.commands.alone(account):
             made = SetLeverage.model_validate(TO_10X)
             fingerprint = entry_of(Command("c-1", OPERATIONS["set_leverage"], made, ACCOUNT, None, 1, 1)).fingerprint
             entry = replace(ENTRY, id="c-1", account=account, fingerprint=fingerprint, deadline=in_time(30_000))
@@ -356,7 +356,7 @@ async def test_who_lost_an_account_without_knowing_takes_no_command_from_a_livin
 async def test_what_another_worker_took_and_left_is_told_though_the_account_stays_held(ledger_url: str) -> None:
     account = TO_10X["exchange_account_id"]
     async with worker_harness(ledger_url) as one, open_ledger(ledger_url) as holder:
-        async with open_ledger(ledger_url) as other, other.account_lock(account):
+        async with open_ledger(ledger_url) as other, other.commands.alone(account):
             told = asyncio.create_task(one.deliver(command_id="c-1", deadline=in_time(6_000)))
             async with asyncio.timeout(SOON_S):
                 while (record := await other.commands.find("c-1")) is None:  # noqa: ASYNC110 - another task notes it
@@ -369,5 +369,5 @@ async def test_what_another_worker_took_and_left_is_told_though_the_account_stay
 
 
 async def hold(ledger: Ledger, account: str, until: "asyncio.Task[object]") -> None:
-    async with ledger.account_lock(account):
+    async with ledger.commands.alone(account):
         await asyncio.wait({until})

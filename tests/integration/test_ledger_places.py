@@ -66,9 +66,9 @@ async def test_a_pooler_of_sessions_may_stand_in_front(postgres: PostgresServer,
 async def test_a_pooler_that_dies_takes_the_locks_with_it(postgres: PostgresServer, pooler: Pgbouncer) -> None:
     direct = await postgres.database()
     async with open_ledger(pooler.url(direct)) as ledger, open_ledger(direct) as other:
-        async with ledger.account_lock("a-1"):
+        async with ledger.commands.alone("a-1"):
             await pooler.kill()
-            async with asyncio.timeout(20), other.account_lock("a-1"):
+            async with asyncio.timeout(20), other.commands.alone("a-1"):
                 pass
             await pooler.start()
         await until_ready(ledger)

@@ -19,6 +19,7 @@ from tests.integration.test_ledger import ENDING, ENTRY, EVENT
 from tests.support.postgres import PostgresServer
 from worker.execution.aftermath.recovery import BATCH, Retention
 from worker.ledger.audit import Audited, AuditTrail
+from worker.ledger.command_list import CommandList
 from worker.ledger.commands import Commands
 from worker.ledger.epoch import Contents, Epoch
 from worker.ledger.freezes import Freeze, Freezes
@@ -61,9 +62,11 @@ class Recorded:
         self.statements: dict[str, Statement] = {}
         self._database = database
 
-    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
+    async def write(
+        self, *statements: Statement, durable: bool = True, latch: Latch | None = None, holding: str | None = None
+    ) -> list[list[Row]]:
         self.statements |= {statement.sql: statement for statement in statements}
-        return await self._database.write(*statements, durable=durable, latch=latch)
+        return await self._database.write(*statements, durable=durable, latch=latch, holding=holding)
 
     async def read(self, statement: Statement) -> list[Row]:
         self.statements[statement.sql] = statement
@@ -128,14 +131,16 @@ def every_call(ledger: Ledger) -> dict[type, Calls]:
             "found": lambda: ledger.commands.found("c-1"),
             "take_over": adopted,
             "record_intent": lambda: ledger.commands.record_intent(ENTRY, 1, 5, durable=True),
-            "under_way": lambda: ledger.commands.under_way("account:a-1", 10),
-            "overdue": lambda: ledger.commands.overdue(20_000, 10),
             "over_elsewhere": lambda: ledger.commands.over_elsewhere("old-1"),
             "finish": lambda: ledger.commands.finish("c-1", replace(ENDING, outcome="unknown"), SETTING),
             "forget": lambda: ledger.commands.forget(1_500, 100),
-            "unfinished": lambda: ledger.commands.unfinished(100),
-            "finished_before": lambda: ledger.commands.finished_before((2**62, "x"), 100),
-            "of_ids": lambda: ledger.commands.of_ids(("c-1", "old-1")),
+        },
+        CommandList: {
+            "under_way": lambda: ledger.command_list.under_way("account:a-1", 10),
+            "overdue": lambda: ledger.command_list.overdue(20_000, 10),
+            "unfinished": lambda: ledger.command_list.unfinished(100),
+            "finished_before": lambda: ledger.command_list.finished_before((2**62, "x"), 100),
+            "of_ids": lambda: ledger.command_list.of_ids(("c-1", "old-1")),
         },
         SentChanges: {"since": lambda: ledger.sent_changes.since("a-1", (COMMANDS - 5_000) * 1_000)},
         Outbox: {

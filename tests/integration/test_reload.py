@@ -132,7 +132,7 @@ async def served(floor: Floor, *names: str) -> None:
 @asynccontextmanager
 async def waiting(floor: Floor) -> AsyncIterator[list[str]]:
     """Commands that wait for their turn meanwhile, since another worker holds the account, and go on at the end."""
-    async with open_ledger(floor.settings.ledger) as another, another.account_lock("ours"):
+    async with open_ledger(floor.settings.ledger) as another, another.commands.alone("ours"):
         bodies = ({"exchange_account_id": "ours", "symbol": "BTC/USDT:USDT", "leverage": x} for x in (11, 12, 13))
         commands = [await floor.strategy.publish("set_leverage", body) for body in bodies]
         for command in commands:

@@ -19,7 +19,7 @@ from worker.execution.requests import Command
 from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.ledger.commands import CommandEnding, Entry
 from worker.ledger.ledger import Ledger, open_ledger
-from worker.messages.wire import Outgoing
+from worker.messages.wire import Outgoing, Reply
 from worker.snapshots.after_commands import GATHER_MS, AfterCommands
 from worker.snapshots.intervals import Interval
 from worker.snapshots.margin import MarginWatch
@@ -73,7 +73,7 @@ class Desk:
         """It ended, and the venue's answer was about its symbol."""
         event = json.dumps({"data": {"confirmed_by": "echo", "scope": "symbol"}})
         told = Outgoing(entry.id, "perps-dma.result.v1", "result", event)
-        await self.ledger.commands.finish(entry.id, CommandEnding(outcome, self.clock(), 1, 200, "{}", "{}", told))
+        await self.ledger.commands.finish(entry.id, CommandEnding(outcome, self.clock(), 1, Reply(200, b"{}"), told))
 
 
 @asynccontextmanager

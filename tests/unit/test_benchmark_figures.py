@@ -75,7 +75,7 @@ async def test_the_past_of_a_ledger_is_kept_but_for_what_is_old(tmp_path: Path) 
     await remember(url, 300, 4, old=250)
     async with open_ledger(url) as ledger:
         assert await Retention(ledger, 30, 365, now).clean() == 250
-        left = await ledger.commands.finished_before((2**62, "x"), 1_000)
+        left = await ledger.command_list.finished_before((2**62, "x"), 1_000)
         assert [command.account for command in left].count("desk-1") == 75
     assert snapshots_taken(url) == 0
 

@@ -35,7 +35,8 @@ from worker.execution.aftermath.epochs import LogUnavailable
 from worker.execution.requests import RequestRejected
 from worker.execution.service import ControlHandler
 from worker.handlers.plan import QueryResult
-from worker.ledger.commands import Glance, Place, Record
+from worker.ledger.command_list import Glance, Place
+from worker.ledger.commands import Record
 from worker.ledger.freezes import Freeze
 from worker.ledger.ledger import Ledger
 from worker.ledger.observed.newest import Kept
@@ -130,14 +131,14 @@ class BookOffice:
     async def _under_way(self, request: GetCommands) -> list[Record]:
         if request.outcome is not None:
             return []
-        records = await self.ledger.commands.unfinished(MOST_UNDER_WAY)
+        records = await self.ledger.command_list.unfinished(MOST_UNDER_WAY)
         return [record for record in records if _is_meant(_glance(record), request)]
 
     async def _ended(self, request: GetCommands, limit: int) -> tuple[list[Record], str | None]:
         """So many of those that are meant, and where to go on."""
         place, found = _place(request.cursor), list[str]()
         for _ in range(MOST_WINDOWS):
-            window = await self.ledger.commands.finished_before(place, WINDOW)
+            window = await self.ledger.command_list.finished_before(place, WINDOW)
             for row in window:
                 if request.since is not None and row.finished < request.since:
                     return await self._records(found), None
@@ -152,7 +153,7 @@ class BookOffice:
 
     async def _records(self, ids: Sequence[str]) -> list[Record]:
         """In their order; what was thrown away meanwhile, for its age, is left out."""
-        records = await self.ledger.commands.of_ids(ids)
+        records = await self.ledger.command_list.of_ids(ids)
         return [records[name] for name in ids if name in records]
 
 

@@ -172,7 +172,7 @@ class ControlService:
         give_up = monotonic() + UNDER_WAY_S
         while True:
             try:
-                left: tuple[str, ...] | None = tuple(await self.ledger.commands.under_way(scope, MOST_NAMED))
+                left: tuple[str, ...] | None = tuple(await self.ledger.command_list.under_way(scope, MOST_NAMED))
             except LedgerUnavailable:
                 left = None
             if left == () or monotonic() > give_up:

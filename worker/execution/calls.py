@@ -66,13 +66,14 @@ class VenueCalls:
         self.venue_ms = 0.0
         self.policy: str | None = None
         """The version of the guardrails that the command was checked against last."""
-        self._ends = time.monotonic() + (deadline - clock()) / 1000
+        self.ends = time.monotonic() + (deadline - clock()) / 1000
+        """When the deadline is, by the monotonic clock, as it was seen from the beginning: nobody sets that one."""
         self._intend = intend
         self._held: tuple[KeptRoom, ...] = ()
 
     def remaining(self) -> Milliseconds:
-        """Milliseconds until the deadline, as it was seen from the beginning; negative behind it."""
-        return math.ceil((self._ends - time.monotonic()) * 1000)
+        """Milliseconds until the deadline; negative behind it."""
+        return math.ceil((self.ends - time.monotonic()) * 1000)
 
     async def read(self, read: Callable[[], Awaitable[T]]) -> T:
         """A call that changes nothing. Raises Expired when there is no time left for it."""
@@ -134,14 +135,15 @@ class VenueCalls:
         """
         began = -math.inf
         while True:
-            if (left := self.remaining()) < needed:  # at first, or by now: the ledger may have been slow
+            at = time.monotonic()  # at first, or by now: the ledger may have been slow
+            if (left := math.ceil((self.ends - at) * 1000)) < needed:
                 raise Expired(
                     f"{max(0, left)} ms before the deadline, and until it is confirmed this venue usually takes up to "
                     f"{needed} ms; nothing was sent"
                 )
-            if time.monotonic() - began < FRESH_S:
+            if at - began < FRESH_S:
                 break
-            began = time.monotonic()
+            began = at
             await self._intend(self.attempts + 1, self.deadline - left)
         self.attempts += 1
         self.sent = self.sent or self.deadline - left

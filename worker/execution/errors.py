@@ -14,10 +14,6 @@ class TakenOver(ExecutionError):
     """Another worker has taken the command over and will tell how it ended; this one must not go on."""
 
 
-class AccountLocked(ExecutionError):
-    """Another worker held the account until the deadline."""
-
-
 class RecordGone(ExecutionError):
     """The ledger knew a command, and knows it no more."""
 

@@ -9,21 +9,21 @@ execute ─▶ a copy of one that runs here?  waits for the first, and is told t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
-from time import perf_counter
+from time import monotonic, perf_counter
 
 import structlog
 
 from schemas.base import Milliseconds
 from worker.execution.calls import VenueCalls
 from worker.execution.dispatch import Dispatch
-from worker.execution.errors import AccountLocked, RecordGone, TakenOver
+from worker.execution.errors import RecordGone, TakenOver
 from worker.execution.failures import CommandFailure, conflict, forgotten, held_elsewhere
 from worker.execution.lanes import Lanes
-from worker.execution.recorder import Abandoned, CommandRecorder, Finished, New, interrupted_in
+from worker.execution.recorder import Abandoned, CommandRecorder, Finished, interrupted_in
 from worker.execution.requests import Command, RequestRejected, continued, entry_of
 from worker.execution.telling.outbox_relay import OutboxRelay
 from worker.execution.telling.results import CommandResponse, no_answer_yet, told_before
@@ -31,7 +31,7 @@ from worker.handlers.plan import CommandHandler
 from worker.ledger.commands import Entry, Registration
 from worker.ledger.ledger import Ledger
 from worker.ledger.patience import WAITS, Waits
-from worker.ledger.sql.errors import LockLost
+from worker.ledger.sql.errors import LockLost, NotInTime
 from worker.messages.wire import Reply, ShuttingDown
 from worker.runtime.clock import Clock
 from worker.telemetry import tracing
@@ -39,10 +39,10 @@ from worker.telemetry.metrics import COMMANDS_REPEATED, command_told
 from worker.telemetry.stages import STAGES, Stage
 from worker.venues.limits.limiter import LEFT_FOR_AN_ANSWER
 
-LOCK_MS = 250
+LOCK_S = 0.25
 """What even a late command may wait for its account: whether it was sent is known to who holds the account."""
 
-BEHIND_MS = 100
+BEHIND_S = 0.1
 """How long behind its deadline a command may still get its account: what was under way there until then is over."""
 
 LATE_MS: Milliseconds = 300
@@ -58,30 +58,24 @@ log = structlog.get_logger(__name__)
 
 
 class InTime:
-    """The one answer to a command. Where the ledger holds it up behind its deadline, the sender is told just that."""
+    """Tells the sender of a command, where the ledger holds it up behind its deadline, just that: its one answer."""
 
     def __init__(self, command: Command, answer: Answer) -> None:
         self._command = command
         self._answer = answer
         self._waits = Waits()
         WAITS.set(self._waits)  # what the task, and those it makes, wait for from now on
-        self._early: asyncio.Task[None] | None = None
+        self.told: asyncio.Task[None] | None = None
+        """Being told that; None while it is not late."""
         left_s = (command.deadline - command.received + LATE_MS) / 1000
-        self._timer = asyncio.get_running_loop().call_later(max(0, left_s), self._look)
-
-    async def answer(self, reply: Reply) -> None:
-        """Answer, unless that was done in time."""
-        await (self._answer(reply) if self._early is None else self._early)
-
-    def over(self) -> None:
-        """There is nothing more to wait for."""
-        self._timer.cancel()
+        self.timer = asyncio.get_running_loop().call_later(max(0, left_s), self._look)
+        """To be cancelled when there is nothing more to wait for."""
 
     def _look(self) -> None:
         if self._waits.are_long:
-            self._early = asyncio.create_task(self._tell())
+            self.told = asyncio.create_task(self._tell())
         else:
-            self._timer = asyncio.get_running_loop().call_later(AGAIN_MS / 1000, self._look)
+            self.timer = asyncio.get_running_loop().call_later(AGAIN_MS / 1000, self._look)
 
     async def _tell(self) -> None:
         await self._answer(no_answer_yet(self._command))
@@ -140,21 +134,20 @@ class CommandExecutor:
         try:
             response = await self._deduplicate(command, handler)
         finally:
-            in_time.over()
+            in_time.timer.cancel()
         # The answer need not wait for the event's confirm; the acknowledgement, which comes last, does.
         began = perf_counter()
-        await in_time.answer(response.reply)
+        await (in_time.told or answer(response.reply))
         times.intervals.append((Stage.PUBLISH, began, perf_counter()))
         if response.survives_crash:
-            await self._flushed(gathered=True)
-        operation, venue = command.operation.name, command.account.site.venue
-        if response.outbox_id is None:
-            COMMANDS_REPEATED.labels(operation, venue).inc()
-            await self._relay.publish_again(response.event)
-            return
+            await self._ledger.flushed(gathered=True)
         began = perf_counter()
         await self._relay.publish(response.outbox_id, response.event)
         times.intervals.append((Stage.PUBLISH, began, perf_counter()))
+        operation, venue = command.operation.name, command.account.site.venue
+        if response.outbox_id is None:
+            COMMANDS_REPEATED.labels(operation, venue).inc()
+            return
         command_told(operation, venue, times)
         tracing.waited(times)
         if response.owes_snapshot:
@@ -174,7 +167,7 @@ class CommandExecutor:
             except RecordGone:
                 response = await self._recorder.finish_anew(command, forgotten(), self._no_calls(command))
             if not response.survives_crash:
-                await self._flushed()
+                await self._ledger.flushed()  # not in the account's turn, for the next command need not wait for it
             running.response.set_result(response)
             return response
         finally:
@@ -193,8 +186,10 @@ class CommandExecutor:
                 began = perf_counter()
                 await held.enter_async_context(self._lanes.lane(command.account.id))
                 STAGES.get().intervals.append((Stage.LANE, began, perf_counter()))
+                if self._ceased:
+                    raise ShuttingDown
                 return await self._with_account(command, entry, registering, handler)
-        except AccountLocked:
+        except NotInTime:
             await registering
             return await self._give_up(command, entry)
         except TakenOver:
@@ -217,21 +212,24 @@ class CommandExecutor:
         comes behind it in its lane waits all the while: it would overtake it, be it carried out here or there.
         """
         while True:
+            intend = partial(self._recorder.record_intent, entry, durable=handler.moves_money)
+            calls = VenueCalls(command.deadline, self._clock, intend)
+            within_s = max(LOCK_S, calls.ends - monotonic() + BEHIND_S)
             try:
-                async with self._exclusive(command):
+                async with self._ledger.commands.alone(command.account.id, within_s):
+                    if self._ceased:
+                        raise ShuttingDown
                     began = perf_counter()
                     registration = await registering
                     STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
-                    match await self._recorder.standing(entry, registration):
+                    match None if registration.is_new else await self._recorder.standing(entry):
                         case Finished(response):
                             return response
-                        case Abandoned(begun, freeze, interrupted):
+                        case Abandoned(begun, interrupted):
                             command = continued(command, begun)
-                        case New(freeze):
-                            begun, interrupted = entry, None
-                    intend = partial(self._recorder.record_intent, begun, durable=handler.moves_money)
-                    calls = VenueCalls(command.deadline, self._clock, intend, interrupted)
-                    ending = await self._dispatch.change(command, handler, calls, freeze)
+                            intend = partial(self._recorder.record_intent, begun, durable=handler.moves_money)
+                            calls = VenueCalls(command.deadline, self._clock, intend, interrupted)
+                    ending = await self._dispatch.change(command, handler, calls, registration.freeze)
                     return await self._recorder.finish(command, ending, calls, handler)
             except LockLost as error:
                 log.warning("account_lost", error=str(error))
@@ -261,26 +259,6 @@ class CommandExecutor:
             return None
         return await held.enter_async_context(self._dispatch.room(command, handler, self._no_calls(command)))
 
-    @asynccontextmanager
-    async def _exclusive(self, command: Command) -> AsyncIterator[None]:
-        """The account is ours among all workers. Raises AccountLocked at the deadline, and ShuttingDown."""
-        if self._ceased:
-            raise ShuttingDown
-        async with AsyncExitStack() as held:
-            began = perf_counter()
-            try:
-                async with asyncio.timeout(max(LOCK_MS, command.deadline - self._clock() + BEHIND_MS) / 1000):
-                    await self._ledger.patience.retry_while_unavailable(
-                        lambda: held.enter_async_context(self._ledger.commands.alone(command.account.id))
-                    )
-            except TimeoutError:
-                raise AccountLocked from None
-            finally:
-                STAGES.get().intervals.append((Stage.LANE, began, perf_counter()))
-            if self._ceased:
-                raise ShuttingDown
-            yield
-
     async def _give_up(self, command: Command, entry: Entry) -> CommandResponse:
         """The account was another worker's until the deadline. Whatever that one does from now on, it is fenced off."""
         record = await self._recorder.known(entry)
@@ -290,12 +268,6 @@ class CommandExecutor:
             await self._recorder.take_over(record)
         calls = VenueCalls(command.deadline, self._clock, interrupted=interrupted_in(record))
         return await self._recorder.finish(command, held_elsewhere(was_sent=record.intended is not None), calls)
-
-    async def _flushed(self, *, gathered: bool = False) -> None:
-        """Wait for the disk; not in the account's turn, for the next command need not."""
-        began = perf_counter()
-        await self._ledger.flushed(gathered=gathered)
-        STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
 
     def _no_calls(self, command: Command) -> VenueCalls:
         """The calls of a command that has made none."""

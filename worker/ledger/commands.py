@@ -9,12 +9,13 @@ what it finds is its own.
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from time import monotonic
+from time import monotonic, perf_counter
 
+import orjson
 import structlog
 
 from schemas.base import Milliseconds
@@ -27,19 +28,17 @@ from worker.ledger.patience import Patience
 from worker.ledger.sql.database import Database, Latch, Row, Statement, Value, names
 from worker.ledger.sql.errors import LockLost, NotInTime, StaleWrite
 from worker.ledger.unresolved import Doubt, Doubts, Setting
-from worker.messages.wire import Outgoing
+from worker.messages.wire import Outgoing, Reply
 from worker.runtime.clock import now
+from worker.telemetry.stages import STAGES, Stage
 
 log = structlog.get_logger(__name__)
 
 LOOK_S = 0.05
 """How often a worker whose command is under way on an account that we took is looked after."""
 
-Place = tuple[Milliseconds, str]
-"""Where a command stands among those that are unfinished: its deadline and its id."""
-
-FIRST: Place = (-(2**63), "")
-"""Before all of them."""
+lock_of = "account:{}".format
+"""The name that whoever changes an account holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +70,7 @@ class CommandEnding:
     outcome: str
     finished: Milliseconds
     attempts: int
-    status: int
-    reply: str
-    headers: str
+    reply: Reply
     event: Outgoing
 
 
@@ -94,7 +91,8 @@ class Record:
 
 
 _ENTRY = "id, operation, exchange, account, actor, fingerprint, request, received, deadline, guardrails"
-_ALL = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, headers, event"
+RECORD = f"{_ENTRY}, owner, attempts, intended, finished, outcome, status, reply, headers, event"
+"""The columns of a `Record`."""
 
 _NOTE = (
     f"INSERT INTO commands ({_ENTRY}, owner) VALUES ({names(1, 11)}) ON CONFLICT (id) DO NOTHING "
@@ -121,27 +119,9 @@ def _audited(entry: Entry) -> tuple[Statement, ...]:
     return audit_rows(Audited(entry.received, entry.actor, "command", entry.operation, details))
 
 
-_IN_SCOPE = "CASE CAST($1 AS TEXT) WHEN 'account' THEN account = $2 WHEN 'exchange' THEN exchange = $2 ELSE TRUE END"
-
-
-def _record(row: Row) -> Record:
+def record_of(row: Row) -> Record:
+    """A row of the columns of RECORD."""
     return Record(Entry(*row[:10]), *row[10:])  # type: ignore[arg-type]  # the columns are typed by the schema
-
-
-@dataclass(frozen=True, slots=True)
-class Glance:
-    """What tells whether a command that has ended is one of those that somebody looks for."""
-
-    id: str
-    operation: str
-    exchange: str
-    account: str
-    actor: str | None
-    outcome: str
-    finished: Milliseconds
-
-
-_GLANCE = "id, operation, exchange, account, actor, outcome, finished"
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,14 +183,24 @@ class Commands:
         return [[(1, 1, None)]] if ours else None
 
     @asynccontextmanager
-    async def alone(self, account: str) -> AsyncIterator[None]:
-        """The right to change an account, which one worker has at a time. Raises LedgerUnavailable.
+    async def alone(self, account: str, within_s: float | None = None) -> AsyncIterator[None]:
+        """The right to change an account, which one worker has at a time. Raises NotInTime.
 
         What another worker has under way there is over first, even of one that has lost the account while it lives.
         """
-        async with self._database.lock(_lock(account)):
-            if self._database.locks_can_be_lost:
-                await self._others_over(account)
+        began, name = perf_counter(), lock_of(account)
+        async with AsyncExitStack() as held:
+            try:
+                async with asyncio.timeout(within_s):
+                    await self._patience.retry_while_unavailable(
+                        lambda: held.enter_async_context(self._database.lock(name))
+                    )
+                    if self._database.locks_can_be_lost:
+                        await self._patience.retry_while_unavailable(partial(self._others_over, account))
+            except TimeoutError:
+                raise NotInTime("another worker held the account") from None
+            finally:
+                STAGES.get().intervals.append((Stage.LANE, began, perf_counter()))
             yield
 
     async def _others_over(self, account: str) -> None:
@@ -248,8 +238,8 @@ class Commands:
 
     async def find(self, command_id: str) -> Record | None:
         """What is known of a command. Raises LedgerUnavailable."""
-        rows = await self._database.read(Statement(f"SELECT {_ALL} FROM commands WHERE id = $1", (command_id,)))
-        return _record(rows[0]) if rows else None
+        rows = await self._database.read(Statement(f"SELECT {RECORD} FROM commands WHERE id = $1", (command_id,)))
+        return record_of(rows[0]) if rows else None
 
     async def found(self, command_id: str) -> Record | None:
         """The same, for as long as it takes."""
@@ -266,11 +256,7 @@ class Commands:
             must_match=True,
         )
         await self._patience.retry_while_unavailable(
-            lambda: (
-                self._database.write(takeover)
-                if holding is None
-                else self._database.write_holding(_lock(holding), takeover)
-            ),
+            partial(self._database.write, takeover, holding=holding and lock_of(holding)),
             kept=lambda: self._adopted_before(record.entry.id),
         )
 
@@ -286,13 +272,11 @@ class Commands:
         """
         values: tuple[Value, ...] = (at, attempt, entry.id, self._owner, entry.exchange, entry.account)
         intent, latch = Statement(_INTEND, values, must_match=True), Latch(FREEZES, shared=True)
+        write = partial(self._database.write, intent, durable=durable, latch=latch, holding=lock_of(entry.account))
         give_up = monotonic() + (entry.deadline - at) / 1000
         while True:
             try:
-                await self._patience.retry_while_unavailable(
-                    partial(self._database.write_holding, _lock(entry.account), intent, durable=durable, latch=latch),
-                    within_s=give_up - monotonic(),
-                )
+                await self._patience.retry_while_unavailable(write, within_s=give_up - monotonic())
             except LockLost as error:
                 log.warning("account_lost_before_send", account=entry.account, command_id=entry.id, error=str(error))
                 await self._regain(entry.account, give_up - monotonic())
@@ -303,9 +287,9 @@ class Commands:
         """Be alone on an account again. Raises NotInTime."""
         try:
             async with asyncio.timeout(within_s):
-                await self._patience.retry_while_unavailable(lambda: self._database.renew(_lock(account)))
+                await self._patience.retry_while_unavailable(partial(self._database.renew, lock_of(account)))
                 if self._database.locks_can_be_lost:
-                    await self._patience.retry_while_unavailable(lambda: self._others_over(account))
+                    await self._patience.retry_while_unavailable(partial(self._others_over, account))
         except TimeoutError:
             raise NotInTime("the account was lost, and could not be taken anew in time") from None
 
@@ -325,20 +309,18 @@ class Commands:
         true only as long as nobody else changes an account is written `holding` that. `more` is written with
         it. Raises StaleWrite when it is finished, or another worker's by now, and LockLost.
         """
-        result = Statement(
-            _FINISH,
-            (
-                *(ending.finished, ending.outcome, ending.attempts, ending.status, ending.reply, ending.headers),
-                *(ending.event.body, command_id, self._owner),
-            ),
-            must_match=True,
-        )
+        reply = (ending.reply.status, ending.reply.body.decode(), orjson.dumps(ending.reply.headers).decode())
+        values = (ending.finished, ending.outcome, ending.attempts, *reply, ending.event.body, command_id, self._owner)
+        result = Statement(_FINISH, values, must_match=True)
         event = insertion(ending.event, self._owner, ending.finished)
-        begun, ended = await self._doubts_of(command_id, ending, setting)
-
-        write = self._database.write if holding is None else partial(self._database.write_holding, _lock(holding))
+        begun: tuple[Statement, ...] = ()
+        ended: list[Doubt] = []
+        if setting is not None:
+            begun, ended = await self._doubts_of(setting, command_id, ending)
         _, ((position,),), *_ = await self._patience.retry_while_unavailable(
-            partial(write, result, event, *begun, *more, durable=False),
+            partial(
+                self._database.write, result, event, *begun, *more, durable=False, holding=holding and lock_of(holding)
+            ),
             kept=partial(self._finished_before, command_id, ending),
         )
         if begun or ended:
@@ -352,59 +334,11 @@ class Commands:
         return [[], [(await self._outbox.position_of(ending.event),)]] if ours else None
 
     async def _doubts_of(
-        self, command_id: str, ending: CommandEnding, setting: Setting | None
+        self, setting: Setting, command_id: str, ending: CommandEnding
     ) -> tuple[tuple[Statement, ...], list[Doubt]]:
         """What is to be written of a doubt that begins, and the doubts that end."""
-        if setting is None or not self._doubts.may_concern(setting, ending.outcome):
-            return (), []
         ended = await self._patience.retry_while_unavailable(lambda: self._doubts.ended_by(setting, ending.outcome))
         return self._doubts.begun(setting, ending.outcome, command_id, ending.finished), ended
-
-    async def overdue(self, deadline: Milliseconds, limit: int, after: Place = FIRST) -> list[Record]:
-        """Unfinished commands whose deadline was earlier, the oldest behind a place. Raises LedgerUnavailable.
-
-        One that applies terms is not done at its deadline: it is gone on with by who has it.
-        """
-        query = (
-            f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline < $1 AND deadline >= $2 "
-            "AND NOT EXISTS (SELECT 1 FROM terms_applies WHERE command = commands.id) "
-            "AND (deadline, id) > ($2, $3) ORDER BY deadline, id LIMIT $4"
-        )
-        return [_record(row) for row in await self._database.read(Statement(query, (deadline, *after, limit)))]
-
-    async def unfinished(self, limit: int) -> list[Record]:
-        """Commands that have not ended, those with the earliest deadline first. Raises LedgerUnavailable."""
-        query = f"SELECT {_ALL} FROM commands WHERE finished IS NULL AND deadline > 0 ORDER BY deadline, id LIMIT $1"
-        return [_record(row) for row in await self._database.read(Statement(query, (limit,)))]
-
-    async def finished_before(self, place: Place, limit: int) -> list[Glance]:
-        """Commands that ended before a place, the last first, as little of them as tells whether they are meant.
-
-        A place is here when a command ended, and its id. Raises LedgerUnavailable.
-        """
-        query = (
-            f"SELECT {_GLANCE} FROM commands WHERE finished IS NOT NULL AND finished <= $1 "
-            "AND (finished < $1 OR id < $2) ORDER BY finished DESC, id DESC LIMIT $3"
-        )
-        rows = await self._database.read(Statement(query, (*place, limit)))
-        return [Glance(*row) for row in rows]  # type: ignore[arg-type]
-
-    async def of_ids(self, ids: Sequence[str]) -> dict[str, Record]:
-        """Commands by their ids. Raises LedgerUnavailable."""
-        if not ids:
-            return {}
-        query = f"SELECT {_ALL} FROM commands WHERE id IN ({names(1, len(ids))})"
-        records = [_record(row) for row in await self._database.read(Statement(query, tuple(ids)))]
-        return {record.entry.id: record for record in records}
-
-    async def under_way(self, scope: str, limit: int) -> list[str]:
-        """The ids of commands in a scope that may have been sent and are not finished. Raises LedgerUnavailable."""
-        kind, _, name = scope.partition(":")
-        query = (
-            f"SELECT id FROM commands WHERE finished IS NULL AND deadline > 0 AND intended IS NOT NULL AND {_IN_SCOPE} "
-            "ORDER BY deadline LIMIT $3"
-        )
-        return [str(row[0]) for row in await self._database.read(Statement(query, (kind, name, limit)))]
 
     async def forget(self, before: Milliseconds, limit: int) -> int:
         """Delete commands that were finished before; how many. Raises LedgerUnavailable.
@@ -418,7 +352,3 @@ class Commands:
         )
         (deleted,) = await self._database.write(deletion, durable=False)
         return len(deleted)
-
-
-def _lock(account: str) -> str:
-    return f"account:{account}"

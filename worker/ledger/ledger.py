@@ -5,9 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
+from time import perf_counter
 from uuid import uuid4
 
 from worker.ledger.audit import AuditTrail
+from worker.ledger.command_list import CommandList
 from worker.ledger.commands import Commands
 from worker.ledger.epoch import Epoch
 from worker.ledger.freezes import Freezes
@@ -29,6 +31,7 @@ from worker.ledger.sweep_slots import SweepSlots
 from worker.ledger.terms.kept_terms import KeptTerms
 from worker.ledger.terms.terms_applies import TermsApplies
 from worker.ledger.unresolved import Doubts
+from worker.telemetry.stages import STAGES, Stage
 
 PROBE_S = 0.7
 """How long a write may take before the ledger counts as one that can't be used. Who asks waits little longer."""
@@ -43,6 +46,7 @@ class Ledger:
         self.doubts = Doubts(database, owner)
         self.epoch = Epoch(database, owner)
         self.commands = Commands(database, owner, self.patience, self.doubts, self.epoch)
+        self.command_list = CommandList(database)
         self.sent_changes = SentChanges(database)
         self.outbox = Outbox(database, owner)
         self.freezes = Freezes(database, owner)
@@ -74,11 +78,9 @@ class Ledger:
 
         `gathered` is for whoever keeps nobody waiting.
         """
+        began = perf_counter()
         await self.patience.retry_while_unavailable(partial(self.database.flushed, gathered=gathered))
-
-    def account_lock(self, account: str) -> AbstractAsyncContextManager[None]:
-        """The right to change an account, which one worker has at a time. Raises LedgerUnavailable."""
-        return self.commands.alone(account)
+        STAGES.get().intervals.append((Stage.LEDGER, began, perf_counter()))
 
     def turn(self, what: str) -> AbstractAsyncContextManager[bool]:
         """The right to do something that one worker shall do at a time; tells whether it is ours."""

@@ -165,9 +165,9 @@ class Doubts:
         """The account has doubts."""
         self._doubted[account] = object()
 
-    def may_concern(self, setting: Setting, outcome: str) -> bool:
+    def may_concern(self, account: str, outcome: str) -> bool:
         """Whether a command that has ended so may begin a doubt, or end one: in the usual case it does neither."""
-        return outcome == Outcome.UNKNOWN or setting.account in self._doubted
+        return outcome == Outcome.UNKNOWN or account in self._doubted
 
     def begun(self, setting: Setting, outcome: str, command: str, at: Milliseconds) -> tuple[Statement, ...]:
         """What has to be written when a command about a setting has ended so."""

@@ -30,7 +30,6 @@ ExecutionError
 ├── Frozen                an admin has forbidden changes
 ├── GuardrailBroken       a guardrail of the account, or of the sender's token, forbids it
 ├── TakenOver             another worker has the command, and tells how it ended
-├── AccountLocked         another worker held the account until the deadline
 ├── RecordGone            the ledger knew a command, and knows it no more
 ├── ShuttingDown          the worker stops, and begins nothing more
 ├── NotPublished          the broker did not confirm that it has a message

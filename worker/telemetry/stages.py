@@ -60,10 +60,6 @@ class StageTimes:
         """Seconds from its publishing until now."""
         return time.perf_counter() - self.published
 
-    def ends(self, stage: Stage) -> list[float]:
-        """When what is noted of a stage was over, by `time.perf_counter`."""
-        return [ended for noted, _, ended in self.intervals if noted is stage]
-
     def spent(self) -> dict[Stage, float]:
         """The seconds of each stage."""
         read_backs = [(began, ended) for stage, began, ended in self.intervals if stage is Stage.READ_BACK]

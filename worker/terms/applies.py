@@ -138,7 +138,7 @@ class TermsOffice:
             return
         await self._ledger.flushed()
         await answer(response.reply)
-        await self._publish(response)
+        await self._relay.publish(response.outbox_id, response.event)
 
     async def run(self) -> None:
         """Go on with what is ours, and with what workers left that are gone, until cancelled."""
@@ -276,7 +276,7 @@ class TermsOffice:
             return
         await self._ledger.flushed()
         response.set_result(told)
-        await self._publish(told)
+        await self._relay.publish(told.outbox_id, told.event)
 
     def _run_of(self, command: Command, symbols: tuple[PlannedRow, ...]) -> ApplyRun:
         room_in = partial(self._room_in, command.account)
@@ -360,12 +360,6 @@ class TermsOffice:
                 await answer(carried.response.result().reply)
                 return
         await answer(pending(command))
-
-    async def _publish(self, response: CommandResponse) -> None:
-        if response.outbox_id is None:
-            await self._relay.publish_again(response.event)
-        else:
-            await self._relay.publish(response.outbox_id, response.event)
 
 
 def _json(told: Any) -> str:

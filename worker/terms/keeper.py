@@ -185,7 +185,7 @@ class TermsKeeper:
     async def _set_by(self, mends: Iterable[Mend]) -> dict[str, frozenset[str]]:
         """The symbols that earlier commands of the keeper have made as they should be, by command."""
         ids = sorted({mend.command for mend in mends})
-        records = await self._ledger.commands.of_ids(ids)
+        records = await self._ledger.command_list.of_ids(ids)
         return {name: symbols_set(records[name]) if name in records else frozenset() for name in ids}
 
     async def _applied(self, command: Command, wanted: set[str]) -> str | None:

@@ -105,7 +105,7 @@ class ApplyRun:
         ids = [step.command_id(self.command.id, 1) for row in self.symbols for step in self.steps(row)]
         for start in range(0, len(ids), BATCH):
             batch = ids[start : start + BATCH]
-            found = await self.ledger.patience.retry_while_unavailable(lambda: self.ledger.commands.of_ids(batch))  # noqa: B023
+            found = await self.ledger.patience.retry_while_unavailable(lambda: self.ledger.command_list.of_ids(batch))  # noqa: B023
             endings = {name: ending for name, record in found.items() if (ending := ending_in(record))}
             self._known |= endings
 

@@ -11,7 +11,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 
 from schemas.base import Milliseconds
-from worker.ledger.commands import FIRST, Entry
+from worker.ledger.command_list import FIRST
+from worker.ledger.commands import Entry
 from worker.ledger.ledger import Ledger
 from worker.ledger.sql.errors import LedgerUnavailable
 from worker.messages.wire import DeadLetter, Delivery, ShuttingDown
@@ -64,7 +65,7 @@ class Recovery:
         """Finish what is overdue now; whether that was all, or the next look goes on. Raises LedgerUnavailable."""
         self._forget_hopeless()
         for _ in range(BATCHES):
-            batch = await self._ledger.commands.overdue(self._clock() - LATE_MS, BATCH, self._seen)
+            batch = await self._ledger.command_list.overdue(self._clock() - LATE_MS, BATCH, self._seen)
             try:
                 for record in batch:
                     await self._finish(record.entry)

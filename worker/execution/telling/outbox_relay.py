@@ -53,31 +53,33 @@ class OutboxRelay:
         """Publish an event of the outbox; returns when the broker has it, however long that takes.
 
         It is struck out soon after. A worker that dies before that leaves it to be published once more, with its id.
-        One that waits there no more has no position.
+        One that waits there no more, for it was published before, has no position.
         """
+        if position is not None:
+            self._published.add(position)
+        self.unconfirmed += 1
+        try:
+            try:
+                await self._publisher.event(event)
+            except NotPublished as error:
+                await self._publish_at_last(event, error)
+        finally:
+            self.unconfirmed -= 1
         if position is None:
-            await self.publish_again(event)
             return
-        self._published.add(position)
-        await self.publish_again(event)
         self._confirmed.append(position)
         if self._striking is None or self._striking.done():
             self._striking = asyncio.create_task(self._strike())
 
-    async def publish_again(self, event: Outgoing) -> None:
-        """Publish an event that may have been published before; it has the same id."""
-        backoff: Backoff | None = None
-        self.unconfirmed += 1
-        try:
-            while True:
-                try:
-                    return await self._publisher.event(event)
-                except NotPublished as error:
-                    log.warning("event_not_published", event_id=event.id, error=str(error))
-                backoff = backoff or Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
-                await backoff.wait()
-        finally:
-            self.unconfirmed -= 1
+    async def _publish_at_last(self, event: Outgoing, error: NotPublished) -> None:
+        backoff = Backoff(FIRST_WAIT_S, LONGEST_WAIT_S)
+        while True:
+            log.warning("event_not_published", event_id=event.id, error=str(error))
+            await backoff.wait()
+            try:
+                return await self._publisher.event(event)
+            except NotPublished as again:
+                error = again
 
     async def run(self) -> None:
         """Take over the events of workers that are gone, until cancelled."""
@@ -120,7 +122,7 @@ class OutboxRelay:
         self._suspect = forgotten
 
     async def _publish_left(self, left: Waiting) -> None:
-        await self.publish_again(left.event)
+        await self.publish(None, left.event)
         await self._ledger.outbox.confirmed(left.position)
 
     async def _strike(self) -> None:

@@ -1,9 +1,10 @@
 """From how a command ended to the envelope its sender gets and the event everybody gets."""
 
+from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -14,44 +15,23 @@ from worker.execution.calls import VenueCalls
 from worker.execution.failures import CommandFailure
 from worker.execution.requests import Command
 from worker.handlers.plan import Applied, QueryResult
-from worker.ledger.commands import Record
-from worker.messages.wire import EXCHANGE_HEADER, Outgoing, Reply, reply_of
+from worker.ledger.commands import CommandEnding, Record
+from worker.messages.wire import EXCHANGE_HEADER, Outgoing, Reply, outgoing_result, reply_of
 from worker.telemetry import tracing
 from worker.telemetry.stages import STAGES, Stage
 
 ONE_MOMENT_MS: Milliseconds = 2
 """What instants of two clocks, each rounded to a millisecond, may be apart."""
 
-Ending = Applied | QueryResult | CommandFailure
 
-
-def outcome_of(ending: Applied | CommandFailure) -> Outcome:
-    """The one outcome in which a command ended."""
-    return ending.confirmed.outcome if isinstance(ending, Applied) else ending.outcome
-
-
-def envelope_of(ending: Ending) -> Success | Failure:
-    """The documented body."""
-    if isinstance(ending, CommandFailure):
-        return ending.envelope
-    status = ending.status if isinstance(ending, Applied) else 200
-    return Success(message=ending.message, statusCode=status, data=ending.data)
-
-
-def reply_to(command_id: str | None, ending: Ending, exchange: str | None = None, policy: str | None = None) -> Reply:
-    """The reply, with the headers that keep the documented body as documented. `exchange` is its account's."""
+def reply_to(command_id: str | None, ending: QueryResult | CommandFailure, exchange: str | None = None) -> Reply:
+    """The reply to a query, or to what is refused on receipt. `exchange` is that of the account asked about."""
     headers = {} if command_id is None else {"Command-Id": command_id}
     if exchange is not None:
         headers[EXCHANGE_HEADER] = exchange
-    if not isinstance(ending, QueryResult):
-        headers["Outcome"] = outcome_of(ending)
-    if policy is not None:
-        headers["Policy"] = policy
-    if isinstance(ending, Applied):
-        headers["Confirmed-By"] = ending.confirmed.confirmed_by
-    else:
-        headers |= ending.headers
-    return reply_of(envelope_of(ending), headers)
+    if isinstance(ending, CommandFailure):
+        return reply_of(ending.envelope, headers | {"Outcome": ending.outcome, **ending.headers})
+    return reply_of(Success(message=ending.message, statusCode=200, data=ending.data), headers | {**ending.headers})
 
 
 def no_answer_yet(command: Command) -> Reply:
@@ -64,23 +44,60 @@ def no_answer_yet(command: Command) -> Reply:
     return reply_of(failure(ErrorCode.TIMEOUT, message, details={"command_id": command.id}), headers)
 
 
-def result_event(
+class _Told(NamedTuple):
+    """An ending as it is told: the documented body, the headers beside it, and what shows the setting, or why not."""
+
+    outcome: Outcome
+    envelope: Success | Failure
+    headers: dict[str, str]
+    evidence: dict[str, Any]
+
+
+def _told_of(ending: Applied | CommandFailure) -> _Told:
+    if isinstance(ending, CommandFailure):
+        evidence = {"venue_code": ending.venue_code, "venue_response": ending.venue_response}
+        unconfirmed = {"applied": None, "confirmed_by": None, "scope": None}
+        return _Told(ending.outcome, ending.envelope, ending.headers, evidence | unconfirmed)
+    confirmed = ending.confirmed
+    evidence = {
+        "applied": ending.applied,
+        "confirmed_by": confirmed.confirmed_by,
+        "scope": confirmed.scope,
+        "venue_code": confirmed.venue_code,
+        "venue_response": confirmed.raw,
+    }
+    envelope = Success(message=ending.message, statusCode=ending.status, data=ending.data)
+    return _Told(confirmed.outcome, envelope, {"Confirmed-By": confirmed.confirmed_by}, evidence)
+
+
+def ending_of(
     command: Command, ending: Applied | CommandFailure, calls: VenueCalls, finished: Milliseconds, epoch: int
-) -> ResultEvent:
-    """What became of a command, for everybody. What a ledger has forgotten and does again is another event."""
+) -> CommandEnding:
+    """What is recorded of a command that has ended: what its sender is answered, and what everybody is told."""
+    told = _told_of(ending)
+    headers = {"Command-Id": command.id, EXCHANGE_HEADER: command.account.exchange, "Outcome": told.outcome}
+    if calls.policy is not None:
+        headers["Policy"] = calls.policy
+    reply = reply_of(told.envelope, headers | told.headers)
+    event = outgoing_result(_result_event(command, told, calls, finished, epoch), reply)
+    return CommandEnding(told.outcome, finished, calls.attempts, reply, event)
+
+
+def _result_event(command: Command, told: _Told, calls: VenueCalls, finished: Milliseconds, epoch: int) -> ResultEvent:
+    """What became of it. What a ledger has forgotten and does again is another event."""
     result = CommandResult(
         command_id=command.id,
         operation=command.operation.name,
         exchange=command.account.exchange,
         exchange_account_id=command.account.id,
         actor=command.actor,
-        outcome=outcome_of(ending),
+        outcome=told.outcome,
         requested=command.request.model_dump(exclude_none=True),
         attempts=calls.attempts,
         timings=_timings(command, calls, finished),
         policy=calls.policy,
-        envelope=envelope_of(ending),
-        **_evidence(ending),
+        envelope=told.envelope,
+        **told.evidence,
     )
     return ResultEvent(
         id=event_id("result", epoch, command.id),
@@ -94,42 +111,22 @@ def result_event(
 
 def _timings(command: Command, calls: VenueCalls, finished: Milliseconds) -> Timings:
     """The instants of its way. What was noted by a clock that nobody sets is told by UTC, counted back from its end."""
-    times, now = STAGES.get(), perf_counter()
-    permits, turns, answers = (
-        [finished - round((now - end) * 1000) for end in times.ends(stage)]
-        for stage in (Stage.LIMITER, Stage.LANE, Stage.VENUE)
-    )
+    now, ends = perf_counter(), defaultdict[Stage, list[Milliseconds]](list)
+    for stage, _, ended in STAGES.get().intervals:
+        ends[stage].append(finished - round((now - ended) * 1000))
+    # The last of the permits before it was sent; two clocks may differ by a moment about which of both came first.
+    latest = finished if calls.sent is None else calls.sent
+    permits = [min(at, latest) for at in ends[Stage.LIMITER] if at <= latest + ONE_MOMENT_MS]
     return Timings(
         received=command.received,
         sent=calls.sent,
         finished=finished,
         deadline=command.deadline,
         venue=round(calls.venue_ms, 3),
-        turn=max(turns, default=None),
-        permit=_permitted(permits, calls.sent),
-        answered=max(answers, default=None),
+        turn=max(ends[Stage.LANE], default=None),
+        permit=max(permits, default=None),
+        answered=max(ends[Stage.VENUE], default=None),
     )
-
-
-def _permitted(permits: list[Milliseconds], sent: Milliseconds | None) -> Milliseconds | None:
-    """The last of the permits before it was sent; two clocks may differ by a moment about which of both came first."""
-    if sent is None:
-        return max(permits, default=None)
-    return max((min(at, sent) for at in permits if at <= sent + ONE_MOMENT_MS), default=None)
-
-
-def _evidence(ending: Applied | CommandFailure) -> dict[str, Any]:
-    if isinstance(ending, CommandFailure):
-        unconfirmed = {"applied": None, "confirmed_by": None, "scope": None}
-        return {**unconfirmed, "venue_code": ending.venue_code, "venue_response": ending.venue_response}
-    confirmed = ending.confirmed
-    return {
-        "applied": ending.applied,
-        "confirmed_by": confirmed.confirmed_by,
-        "scope": confirmed.scope,
-        "venue_code": confirmed.venue_code,
-        "venue_response": confirmed.raw,
-    }
 
 
 @dataclass(frozen=True, slots=True)

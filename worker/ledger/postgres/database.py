@@ -48,16 +48,17 @@ class PostgresDatabase:
             raise servers.unavailable(error) from error
         return cls(servers, pool)
 
-    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
-        """Run statements in one transaction, behind a latch; the rows of each. Every commit is durable."""
+    async def write(
+        self, *statements: Statement, durable: bool = True, latch: Latch | None = None, holding: str | None = None
+    ) -> list[list[Row]]:
+        """Run statements in one transaction, behind a latch; the rows of each. Every commit is durable.
+
+        What is written `holding` a name is written by the session that holds it.
+        """
+        if holding is not None:
+            return await self._locks.write(holding, *statements, latch=latch)
         async with self._connection() as connection:
             return await transacted(connection, self._servers, statements, PATIENCE_S, latch)
-
-    async def write_holding(
-        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
-    ) -> list[list[Row]]:
-        """The same, by the session that holds a name."""
-        return await self._locks.write(name, *statements, latch=latch)
 
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""

@@ -70,19 +70,14 @@ class Database(Protocol):
     locks_can_be_lost: bool
     """Whether somebody else can hold our names while we live, because what held them for us has ended."""
 
-    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> list[list[Row]]:
-        """Run statements in one transaction, behind a latch; the rows of each. Raises NothingMatched.
+    async def write(
+        self, *statements: Statement, durable: bool = True, latch: Latch | None = None, holding: str | None = None
+    ) -> list[list[Row]]:
+        """Run statements in one transaction, behind a latch; the rows of each. Raises StaleWrite.
 
         A write that is not `durable` outlives the death of the process; until the next `flushed` a power failure can
-        take it back.
-        """
-
-    async def write_holding(
-        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
-    ) -> list[list[Row]]:
-        """The same, if it is within our `lock` of a name, and before anybody else holds it. Raises LockLost.
-
-        When that is raised, what was written may be kept.
+        take it back. One that is to be made `holding` a name is made within our `lock` of it, and before anybody else
+        holds it. Raises LockLost where that was lost; then what was written may be kept.
         """
 
     async def read(self, statement: Statement) -> list[Row]:

@@ -7,7 +7,7 @@ LedgerError
 ├── LedgerInPlace       a new one is asked for, and there is one
 ├── LedgerTooNew        a newer program has written it
 ├── LockLost            a name that this process held is its own no more
-├── NotInTime           it could not be used before the deadline of what it was needed for
+├── NotInTime           it, or an account, was not to be had before the deadline of what it was needed for
 └── NothingMatched      a statement that must match matched nothing; nothing of its write was kept
 """
 
@@ -43,7 +43,7 @@ class LockLost(LedgerError):
 
 
 class NotInTime(LedgerError):
-    """The deadline came before the ledger could be used."""
+    """The deadline came before the ledger could be used, or the account was ours."""
 
 
 class StaleWrite(LedgerError):

@@ -10,15 +10,16 @@ import hashlib
 import os
 import re
 import sqlite3
-from contextlib import AbstractAsyncContextManager, closing
+from contextlib import AbstractAsyncContextManager, closing, suppress
 from functools import lru_cache
+from operator import attrgetter
 from pathlib import Path
 from time import monotonic, sleep
 
 from worker.ledger import migrations
 from worker.ledger.sql.database import Latch, Row, Statement
 from worker.ledger.sql.errors import CommitInDoubt, LedgerUnavailable, StaleWrite
-from worker.ledger.sqlite.file_locks import FileLocks
+from worker.ledger.sqlite.file_locks import FileLock, FileLocks
 from worker.ledger.sqlite.identity import (
     Remembered,
     as_uri,
@@ -42,6 +43,9 @@ PAGE_BYTES = 2048
 
 LONGEST_LOG_BYTES = 64_000_000
 """A log that has grown beyond this, while another process held it back, is cut when it begins anew."""
+
+MARK = attrgetter("st_dev", "st_ino", "st_mtime_ns")
+"""What changes of a folder when a name in it is given to another file, or when another folder lies there."""
 
 OF_THE_STATEMENT = (
     sqlite3.DataError,
@@ -100,8 +104,13 @@ class SqliteDatabase:
         except (sqlite3.Error, OSError) as error:
             raise unusable(path, error) from error
 
-    async def write(self, *statements: Statement, durable: bool = True, latch: Latch | None = None) -> Rows:
-        """Run statements in one transaction; the rows of each. Writes follow each other, with a latch or without."""
+    async def write(
+        self, *statements: Statement, durable: bool = True, latch: Latch | None = None, holding: str | None = None
+    ) -> Rows:
+        """Run statements in one transaction; the rows of each. Writes follow each other, with a latch or without.
+
+        Whoever is within the lock of a name holds it.
+        """
         rows = await self._run(statements)
         self._log.writes += 1
         if self._log.writes >= LONGEST_WRITES:
@@ -110,30 +119,23 @@ class SqliteDatabase:
             await self._kept()
         return rows
 
-    async def write_holding(
-        self, name: str, *statements: Statement, durable: bool = True, latch: Latch | None = None
-    ) -> Rows:
-        """The same: whoever is within a lock holds it."""
-        return await self.write(*statements, durable=durable)
-
     async def read(self, statement: Statement) -> list[Row]:
         """The rows of a query."""
         return (await self._run((statement,)))[0]
 
     async def flushed(self, *, gathered: bool = False) -> None:
         """Return when a power failure could not take back what is written by now."""
-        self._require_usable()
         await self._log.flushed(gathered=gathered)
         self._require_usable()  # what was flushed is still the file that the next start finds
 
     def lock(self, name: str) -> AbstractAsyncContextManager[None]:
         """Wait for a name, and hold it. Raises LedgerUnavailable."""
-        self._require_usable()
-        return self._locks.lock(name)
+        self._require_usable()  # a name is to be had though the file is gone: that would tell that all is well again
+        return FileLock(self._locks, name)
 
     def keep(self, name: str) -> AbstractAsyncContextManager[None]:
         """The same."""
-        return self._locks.lock(name)
+        return FileLock(self._locks, name)
 
     async def renew(self, name: str) -> None:
         """There is nothing to do: it is held."""
@@ -189,13 +191,17 @@ class SqliteDatabase:
         if self._closed:
             raise LedgerUnavailable("the ledger is closed")
         turn = asyncio.get_running_loop().time()  # uvloop's stands still during a turn, in ms; asyncio's goes on
-        if turn != self._looked:
-            here, locks = map(_mark, self._folders)
-            if here is None or here != self._marks[0] or monotonic() >= self._file.look_at:
-                self._file.require()
-            if locks is None or locks != self._marks[1]:
-                self._locks.keep()
-            self._looked, self._marks = turn, (here, locks)
+        if turn == self._looked:
+            return
+        here: object = None
+        locks: object = None
+        with suppress(OSError):  # who looks closer tells why
+            here, locks = map(MARK, map(os.stat, self._folders))
+        if here is None or here != self._marks[0] or monotonic() >= self._file.look_at:
+            self._file.require()
+        if locks is None or locks != self._marks[1]:
+            self._locks.keep()
+        self._looked, self._marks = turn, (here, locks)
 
     def _connect_again(self, path: Path) -> sqlite3.Connection:
         self._file.require()
@@ -218,15 +224,6 @@ class SqliteDatabase:
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
         return found
-
-
-def _mark(folder: str) -> tuple[int, int, int] | None:
-    """What changes when a name in it is given to another file, or when another folder lies there."""
-    try:
-        found = os.stat(folder)
-    except OSError:
-        return None  # who looks closer tells why
-    return found.st_dev, found.st_ino, found.st_mtime_ns
 
 
 def _connect(path: Path, uri: str | None = None) -> sqlite3.Connection:

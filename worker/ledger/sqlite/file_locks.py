@@ -5,7 +5,7 @@ import fcntl
 import hashlib
 import os
 from collections.abc import AsyncIterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -36,10 +36,6 @@ class FileLocks:
         self._open: dict[str, int] = {}
         self._held: dict[str, int] = {}
         folder.mkdir(exist_ok=True, mode=0o700)
-
-    def lock(self, name: str) -> AbstractAsyncContextManager[None]:
-        """Wait for a name, and hold it. Raises LedgerUnavailable."""
-        return _Held(self, name)
 
     @asynccontextmanager
     async def try_lock(self, name: str) -> AsyncIterator[bool]:
@@ -79,8 +75,13 @@ class FileLocks:
             descriptor = self._open.pop(name, None)
             if descriptor is None:
                 descriptor = self._opened(file)
-            if not _locked(descriptor):
-                return False
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                os.close(descriptor)
+                if isinstance(error, BlockingIOError):
+                    return False
+                raise LedgerUnavailable(f"the ledger's locks can't be used: {error.strerror}") from error
             if _lies_at(descriptor, file):
                 self._held[name] = descriptor
                 return True
@@ -104,8 +105,8 @@ class FileLocks:
 
 
 @dataclass(frozen=True, slots=True)
-class _Held:
-    """A context as a class: it costs half of what a generator does."""
+class FileLock:
+    """Waits for a name, and holds it. Raises LedgerUnavailable. A context as a class costs half of a generator."""
 
     locks: FileLocks
     name: str
@@ -128,18 +129,6 @@ class _Held:
 @lru_cache(maxsize=2 * OPEN_FILES)
 def _file_of(folder: str, name: str) -> str:
     return f"{folder}/{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-
-
-def _locked(descriptor: int) -> bool:
-    """Lock a file, and close it where another process holds it. Raises LedgerUnavailable."""
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        os.close(descriptor)
-        if isinstance(error, BlockingIOError):
-            return False
-        raise LedgerUnavailable(f"the ledger's locks can't be used: {error.strerror}") from error
-    return True
 
 
 def _lies_at(descriptor: int, file: str) -> bool:

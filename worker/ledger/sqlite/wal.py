@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 from worker.ledger.sql.errors import LedgerUnavailable
+from worker.runtime.stopping import set_within
 
 LONGEST_WRITES = 1_000
 """After so many writes, some megabytes, the log is moved into the file itself and begun anew."""
@@ -44,10 +45,10 @@ class WriteLog:
         self._file = os.open(path.with_name(f"{path.name}-wal"), os.O_RDWR | os.O_CLOEXEC)
         self._threads = ThreadPoolExecutor(2, "ledger")
         self._waiting: list[asyncio.Future[None]] = []
-        self._gathering: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Task[None] | None = None
-        self._hurry = False
+        self._hurry = asyncio.Event()
         self._begun = 0.0
+        self._closed = False
         self._shortening: asyncio.Task[None] | None = None
         self.writes = 0
         """How many there were since it was begun anew; when they are many, it is to be shortened."""
@@ -60,13 +61,14 @@ class WriteLog:
 
         One that is `gathered` may wait a moment, together with others.
         """
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
+        if self._closed:
+            raise LedgerUnavailable("the ledger is closed")
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._waiting.append(done)
-        if not gathered or loop.time() >= self._begun + self._gather_s:
-            self._begin()
-        elif self._gathering is None and not self._hurry:
-            self._gathering = loop.call_at(self._begun + self._gather_s, self._begin)
+        if not gathered:
+            self._hurry.set()
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush())
         await done
 
     def shorten(self) -> None:
@@ -77,32 +79,33 @@ class WriteLog:
 
     async def close(self) -> None:
         """Finish what is under way."""
-        if self._waiting:
-            self._begin()
+        self._closed = True
+        self._hurry.set()
         await asyncio.gather(*(task for task in (self._flushing, self._shortening) if task is not None))
         await asyncio.to_thread(self._threads.shutdown)
         os.close(self._file)
 
-    def _begin(self) -> None:
-        """Flush for all who have asked by now, when the flush that is under way is over."""
-        if self._gathering is not None:
-            self._gathering.cancel()
-            self._gathering = None
-        self._hurry = True
-        if self._flushing is None or self._flushing.done():
-            self._flushing = asyncio.create_task(self._flush())
-
     async def _flush(self) -> None:
+        """Flush for all who have asked, and again for who has asked meanwhile, until nobody has."""
         loop = asyncio.get_running_loop()
-        while self._hurry:
-            self._hurry, self._begun = False, loop.time()
+        while self._waiting:
+            if (early_s := self._begun + self._gather_s - loop.time()) > 0:
+                await set_within(self._hurry, early_s)
+            self._hurry.clear()
+            self._begun = loop.time()
             waiting, self._waiting = self._waiting, []
+            trouble: LedgerUnavailable | None = None
             try:
                 await loop.run_in_executor(self._threads, self._flush_file, self._file)
             except OSError as error:
-                _tell(waiting, LedgerUnavailable(f"the ledger can't be flushed: {error}"))
-            else:
-                _tell(waiting, None)
+                trouble = LedgerUnavailable(f"the ledger can't be flushed: {error}")
+            for done in waiting:
+                if done.done():
+                    continue  # whoever waited was cancelled
+                if trouble is None:
+                    done.set_result(None)
+                else:
+                    done.set_exception(trouble)
 
     async def _shorten(self) -> None:
         """Move most of the log while writes go on, and the rest while none does: only an empty log begins anew."""
@@ -121,13 +124,3 @@ class WriteLog:
                 connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
         except (LedgerUnavailable, sqlite3.Error, OSError):
             return  # it can't be done now; the log grows meanwhile, and a write that can't be done is told
-
-
-def _tell(waiting: list[asyncio.Future[None]], error: Exception | None) -> None:
-    for done in waiting:
-        if done.done():
-            continue
-        if error is None:
-            done.set_result(None)
-        else:
-            done.set_exception(error)
