@@ -144,7 +144,7 @@ class CommandExecutor:
         began = perf_counter()
         await self._relay.publish(response.outbox_id, response.event)
         times.intervals.append((Stage.PUBLISH, began, perf_counter()))
-        operation, venue = command.operation.name, command.account.site.venue
+        operation, venue = command.operation.name, command.account.venue
         if response.outbox_id is None:
             COMMANDS_REPEATED.labels(operation, venue).inc()
             return

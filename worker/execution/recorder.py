@@ -201,7 +201,7 @@ def _setting(command: Command) -> Setting:
 
 def _tell_operators(command: Command, written: CommandEnding) -> None:
     """How it ended, in metrics, trace and log."""
-    COMMANDS.labels(command.operation.name, command.account.site.venue, written.outcome).inc()
+    COMMANDS.labels(command.operation.name, command.account.venue, written.outcome).inc()
     if tracing.recorded:
         tracing.tell(outcome=written.outcome)
     told = {"operation": command.operation.name, "outcome": written.outcome, "attempts": written.attempts}
