@@ -13,7 +13,7 @@ from worker.bus.amqp.topology import EVENTS_EXCHANGE
 from worker.ledger.ledger import open_ledger
 
 ACCOUNTS = tuple(f"o-{number}" for number in range(60))
-AT_VENUE_MS = 4_500
+AT_VENUE_MS = 7_000
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 
 import structlog
 from aio_pika.abc import AbstractRobustConnection
@@ -10,7 +11,7 @@ from aio_pika.abc import AbstractRobustConnection
 from worker.accounts.account import Account, Accounts
 from worker.app.parts import Bus, Worker, build_worker, pacing_of
 from worker.app.registry_watch import registry_watch
-from worker.bus.amqp.connection import connected
+from worker.bus.amqp.connection import connected, once_up
 from worker.bus.amqp.deliveries import Delegates
 from worker.bus.amqp.publisher import MessagePublisher
 from worker.bus.consumer import Consumer, Handle
@@ -137,7 +138,7 @@ async def consuming(settings: Settings, build: Callable[[Bus], Worker]) -> Async
         connected(url, "perps-dma worker (publish)") as leaving,
         connected(url, "perps-dma worker (answer)") as answering,
     ):
-        publisher = await MessagePublisher.open(leaving, answering)
+        publisher = await once_up(partial(MessagePublisher.open, leaving, answering))
         worker = build(publisher)
         # First, for it declares what all the others publish to.
         consumer = await _consumer(settings, incoming, publisher, worker.handle)
