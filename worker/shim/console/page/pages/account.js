@@ -44,7 +44,7 @@ function chooser(desk, accounts) {
 function head(desk, served, accounts) {
   const where = [served.exchange, served.network === "mainnet" ? null : served.network, served.region, served.account_type].filter(Boolean);
   const select = h("select", { "aria-label": "Account", value: served.exchange_account_id, class: "title",
-    onchange: (event) => { desk.form.delete("market"); location.hash = `#/account/${encodeURIComponent(event.target.value)}`; } },
+    onchange: (event) => { desk.form.delete("market"); desk.form.delete("market typed"); location.hash = `#/account/${encodeURIComponent(event.target.value)}`; } },
     accounts.data.accounts.map((row) => h("option", { key: row.exchange_account_id, value: row.exchange_account_id }, row.exchange_account_id)));
   return h("div", { class: "bar" }, select, h("span", { class: "quiet" }, where.join(" · ")), stream(served), stamp(desk, accounts));
 }
@@ -98,6 +98,7 @@ function termColumns(desk) {
 
 function choose(desk, symbol) {
   desk.form.set("market", symbol);
+  desk.form.delete("market typed");
   desk.form.delete("leverage");
   desk.form.delete("mode");
   desk.changed();
@@ -113,7 +114,8 @@ function change(desk, served) {
   const now = symbol.includes("/") ? desk.read("/leverage", { exchange_account_id: served.exchange_account_id, symbol }, { every: 30_000, after: ["result", "drift"] }) : null;
   return section(mayLever || maySwitch ? "Change" : "Terms of one market", now && stamp(desk, now),
     h("label", { class: "field" }, h("span", {}, "Market"),
-      h("input", { value: symbol, list: "markets", spellcheck: "false", autocomplete: "off", onchange: (event) => choose(desk, event.target.value.trim()) })),
+      h("input", { value: desk.form.get("market typed") ?? symbol, list: "markets", spellcheck: "false", autocomplete: "off",
+        oninput: (event) => desk.form.set("market typed", event.target.value), onchange: (event) => choose(desk, event.target.value.trim()) })),
     h("datalist", { id: "markets" }, symbols.map((one) => h("option", { key: one, value: one }))),
     now && trouble(now),
     now?.data && leverageLine(desk, served, symbol, now.data, mayLever),
