@@ -1,5 +1,6 @@
 """What people see on a real terminal of 80, 100 and 120 columns: every number of what a program would get, in full."""
 
+import asyncio
 import json
 import re
 import sys
@@ -95,10 +96,13 @@ async def test_positions_of_all_accounts_show_every_number(running_up: RunningUp
 @widths
 async def test_the_book_shows_every_number_and_its_totals(running_up: RunningUp, venue: Venue, columns: int) -> None:
     await running_up.cli("leverage", "binance-perp-001", "BTC/USDT:USDT", "12")
-    book = json.loads((await running_up.cli("book", "--venue", "binance", "--json")).out)
+    rows: list[dict[str, Any]] = []
+    async with asyncio.timeout(20):
+        while not rows:  # the snapshot after the command is taken a moment later
+            book = json.loads((await running_up.cli("book", "--venue", "binance", "--json")).out)
+            held = [row for snapshot in book["snapshots"] for row in snapshot["positions"]]
+            rows = [{name: row[name] for name in PEOPLES} for row in held]
     shown = await screen(running_up, columns, "book", "--venue", "binance")
-    rows = [{name: row[name] for name in PEOPLES} for snapshot in book["snapshots"] for row in snapshot["positions"]]
-    assert rows
     assert missing(shown.replace("x cross", " cross").replace("x isolated", " isolated"), numbers(rows)) == []
     assert missing(shown, numbers(book["totals"])) == []
     assert widest(shown) <= columns

@@ -3,8 +3,8 @@
 import pytest
 from aiormq.exceptions import ChannelNotFoundEntity
 
-from worker.bus.amqp import connection
-from worker.bus.amqp.connection import once_up
+from worker.bus.amqp import renewal
+from worker.bus.amqp.renewal import once_up
 
 
 class Starting:
@@ -22,8 +22,8 @@ class Starting:
 
 @pytest.fixture(autouse=True)
 def _hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "FIRST_LOOK_S", 0.001)
-    monkeypatch.setattr(connection, "LONGEST_LOOK_S", 0.01)
+    monkeypatch.setattr(renewal, "FIRST_LOOK_S", 0.001)
+    monkeypatch.setattr(renewal, "LONGEST_LOOK_S", 0.01)
 
 
 async def test_what_is_not_there_yet_is_declared_again() -> None:
@@ -33,6 +33,6 @@ async def test_what_is_not_there_yet_is_declared_again() -> None:
 
 
 async def test_what_does_not_come_is_told_in_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "UP_S", 0.05)
+    monkeypatch.setattr(renewal, "UP_S", 0.05)
     with pytest.raises(ChannelNotFoundEntity, match="home node"):
         await once_up(Starting(1_000_000).declare)

@@ -11,9 +11,10 @@ from aio_pika.abc import AbstractRobustConnection
 from worker.accounts.account import Account, Accounts
 from worker.app.parts import Bus, Worker, build_worker, pacing_of
 from worker.app.registry_watch import registry_watch
-from worker.bus.amqp.connection import connected, once_up
+from worker.bus.amqp.connection import connected
 from worker.bus.amqp.deliveries import Delegates
 from worker.bus.amqp.publisher import MessagePublisher
+from worker.bus.amqp.renewal import once_up
 from worker.bus.consumer import Consumer, Handle
 from worker.bus.consumer_counts import ConsumerCounts
 from worker.bus.events_log import EventStream

@@ -4,23 +4,18 @@ import asyncio
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
-from time import monotonic
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 from urllib.parse import parse_qsl, urlsplit
 
 import aio_pika
 import aiormq
 from aio_pika.abc import AbstractConnection, AbstractRobustConnection
 from pydantic import AmqpDsn
-from structlog import get_logger
 
 from schemas.client.trouble import CONNECTION_TROUBLE, HEARTBEAT_S, as_trouble
 from worker.bus.amqp.incoming import take_directly
 from worker.bus.amqp.tolerant_decoding import read_everything
 from worker.bus.amqp.unopened import forget_unopened
-from worker.runtime.backoff import Backoff
-
-log = get_logger(__name__)
 
 CONNECT_TIMEOUT_S = 10
 CLOSE_S = 1
@@ -79,31 +74,6 @@ async def connected(url: AmqpDsn | str, name: str) -> AsyncIterator[AbstractRobu
         yield connection
     finally:
         await closed_soon(connection.close)
-
-
-UP_S = 30.0
-"""How long a broker may take from letting us in until its queues are there."""
-
-FIRST_LOOK_S, LONGEST_LOOK_S = 0.2, 2.0
-
-T = TypeVar("T")
-
-
-async def once_up(declare: Callable[[], Awaitable[T]]) -> T:
-    """What opens a channel and declares on it, again until the broker has its queues.
-
-    One that has just started lets clients in before, and says then that the node of a queue is down: RabbitMQ of its
-    streams (seen with 3.10.8). Raises what it raised last once it has taken too long.
-    """
-    backoff, give_up = Backoff(FIRST_LOOK_S, LONGEST_LOOK_S), monotonic() + UP_S
-    while True:
-        try:
-            return await declare()
-        except aiormq.exceptions.ChannelNotFoundEntity as error:
-            if monotonic() >= give_up:
-                raise
-            log.info("broker_not_up", error=str(error))
-        await backoff.wait()
 
 
 async def closed_soon(close: Callable[[], Awaitable[object]]) -> None:

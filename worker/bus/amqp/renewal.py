@@ -10,15 +10,17 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from aio_pika.abc import AbstractRobustChannel, AbstractRobustConnection
 from aiormq import spec
+from aiormq.exceptions import ChannelNotFoundEntity
 
 from schemas.client.trouble import CONNECTION_TROUBLE, as_trouble
 from worker.bus.amqp.connection import closed_soon
 from worker.bus.amqp.publishing import PUBLISH_TIMEOUT_S, QueueFull, publish
 from worker.bus.amqp.topology import TopologyRefused
+from worker.runtime.backoff import Backoff
 from worker.runtime.logger import get_logger
 
 RENEWED_S = 1.0
@@ -33,6 +35,31 @@ Prepare = Callable[[AbstractRobustChannel], Awaitable[None]]
 
 Leave = Callable[[AbstractRobustChannel], Awaitable[None]]
 """What is done with a channel that no publishing is under way on any more."""
+
+
+UP_S = 30.0
+"""How long a broker may take from letting us in until its queues are there."""
+
+FIRST_LOOK_S, LONGEST_LOOK_S = 0.2, 2.0
+
+T = TypeVar("T")
+
+
+async def once_up(declare: Callable[[], Awaitable[T]]) -> T:
+    """What opens a channel and declares on it, again until the broker has its queues.
+
+    One that has just started lets clients in before, and says then that the node of a queue is down: RabbitMQ of its
+    streams (seen with 3.10.8). Raises what it raised last once it has taken too long.
+    """
+    backoff, give_up = Backoff(FIRST_LOOK_S, LONGEST_LOOK_S), time.monotonic() + UP_S
+    while True:
+        try:
+            return await declare()
+        except ChannelNotFoundEntity as error:
+            if time.monotonic() >= give_up:
+                raise
+            log.info("broker_not_up", error=str(error))
+        await backoff.wait()
 
 
 async def close(channel: AbstractRobustChannel) -> None:
