@@ -248,6 +248,7 @@ async def test_one_that_a_command_explains_and_nobody_reads_after_is_read_soon(
         await changed(watched, 7)
         await watched.next("positions", shows(7))
         for leverage in (9, 7):  # somebody else's, and then somebody else's that we asked for just before
+            await quiet(venue)  # no look is due that would show it anyway
             venue.leverage = Decimal(leverage)
             await venue.push({"leverage": str(leverage), "symbol": BTC.symbol})
             told = await watched.next("positions", shows(leverage))
